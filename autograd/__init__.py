@@ -1,0 +1,1 @@
+"""Tensor, the tape, and the ops with their derivatives."""

@@ -1,0 +1,199 @@
+"""`backward` and `grad`: what users call to start a pass over the tape."""
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from tapegrad.autograd import tape
+from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+from tapegrad.backends import xp
+
+
+def _seed(root: Tensor) -> Any:
+    """The gradient of a scalar: one."""
+    array = root._array
+    if array.size != 1:
+        raise RuntimeError("grad can be implicitly created only for scalar outputs")
+    if array.dtype.kind == "c":
+        raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {root.dtype}")
+    return xp(array).ones(array.shape, array.dtype)
+
+
+def _seeds_of(roots: Sequence[Tensor], grads: Sequence[Tensor | None], graph: bool) -> list[tuple[Any, Any]]:
+    pairs = []
+    for i, (root, grad) in enumerate(zip(roots, grads)):
+        if not requires_grad(root):
+            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if grad is None:
+            seed: Any = _seed(root)
+            if graph:
+                seed = from_array(seed)
+        else:
+            seed = _given_seed(root, grad, i, graph)
+        pairs.append((root._node or root, seed))
+    return pairs
+
+
+def _given_seed(root: Tensor, grad: Tensor, i: int, graph: bool) -> Any:
+    if not isinstance(grad, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
+    if grad._array.shape != root._array.shape:
+        raise RuntimeError(f"Mismatch in shape: grad_output[{i}] has a shape of {grad.shape} and output[{i}] has a shape of {root.shape}.")
+    if grad._array.__class__ is not root._array.__class__:
+        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {grad.device} and {root.device}!")
+    if (grad._array.dtype.kind == "c") != (root._array.dtype.kind == "c"):
+        raise RuntimeError("For complex Tensors, both grad_output and output are required to have the same dtype. "
+                           f"Mismatch in dtype: grad_output[{i}] has a dtype of {grad.dtype} and output[{i}] has a dtype of {root.dtype}.")
+    if graph:
+        seed: Any = grad if grad._array.dtype == root._array.dtype else grad.to(root.dtype)
+        return seed.conj() if seed._array.dtype.kind == "c" else seed
+    array = grad._array if grad._array.dtype is root._array.dtype else grad._array.astype(root._array.dtype)
+    return array.conj() if array.dtype.kind == "c" else array
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return (value,) if isinstance(value, Tensor) or value is None else tuple(value)
+
+
+def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+             inputs: Tensor | Sequence[Tensor] | None = None) -> None:
+    """Accumulate the gradients of `tensors` into the leaves they were computed from.
+
+    Args:
+        tensors: what to differentiate.
+        grad_tensors: the gradient of each, of its shape; None for those of one element.
+        retain_graph: keep what the graph has saved; by default as `create_graph`.
+        create_graph: record the pass, so that the gradients can be differentiated.
+        inputs: accumulate into these tensors only.
+
+    Raises:
+        RuntimeError: a tensor does not require grad, has several elements and no gradient, or the graph has been freed.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.tensor(3.0, requires_grad=True)
+        >>> tapegrad.autograd.backward([x * x, x])
+        >>> x.grad
+        tensor(7.)
+    """
+    roots = _tuple(tensors)
+    grads = (None,) * len(roots) if grad_tensors is None else _tuple(grad_tensors)
+    if len(grads) != len(roots):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
+    if create_graph:
+        warnings.warn("Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which can cause a memory "
+                      "leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use this function, make sure to reset "
+                      "the .grad fields of your parameters to None after use to break the cycle and avoid the leak.", stacklevel=3)
+    retain = create_graph if retain_graph is None else retain_graph
+    pairs = _seeds_of(roots, grads, create_graph)
+    if inputs is None:
+        _run(pairs, create_graph, retain)
+        return
+    targets = _tuple(inputs)
+    if not targets:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    wanted = {_target(t, "One of the differentiated Tensors does not require grad"): t for t in targets}
+
+    def capture(target: Any, grad: Any, graph: bool) -> None:
+        leaf = wanted[target]
+        if target is not leaf:
+            from tapegrad.autograd.hooks import after_tensor_hooks
+            grad = after_tensor_hooks(target, grad, graph)
+        tape.accumulate_grad(leaf, grad, False, graph)
+
+    _run(pairs, create_graph, retain, set(wanted), capture)
+
+
+def _target(t: Tensor, otherwise: str) -> Any:
+    if not requires_grad(t):
+        raise RuntimeError(otherwise)
+    return t._node or t
+
+
+def _run(pairs: list[tuple[Any, Any]], graph: bool, retain: bool, inputs: set[Any] | None = None, capture: Any = None) -> None:
+    """One pass, in the grad mode that rules, hooks and Functions are to see."""
+    bits = state.bits
+    before = set_bits(bits & ~GRAD_OFF if graph else bits)
+    try:
+        tape.run(pairs, graph, retain, tape.accumulate_grad, inputs, capture)
+    finally:
+        set_bits(before)
+
+
+def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], grad_outputs: Any = None, retain_graph: bool | None = None,
+         create_graph: bool = False, allow_unused: bool | None = None, materialize_grads: bool = False) -> tuple[Tensor, ...]:
+    """The gradients of the sum of `outputs` with respect to `inputs`; ``.grad`` is left alone.
+
+    Args:
+        outputs: what to differentiate.
+        inputs: with respect to what; leaves or not.
+        grad_outputs: the gradient of each output, of its shape; None for those of one element.
+        retain_graph: keep what the graph has saved; by default as `create_graph`.
+        create_graph: record the pass, so that the gradients can be differentiated.
+        allow_unused: give None for an input that the outputs do not depend on, instead of raising.
+        materialize_grads: give zeros instead of None there.
+
+    Returns:
+        A gradient for each input.
+
+    Raises:
+        RuntimeError: an input does not require grad or was not used, or the graph has been freed.
+        ValueError: `materialize_grads` with ``allow_unused=False``.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.tensor(2.0, requires_grad=True)
+        >>> dx, = tapegrad.autograd.grad(x ** 3, x, create_graph=True)
+        >>> tapegrad.autograd.grad(dx, x)
+        (tensor(12.),)
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+    roots, targets = _tuple(outputs), _tuple(inputs)
+    grads = (None,) * len(roots) if grad_outputs is None else _tuple(grad_outputs)
+    if len(grads) != len(roots):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
+    if not targets:
+        raise ValueError("grad requires non-empty inputs; the list of inputs cannot be empty")
+    keys = [_target(t, "One of the differentiated Tensors does not require grad") for t in targets]
+    retain = create_graph if retain_graph is None else retain_graph
+    found: dict[Any, Any] = {}
+
+    def capture(target: Any, d: Any, graph: bool) -> None:
+        if isinstance(target, Tensor):
+            more = getattr(target, "_more", None)
+            if more is not None:
+                from tapegrad.autograd.hooks import run_tensor_hooks
+                d = run_tensor_hooks(more, d, graph)
+        else:
+            from tapegrad.autograd.hooks import after_tensor_hooks
+            d = after_tensor_hooks(target, d, graph)
+        found[target] = d
+
+    _run(_seeds_of(roots, grads, create_graph), create_graph, retain, set(keys), capture)
+    return tuple(_result(i, t, found.get(key), create_graph, bool(allow_unused), materialize_grads, found, key)
+                 for i, (t, key) in enumerate(zip(targets, keys)))
+
+
+def _result(i: int, t: Tensor, d: Any, graph: bool, allow_unused: bool, materialize: bool, found: dict[Any, Any], key: Any) -> Any:
+    if d is None:
+        if materialize:
+            return from_array(xp(t._array).zeros(t._array.shape, t._array.dtype))
+        if not allow_unused:
+            raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the "
+                               "desired behavior.")
+        return None
+    if graph:
+        return d.conj() if t._array.dtype.kind == "c" else d
+    if t._array.dtype.kind == "c":
+        return from_array(d.conj())
+    # A gradient may be a view of another, or the caller's own; what is handed out is nobody else's.
+    array = tape.own_array(d, False, t._array) if d.base is not None or _shared(found, key) else tape.own_array(d, True, t._array)
+    return from_array(array)
+
+
+def _shared(found: dict[Any, Any], key: Any) -> bool:
+    return sum(d is found[key] for d in found.values()) > 1
+

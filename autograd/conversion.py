@@ -1,0 +1,243 @@
+"""Between tensors and everything else: NumPy, Python numbers and lists, text, DLPack, pickles."""
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd import dtypes
+from tapegrad.autograd.cell import cell_of
+from tapegrad.autograd.gate import grad_enabled
+from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+from tapegrad.backends import CPU, Device, backend, backend_for
+
+
+def host(t: Tensor) -> np.ndarray:
+    """The tensor's values on the host."""
+    return backend(t._array).to_host(t._array)
+
+
+def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
+    """The tensor as a `numpy.ndarray`, which shares its memory.
+
+    Args:
+        force: detach, move to the CPU and resolve whatever stands in the way.
+
+    Raises:
+        RuntimeError: the tensor requires grad, and grad mode is on.
+        TypeError: the tensor is not on the CPU.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.ones(2).numpy()
+        array([1., 1.], dtype=float32)
+    """
+    if force:
+        return host(self)
+    if requires_grad(self) and grad_enabled():
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    array = self._array
+    if array.__class__ is not np.ndarray:
+        raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+    cell_of(self)
+    return array
+
+
+def item(self: Tensor) -> Any:
+    """The value of a one-element tensor as a Python number.
+
+    Raises:
+        RuntimeError: the tensor does not have exactly one element.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.tensor([2.5]).item()
+        2.5
+    """
+    if self._array.size != 1:
+        raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
+    value = self._array.item()
+    return value if isinstance(value, (int, float, complex)) else float(value)
+
+
+def tolist(self: Tensor) -> Any:
+    """The values as nested lists of Python numbers; a number for a 0-d tensor."""
+    array = host(self)
+    return array.astype(np.float32).tolist() if array.dtype.kind == "V" else array.tolist()
+
+
+def tensor_repr(t: Tensor) -> str:
+    """The tensor as torch prints it."""
+    from tapegrad.autograd import printing
+    from tapegrad.autograd.inplace import View
+    name = None
+    if isinstance(t._base, View) and t._base.origin == "no_grad" and t._base.root.requires_grad and t._base.seen != cell_of(t).version:
+        name = "Invalid"
+    else:
+        node = t.grad_fn
+        if node is not None:
+            name = node.name()
+    device = t.device
+    return printing.tensor_repr(
+        t._array, to_host=backend(t._array).to_host, dtype=t.dtype, default_dtype=dtypes.get_default_dtype(), device_suffix=None if device.type == "cpu" else str(device),
+        requires_grad=t.requires_grad, grad_fn_name=name)
+
+
+# ---- Python's number protocol
+
+def _bool(self: Tensor) -> bool:
+    if self._array.size != 1:
+        if self._array.size == 0:
+            raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+    return bool(self._array.item())
+
+
+def _float(self: Tensor) -> float:
+    return float(item(self))
+
+
+def _int(self: Tensor) -> int:
+    return int(item(self))
+
+
+def _complex(self: Tensor) -> complex:
+    return complex(item(self))
+
+
+def _index(self: Tensor) -> int:
+    if self._array.dtype.kind not in "iub" or self._array.size != 1:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(self._array.item())
+
+
+def _len(self: Tensor) -> int:
+    if self._array.ndim == 0:
+        raise TypeError("len() of a 0-d tensor")
+    return len(self._array)
+
+
+def _iter(self: Tensor) -> Any:
+    if self._array.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))
+
+
+def _contains(self: Tensor, value: Any) -> bool:
+    if isinstance(value, (Tensor, int, float, complex, bool)):
+        return bool((self == value).any().item())
+    raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}.")
+
+
+def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    array = numpy(self)
+    if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError("Unable to avoid copy while creating an array as requested.")
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+# ---- interchange
+
+def _dlpack(self: Tensor, **kwargs: Any) -> Any:
+    if requires_grad(self):
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    return self._array.__dlpack__(**kwargs)
+
+
+def _dlpack_device(self: Tensor) -> Any:
+    return self._array.__dlpack_device__()
+
+
+@property  # type: ignore[misc]
+def _cuda_array_interface(self: Tensor) -> dict[str, Any]:
+    if not self.is_cuda:
+        raise AttributeError(f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {type_name(self)} If CUDA data is required use tensor.cuda() "
+                             "to copy tensor to device memory.")
+    if requires_grad(self):
+        raise RuntimeError("Can't get __cuda_array_interface__ on Variable that requires grad. If gradients aren't required, use var.detach() to get "
+                           "Variable that doesn't require grad.")
+    return self._array.__cuda_array_interface__  # type: ignore[no-any-return]
+
+
+def type_name(t: Tensor) -> str:
+    """The name of the tensor's type as old code knows it, such as ``torch.FloatTensor``."""
+    return f"{'torch.cuda' if t.is_cuda else 'torch'}.{t.dtype.scalar_type}Tensor"
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor over the memory of any array that speaks DLPack.
+
+    Args:
+        source: an array with ``__dlpack__`` and ``__dlpack_device__`` (NumPy's, CuPy's, PyTorch's, JAX's ...).
+
+    Raises:
+        RuntimeError: the array lives on a device that no backend serves.
+
+    Example:
+        >>> import numpy as np, tapegrad
+        >>> tapegrad.from_dlpack(np.ones(2, np.float32))
+        tensor([1., 1.])
+    """
+    if isinstance(source, Tensor):
+        return source.detach()
+    kind, index = source.__dlpack_device__()
+    if kind in (1, 3):
+        array = np.from_dlpack(source)
+    elif kind == 2:
+        array = backend_for(Device("cuda", index)).xp.from_dlpack(source)
+    else:
+        raise RuntimeError(f"from_dlpack: no backend serves DLPack device type {int(kind)}")
+    dtypes.of(array.dtype)
+    return from_array(array)
+
+
+# ---- copies and pickles
+
+def deepcopy(t: Tensor, memo: dict[int, Any]) -> Tensor:
+    """A copy of a leaf, with its gradient and attributes."""
+    if t._node is not None:
+        raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If you were attempting "
+                           "to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001")
+    if id(t) in memo:
+        return memo[id(t)]  # type: ignore[no-any-return]
+    result: Tensor = object.__new__(type(t))
+    memo[id(t)] = result
+    _fill(result, t._array.copy(), t.requires_grad)
+    grad = getattr(t, "_grad", None)
+    if grad is not None:
+        result._grad = deepcopy(grad, memo) if grad._node is None else grad.detach().clone()
+    result.__dict__.update(copy.deepcopy(t.__dict__, memo))
+    return result
+
+
+def _fill(t: Tensor, array: Any, rg: bool) -> None:
+    t._array = array
+    t._rg = rg
+    t._node = t._base = t._cell = None
+
+
+def reduce(t: Tensor) -> tuple[Any, ...]:
+    """How a tensor is pickled: values on the host, device, whether it requires grad, attributes."""
+    if t._node is not None and t.requires_grad:
+        raise RuntimeError("pickling a tensor with history is not supported; call detach() first")
+    return _rebuild, (type(t), host(t), t.dtype.name, str(t.device), t.requires_grad, dict(t.__dict__))
+
+
+def _rebuild(cls: type[Tensor], array: np.ndarray, dtype: str, device: str, rg: bool, attributes: dict[str, Any]) -> Tensor:
+    result = object.__new__(cls)
+    where = Device(device)
+    _fill(result, array if where == CPU else backend_for(where).from_host(array, where), rg)
+    result.__dict__.update(attributes)
+    return result
+
+
+for _name, _method in {
+    "numpy": numpy, "item": item, "tolist": tolist, "__bool__": _bool, "__float__": _float, "__int__": _int, "__complex__": _complex, "__index__": _index,
+    "__len__": _len, "__iter__": _iter, "__contains__": _contains, "__array__": _array, "__dlpack__": _dlpack, "__dlpack_device__": _dlpack_device,
+    "__cuda_array_interface__": _cuda_array_interface,
+}.items():
+    setattr(Tensor, _name, _method)
+__all__ = ["deepcopy", "from_dlpack", "host", "reduce", "tensor_repr", "type_name"]

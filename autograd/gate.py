@@ -1,0 +1,60 @@
+"""The one flag that every op tests first: is any thread in an unusual state?
+
+While all threads are in the default state (grad mode on, no hooks on saved tensors, no inference mode ...) `gate.on` is False and that is
+all an op looks at. Otherwise the op reads its thread's `state.bits`: `GRAD_OFF` alone is handled in the op's own wrapper; anything else goes
+to `unusual`, which peels one level and calls the op again.
+"""
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+GRAD_OFF = 1
+INFERENCE = 2
+
+
+class Gate:
+    """`on` is True while any thread's `state.bits` is not 0."""
+
+    __slots__ = ("on", "threads")
+
+    def __init__(self) -> None:
+        self.on = False
+        self.threads = 0
+
+
+class State(threading.local):
+    """What is unusual in this thread."""
+
+    bits = 0
+
+
+gate = Gate()
+state = State()
+_lock = threading.Lock()
+
+#: bit -> function(op, args, kwargs) that deals with that level and calls the op again with the bit cleared
+handlers: dict[int, Callable[..., Any]] = {}
+
+
+def set_bits(bits: int) -> int:
+    """Put this thread in the state `bits`; returns the state it was in."""
+    before = state.bits
+    if bits != before:
+        state.bits = bits
+        if not (bits and before):
+            with _lock:
+                gate.threads += 1 if bits else -1
+                gate.on = gate.threads > 0
+    return before
+
+
+def unusual(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call `op` in a state that its wrapper does not know: the highest level is peeled off first."""
+    return handlers[1 << (state.bits.bit_length() - 1)](op, args, kwargs)
+
+
+def grad_enabled() -> bool:
+    """Whether operations of this thread are recorded."""
+    return not (gate.on and state.bits & GRAD_OFF)

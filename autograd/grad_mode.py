@@ -1,0 +1,216 @@
+"""Switching the tape off and on: `no_grad`, `enable_grad`, `set_grad_enabled`, `inference_mode`."""
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from tapegrad.autograd import gate
+from tapegrad.autograd.cell import INFERENCE_CELL
+from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
+from tapegrad.autograd.tensor import Tensor
+
+
+class _Mode:
+    """A context manager that is also a decorator, with or without parentheses where it needs no argument."""
+
+    def __new__(cls, function: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if callable(function) and not args and not kwargs:
+            return cls()(function)
+        return object.__new__(cls)
+
+    def bits(self, now: int) -> int:
+        """The state inside, given that outside."""
+        raise NotImplementedError
+
+    def copy(self) -> _Mode:
+        """Another of the same kind, since one object can be entered several times at once."""
+        return type(self)()
+
+    def __enter__(self) -> None:
+        self.before = set_bits(self.bits(state.bits))
+
+    def __exit__(self, *exc: Any) -> None:
+        set_bits(self.before)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isclass(function):
+            import warnings
+            warnings.warn("Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or methods. To "
+                          "preserve the current behavior of class decoration, you can directly decorate the `__init__` method and nothing else.",
+                          FutureWarning, stacklevel=2)
+            function.__init__ = self(function.__init__)  # type: ignore[misc]
+            return function
+        if inspect.isgeneratorfunction(function):
+            return self._generator(function)
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self.copy():
+                return function(*args, **kwargs)
+
+        return inside
+
+    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The mode holds while the generator's own code runs, not while its caller's does."""
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self.copy():
+                generator = function(*args, **kwargs)
+            send, value = generator.send, None
+            while True:
+                try:
+                    with self.copy():
+                        item = send(value)
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    value = yield item
+                    send = generator.send
+                except GeneratorExit:
+                    with self.copy():
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    send, value = generator.throw, error
+
+        return inside
+
+
+class no_grad(_Mode):
+    """Record nothing inside: results require no grad, and no memory is kept for backward.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.ones(2, requires_grad=True)
+        >>> with tapegrad.no_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        False
+    """
+
+    def bits(self, now: int) -> int:
+        return now | GRAD_OFF
+
+
+class enable_grad(_Mode):
+    """Record inside, also within `no_grad`.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.ones(2, requires_grad=True)
+        >>> with tapegrad.no_grad(), tapegrad.enable_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        True
+    """
+
+    def bits(self, now: int) -> int:
+        return now & ~GRAD_OFF
+
+
+class set_grad_enabled(_Mode):
+    """Record or not, from the call on; as a context manager until its end, as a decorator only inside the function.
+
+    Args:
+        mode: whether to record.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.ones(2, requires_grad=True)
+        >>> with tapegrad.set_grad_enabled(False):
+        ...     y = x * 2
+        >>> y.requires_grad
+        False
+    """
+
+    def __new__(cls, mode: bool) -> Any:
+        return object.__new__(cls)
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = bool(mode)
+        self.before = set_bits(self.bits(state.bits))
+
+    def bits(self, now: int) -> int:
+        return now & ~GRAD_OFF if self.mode else now | GRAD_OFF
+
+    def copy(self) -> _Mode:
+        return _set(self.mode)
+
+    def __enter__(self) -> None:
+        # Entered later than made, the mode of the time of making is what comes back, as in torch.
+        set_bits(self.bits(state.bits))
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        set_bits(self.before)
+        return super().__call__(function)
+
+
+class _set(_Mode):
+    """`set_grad_enabled` that waits until it is entered."""
+
+    def __new__(cls, mode: bool) -> Any:
+        return object.__new__(cls)
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+
+    def bits(self, now: int) -> int:
+        return now & ~GRAD_OFF if self.mode else now | GRAD_OFF
+
+
+class inference_mode(_Mode):
+    """`no_grad`, and more: tensors made inside track no version, and can take no part in recording later.
+
+    Args:
+        mode: whether the mode is on; ``inference_mode(False)`` leaves it for a while.
+
+    Example:
+        >>> import tapegrad
+        >>> with tapegrad.inference_mode():
+        ...     y = tapegrad.ones(2) * 2
+        >>> y.is_inference()
+        True
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        if callable(mode):
+            return cls()(mode)
+        return object.__new__(cls)
+
+    def __init__(self, mode: bool = True) -> None:
+        self.mode = mode
+
+    def bits(self, now: int) -> int:
+        return now | GRAD_OFF | INFERENCE if self.mode else now & ~(GRAD_OFF | INFERENCE)
+
+    def copy(self) -> _Mode:
+        return inference_mode(self.mode)
+
+
+def _op_in_inference_mode(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    before = set_bits(state.bits & ~INFERENCE | GRAD_OFF)
+    try:
+        result = op(*args, **kwargs)
+    finally:
+        set_bits(before)
+    for t in result if isinstance(result, tuple) else (result,):
+        # A view of an ordinary tensor stays an ordinary tensor.
+        if isinstance(t, Tensor) and t._base is None:
+            t._cell = INFERENCE_CELL
+    return result
+
+
+gate.handlers[INFERENCE] = _op_in_inference_mode
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations of this thread are recorded."""
+    return gate.grad_enabled()
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this thread is in inference mode."""
+    return bool(state.bits & INFERENCE)

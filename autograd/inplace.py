@@ -1,0 +1,281 @@
+"""Writing to tensors: in-place forms of ops, views, `out=`.
+
+The in-place form of an op is derived from the op: its node is recorded as if the result were new, then becomes the node of the tensor written
+(its history is rebased). A rule that reads the written operand gets a copy of it, made before the write. A write to a view also rebases the tensor
+it views, by a `copy_slices` node; other views notice that their memory has a new version and find their node again by repeating how they were made.
+"""
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd import dtypes
+from tapegrad.autograd.cell import INFERENCE_CELL, Cell, cell_of, tick, written
+from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, gate, set_bits, state
+from tapegrad.autograd.node import Node
+from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+from tapegrad.backends import ARRAYS, backend
+
+
+class View:
+    """How a tensor was made as a view of another.
+
+    Attributes:
+        root: the tensor that is no view itself.
+        replay: the steps from `root`: (function, arguments, number of the result or None).
+        seen: the version of the memory for which the view's node is right.
+        origin: "" | "multi" (one of several views an op returned) | "no_grad" | "custom" (made in a custom Function).
+    """
+
+    __slots__ = ("origin", "replay", "root", "seen")
+
+    def __init__(self, root: Tensor, replay: tuple[tuple[Callable[..., Any], tuple[Any, ...], int | None], ...], seen: int, origin: str) -> None:
+        self.root = root
+        self.replay = replay
+        self.seen = seen
+        self.origin = origin
+
+    def sync(self, view: Tensor) -> bool:
+        """Bring the view's node up to date with writes to the memory; returns whether it requires grad."""
+        version = cell_of(view).version
+        if version != self.seen:
+            if requires_grad(self.root) and view._array.dtype in dtypes.INEXACT:
+                before = set_bits(0)
+                try:
+                    again = run(self.replay, self.root)
+                finally:
+                    set_bits(before)
+                view._node = again._node
+                view._rg = again._rg
+            self.seen = version
+        return view._rg
+
+
+def run(replay: tuple[tuple[Callable[..., Any], tuple[Any, ...], int | None], ...], root: Any) -> Any:
+    """The view of `root` (a tensor or an array) that the steps make."""
+    for function, args, nr in replay:
+        root = function(root, *args)
+        if nr is not None:
+            root = root[nr]
+    return root
+
+
+def make_view(function: Callable[..., Any], view: Tensor, source: Tensor, args: tuple[Any, ...], bits: int, nr: int | None = None) -> None:
+    """Make `view`, just made from `source` by ``function(source, *args)``, a differentiable view of it."""
+    cell = cell_of(source)
+    view._cell = cell
+    if cell is INFERENCE_CELL:
+        return
+    origin = "no_grad" if bits & GRAD_OFF else "multi" if nr is not None else ""
+    step = (function, args, nr)
+    base = source._base
+    if base is None:
+        view._base = View(source, (step,), cell.version, origin)
+    else:
+        view._base = View(base.root, (*base.replay, step), cell.version, origin or base.origin)
+
+
+# ---- in-place forms
+
+def check_writable(t: Tensor, recording: bool) -> None:
+    """Raise torch's error where `t` must not be written now."""
+    if t._cell is INFERENCE_CELL and not state.bits & INFERENCE:
+        INFERENCE_CELL.write()
+    if not (gate.on and state.bits & GRAD_OFF):
+        base = t._base
+        if base is None:
+            if t._rg and t._node is None:
+                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        else:
+            root = base.root
+            if root._rg and root._node is None:
+                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            if base.origin and (recording or requires_grad(t)):
+                refuse_view(t, base)
+    array = t._array
+    if array.size > 1 and 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
+        raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+                           "Please clone() the tensor before performing the operation.")
+
+
+def refuse_view(t: Tensor, base: View) -> None:
+    """Raise torch's error for a write to a view that autograd could not follow."""
+    made = t.grad_fn
+    what = f"Output {t.output_nr} of {made.name()} is a view" if made is not None else "A view was created in no_grad mode"
+    if base.origin == "no_grad":
+        raise RuntimeError("A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is ambiguous "
+                           "and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the "
+                           "no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).")
+    if base.origin == "multi":
+        raise RuntimeError(f"{what} and is being modified inplace. This view is the output of a function that returns multiple views. Such functions do "
+                           "not allow the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.")
+    raise RuntimeError(f"{what} and is being modified inplace. This view was created inside a custom Function (or because an input was returned as-is) and "
+                       "the autograd logic to handle view+inplace would override the custom backward associated with the custom Function, leading to "
+                       "incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function.")
+
+
+def as_before(t: Tensor, array: Any) -> Tensor:
+    """`t` as it was before a write, over `array`."""
+    snapshot = from_array(array)
+    snapshot._rg = requires_grad(t)
+    snapshot._node = t._node
+    if t._rg and t._node is None:
+        raise AssertionError("a leaf that requires grad has no earlier self")
+    return snapshot
+
+
+def stale_alias(t: Tensor) -> Tensor:
+    """`t` as an operand of the op that overwrites it: using it in backward raises, and it does not hold on to the new history."""
+    alias = as_before(t, t._array)
+    alias._cell = Cell()
+    alias._cell.written = 1 << 62
+    alias._cell.version = cell_of(t).version + 1
+    return alias
+
+
+def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """``function(t, *args, **kwargs)``, written into `t`; returns `t`."""
+    grad_on = not (gate.on and state.bits & GRAD_OFF)
+    recording = grad_on and (any_requires_grad(args) or any_requires_grad(kwargs.values()) or requires_grad(t))
+    check_writable(t, recording)
+    op = getattr(function, "op", None)
+    if not recording:
+        raw = op.inplace_fn if op is not None else None
+        if raw is None or not _direct(t, args, kwargs):
+            result = function(from_array(t._array), *args, **kwargs)
+            overwrite(function.__name__, t, result._array)
+        else:
+            raw(t._array, *[a._array if isinstance(a, Tensor) else a for a in args], **kwargs)
+        written(t)
+        return t
+    if op is not None and not op.reads(next(iter(op.rules))):
+        before = as_before(t, t._array)
+    else:
+        before = as_before(t, t._array.copy())
+    args = tuple(stale_alias(t) if a is t else a for a in args)
+    result = function(before, *args, **kwargs)
+    overwrite(function.__name__, t, result._array)
+    written(t)
+    rebase(t, result)
+    return t
+
+
+def _direct(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether the array library's own in-place form does what torch asks: one dtype, one device, no operand that must be looked at first."""
+    array = t._array
+    for a in args:
+        if isinstance(a, Tensor):
+            if a._array.__class__ is not array.__class__ or a._array.dtype is not array.dtype or a._array.ndim > array.ndim:
+                return False
+            if a._array is not array and a._cell is not None and a._cell is t._cell:
+                return False
+        elif not (a.__class__ is float and array.dtype in dtypes.INEXACT) and a.__class__ is not int and a.__class__ is not bool:
+            return False
+    return not any(isinstance(v, Tensor) for v in kwargs.values())
+
+
+def any_requires_grad(values: Any) -> bool:
+    """Whether a tensor among `values` requires grad."""
+    return any(isinstance(v, Tensor) and requires_grad(v) for v in values)
+
+
+def overwrite(name: str, t: Tensor, value: Any) -> None:
+    """Write the array `value` over `t`'s, by torch's rules for dtype and shape."""
+    array = t._array
+    if value.shape != array.shape:
+        raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(value.shape)}")
+    if value.dtype is not array.dtype and dtypes.category(value.dtype) > dtypes.category(array.dtype):
+        raise RuntimeError(f"result type {dtypes.of(value.dtype).scalar_type} can't be cast to the desired output type {dtypes.of(array.dtype).scalar_type}")
+    array[...] = value
+
+
+def rebase(t: Tensor, result: Tensor) -> None:
+    """Give `t`, whose memory has been overwritten with `result`, the history of `result`; where it is a view, its root too."""
+    if result._node is None:
+        if t._base is None:
+            t._node = None
+            t._rg = False
+        return
+    if result._array.dtype is not t._array.dtype:
+        from tapegrad.autograd.ops.convert import cast
+        result = cast(result, t._array.dtype)
+    base = t._base
+    if base is None:
+        set_node(t, result._node)
+        return
+    root = base.root
+    before = as_before(root, root._array) if root._rg else from_array(root._array)
+    set_node(root, copy_slices_node(before, result, base.replay))
+
+
+def set_node(t: Tensor, node: Node) -> None:
+    """Make `node` the one that made `t`; `retain_grad` follows the newest value."""
+    if t.retains_grad:
+        from tapegrad.autograd.hooks import extra_of
+        assert t._node is not None
+        extra_of(node)["retained"] = t._node.extra.pop("retained")
+    t._node = node
+    t._rg = True
+
+
+class CopySlices(Node):
+    """The node of a tensor that has been written through a view of it: part of its gradient goes to what was written."""
+
+    __slots__ = ()
+    op_name = "copy_slices"
+    saved_names = ("replay",)
+
+    def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
+        (replay,) = self.saved
+        to_before, to_value = self.edges
+        part = run(replay, grad) if to_value is not None else None
+        if to_before is None:
+            return None, part
+        if graph:
+            rest = grad.clone()
+            run(replay, rest).zero_()
+            return rest, part
+        if part is not None:
+            part = part.copy()
+        rest = grad.copy() if grad.__class__ in ARRAYS else np.array(grad)
+        run(replay, rest)[...] = 0
+        return rest, part
+
+
+def copy_slices_node(before: Tensor, value: Tensor, replay: Any) -> Node:
+    """The node of `before` after `value` has been written to the part of it that `replay` views."""
+    node = object.__new__(CopySlices)
+    node.seq = tick()
+    node.dtype = before._array.dtype
+    node.cell = None
+    node.edges = ((before._node or before) if before._rg else None, value._node)
+    node.saved = (replay,)
+    return node
+
+
+# ---- out=
+
+def store_out(name: str, out: Any, result: Any) -> Any:
+    """Write `result` to `out`, as ``out=`` asks."""
+    if not isinstance(out, Tensor):
+        out[...] = result._array if isinstance(result, Tensor) else result
+        return out
+    if not (gate.on and state.bits & GRAD_OFF) and (requires_grad(out) or result._rg):
+        raise RuntimeError(f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
+    value = result._array
+    if value.__class__ is not out._array.__class__:
+        raise RuntimeError(f"Expected out tensor to have device {backend(value).device_of(value)}, but got {out.device} instead")
+    if value.shape != out._array.shape:
+        if out._array.size:
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape {list(out._array.shape)}, which does not match the required output "
+                f"shape {list(value.shape)}. This behavior is deprecated, and in a future PyTorch release outputs will not be resized unless they have zero "
+                "elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).", stacklevel=4)
+        out._array = backend(value).xp.empty(value.shape, out._array.dtype)
+    overwrite(name, out, value)
+    written(out)
+    return out
+

@@ -1,0 +1,145 @@
+"""`Node`: one recorded application of an op."""
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tapegrad.autograd.cell import Cell
+from tapegrad.backends import backend
+
+
+class Special:
+    """A gradient that is not an array: the engine knows what to do with it."""
+
+    __slots__ = ()
+    #: never a target's dtype, so that the engine's one test on dtypes finds these too
+    dtype = object()
+
+
+class At(Special):
+    """A gradient that is zero except at `index`; the engine adds it into one buffer per target instead of making an array of zeros for each.
+
+    Args:
+        index: a basic or advanced index.
+        grad: the gradient at that index.
+        shape: the shape of the whole.
+        unique: no element stands twice in `index`, so plain ``+=`` adds it.
+    """
+
+    __slots__ = ("grad", "index", "shape", "unique")
+
+    def __init__(self, index: Any, grad: Any, shape: tuple[int, ...], unique: bool) -> None:
+        self.index = index
+        self.grad = grad
+        self.shape = shape
+        self.unique = unique
+
+
+class Part(Special):
+    """The gradient of one of a node's several outputs."""
+
+    __slots__ = ("grad", "nr")
+
+    def __init__(self, nr: int, grad: Any) -> None:
+        self.nr = nr
+        self.grad = grad
+
+
+class Node:
+    """An op's application on the tape.
+
+    Attributes:
+        seq: number in order of creation, from the clock that also stamps writes.
+        edges: for each differentiable operand the node that made it, the leaf itself, or None where no gradient is asked for.
+        saved: what the rules read; None once it has been freed.
+        dtype: of the result, so that the engine hands `pull` a gradient of that dtype (None where there are several results).
+        cell: of the result's memory, once the result is aliased or written.
+        extra: unset, or what hooks and the like keep.
+    """
+
+    __slots__ = ("__weakref__", "cell", "dtype", "edges", "extra", "saved", "seq")
+    seq: int
+    edges: tuple[Any, ...]
+    saved: Any
+    dtype: np.dtype | None
+    cell: Any
+    extra: dict[str, Any]
+
+    #: whether a pass that does not retain the graph frees `saved`
+    frees = False
+    #: names of the values in `saved`, for `_saved_*`
+    saved_names: tuple[str, ...] = ()
+    #: the op's name
+    op_name = ""
+
+    def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
+        """The gradients of the operands, given that of the result; arrays, or Tensors that record where `graph`."""
+        raise NotImplementedError
+
+    def take_cell(self, cell: Cell) -> None:
+        """The result has been aliased or written: `cell` tells what becomes of it."""
+        self.cell = cell
+
+    def name(self) -> str:
+        """The node's name, such as ``MulBackward0``."""
+        return self.__class__.__name__
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """A pair (node, output number) for each differentiable operand, (None, 0) where no gradient flows."""
+        from tapegrad.autograd.graph import function_of
+        return tuple(function_of(target) for target in self.edges)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_saved_"):
+            from tapegrad.autograd.graph import saved_value
+            return saved_value(self, name[len("_saved_"):])
+        raise AttributeError(f"'{self.__class__.__name__}' object has no attribute '{name}'")
+
+    def __repr__(self) -> str:
+        return f"<{self.__class__.__name__} object at {id(self):#x}>"
+
+
+class Slot(Node):
+    """Stands between one of several results and the node that made them all."""
+
+    __slots__ = ("nr",)
+    nr: int
+
+    def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
+        return (Part(self.nr, grad),)
+
+    def take_cell(self, cell: Cell) -> None:
+        node = self.edges[0]
+        if node.cell is None:
+            node.cell = {}
+        node.cell[self.nr] = cell
+
+
+def freed(node: Node) -> NoReturn:
+    """Raise torch's error for a graph that is gone."""
+    raise RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
+        "Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+        "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors after calling backward.")
+
+
+def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | None) -> NoReturn:
+    """Raise torch's error for a kept value that has been written since; `producer` made it (None: a leaf)."""
+    from tapegrad.autograd import dtypes
+    array = getattr(kept, "_array", kept)
+    kind = f"{dtypes.of(array.dtype).scalar_type}Tensor"
+    place = "torch." if backend(array).type == "cpu" else "torch.cuda."
+    made = f", which is output {nr} of {producer.name()}," if producer is not None else ""
+    raise RuntimeError(
+        f"one of the variables needed for gradient computation has been modified by an inplace operation: [{place}{kind} {list(array.shape)}]{made} "
+        f"is at version {cell.version}; expected version {cell.version_at(node.seq)} instead. "
+        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).")
+
+
+def check_kept(node: Node, kept: Any) -> None:
+    """Raise if the kept tensor `kept` has been written since `node` was recorded (called once its cell says so)."""
+    producer = kept._node
+    nr = producer.nr if isinstance(producer, Slot) else 0
+    overwritten(node, kept._cell, kept, nr, producer.edges[0] if isinstance(producer, Slot) else producer)

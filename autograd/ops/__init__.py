@@ -1,0 +1,1 @@
+"""The ops, each with its derivative beside it, by kind."""

@@ -1,0 +1,285 @@
+"""One pass over the tape, from results back to leaves.
+
+A walk counts how many gradients each node will receive; a node runs once all of them have arrived, in falling order of creation where there is a choice, and
+a leaf takes its gradient as soon as the sum is whole. All sums belong to the pass, never to nodes, so that exceptions, threads and passes within passes
+cannot mix them.
+"""
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.cell import written
+from tapegrad.autograd.node import At, Node, Part
+from tapegrad.autograd.runtime import sum_to
+from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.backends import ARRAYS, backend, xp
+
+_leaf_lock = threading.Lock()
+
+
+def count(roots: Iterable[Any], inputs: set[Any] | None) -> tuple[dict[Any, int], set[Any] | None]:
+    """How many gradients each target will receive in a pass from `roots`; with `inputs`, only along paths that lead to one of them.
+
+    Returns:
+        The counts, and the nodes that must run (None: all).
+    """
+    waiting: dict[Any, int] = {}
+    stack = []
+    for root in roots:
+        if root not in waiting:
+            waiting[root] = 0
+            stack.append(root)
+    if inputs is None:
+        while stack:
+            target = stack.pop()
+            if isinstance(target, Node):
+                for edge in target.edges:
+                    if edge is not None:
+                        if edge in waiting:
+                            waiting[edge] += 1
+                        else:
+                            waiting[edge] = 1
+                            stack.append(edge)
+        return waiting, None
+    reached: list[Node] = []
+    while stack:
+        target = stack.pop()
+        if isinstance(target, Node):
+            reached.append(target)
+            for edge in target.edges:
+                if edge is not None and edge not in waiting:
+                    waiting[edge] = 0
+                    stack.append(edge)
+    reached.sort(key=lambda node: node.seq)
+    needed: set[Any] = set()
+    for node in reached:
+        for edge in node.edges:
+            if edge is not None and (edge in inputs or edge in needed):
+                needed.add(node)
+                break
+    for node in needed:
+        for edge in node.edges:
+            if edge is not None:
+                waiting[edge] += 1
+    return waiting, needed
+
+
+def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Callable[[Tensor, Any, bool, bool], None],
+        inputs: set[Any] | None = None, capture: Callable[[Any, Any, bool], None] | None = None) -> None:
+    """One pass.
+
+    Args:
+        roots: targets (a node, or a leaf) with their gradients; arrays, or Tensors where `graph`.
+        graph: record the pass: gradients are Tensors and rules run on Tensors.
+        retain: keep what the nodes have saved.
+        accumulate: called as ``accumulate(leaf, grad, owned, graph)`` for each leaf whose sum is whole; `owned`: nobody else holds `grad`.
+        inputs: run only what leads to these targets.
+        capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole, before it runs.
+    """
+    waiting, needed = count([root for root, _ in roots], inputs)
+    sums = Sums(graph)
+    whole, partial = sums.whole, sums.partial
+    ready: list[tuple[int, Node]] = []
+    for root, grad in roots:
+        sums.add(root, grad, None)
+    for root in {root: None for root, _ in roots}:
+        if waiting[root] == 0:
+            if isinstance(root, Node):
+                heappush(ready, (-root.seq, root))
+            else:
+                finish_leaf(root, sums, accumulate, inputs, capture)
+    # The node to run next, if its gradient has just been made and it is the latest: a chain then passes through no heap and no dictionary of sums.
+    following: Node | None = None
+    grad = None
+    while True:
+        if following is None:
+            if not ready:
+                return
+            node = heappop(ready)[1]
+            grad = sums.take(node)
+        else:
+            node, following = following, None
+        if needed is not None:
+            assert inputs is not None and capture is not None
+            if node in inputs and grad is not None:
+                capture(node, grad, graph)
+            if node not in needed:
+                continue
+        given = grad
+        edges = node.edges
+        grads = node.pull(given, graph) if given is not None else (None,) * len(edges)
+        if node.frees and not retain:
+            node.saved = None
+        for target, d in zip(edges, grads):
+            if target is None:
+                continue
+            left = waiting[target] - 1
+            if left:
+                waiting[target] = left
+                if d is not None:
+                    have = whole.get(target)
+                    if have is not None and d.dtype is have.dtype and not graph:
+                        have += d
+                    else:
+                        sums.add(target, d, given)
+            elif isinstance(target, Node):
+                if following is None and d is not None and d.dtype is target.dtype and target not in whole and target not in partial:
+                    following, grad = target, d
+                    continue
+                if d is not None:
+                    sums.add(target, d, given)
+                heappush(ready, (-target.seq, target))
+            else:
+                if d is not None:
+                    sums.add(target, d, given)
+                finish_leaf(target, sums, accumulate, inputs, capture)
+        if following is not None and ready and -ready[0][0] > following.seq:
+            sums.add(following, grad, None)
+            heappush(ready, (-following.seq, following))
+            following = None
+
+
+def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Callable[[Tensor, Any, bool, bool], None],
+                inputs: set[Any] | None, capture: Callable[[Any, Any, bool], None] | None) -> None:
+    """A leaf's sum is whole: hand it over."""
+    owned = leaf in sums.whole
+    grad = sums.take(leaf)
+    if grad is None:
+        return
+    if inputs is None:
+        accumulate(leaf, grad, owned, sums.graph)
+    elif leaf in inputs:
+        assert capture is not None
+        capture(leaf, grad, sums.graph)
+
+
+class Sums:
+    """The gradients that have arrived at targets which wait for more.
+
+    Attributes:
+        whole: sums in arrays of the pass's own, which may be added to in place.
+        partial: single gradients that may belong to somebody else.
+        graph: gradients are Tensors, and their sums are recorded.
+    """
+
+    __slots__ = ("graph", "partial", "whole")
+
+    def __init__(self, graph: bool) -> None:
+        self.whole: dict[Any, Any] = {}
+        self.partial: dict[Any, Any] = {}
+        self.graph = graph
+
+    def take(self, target: Any) -> Any:
+        """The sum for `target`, which is then no longer kept; None if nothing arrived."""
+        grad = self.whole.pop(target, None)
+        return self.partial.pop(target, None) if grad is None else grad
+
+    def add(self, target: Any, d: Any, source: Any) -> None:
+        """Add the gradient `d`, which a rule made from `source` (None: which was given)."""
+        graph = self.graph
+        have = self.whole.get(target)
+        if d.__class__ is Part:
+            if have is None:
+                have = self.whole[target] = [None] * target.count
+            have[d.nr] = d.grad if have[d.nr] is None else have[d.nr] + d.grad
+            return
+        if d.__class__ is At:
+            if not graph and have is not None and have.dtype is d.grad.dtype:
+                add_at(have, d)
+                return
+            d, fresh = dense(d, graph), not graph
+        else:
+            # What a rule made itself is the pass's own; `grad` handed on, a view, or what was given is not.
+            fresh = d is not source and source is not None and source.__class__ is not list and not graph and d.__class__ in ARRAYS and d.base is None
+        is_leaf = isinstance(target, Tensor)
+        dtype = target._array.dtype if is_leaf else target.dtype
+        if (d._array if graph else d).dtype is not dtype and dtype is not None:
+            d = to_dtype(d, dtype, graph)
+        if is_leaf and d.shape != target._array.shape:
+            d = sum_to(d, target._array.shape)
+        if have is not None:
+            if graph:
+                self.whole[target] = have + d
+            else:
+                have += d
+            return
+        have = self.partial.pop(target, None)
+        if have is not None:
+            total = have + d
+            self.whole[target] = total if graph or total.__class__ in ARRAYS else np.asarray(total)
+        elif fresh:
+            self.whole[target] = d
+        else:
+            self.partial[target] = d
+
+
+def to_dtype(d: Any, dtype: np.dtype, graph: bool) -> Any:
+    """`d` in the dtype of its target; a real target takes the real part of a complex gradient."""
+    if (d._array if graph else d).dtype.kind == "c" and dtype.kind != "c":
+        d = d.real
+    if graph:
+        from tapegrad.autograd.ops.convert import cast
+        return cast(d, dtype)
+    return d.astype(dtype)
+
+
+def dense(d: At, graph: bool) -> Any:
+    """The gradient with its zeros."""
+    if graph:
+        from tapegrad.autograd.ops.index import scatter_rows
+        return scatter_rows(d.grad, d.index, d.shape)
+    whole = xp(d.grad).zeros(d.shape, d.grad.dtype)
+    add_at(whole, d)
+    return whole
+
+
+def add_at(whole: Any, d: At) -> None:
+    """Add the gradient into `whole`, in place."""
+    if d.unique:
+        whole[d.index] += d.grad
+    else:
+        backend(whole).scatter_add(whole, d.index, d.grad)
+
+
+def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
+    """Add `grad`, the whole of what one pass brought, to ``leaf.grad``."""
+    more = getattr(leaf, "_more", None)
+    if more is not None:
+        from tapegrad.autograd.hooks import run_leaf_hooks
+        grad, owned = run_leaf_hooks(leaf, grad, owned, graph)
+        if grad is None:
+            return
+    if leaf._array.dtype.kind == "c":
+        grad = grad.conj()
+    with _leaf_lock:
+        have = getattr(leaf, "_grad", None)
+        if graph:
+            leaf._grad = grad if have is None else have + grad
+        elif have is None:
+            leaf._grad = from_array(own_array(grad, owned, leaf._array))
+        else:
+            array = have._array
+            if array.shape == grad.shape and have._node is None:
+                array += grad
+                written(have)
+            else:
+                leaf._grad = from_array(array + grad)
+    if more is not None:
+        from tapegrad.autograd.hooks import run_post_accumulate_hooks
+        run_post_accumulate_hooks(leaf)
+
+
+def own_array(grad: Any, owned: bool, like: Any) -> Any:
+    """`grad` as an array that nobody else holds, laid out as the leaf's array where that is dense."""
+    if grad.__class__ not in ARRAYS:
+        return np.asarray(grad)
+    if owned and grad.flags.c_contiguous and like.flags.c_contiguous:
+        return grad
+    if like.flags.c_contiguous or not like.flags.f_contiguous:
+        return grad.copy(order="C")
+    return grad.copy(order="F")

@@ -1,0 +1,357 @@
+"""`Tensor`: an array, and how it was made."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from tapegrad.autograd import dtypes
+from tapegrad.autograd.cell import Cell, cell_of, written
+from tapegrad.autograd.gate import grad_enabled
+from tapegrad.autograd.node import Node, Slot
+from tapegrad.autograd.size import Size, size_of
+from tapegrad.backends import Device, backend
+
+if TYPE_CHECKING:
+    from tapegrad.autograd.inplace import View
+
+new = object.__new__
+
+
+class Tensor:
+    """An array of any backend that remembers how it was computed.
+
+    Tensors are made by the factories (`tapegrad.tensor`, `tapegrad.zeros`, ...) and by operations; ``t.array`` is the array itself.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.tensor([2.0, 3.0], requires_grad=True)
+        >>> (x ** 2 + 3 * x).sum().backward()
+        >>> x.grad
+        tensor([7., 9.])
+    """
+
+    # _array  the array
+    # _rg     whether gradients flow into it (of a view: as of the last `sync`)
+    # _node   the node that made it; None for a leaf
+    # _base   how it was made as a view of another tensor; None for all others
+    # _cell   the write history of its memory; None until the first alias or write
+    # _grad   unset, or what backward has accumulated here
+    # _more   unset, or what hooks and the like keep
+    __slots__ = ("__dict__", "__weakref__", "_array", "_base", "_cell", "_grad", "_more", "_node", "_rg")
+    _array: Any
+    _rg: bool
+    _node: Node | None
+    _base: View | None
+    _cell: Cell | None
+    _grad: Tensor | None
+    _more: dict[str, Any]
+
+    # NumPy leaves `ndarray * tensor` to the tensor.
+    __array_ufunc__ = None
+    __array_priority__ = 1000
+
+    if TYPE_CHECKING:
+        # The ops put themselves here as methods.
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        if cls is Tensor and args and not isinstance(args[0], Tensor):
+            from tapegrad.autograd.ops.creation import legacy_tensor
+            return legacy_tensor(*args, **kwargs)
+        self = new(cls)
+        self._array = None
+        self._rg = False
+        self._node = self._base = self._cell = None
+        if args and isinstance(args[0], Tensor):
+            source = args[0]
+            self._array = source._array
+            self._cell = cell_of(source)
+        elif cls is Tensor:
+            self._array = np.empty(0, dtypes.get_default_dtype().numpy)
+        return self
+
+    # ---- the array
+
+    @property
+    def array(self) -> Any:
+        """The array itself: a numpy.ndarray on the CPU, a cupy.ndarray on CUDA. Writing to it is not recorded."""
+        return self._array
+
+    @property
+    def shape(self) -> Size:
+        """The size of each dimension."""
+        return size_of(self._array.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The type of the elements."""
+        return dtypes.of(self._array.dtype)
+
+    @property
+    def device(self) -> Device:
+        """Where the array lives."""
+        return backend(self._array).device_of(self._array)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return cast(int, self._array.ndim)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return cast(int, self._array.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return cast(int, self._array.nbytes)
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the array lives on a CUDA device."""
+        return self.device.type == "cuda"
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the array lives on the CPU."""
+        return self.device.type == "cpu"
+
+    # ---- how it was made
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow into this tensor; may be set on leaves."""
+        return self._rg if self._base is None else self._base.sync(self)
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        now = self.requires_grad
+        if self._node is not None:
+            if not value:
+                raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
+                                   "that doesn't require differentiation use var_no_grad = var.detach().")
+            return
+        if value and not now:
+            if self._array.dtype not in dtypes.INEXACT:
+                raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+            check_not_inference(self)
+        self._rg = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Change, in place, whether gradients flow into this leaf; returns it."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the tensor was made by the user, or requires no grad."""
+        return not self.requires_grad or self._node is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node that made this tensor; None for a leaf."""
+        if self._base is not None:
+            self._base.sync(self)
+        node = self._node
+        return node.edges[0] if isinstance(node, Slot) else node
+
+    @property
+    def output_nr(self) -> int:
+        """Which of its node's results this tensor is."""
+        return self._node.nr if isinstance(self._node, Slot) else 0
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have accumulated here, or None."""
+        grad = getattr(self, "_grad", None)
+        if grad is None and self._node is not None and not self.retains_grad:
+            import warnings
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated during "
+                "autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+                stacklevel=2)
+        return grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is None:
+            self._grad = None
+            return
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value._array.dtype != self._array.dtype:
+            raise RuntimeError(f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with grad_dtype '{self.dtype.name}'. "
+                               "The gradient must match the tensor's grad_dtype")
+        if value.device != self.device:
+            raise RuntimeError(f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device type "
+                               f"'{self.device.type}'. Please ensure that the gradient and the tensor are on the same device")
+        if value._array.shape != self._array.shape:
+            raise RuntimeError(f"attempting to assign a gradient of size '{list(value._array.shape)}' to a tensor of size '{list(self._array.shape)}'. "
+                               "Please ensure that the gradient and the tensor are the same size")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether backward keeps the gradient of this non-leaf, as `retain_grad` asks."""
+        return self._node is not None and bool(getattr(self, "_more", {}).get("retains_grad"))
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory as a tensor without history, whose writes are not noticed by the tape."""
+        return from_array(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._rg and value._array.dtype not in dtypes.INEXACT:
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+        self._array = value._array
+        self._base = None
+
+    def detach(self) -> Tensor:
+        """The same memory without history; the tape notices writes to either.
+
+        Example:
+            >>> import tapegrad
+            >>> x = tapegrad.ones(2, requires_grad=True)
+            >>> (x * 2).detach().requires_grad
+            False
+        """
+        result = from_array(self._array)
+        result._cell = cell_of(self)
+        return result
+
+    def detach_(self) -> Tensor:
+        """Make this tensor a leaf without history; returns it."""
+        if self._base is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and "
+                               "gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on these "
+                               "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.")
+        self._node = None
+        self._rg = False
+        return self
+
+    def _is_view(self) -> bool:
+        """Whether this is a differentiable view of another tensor."""
+        return self._base is not None
+
+    @property
+    def _version(self) -> int:
+        """How often the memory has been written."""
+        check_tracks_version(self)
+        return 0 if self._cell is None else self._cell.version
+
+    # ---- passes and hooks
+
+    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False,
+                 inputs: Tensor | list[Tensor] | None = None) -> None:
+        """Accumulate the gradient of this tensor into the leaves it was computed from.
+
+        Args:
+            gradient: the gradient of this tensor, of its shape; may be left out for a tensor of one element.
+            retain_graph: keep what the graph has saved, so that it can be walked again; by default as `create_graph`.
+            create_graph: record the pass itself, so that the gradients can be differentiated.
+            inputs: accumulate into these only.
+
+        Raises:
+            RuntimeError: the tensor does not require grad, has several elements and no `gradient`, or its graph has been freed.
+
+        Example:
+            >>> import tapegrad
+            >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
+            >>> (x * x).sum().backward()
+            >>> x.grad
+            tensor([2., 4.])
+        """
+        from tapegrad.autograd.backward import backward
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def register_hook(self, hook: Any) -> Any:
+        """Call ``hook(grad)`` whenever this tensor's gradient is computed; what it returns, if not None, replaces the gradient.
+
+        Returns:
+            A handle whose ``remove()`` removes the hook.
+
+        Example:
+            >>> import tapegrad
+            >>> x = tapegrad.ones(2, requires_grad=True)
+            >>> handle = x.register_hook(lambda grad: grad * 10)
+            >>> x.sum().backward()
+            >>> x.grad
+            tensor([10., 10.])
+        """
+        from tapegrad.autograd.hooks import register_tensor_hook
+        return register_tensor_hook(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Any) -> Any:
+        """Call ``hook(tensor)`` whenever a gradient has been accumulated into this leaf; returns a handle to remove it."""
+        from tapegrad.autograd.hooks import register_post_accumulate_grad_hook
+        return register_post_accumulate_grad_hook(self, hook)
+
+    def retain_grad(self) -> None:
+        """Have backward keep this non-leaf's gradient in ``.grad``."""
+        from tapegrad.autograd.hooks import retain_grad
+        retain_grad(self)
+
+    # ---- Python's protocols
+
+    # Tensors are compared elementwise and hashed by identity.
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        from tapegrad.autograd.conversion import tensor_repr
+        return tensor_repr(self)
+
+    def __format__(self, spec: str) -> str:
+        if self._array.ndim == 0 and self.__class__ is Tensor:
+            return format(self.item(), spec)
+        return object.__format__(self, spec)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        from tapegrad.autograd.conversion import deepcopy
+        return deepcopy(self, memo)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        from tapegrad.autograd.conversion import reduce
+        return reduce(self)
+
+
+def from_array(array: Any) -> Tensor:
+    """A tensor without history over `array`, which it shares."""
+    t = new(Tensor)
+    t._array = array
+    t._rg = False
+    t._node = t._base = t._cell = None
+    return t
+
+
+def requires_grad(t: Tensor) -> bool:
+    """`t.requires_grad`, with a view brought up to date."""
+    return t._rg if t._base is None else t._base.sync(t)
+
+
+def check_not_inference(t: Tensor) -> None:
+    """Refuse to let an inference tensor require grad outside inference mode."""
+    from tapegrad.autograd.cell import INFERENCE_CELL
+    from tapegrad.autograd.gate import INFERENCE, state
+    if t._cell is INFERENCE_CELL and not state.bits & INFERENCE:
+        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+
+
+def check_tracks_version(t: Tensor) -> None:
+    """Refuse to tell the version of an inference tensor."""
+    from tapegrad.autograd.cell import INFERENCE_CELL
+    if t._cell is INFERENCE_CELL:
+        raise RuntimeError("Inference tensors do not track version counter.")
+
+
+__all__ = ["Tensor", "cell_of", "from_array", "grad_enabled", "requires_grad", "written"]

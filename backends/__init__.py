@@ -1,0 +1,22 @@
+"""Arrays: what a device can do. Knows nothing of gradients."""
+from tapegrad.backends.backend import Array, Backend
+from tapegrad.backends.device import Device
+from tapegrad.backends.numpy_backend import CPU, NumpyBackend
+from tapegrad.backends.registry import ARRAYS, backend, backend_for, is_array, register, register_loader, standing_in, xp
+
+__all__ = ["ARRAYS", "Array", "Backend", "CPU", "Device", "backend", "backend_for", "is_array", "register", "register_loader", "standing_in", "xp"]
+
+
+def _cupy() -> Backend:
+    from tapegrad.backends.cupy_backend import load
+    return load()
+
+
+def _strict() -> Backend:
+    from tapegrad.backends.strict_backend import StrictBackend
+    return StrictBackend()
+
+
+register(NumpyBackend())
+register_loader("cuda", _cupy)
+register_loader("strict", _strict)

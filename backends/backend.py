@@ -1,0 +1,95 @@
+"""`Backend`: what a device offers beyond its array namespace. Knows nothing of gradients."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapegrad.backends.device import Device
+
+Array = Any  # an array of some backend: numpy.ndarray, cupy.ndarray, StrictArray
+
+
+class Backend:
+    """One kind of array: its namespace, and the few operations whose spelling differs between namespaces.
+
+    The NumPy backend is the specification; the others override what they must.
+    Every function takes and returns arrays of its own backend, unless its name says `host`.
+    """
+
+    #: the device type it serves: "cpu", "cuda", "strict"
+    type: str
+    #: the class of its arrays
+    array_type: type
+    #: the array namespace, spelt as NumPy's main namespace is
+    xp: Any
+
+    # where arrays live
+    def device_of(self, array: Array) -> Device:
+        """The device of `array`, with its index where the type has one."""
+        raise NotImplementedError
+
+    def device_count(self) -> int:
+        """How many devices of this type there are."""
+        raise NotImplementedError
+
+    def use(self, device: Device) -> Any:
+        """A context manager: arrays made inside it live on `device`."""
+        raise NotImplementedError
+
+    def from_host(self, array: np.ndarray, device: Device) -> Array:
+        """`array`'s values on `device`; on the CPU the array itself."""
+        raise NotImplementedError
+
+    def to_host(self, array: Array) -> np.ndarray:
+        """`array`'s values on the host; on the CPU the array itself."""
+        raise NotImplementedError
+
+    def to_device(self, array: Array, device: Device) -> Array:
+        """`array` on another device of this backend; the array itself where it is there already."""
+        raise NotImplementedError
+
+    # facts about arrays
+    def shares_memory(self, view: Array, array: Array) -> bool:
+        """Whether `view`, made from `array` by one shape or index operation, is a view of it rather than a copy."""
+        raise NotImplementedError
+
+    def pointer(self, array: Array) -> int:
+        """Address of the first element."""
+        raise NotImplementedError
+
+    # operations whose spelling differs
+    def scatter_add(self, target: Array, index: Any, values: Array) -> None:
+        """``target[index] += values`` in place; values whose index repeats add up."""
+        raise NotImplementedError
+
+    def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Array:
+        """A view of `array`'s memory; `strides` and `offset` in bytes, from its first element."""
+        raise NotImplementedError
+
+    def erf(self, x: Array) -> Array: raise NotImplementedError
+    def erfc(self, x: Array) -> Array: raise NotImplementedError
+    def erfinv(self, x: Array) -> Array: raise NotImplementedError
+    def lgamma(self, x: Array) -> Array: raise NotImplementedError
+    def digamma(self, x: Array) -> Array: raise NotImplementedError
+
+    def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
+        """`words` uint64 words of NumPy's Philox4x64-10 stream with `key`, from word number `counter` on."""
+        raise NotImplementedError
+
+    # the device's life
+    def synchronize(self, device: Device | None = None) -> None:
+        """Wait until the device has done all its work."""
+        raise NotImplementedError
+
+    def memory_allocated(self, device: Device | None = None) -> int:
+        """Bytes in use by arrays, or 0 where the backend does not count."""
+        raise NotImplementedError
+
+    def max_memory_allocated(self, device: Device | None = None) -> int:
+        """Peak of `memory_allocated` since the last `reset_peak_memory_stats`."""
+        raise NotImplementedError
+
+    def reset_peak_memory_stats(self, device: Device | None = None) -> None:
+        """Start a new peak."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""CUDA sources, and the functions that find them."""

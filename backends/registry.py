@@ -1,0 +1,95 @@
+"""Which backend serves an array, and which serves a device."""
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tapegrad.backends.backend import Array, Backend
+from tapegrad.backends.device import Device
+
+_by_type: dict[str, Backend] = {}
+_loaders: dict[str, Callable[[], Backend]] = {}
+
+
+class _ByArrayType(dict[type, Any]):
+    """Array class -> what was registered for it; NumPy's scalar classes are found at first use."""
+
+    def __missing__(self, cls: type) -> Any:
+        for known in list(self):
+            if issubclass(cls, known) or (known is np.ndarray and issubclass(cls, np.generic)):
+                value = self[cls] = self[known]
+                return value
+        raise TypeError(f"no backend is registered for {cls.__module__}.{cls.__qualname__}")
+
+
+_backends: dict[type, Backend] = _ByArrayType()
+_namespaces: dict[type, Any] = _ByArrayType()
+#: the array classes of all loaded backends
+ARRAYS: set[type] = set()
+
+
+def register(backend: Backend) -> None:
+    """Make a backend known; it serves arrays of its `array_type` and devices of its `type`."""
+    _by_type[backend.type] = backend
+    _serve_arrays(backend)
+
+
+def _serve_arrays(backend: Backend) -> None:
+    _backends[backend.array_type] = backend
+    _namespaces[backend.array_type] = backend.xp
+    ARRAYS.add(backend.array_type)
+
+
+def register_loader(type: str, load: Callable[[], Backend]) -> None:
+    """Name the function that makes the backend of a device type, at the type's first use."""
+    _loaders[type] = load
+
+
+def xp(array: Array) -> Any:
+    """The array namespace of `array`: numpy, cupy, or the strict device's."""
+    return _namespaces[array.__class__]
+
+
+def backend(array: Array) -> Backend:
+    """The backend of `array`."""
+    return _backends[array.__class__]
+
+
+def is_array(value: object) -> bool:
+    """Whether `value` is an array (or NumPy scalar) of a loaded backend."""
+    try:
+        _backends[value.__class__]
+    except TypeError:
+        return False
+    return True
+
+
+def backend_for(device: Device) -> Backend:
+    """The backend that serves `device`, loaded at its first use.
+
+    Raises:
+        RuntimeError: the device cannot be had; the message says what is missing and what to install.
+    """
+    found = _by_type.get(device.type)
+    if found is None:
+        found = _loaders[device.type]()
+        register(found)
+    return found
+
+
+@contextlib.contextmanager
+def standing_in(type: str, backend: Backend) -> Any:
+    """Inside, `backend` serves the device type `type` (the strict device stands in for CUDA this way)."""
+    before = _by_type.get(type)
+    _by_type[type] = backend
+    _serve_arrays(backend)
+    try:
+        yield backend
+    finally:
+        if before is None:
+            del _by_type[type]
+        else:
+            _by_type[type] = before
