@@ -3,6 +3,9 @@
 It refuses what CuPy refuses (implicit conversion, host operands, names and keywords that CuPy lacks), counts what would copy or wait, and
 does the rest as CuPy does it: reductions and single elements are 0-d arrays, indices that are out of range wrap, fresh results are in C order,
 and floating-point warnings do not exist. Facts about CuPy are those of its source, version 14.
+
+What it cannot show: numbers that differ in the last places, sums that depend on the order of atomics, races of repeated indices, and what kernels
+cost. Promotion with Python numbers is NumPy's, which for bfloat16 is not CuPy's.
 """
 from __future__ import annotations
 
@@ -111,7 +114,7 @@ class StrictArray:
     def _result(cls, value: Any, operands: list[StrictArray], order: Any = "C") -> Any:
         """What a NumPy function returned, as what CuPy's would return."""
         if isinstance(value, np.ndarray):
-            root = value
+            root: Any = value
             while getattr(root, "base", None) is not None:
                 root = root.base
             for operand in operands:
@@ -397,9 +400,9 @@ def _fill_in() -> None:
     for name in ("shape", "dtype", "ndim", "size", "strides", "itemsize", "nbytes"):
         setattr(StrictArray, name, _fact(name))
     for name, kind in NAMES["ndarray"].items():
-        function = OVERRIDES.get(("ndarray", name)) or getattr(np.ndarray, name, None)
-        if kind.startswith("def ") and function and name not in NOT_OFFERED and name not in vars(StrictArray):
-            setattr(StrictArray, name, _method(name, kind.removeprefix("def "), function))
+        found = OVERRIDES.get(("ndarray", name), getattr(np.ndarray, name, None))
+        if kind.startswith("def ") and found is not None and name not in NOT_OFFERED and name not in vars(StrictArray):
+            setattr(StrictArray, name, _method(name, kind.removeprefix("def "), found))
 
 
 _fill_in()

@@ -203,7 +203,7 @@ def _take_along_axis(a: Any, indices: Any, axis: Any = -1) -> Any:
     return np.take_along_axis(a, indices % (a.size if axis is None else a.shape[axis]), axis)
 
 
-def _put(a: Any, ind: Any, v: Any, mode: str = "wrap") -> None:
+def _put(a: Any, ind: Any, v: Any, mode: Any = "wrap") -> None:
     np.put(a, ind, v, mode)
 
 

@@ -74,7 +74,7 @@ class StrictUfunc:
         self._function = function
         # CuPy's has an `out`, some of NumPy's plain functions of these names have none, and none of those has an `order`
         self._order = {"order": "C"} if isinstance(function, np.ufunc) else {}
-        self._known: set[tuple[Any, ...]] = set()
+        self._outputs: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<ufunc 'cupy_{self.name}'>"
@@ -87,7 +87,7 @@ class StrictUfunc:
         if len(args) > self.nin:
             args, out = args[:self.nin], args[self.nin] if self.nout == 1 else args[self.nin:]
         raw = [operand(cls, value) for value in args]
-        self._check_loop(raw, dtype)
+        dtypes = self._loop(raw) if dtype is None else ()
         options: dict[str, Any] = dict(self._order)
         if out is not None:
             targets = out if isinstance(out, tuple) else (out,)
@@ -101,18 +101,30 @@ class StrictUfunc:
         if casting is not None:
             options["casting"] = casting
         result = self._function(*raw, **options)
-        if result.__class__ is np.ndarray and not targets and result.flags.owndata and self._order:
-            return cls._own(result)
-        return cls._result(result, [*args, *targets] if targets else [])
+        if targets:
+            return cls._result(result, [*args, *targets])
+        parts = result if isinstance(result, tuple) else (result,)
+        made = [cls._own(np.array(part, dtypes[i] if dtypes else None, copy=None, order="C")) for i, part in enumerate(parts)]
+        return made[0] if self.nout == 1 else tuple(made)
 
-    def _check_loop(self, operands: list[Any], dtype: Any) -> None:
-        """That CuPy has a loop for arrays of these dtypes; its own promotion of numbers comes on top."""
-        key = tuple(getattr(value, "dtype", None) if isinstance(value, np.ndarray) else None for value in operands)
-        if key in self._known or dtype is not None:
-            return
-        if not any(all(known is None or _fits(known, loop[i]) for i, known in enumerate(key)) for loop in self.types):
-            raise TypeError(f"Wrong type ({key}) of arguments for cupy_{self.name}")
-        self._known.add(key)
+    def _loop(self, operands: list[Any]) -> tuple[Any, ...]:
+        """Dtypes of the outputs of CuPy's first loop for arrays of these dtypes; none where a number takes part, whose weight NumPy decides.
+
+        Raises:
+            TypeError: CuPy has no loop for them.
+        """
+        key = tuple(value.dtype if isinstance(value, np.ndarray) else None for value in operands)
+        found = self._outputs.get(key)
+        if found is None:
+            bfloat16 = next((known for known in key if known is not None and known.name == "bfloat16"), None)
+            for loop in self.types:
+                if all(known is None or _fits(known, loop[i], bfloat16) for i, known in enumerate(key)):
+                    break
+            else:
+                raise TypeError(f"Wrong type ({key}) of arguments for cupy_{self.name}")
+            outputs = tuple(bfloat16 if letter == "E" else np.dtype(letter) for letter in loop.partition("->")[2])
+            found = self._outputs[key] = () if None in key else outputs
+        return found
 
     def at(self, a: Any, indices: Any, b: Any = None) -> None:
         """In place and unbuffered, for the functions and dtypes that CuPy has atomics for."""
@@ -147,11 +159,11 @@ _NUMBERS = ("int32", "float32", "float64", "uint32", "uint64")
 _ATOMIC = {"add": (*_NUMBERS, "int64", "float16"), "maximum": _NUMBERS, "minimum": _NUMBERS}
 
 
-def _fits(dtype: np.dtype, loop: str) -> bool:
-    """Whether CuPy casts `dtype` for a loop; E is its letter for bfloat16."""
-    if loop == "E":
-        return dtype.name in ("bfloat16", "bool", "int8", "uint8")
-    return np.can_cast(dtype, loop)
+def _fits(dtype: np.dtype, letter: str, bfloat16: np.dtype | None) -> bool:
+    """Whether CuPy casts `dtype` for a loop; E is its letter for bfloat16, tried where an operand has it."""
+    if letter == "E":
+        return bfloat16 is not None and np.can_cast(dtype, bfloat16)
+    return np.can_cast(dtype, letter)
 
 
 def _array(cls: Any, value: Any, dtype: Any = None, copy: bool | None = None, order: Any = "K", ndmin: int = 0) -> Any:
