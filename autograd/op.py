@@ -56,10 +56,12 @@ class Op:
         joint: one rule for several operands, ``joint(grad, need, ...)`` returns a gradient for each; `rules` then only names them.
         inplace_fn: ``inplace_fn(array, ...)`` does the work in the first operand's array.
         view: the result may share the first operand's memory.
+        function: the public function. `core` is the same without ``out=`` and NumPy's spellings, and returns NotImplemented where a binary op's operand is
+            no number, array or tensor: what Python's operators call.
         jvp, batch: for forward mode and vmap, where the kind does not give them.
     """
 
-    __slots__ = ("batch", "defaults", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "namespace", "node_class", "outs",
+    __slots__ = ("batch", "core", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "namespace", "node_class", "outs",
                  "params", "record", "rules", "types", "view")
 
     def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, types: str, outs: tuple[str, ...], keeps: tuple[str, ...], joint: Any,
@@ -79,6 +81,7 @@ class Op:
         self.record: Any = None
         self.node_class: Any = None
         self.function: Any = None
+        self.core: Any = None
 
     def source(self) -> str:
         """The text of the op's `Node` class and wrapper, as written at its first call."""
@@ -98,12 +101,14 @@ class Op:
         filename = f"<tapegrad op {self.name}>"
         linecache.cache[filename] = (len(written.source), None, written.source.splitlines(True), filename)
         exec(compile(written.source, filename, "exec"), space)
-        wrapper = space.pop("wrapper")
+        wrapper, core = space.pop("wrapper"), space.pop("core")
         self.node_class = space["NodeClass"]
-        self.function.__defaults__ = wrapper.__defaults__
-        self.function.__kwdefaults__ = wrapper.__kwdefaults__
-        self.function.__code__ = wrapper.__code__
-        self.record = space["record"]
+        for stub, made in ((self.function, wrapper), (self.core, core)):
+            stub.__defaults__ = made.__defaults__
+            stub.__kwdefaults__ = made.__kwdefaults__
+            stub.__code__ = made.__code__
+        space["core"] = self.core
+        self.record = space.get("record", True)
 
     def reads(self, name: str) -> bool:
         """Whether some rule reads the operand or result `name`."""
@@ -114,6 +119,11 @@ class Op:
 def _stub(*args: Any, **kwargs: Any) -> Any:
     build()  # type: ignore[name-defined]  # noqa: F821
     return function(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
+
+
+def _core_stub(*args: Any, **kwargs: Any) -> Any:
+    build()  # type: ignore[name-defined]  # noqa: F821
+    return core(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
 
 
 def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...] = (), keeps: tuple[str, ...] = (), joint: Any = None,
@@ -135,6 +145,7 @@ def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...]
         function = FunctionType(_stub.__code__, space, fn.__name__)
         space["build"] = told.build
         space["function"] = told.function = function
+        space["core"] = told.core = FunctionType(_core_stub.__code__, space, fn.__name__)
         function.__module__ = fn.__module__
         function.__qualname__ = fn.__qualname__
         function.__doc__ = fn.__doc__

@@ -10,26 +10,30 @@ from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import is_array
 
 _OPERANDS = (bool, int, float, complex)
+_COMMUTATIVE = {"add", "mul", "and", "or", "xor"}
 
 
 def _takes(other: Any) -> bool:
     return isinstance(other, (Tensor, *_OPERANDS)) or is_array(other)
 
 
-def forward(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``self <operator> other``."""
+def core_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as operators call it: NotImplemented for what is no operand."""
+    op = getattr(function, "op", None)
+    if op is not None:
+        return op.core  # type: ignore[no-any-return]
 
-    def operator(self: Tensor, other: Any) -> Any:
-        return function(self, other) if other.__class__ is Tensor or _takes(other) else NotImplemented
+    def operator(self: Any, other: Any) -> Any:
+        return function(self, other) if _takes(self) and _takes(other) else NotImplemented
 
     return operator
 
 
-def reflected(function: Callable[..., Any]) -> Callable[..., Any]:
+def reflected(core: Callable[..., Any]) -> Callable[..., Any]:
     """``other <operator> self``."""
 
     def operator(self: Tensor, other: Any) -> Any:
-        return function(other, self) if _takes(other) else NotImplemented
+        return core(other, self)
 
     return operator
 
@@ -53,14 +57,15 @@ def install(binary: dict[str, tuple[Callable[..., Any], Callable[..., Any] | Non
         compare: name -> function.
     """
     for name, (function, in_place) in binary.items():
-        setattr(Tensor, f"__{name}__", _named(forward(function), f"__{name}__"))
-        setattr(Tensor, f"__r{name}__", _named(reflected(function), f"__r{name}__"))
+        core = core_of(function)
+        setattr(Tensor, f"__{name}__", core)
+        setattr(Tensor, f"__r{name}__", core if name in _COMMUTATIVE else _named(reflected(core), f"__r{name}__"))
         if in_place is not None:
             setattr(Tensor, f"__i{name}__", _named(augmented(in_place), f"__i{name}__"))
     for name, function in unary.items():
         setattr(Tensor, f"__{name}__", function)
     for name, function in compare.items():
-        setattr(Tensor, f"__{name}__", _named(forward(function), f"__{name}__"))
+        setattr(Tensor, f"__{name}__", core_of(function))
 
 
 def _named(function: Callable[..., Any], name: str) -> Callable[..., Any]:

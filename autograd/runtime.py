@@ -43,8 +43,16 @@ def _check_operand(op: Op, operand: Any, position: int) -> None:
         raise TypeError(f"{op.name}(): argument '{name}' (position {position + 1}) must be Tensor, not {type(operand).__name__}")
 
 
-def mix(op: Op, *operands: Any) -> list[Any]:
-    """Bring operands of different types or devices together, as torch does: one device, one dtype.
+def refuse(op: Op, *operands: Any) -> NoReturn:
+    """Raise torch's error for an operand that is no tensor."""
+    for i, operand in enumerate(operands):
+        if not isinstance(operand, Tensor):
+            _check_operand(op, operand, i)
+    raise AssertionError("every operand is one")
+
+
+def mix(op: Op, *operands: Any) -> list[Any] | None:
+    """Bring operands of different types or devices together, as torch does: one device, one dtype; None where one of two is no operand at all.
 
     Tensors stay tensors (a cast of one that requires grad is recorded); numbers become what the backend takes beside an array of the result's dtype.
     """
@@ -52,6 +60,8 @@ def mix(op: Op, *operands: Any) -> list[Any]:
     for i, operand in enumerate(operands):
         if operand is None or isinstance(operand, Tensor):
             continue
+        if len(operands) == 2 and not isinstance(operand, NUMBERS) and not is_array(operand):
+            return None
         _check_operand(op, operand, i)
     operands = tuple(together(op, *operands))
     home: Any = None
@@ -253,4 +263,4 @@ def to_device(operand: Tensor, device: Device) -> Tensor:
 
 
 #: what the written source refers to by name
-CALLED = {f.__name__: f for f in (mix, to_float, constant, foreign, same, together, sum_to, store, kept_result, aliased, deliver, no_derivative)}
+CALLED = {f.__name__: f for f in (mix, refuse, to_float, constant, foreign, same, together, sum_to, store, kept_result, aliased, deliver, no_derivative)}

@@ -35,16 +35,18 @@ def count(roots: Iterable[Any], inputs: set[Any] | None) -> tuple[dict[Any, int]
             waiting[root] = 0
             stack.append(root)
     if inputs is None:
+        waiting[None] = 1  # an edge that asks for nothing is a target seen before
+        seen = waiting.get
         while stack:
             target = stack.pop()
             if isinstance(target, Node):
                 for edge in target.edges:
-                    if edge is not None:
-                        if edge in waiting:
-                            waiting[edge] += 1
-                        else:
-                            waiting[edge] = 1
-                            stack.append(edge)
+                    n = seen(edge)
+                    if n is None:
+                        waiting[edge] = 1
+                        stack.append(edge)
+                    else:
+                        waiting[edge] = n + 1
         return waiting, None
     reached: list[Node] = []
     while stack:

@@ -36,6 +36,18 @@ class _Rule(NamedTuple):
     asks: tuple[str, ...]
 
 
+# Byte code of one-expression functions -> the expression. A call of such a function costs as much as a fifth of the op itself.
+_EXPRESSIONS = {f.__code__.co_code: text for f, text in (
+    (lambda a: a, "{0}"), (lambda a: -a, "-{0}"), (lambda a, b: a + b, "{0} + {1}"), (lambda a, b: a - b, "{0} - {1}"), (lambda a, b: a * b, "{0} * {1}"),
+    (lambda a, b: a / b, "{0} / {1}"), (lambda a, b: a @ b, "{0} @ {1}"))}
+
+
+def call(function: Callable[..., Any], variable: str, args: list[str]) -> str:
+    """Text that calls `function`, known as `variable`; written out where it is one small expression."""
+    expression = _EXPRESSIONS.get(function.__code__.co_code)
+    return expression.format(*args) if expression is not None else f"{variable}({', '.join(args)})"
+
+
 def write_op(op: Op) -> Written:
     """The source of `op`'s Node class, wrapper and record function."""
     return _Writer(op).write()
@@ -63,6 +75,7 @@ class _Writer:
         self.rules = self._rules()
         self.differentiable = [x for x in self.operands if any(x in rule.serves for rule in self.rules)]
         self.raw = {x: f"{x}_" for x in self.operands}
+        self.takes_foreign = op.types in ("promote", "float") and len(self.operands) == 2
         self.broadcasts = op.kind == "elementwise" and len(self.operands) > 1
         self._sort_asks()
 
@@ -119,7 +132,8 @@ class _Writer:
         self.add("", "    def pull(self, grad, graph):")
         self._pull()
         self.add("", "NodeClass.__name__ = NodeClass.__qualname__ = node_name", "")
-        self._wrapper()
+        self._core()
+        self._public()
         if not self.listed and not self.many:
             self._record()
         return Written("\n".join(self.lines) + "\n", self.names)
@@ -143,21 +157,21 @@ class _Writer:
             need = "tuple([edge is not None for edge in self.edges])"
             self.add(f"        return rule_joint({', '.join(['grad', need, *self.rules[0].asks])})")
         elif len(self.operands) == 1:
-            self.add(f"        return ({self._apply(self.rules[0], 0)},)")
+            self.add(f"        return ({self._apply(self.rules[0])},)")
         else:
             self.add(f"        {', '.join('to_' + x for x in self.operands)} = self.edges",
                      f"        {' = '.join('d_' + x for x in self.operands)} = None")
             for rule in self.rules:
                 x = rule.serves[0]
                 self.add(f"        if to_{x} is not None:",
-                         f"            d_{x} = {rule.variable}({', '.join(['grad', *rule.asks])})")
+                         f"            d_{x} = {self._apply(rule)}")
                 if self.broadcasts:
                     i = self.operands.index(x)
                     self.add(f"            if shapes is not None: d_{x} = sum_to(d_{x}, shapes[{i}])")
             self.add(f"        return {', '.join('d_' + x for x in self.operands)}")
 
-    def _apply(self, rule: _Rule, i: int) -> str:
-        return f"{rule.variable}({', '.join(['grad', *rule.asks])})"
+    def _apply(self, rule: _Rule) -> str:
+        return call(self.names[rule.variable], rule.variable, ["grad", *rule.asks])
 
     def _check_operand(self, x: str) -> None:
         if self.listed:
@@ -183,7 +197,8 @@ class _Writer:
 
     # ---- the wrapper
 
-    def _signature(self) -> str:
+    def _signature(self, more: Iterable[str] = ()) -> str:
+        """The function's own parameters, and keyword-only ones of the public form."""
         parts = []
         star = False
         for p in self.params:
@@ -195,32 +210,36 @@ class _Writer:
             else:
                 self.names[f"default_{p.name}"] = p.default
                 parts.append(f"{p.name}=default_{p.name}")
-        more = []
+        extra = list(more)
+        return ", ".join(parts + (["*"] if extra and not star else []) + extra)
+
+    def _public(self) -> None:
+        """The function users call: `core`, with NumPy's spellings of `dim` and `keepdim`, and ``out=``."""
         names = {p.name for p in self.params}
+        more = ["axis=None"] * ("dim" in names) + ["keepdims=None"] * ("keepdim" in names) + ["out=None"] * (not self.op.view and "out" not in names)
+        own = self._call(p.name for p in self.params)
+        self.add(f"def wrapper({self._signature(more)}):")
         if "dim" in names:
-            more.append("axis=None")
+            self.add("    if axis is not None: dim = axis")
         if "keepdim" in names:
-            more.append("keepdims=None")
-        if not self.op.view and "out" not in names:
-            more.append("out=None")
-        if more:
-            parts += ([] if star else ["*"]) + more
-        return ", ".join(parts)
+            self.add("    if keepdims is not None: keepdim = keepdims")
+        if "out=None" in more:
+            self.add(f"    if out is not None: return store(op, out, core({own}))")
+        if self.takes_foreign:
+            self.add(f"    t = core({own})",
+                     f"    if t is NotImplemented: refuse(op, {', '.join(self.operands)})",
+                     "    return t", "")
+        else:
+            self.add(f"    return core({own})", "")
 
     def _call(self, names: Iterable[str]) -> str:
         return ", ".join(f"{p.name}={n}" if p.kind is inspect.Parameter.KEYWORD_ONLY else n for p, n in zip(self.params, names))
 
-    def _wrapper(self) -> None:
+    def _core(self) -> None:
         op, params = self.op, [p.name for p in self.params]
         own = self._call(params)
         raw = self._call(self.raw.get(p, p) for p in params)
-        self.add(f"def wrapper({self._signature()}):")
-        if "dim" in params:
-            self.add("    if axis is not None: dim = axis")
-        if "keepdim" in params:
-            self.add("    if keepdims is not None: keepdim = keepdims")
-        if not op.view and "out" not in params:
-            self.add(f"    if out is not None: return store(op, out, function({own}))")
+        self.add(f"def core({self._signature()}):")
         if self.listed:
             self._listed_wrapper(own, raw)
             return
@@ -235,7 +254,8 @@ class _Writer:
         if self.many:
             self.add(f"    results = fn({raw})")
         else:
-            self.add(f"    {', '.join(results)} = fn({raw})",
+            value = call(op.fn, "fn", [self.raw.get(p, p) for p in params]) if not any(p.kind is inspect.Parameter.KEYWORD_ONLY for p in self.params) else f"fn({raw})"
+            self.add(f"    {', '.join(results)} = {value}",
                      "    if y.__class__ not in ARRAYS: y = asarray(y)",
                      "    t = new(Tensor)",
                      "    t._array = y",
@@ -277,7 +297,7 @@ class _Writer:
         self.add("    bits = 0",
                  "    if gate.on:",
                  "        bits = state.bits",
-                 f"        if bits > 1: return unusual(function, ({''.join(p + ', ' for p in positional)}), {kwargs})")
+                 f"        if bits > 1: return unusual(core, ({''.join(p + ', ' for p in positional)}), {kwargs})")
 
     def _bring_together(self) -> None:
         """Operand types: the quick test that finds them alike, and the call for when they are not."""
@@ -310,9 +330,15 @@ class _Writer:
             self.add(f"        if ({other}.__class__ is float or {other}.__class__ is int) and {first}.__class__ is ndarray and {first}.dtype in INEXACT:",
                      f"            {other} = {xs[1]} = constant({other}, {first}.dtype)",
                      "        else:",
-                     f"    {call}", *(f"    {line}" for line in again))
+                     *self._mixed("            ", how, xs), *(f"    {line}" for line in again))
         else:
             self.add(call, *again)
+
+    def _mixed(self, indent: str, how: str, xs: list[str]) -> list[str]:
+        """The call that brings operands together; an operator leaves what it does not know to the other operand's class."""
+        return [f"{indent}mixed = {how}(op, {', '.join(xs)})",
+                f"{indent}if mixed is None: return NotImplemented",
+                f"{indent}{', '.join(xs)} = mixed"]
 
     def _needs(self, indent: str) -> None:
         for x in self.differentiable:
@@ -409,7 +435,7 @@ class _Writer:
                  "        return t",
                  "    t._rg = False",
                  "    t._node = None",
-                 "    return t")
+                 "    return t", "")
 
     def _kept_of_list(self, name: str) -> str:
         if name in self.facts:

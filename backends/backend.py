@@ -93,3 +93,6 @@ class Backend:
     def reset_peak_memory_stats(self, device: Device | None = None) -> None:
         """Start a new peak."""
         raise NotImplementedError
+
+    def empty_cache(self) -> None:
+        """Give memory that no array uses back to the system, where the backend keeps any."""

@@ -142,6 +142,9 @@ class CupyBackend(Backend):
             self._peak.__enter__()
         self._peak.bytes[self._index(device)] = self.memory_allocated(device)
 
+    def empty_cache(self) -> None:
+        self.xp.get_default_memory_pool().free_all_blocks()
+
     def _index(self, device: Device | None) -> int:
         return self.xp.cuda.runtime.getDevice() if device is None or device.index is None else device.index
 

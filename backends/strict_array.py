@@ -96,7 +96,7 @@ class StrictArray:
         """An array that owns `array`, which nothing else refers to."""
         self = object.__new__(cls)
         self._owner = None
-        self._index = cls._memory.current if index is None else index
+        self._index = cls._memory.current if index is None and cls._memory.devices > 1 else index or 0
         self._array = array
         self._size = cls._memory.take(self._index, array.nbytes)
         return self

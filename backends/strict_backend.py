@@ -30,11 +30,12 @@ class StrictBackend(Backend):
 
     Example:
         >>> import numpy as np
-        >>> from tapegrad.backends.registry import standing_in
+        >>> from tapegrad.backends import Device, standing_in
         >>> with standing_in("cuda", StrictBackend("cuda")) as cuda:
         ...     x = cuda.from_host(np.arange(6.0), Device("cuda"))
         ...     print(cuda.device_of(x), x.sum())
-        ...     x * np.arange(6.0)
+        cuda:0 15.0
+        >>> x * np.arange(6.0)
         Traceback (most recent call last):
         ...
         TypeError: Unsupported type <class 'numpy.ndarray'>

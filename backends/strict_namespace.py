@@ -102,7 +102,7 @@ class StrictUfunc:
             options["casting"] = casting
         result = self._function(*raw, **options)
         if targets:
-            return cls._result(result, [*args, *targets])
+            return cls._result(result, [target for target in targets if target is not None])
         parts = result if isinstance(result, tuple) else (result,)
         made = [cls._own(np.array(part, dtypes[i] if dtypes else None, copy=None, order="C")) for i, part in enumerate(parts)]
         return made[0] if self.nout == 1 else tuple(made)

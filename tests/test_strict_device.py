@@ -7,6 +7,7 @@ import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -148,11 +149,11 @@ def test_only_cupys_names_and_keywords(strict, xp):
         xp.floor(x * 1j)
     with pytest.raises(TypeError, match="cupy_logical_not"):
         xp.logical_not(x * 1j)
-    assert xp.sinc(x.astype("bfloat16")).dtype.name == "bfloat16"
+    assert xp.sinc(x.astype(ml_dtypes.bfloat16)).dtype.name == "bfloat16"
     with pytest.raises(NotImplementedError):
         xp.maximum.reduce(x)
     with pytest.raises(TypeError, match="bfloat16"):
-        xp.matmul(x.astype("bfloat16")[None], x.astype("bfloat16").T[None])
+        xp.matmul(x.astype(ml_dtypes.bfloat16)[None], x.astype(ml_dtypes.bfloat16).T[None])
 
 
 def test_constants_and_dtypes_pass_through(xp):
@@ -549,7 +550,6 @@ def test_several_devices_do_not_mix():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "complex64", "int64", "int8", "bool"])
 def test_scatter_add(strict, xp, dtype):
-    import ml_dtypes
     dtype = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
     host = np.zeros((4, 2), dtype)
     values = (np.arange(10).reshape(5, 2) % 3).astype(dtype)

@@ -1,0 +1,86 @@
+"""`Parameter` and `Buffer`: tensors that a module registers when they are assigned to it."""
+from __future__ import annotations
+
+from typing import Any
+
+from tapegrad.autograd import dtypes
+from tapegrad.autograd.cell import cell_of
+from tapegrad.autograd.conversion import deepcopy, tensor_repr
+from tapegrad.autograd.tensor import Tensor, from_array
+
+
+class Parameter(Tensor):
+    """A tensor that is learnt: a module lists it among its parameters.
+
+    Args:
+        data: the values, whose memory is shared; None: an empty tensor.
+        requires_grad: whether gradients flow into it.
+
+    Raises:
+        RuntimeError: `requires_grad` for a dtype that is not floating point or complex.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.Parameter(tapegrad.ones(2))
+        Parameter containing:
+        tensor([1., 1.], requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
+        if data is None:
+            data = Tensor()
+        if not isinstance(data, Tensor):
+            raise AttributeError(f"'{type(data).__name__}' object has no attribute 'detach'")
+        if requires_grad and data._array.dtype not in dtypes.INEXACT:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        self: Parameter = object.__new__(cls)
+        self._array = data._array
+        self._rg = bool(requires_grad)
+        self._node = self._base = None
+        self._cell = cell_of(data)
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        known = memo.get(id(self))
+        if known is not None:
+            return known  # type: ignore[no-any-return]
+        copy = deepcopy(self, memo)
+        copy._grad = None
+        return copy
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + tensor_repr(self)
+
+
+class _BufferType(type(Tensor)):  # type: ignore[misc]
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, Tensor) and bool(value.__dict__.get("_is_buffer"))
+
+
+class Buffer(Tensor, metaclass=_BufferType):
+    """A tensor that is not learnt but belongs to a module's state: assigned to a module, it becomes a buffer of it.
+
+    Args:
+        data: the values, whose memory is shared; None: an empty tensor.
+        persistent: whether it is part of the module's state_dict.
+
+    Example:
+        >>> import tapegrad
+        >>> module = tapegrad.nn.Module()
+        >>> module.scale = tapegrad.nn.Buffer(tapegrad.ones(2))
+        >>> list(module.state_dict())
+        ['scale']
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Tensor:  # type: ignore[misc]
+        source = Tensor() if data is None else data
+        t = from_array(source._array)
+        t._cell = cell_of(source)
+        t._rg = source.requires_grad
+        t.__dict__["_is_buffer"] = True
+        t.__dict__["persistent"] = persistent
+        return t

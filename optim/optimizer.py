@@ -1,0 +1,331 @@
+"""`Optimizer`: groups of parameters, their options and their state."""
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.cell import written
+from tapegrad.autograd.conversion import type_name
+from tapegrad.autograd.grad_mode import enable_grad
+from tapegrad.autograd.hooks import RemovableHandle, add_hook
+from tapegrad.autograd.tensor import Tensor
+from tapegrad.optim import state_dict as saved
+from tapegrad.optim.passes import Passes
+
+Params = Iterable[Any]
+
+_global_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+_global_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+
+
+class _Required:
+    """The default of an option that each group must name."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` before each step of every optimizer; returns a handle to remove it."""
+    return add_hook(_global_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` after each step of every optimizer; returns a handle to remove it."""
+    return add_hook(_global_post_hooks, hook)
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """`step` between the hooks, which a step called by a subclass's step does not run again."""
+
+    @functools.wraps(step)
+    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
+        if self._stepping or not (before or after or _global_pre_hooks or _global_post_hooks):
+            return step(self, *args, **kwargs)
+        self._stepping = True
+        try:
+            for hook in [*_global_pre_hooks.values(), *before.values()]:
+                result = hook(self, args, kwargs)
+                if result is not None:
+                    if not (isinstance(result, tuple) and len(result) == 2):
+                        raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}.")
+                    args, kwargs = result
+            loss = step(self, *args, **kwargs)
+            for hook in [*after.values(), *_global_post_hooks.values()]:
+                hook(self, args, kwargs)
+        finally:
+            self._stepping = False
+        return loss
+
+    return hooked
+
+
+def _type_name(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return type_name(value)
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+
+
+class Optimizer:
+    """The base of all optimizers.
+
+    A subclass gives the defaults of its options to ``__init__``, and a method ``step``.
+
+    Args:
+        params: the tensors to optimize, ``(name, tensor)`` pairs, or dicts, one for each group: ``{"params": tensors, option: value, ...}``.
+        defaults: option -> value where a group names none.
+
+    Attributes:
+        param_groups: a dict for each group, with its parameters under ``"params"`` and a value for each option.
+        state: parameter -> what the optimizer keeps for it.
+        defaults: as given.
+
+    Raises:
+        TypeError: `params` is a tensor, or holds what is none.
+        ValueError: there are no parameters, or one is no leaf or in two groups.
+    """
+
+    # Whether a step with hooks is under way.
+    _stepping = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self._hookless()
+        if isinstance(params, Tensor):
+            raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got " + _type_name(params))
+        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def _hookless(self) -> None:
+        """What an optimizer has that is neither saved nor copied."""
+        self._optimizer_step_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._optimizer_step_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._optimizer_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._optimizer_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._optimizer_load_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._optimizer_load_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._passes = Passes()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "_passes" not in self.__dict__:
+            self._hookless()
+        # Groups saved by an older version, or by torch, may lack options.
+        for group in self.param_groups:
+            for name, default in self.defaults.items():
+                if default is not required:
+                    group.setdefault(name, default)
+
+    def __repr__(self) -> str:
+        lines = [f"{self.__class__.__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+        return "\n".join([*lines, ")"])
+
+    # ---- groups
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters with options of its own.
+
+        Args:
+            param_group: ``{"params": tensors, option: value, ...}``; options that it does not name are filled in.
+
+        Raises:
+            TypeError: it is no dict, or a parameter is no tensor.
+            ValueError: a parameter is no leaf or in another group, or only some parameters have names.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will change between runs. "
+                            "Please use a list instead.")
+        params = [params] if isinstance(params, Tensor) else list(params)
+        names = [p[0] for p in params if isinstance(p, tuple)]
+        params = param_group["params"] = [p[1] if isinstance(p, tuple) else p for p in params]
+        if names:
+            if len(names) != len(params):
+                raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+            param_group["param_names"] = names
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError("optimizer can only optimize Tensors, but one of the params is " + _type_name(p))
+            if not (self.defaults.get("differentiable") or p.is_leaf or p.retains_grad):
+                raise ValueError("can't optimize a non-leaf Tensor")
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+            param_group.setdefault(name, default)
+        if len(params) != len(set(params)):
+            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
+                          "see github.com/pytorch/pytorch/issues/40967 for more information", stacklevel=3)
+        known: set[Tensor] = set()
+        for group in self.param_groups:
+            known.update(group["params"])
+            if ("param_names" in param_group) != ("param_names" in group):
+                raise ValueError("all optimizer param groups should be with/without names. cannot add param group "
+                                 f"{'with' if 'param_names' in param_group else 'without'} names to the optimizer")
+        if not known.isdisjoint(params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        self.param_groups.append(param_group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters.
+
+        Args:
+            set_to_none: set them to None; otherwise to zero, in place.
+        """
+        for group in self.param_groups:
+            for p in group["params"]:
+                grad = getattr(p, "_grad", None)
+                if grad is None:
+                    continue
+                if set_to_none:
+                    p._grad = None
+                    continue
+                if grad._node is not None:
+                    grad.detach_()
+                else:
+                    grad.requires_grad_(False)
+                grad._array[...] = 0
+                written(grad)
+
+    # ---- steps
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters by their gradients.
+
+        Args:
+            closure: computes the gradients anew, and returns the loss.
+
+        Returns:
+            What the closure returns; None without one.
+        """
+        raise NotImplementedError
+
+    def _loss(self, closure: Callable[[], Any] | None) -> Any:
+        """What the closure, run with gradients, returns."""
+        if closure is None:
+            return None
+        with enable_grad():
+            return closure()
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new ``(args, kwargs)``. Returns a handle to remove it."""
+        return add_hook(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step; returns a handle to remove it."""
+        return add_hook(self._optimizer_step_post_hooks, hook)
+
+    # ---- saving and loading
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state and the options, with numbers in place of parameters; its tensors are the optimizer's own.
+
+        Example:
+            >>> import tapegrad
+            >>> w = tapegrad.ones(2, requires_grad=True)
+            >>> tapegrad.optim.SGD([w], lr=0.1).state_dict()["param_groups"][0]["params"]
+            [0]
+        """
+        for hook in self._optimizer_state_dict_pre_hooks.values():
+            hook(self)
+        result = saved.pack(self.param_groups, self.state)
+        for hook in self._optimizer_state_dict_post_hooks.values():
+            changed = hook(self, result)
+            result = result if changed is None else changed
+        return result
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the state and options of another optimizer of the same kind; parameters are matched by their order.
+
+        Args:
+            state_dict: what `state_dict` returned, here or in torch (with arrays or tensors of ours for its tensors). It is copied; tensors take the dtype and
+                device of their parameter.
+
+        Raises:
+            ValueError: the groups differ in number or size.
+        """
+        state_dict = state_dict.copy()
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        self.__setstate__(saved.unpack(self.param_groups, state_dict))
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
+            hook(self)
+
+    def register_state_dict_pre_hook(self, hook: Callable[[Optimizer], None], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` before each `state_dict`; returns a handle to remove it."""
+        return _add(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` on each result of `state_dict`; it may return another. Returns a handle to remove it."""
+        return _add(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` on what is to be loaded; it may return another. Returns a handle to remove it."""
+        return _add(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[[Optimizer], None], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` after each `load_state_dict`; returns a handle to remove it."""
+        return _add(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+
+
+def _add(hooks: OrderedDict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
+    handle = add_hook(hooks, hook)
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+def check_fused(fused: bool | None, foreach: bool | None) -> None:
+    """Refuse what torch refuses of these two, which choose among implementations there and change nothing here."""
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+def check_not_differentiable(optimizer: str, differentiable: bool) -> None:
+    """Refuse to step through autograd."""
+    if differentiable:
+        raise NotImplementedError(f"{optimizer}: differentiable=True is not supported; write the update with tensors to differentiate through it")
+
+
+def check_one_element(name: str, value: Any) -> None:
+    """Refuse a tensor of several elements as a hyperparameter."""
+    if isinstance(value, Tensor) and value._array.size != 1:
+        raise ValueError(f"Tensor {name} must be 1-element")
+
+
+def value_of(hyperparameter: Any) -> Any:
+    """The value of a number or one-element tensor, for checks."""
+    return hyperparameter.item() if isinstance(hyperparameter, Tensor) else hyperparameter
+
+
+#: Updates follow IEEE arithmetic, infinities and NaN included, without warnings, as torch's do.
+quiet = functools.partial(np.errstate, all="ignore")
