@@ -14,7 +14,7 @@ from tapegrad.backends import CPU, Device, backend, backend_for
 
 
 def host(t: Tensor) -> np.ndarray:
-    """The tensor's values on the host."""
+    """The tensor's values on the host: a copy, and a wait, that the program asked for."""
     return backend(t._array).to_host(t._array)
 
 
@@ -57,7 +57,7 @@ def item(self: Tensor) -> Any:
     """
     if self._array.size != 1:
         raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
-    value = self._array.item()
+    value = host(self).item()
     return value if isinstance(value, (int, float, complex)) else float(value)
 
 
@@ -91,7 +91,7 @@ def _bool(self: Tensor) -> bool:
         if self._array.size == 0:
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-    return bool(self._array.item())
+    return bool(host(self).item())
 
 
 def _float(self: Tensor) -> float:
@@ -109,7 +109,7 @@ def _complex(self: Tensor) -> complex:
 def _index(self: Tensor) -> int:
     if self._array.dtype.kind not in "iub" or self._array.size != 1:
         raise TypeError("only integer tensors of a single element can be converted to an index")
-    return int(self._array.item())
+    return int(host(self).item())
 
 
 def _len(self: Tensor) -> int:

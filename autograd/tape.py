@@ -120,26 +120,25 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         for target, d in zip(edges, grads):
             if target is None:
                 continue
-            left = waiting[target] - 1
-            if left:
-                waiting[target] = left
-                if d is not None:
-                    have = whole.get(target)
-                    if have is not None and d.dtype is have.dtype and not graph:
-                        have += d
-                    else:
-                        sums.add(target, d, given)
-            elif isinstance(target, Node):
-                if following is None and d is not None and d.dtype is target.dtype and target not in whole and target not in partial:
-                    following, grad = target, d
-                    continue
-                if d is not None:
+            left = waiting[target]
+            if left == 1 and following is None and d is not None and d.dtype is target.dtype and not graph:
+                # The only gradient this node waits for. A leaf's `dtype` is not NumPy's, so a leaf is never taken for a node.
+                following, grad = target, d
+                continue
+            # Below zero: some have arrived already.
+            left = left + 1 if left < 0 else 1 - left
+            waiting[target] = left
+            if d is not None:
+                have = whole.get(target)
+                if have is not None and d.dtype is have.dtype and not graph:
+                    have += d
+                else:
                     sums.add(target, d, given)
-                heappush(ready, (-target.seq, target))
-            else:
-                if d is not None:
-                    sums.add(target, d, given)
-                finish_leaf(target, sums, accumulate, inputs, capture)
+            if left == 0:
+                if isinstance(target, Node):
+                    heappush(ready, (-target.seq, target))
+                else:
+                    finish_leaf(target, sums, accumulate, inputs, capture)
         if following is not None and ready and -ready[0][0] > following.seq:
             sums.add(following, grad, None)
             heappush(ready, (-following.seq, following))

@@ -319,7 +319,9 @@ def exponential(xp: Any, words: Array, n: int, dtype: Any) -> Array:
     dtype = _float(dtype)
     if dtype == np.float64:
         return _in_blocks(xp, _exponentials64, words, n, dtype, 1)
-    return _in_blocks(xp, _exponentials32, words, n, np.float32, 2).astype(dtype, copy=False)
+    y = _in_blocks(xp, _exponentials32, words, n, np.float32, 2)
+    # the least number of float16 is 2**-24
+    return y if dtype == np.float32 else xp.maximum(y, 2.0 ** -24).astype(dtype)
 
 
 def _exponentials32(xp: Any, words: Array) -> Array:

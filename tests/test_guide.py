@@ -10,6 +10,7 @@ import re
 
 import pytest
 import tapegrad
+from tapegrad.testing import counting
 
 TRACK = """
 import torch
@@ -166,8 +167,11 @@ def run(device):
         return re.sub(r", device='\w+(:\d)?'", "", printed.getvalue()).splitlines()
 
     run.space = space
-    yield run
+    with counting() as transfers:
+        yield run
     tapegrad.set_default_device(before)
+    # On the strict device: nothing goes to or from the host but what the text itself asks for (tensors from lists, print, item).
+    assert not transfers, transfers.causes
 
 
 def test_enable_gradient_tracking(run):

@@ -1,0 +1,46 @@
+"""Dimensions as users give them: negative ones, several, none, and torch's errors for wrong ones."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def wrap(dim: Any, ndim: int) -> int:
+    """`dim` counted from the front; a tensor without dimensions is taken for one with a single dimension, as torch does.
+
+    Raises:
+        IndexError: there is no such dimension.
+        TypeError: `dim` is no integer.
+    """
+    if dim.__class__ is not int:
+        dim = integer(dim)
+    n = ndim or 1
+    if not -n <= dim < n:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+    return dim + n if dim < 0 else dim  # type: ignore[no-any-return]
+
+
+def wrap_all(dims: Iterable[Any], ndim: int) -> tuple[int, ...]:
+    """Several dimensions counted from the front, none of them twice."""
+    found = tuple([wrap(dim, ndim) for dim in dims])
+    if len(set(found)) != len(found):
+        twice = next(dim for i, dim in enumerate(found) if dim in found[:i])
+        raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
+    return found
+
+
+def integer(n: Any) -> int:
+    """`n`, anything that stands for an integer, as a Python int."""
+    if isinstance(n, (float, complex, str)) or not hasattr(n, "__index__"):
+        raise TypeError(f"an integer is needed, not {type(n).__name__}")
+    return int(n.__index__())
+
+
+def sequence(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The items of ``f(1, 2)`` or ``f((1, 2))``."""
+    return tuple(args[0]) if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
+
+
+def raw(input: Any) -> Any:
+    """The array of a tensor; an array as it is."""
+    return getattr(input, "_array", input)

@@ -1,0 +1,143 @@
+"""The examples in docstrings, in README and in docs run, and print what they say."""
+from __future__ import annotations
+
+import ast
+import contextlib
+import doctest
+import importlib
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import tapegrad
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(tapegrad.__file__).parent
+
+#: third-party modules that a module of tapegrad may need at import
+OPTIONAL = {"benchmarks": ("pytest_benchmark",)}
+
+
+def module_names() -> Iterator[str]:
+    """All modules of the installed package."""
+    for path in sorted(_python_files(PACKAGE)):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        if "__main__" not in parts and "suite" not in parts:
+            yield ".".join(("tapegrad", *parts))
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    # `rglob` follows no links, and in a development tree the layers are links.
+    for path in folder.iterdir():
+        if path.is_dir() and path.name != "__pycache__":
+            yield from _python_files(path)
+        elif path.suffix == ".py":
+            yield path
+
+
+def test_modules_are_found() -> None:
+    names = set(module_names())
+    assert {"tapegrad", "tapegrad.autograd.tensor", "tapegrad.autograd.ops.elementwise", "tapegrad.backends.device"} <= names
+
+
+@pytest.mark.parametrize("name", module_names())
+def test_docstrings(name: str) -> None:
+    module = importlib.import_module(name)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL, verbose=False)
+    report = io.StringIO()
+    for test in examples(module):
+        if not needs(test):
+            runner.run(test, out=report.write)
+    assert not runner.failures, report.getvalue()
+
+
+def examples(module: ModuleType) -> list[doctest.DocTest]:
+    """The module's docstrings with examples, ops included, which are functions of their own namespaces."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = {test.name: test for test in finder.find(module, module.__name__) if test.examples}
+    for key, value in vars(module).items():
+        if getattr(value, "op", None) is not None and value.__module__ == module.__name__ and f"{module.__name__}.{key}" not in found:
+            found.update((test.name, test) for test in finder.find(value, f"{module.__name__}.{key}", module=False, globs={**vars(module)}) if test.examples)
+    return list(found.values())
+
+
+def needs(test: doctest.DocTest) -> bool:
+    """Whether the example is for a CUDA device, which this machine may lack."""
+    if not any('"cuda"' in e.source and "StrictBackend" not in test.docstring for e in test.examples if "device(" not in e.source):
+        return False
+    return not _has_cuda()
+
+
+def _has_cuda() -> bool:
+    try:
+        tapegrad.zeros(1, device="cuda")
+    except RuntimeError:
+        return False
+    return True
+
+
+def test_an_op_of_every_kind_is_tested() -> None:
+    """The finder sees ops, whose functions have namespaces of their own."""
+    names = {test.name for test in examples(importlib.import_module("tapegrad.autograd.ops.elementwise"))}
+    assert "tapegrad.autograd.ops.elementwise.mul" in names
+
+
+# ---- README and docs
+
+def documents() -> list[Path]:
+    return [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))] if path.exists()]
+
+
+def blocks(text: str) -> list[tuple[int, str]]:
+    """The fenced blocks of Python in a document, with the lines on which they start."""
+    return [(text.count("\n", 0, match.start()) + 2, match[1]) for match in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_document(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python blocks of a document run in order, in one namespace; where a line ends in ``# -> text``, text is what it prints or is worth."""
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for line, block in blocks(path.read_text(encoding="utf-8")):
+        if block.lstrip().startswith(">>>"):
+            run_session(block, namespace, f"{path.name}:{line}", line)
+        else:
+            run_block(block, namespace, f"{path.name}:{line}")
+
+
+def run_session(block: str, namespace: dict[str, object], name: str, line: int) -> None:
+    test = doctest.DocTestParser().get_doctest(block, namespace, name, name, line)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE, verbose=False)
+    report = io.StringIO()
+    runner.run(test, out=report.write, clear_globs=False)
+    namespace.update(test.globs)
+    assert not runner.failures, report.getvalue()
+
+
+def run_block(block: str, namespace: dict[str, object], name: str) -> None:
+    lines = block.split("\n")
+    for statement in ast.parse(block).body:
+        promised = re.search(r"# -> (.*)$", lines[statement.end_lineno - 1]) if statement.end_lineno else None
+        printed = io.StringIO()
+        source = ast.get_source_segment(block, statement) or ""
+        with contextlib.redirect_stdout(printed):
+            if isinstance(statement, ast.Expr):
+                value = eval(compile(ast.Expression(statement.value), name, "eval"), namespace)
+                if value is not None and not printed.getvalue():
+                    print(value if isinstance(value, str) else repr(value))
+            else:
+                exec(compile(ast.Module([statement], []), name, "exec"), namespace)
+        if promised:
+            assert " ".join(printed.getvalue().split()) == " ".join(promised[1].split()), f"{name}: {source}"
+
+
+def test_blocks_are_checked() -> None:
+    """A block that prints something else than it promises fails."""
+    run_block("x = 2\nprint(x)  # -> 2\nx + 1  # -> 3\n", {}, "here")
+    with pytest.raises(AssertionError):
+        run_block("print(3)  # -> 2\n", {}, "here")
