@@ -1,5 +1,6 @@
 """tapegrad: PyTorch's eager autograd on the arrays Python already has, NumPy on the CPU and CuPy on CUDA."""
-from tapegrad import cuda, optim, random, testing
+from tapegrad import cuda, func, optim, random, testing
+from tapegrad.autograd import silence as _silence  # noqa: F401
 from tapegrad.autograd import conversion as _conversion  # noqa: F401
 from tapegrad.autograd.defaults import get_default_device, set_default_device
 from tapegrad.autograd.dtypes import (
@@ -8,14 +9,44 @@ from tapegrad.autograd.dtypes import (
 )
 from tapegrad.autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from tapegrad.autograd.generator import Generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from tapegrad.autograd.ops import index as _index  # noqa: F401
+from tapegrad.autograd.ops.index import *  # noqa: F403
 from tapegrad.autograd.ops.convert import *  # noqa: F403
 from tapegrad.autograd.ops.creation import *  # noqa: F403
+from tapegrad.autograd.ops.activation import *  # noqa: F403
+from tapegrad.autograd.ops.extrema import *  # noqa: F403
+from tapegrad.autograd.ops.moments import *  # noqa: F403
+from tapegrad.autograd.ops.norms import *  # noqa: F403
+from tapegrad.autograd.ops.quantiles import *  # noqa: F403
+from tapegrad.autograd.ops.scan import *  # noqa: F403
+from tapegrad.autograd.ops.search import *  # noqa: F403
+from tapegrad.autograd.ops.softmax import *  # noqa: F403
+from tapegrad.autograd.ops.sort import *  # noqa: F403
+from tapegrad.autograd.ops.bounds import *  # noqa: F403
+from tapegrad.autograd.ops.compare import *  # noqa: F403
+from tapegrad.autograd.ops.complex import *  # noqa: F403
 from tapegrad.autograd.ops.elementwise import *  # noqa: F403
+from tapegrad.autograd.ops.exponential import *  # noqa: F403
+from tapegrad.autograd.ops.logic import *  # noqa: F403
+from tapegrad.autograd.ops.operators import *  # noqa: F403
+from tapegrad.autograd.ops.powers import *  # noqa: F403
+from tapegrad.autograd.ops.rounding import *  # noqa: F403
+from tapegrad.autograd.ops.select import *  # noqa: F403
+from tapegrad.autograd.ops.signs import *  # noqa: F403
+from tapegrad.autograd.ops.special import *  # noqa: F403
+from tapegrad.autograd.ops.trigonometry import *  # noqa: F403
 from tapegrad.autograd.ops.random import *  # noqa: F403
 from tapegrad.autograd.ops.reduce import *  # noqa: F403
 from tapegrad.autograd.ops.shape import *  # noqa: F403
+from tapegrad.autograd.ops.facts import *  # noqa: F403
+from tapegrad.autograd.ops.gather import *  # noqa: F403
+from tapegrad.autograd.ops.sequences import *  # noqa: F403
+from tapegrad.autograd.ops.legacy import *  # noqa: F403
+from tapegrad.autograd.ops.join import *  # noqa: F403
+from tapegrad.autograd.ops.rearrange import *  # noqa: F403
+from tapegrad.autograd.ops.strided import *  # noqa: F403
 from tapegrad.autograd.printing import get_printoptions, printoptions, set_printoptions
 from tapegrad.autograd.size import Size
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import Device as device
+
+__version__ = "0.1.0"

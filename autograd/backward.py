@@ -54,7 +54,11 @@ def _given_seed(root: Tensor, grad: Tensor, i: int, graph: bool) -> Any:
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
-    return (value,) if isinstance(value, Tensor) or value is None else tuple(value)
+    if isinstance(value, Tensor) or value is None:
+        return (value,)
+    if isinstance(value, (int, float, complex)):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(value).__name__}")
+    return tuple(value)
 
 
 def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
@@ -188,7 +192,7 @@ def _result(i: int, t: Tensor, d: Any, graph: bool, allow_unused: bool, material
     if graph:
         return d.conj() if t._array.dtype.kind == "c" else d
     if t._array.dtype.kind == "c":
-        return from_array(d.conj())
+        return from_array(tape.own_array(d.conj(), False, t._array))
     # A gradient may be a view of another, or the caller's own; what is handed out is nobody else's.
     array = tape.own_array(d, False, t._array) if d.base is not None or _shared(found, key) else tape.own_array(d, True, t._array)
     return from_array(array)

@@ -72,7 +72,8 @@ def tensor_repr(t: Tensor) -> str:
     from tapegrad.autograd import printing
     from tapegrad.autograd.inplace import View
     name = None
-    if isinstance(t._base, View) and t._base.origin == "no_grad" and t._base.root.requires_grad and t._base.seen != cell_of(t).version:
+    base = t._base
+    if isinstance(base, View) and base.origin in ("no_grad", "custom") and base.root.requires_grad and base.seen != cell_of(t).version:
         name = "Invalid"
     else:
         node = t.grad_fn
@@ -81,7 +82,7 @@ def tensor_repr(t: Tensor) -> str:
     device = t.device
     return printing.tensor_repr(
         t._array, to_host=backend(t._array).to_host, dtype=t.dtype, default_dtype=dtypes.get_default_dtype(), device_suffix=None if device.type == "cpu" else str(device),
-        requires_grad=t.requires_grad, grad_fn_name=name)
+        requires_grad=t._rg, grad_fn_name=name)
 
 
 # ---- Python's number protocol

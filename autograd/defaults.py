@@ -1,23 +1,17 @@
 """The device on which factories make tensors."""
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from tapegrad.backends import CPU, Device
-
-
-class _Defaults(threading.local):
-    stack: tuple[Device, ...] = ()
-
+from tapegrad.backends.device import entered
 
 _process_wide = CPU
-_defaults = _Defaults()
 
 
 def default_device() -> Device:
     """The device of new tensors whose ``device=`` is not given."""
-    return _defaults.stack[-1] if _defaults.stack else _process_wide
+    return entered() or _process_wide
 
 
 def get_default_device() -> Device:
@@ -39,13 +33,3 @@ def set_default_device(device: Any) -> None:
     """
     global _process_wide
     _process_wide = CPU if device is None else device if isinstance(device, Device) else Device(device)
-
-
-def enter(device: Device) -> None:
-    """Make `device` this thread's default until `leave`."""
-    _defaults.stack = (*_defaults.stack, device)
-
-
-def leave() -> None:
-    """Return to the default before the last `enter`."""
-    _defaults.stack = _defaults.stack[:-1]

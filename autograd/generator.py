@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +43,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start the stream of a seed from the operating system; returns the seed."""
-        seed = secrets.randbits(63)
+        seed = _entropy()
         self.manual_seed(seed)
         return seed
 
@@ -87,6 +87,11 @@ _FIRST_SEED = 67280421310721
 _lock = threading.Lock()
 _defaults: dict[Device, Generator] = {}
 _seed_of_all = _FIRST_SEED
+
+
+def _entropy() -> int:
+    """A seed from the operating system."""
+    return int.from_bytes(os.urandom(8), "little") >> 1
 
 
 def _revive(device: str, state: tuple[int, int]) -> Generator:
@@ -134,7 +139,7 @@ def manual_seed(seed: int) -> Generator:
 
 def seed() -> int:
     """Seed the default generators from the operating system; returns the seed."""
-    value = secrets.randbits(63)
+    value = _entropy()
     manual_seed(value)
     return value
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,9 @@ from tapegrad.autograd import gate
 from tapegrad.autograd.cell import INFERENCE_CELL
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
 from tapegrad.autograd.tensor import Tensor
+
+
+_GENERATOR = 0x20  # inspect.CO_GENERATOR; the module itself is slow to import
 
 
 class _Mode:
@@ -35,14 +37,14 @@ class _Mode:
         set_bits(self.before)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.isclass(function):
+        if isinstance(function, type):
             import warnings
             warnings.warn("Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or methods. To "
                           "preserve the current behavior of class decoration, you can directly decorate the `__init__` method and nothing else.",
                           FutureWarning, stacklevel=2)
             function.__init__ = self(function.__init__)  # type: ignore[misc]
             return function
-        if inspect.isgeneratorfunction(function):
+        if getattr(function, "__code__", None) is not None and function.__code__.co_flags & _GENERATOR:
             return self._generator(function)
 
         @functools.wraps(function)

@@ -6,6 +6,7 @@ it views, by a `copy_slices` node; other views notice that their memory has a ne
 """
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import INFERENCE_CELL, Cell, cell_of, tick, written
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, gate, set_bits, state
-from tapegrad.autograd.node import Node
+from tapegrad.autograd.node import Node, plain_name
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import ARRAYS, backend
 
@@ -90,11 +91,11 @@ def check_writable(t: Tensor, recording: bool) -> None:
             if t._rg and t._node is None:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         else:
+            if base.origin and (recording or requires_grad(t)):
+                refuse_view(t, base)
             root = base.root
             if root._rg and root._node is None:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-            if base.origin and (recording or requires_grad(t)):
-                refuse_view(t, base)
     array = t._array
     if array.size > 1 and 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
         raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
@@ -104,7 +105,7 @@ def check_writable(t: Tensor, recording: bool) -> None:
 def refuse_view(t: Tensor, base: View) -> None:
     """Raise torch's error for a write to a view that autograd could not follow."""
     made = t.grad_fn
-    what = f"Output {t.output_nr} of {made.name()} is a view" if made is not None else "A view was created in no_grad mode"
+    what = f"Output {t.output_nr} of {plain_name(made)} is a view" if made is not None else "A view was created in no_grad mode"
     if base.origin == "no_grad":
         raise RuntimeError("A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is ambiguous "
                            "and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the "
@@ -148,7 +149,11 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
             result = function(from_array(t._array), *args, **kwargs)
             overwrite(function.__name__, t, result._array)
         else:
-            raw(t._array, *[a._array if isinstance(a, Tensor) else a for a in args], **kwargs)
+            try:
+                raw(t._array, *[a._array if isinstance(a, Tensor) else a for a in args], **kwargs)
+            except ValueError:
+                # The op itself tells what is wrong: shapes that do not broadcast, or a result larger than the target.
+                overwrite(function.__name__, t, function(from_array(t._array), *args, **kwargs)._array)
         written(t)
         return t
     if op is not None and not op.reads(next(iter(op.rules))):
@@ -226,23 +231,32 @@ class CopySlices(Node):
 
     __slots__ = ()
     op_name = "copy_slices"
-    saved_names = ("replay",)
+    saved_names = ("replay", "steps")
 
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
-        (replay,) = self.saved
+        replay, steps = self.saved
         to_before, to_value = self.edges
-        part = run(replay, grad) if to_value is not None else None
-        if to_before is None:
-            return None, part
+        # The steps repeat what was done to the root, and give views of its like only where the memory is laid out as the root's.
         if graph:
-            rest = grad.clone()
-            run(replay, rest).zero_()
+            rest = grad.clone() if steps is None and grad._array.flags.c_contiguous else _laid_out(grad, steps)
+            part = run(replay, rest).clone() if to_value is not None else None
+            if to_before is not None:
+                run(replay, rest).zero_()
             return rest, part
-        if part is not None:
-            part = part.copy()
-        rest = grad.copy() if grad.__class__ in ARRAYS else np.array(grad)
-        run(replay, rest)[...] = 0
-        return rest, part
+        rest = np.array(grad) if grad.__class__ not in ARRAYS else grad.copy() if steps is None else _laid_out(grad, steps)
+        part = run(replay, rest)
+        copy = part.copy() if to_value is not None else None
+        part[...] = 0
+        return rest, copy
+
+
+def _laid_out(grad: Any, steps: tuple[int, ...] | None) -> Any:
+    """A copy with the strides `steps` in elements; None: in the order of the indices."""
+    from tapegrad.autograd.ops.strided import lay_out
+    if steps is None:
+        shape = grad.shape
+        steps = tuple([math.prod(shape[i + 1:]) for i in range(len(shape))])
+    return lay_out(grad, steps)
 
 
 def copy_slices_node(before: Tensor, value: Tensor, replay: Any) -> Node:
@@ -252,7 +266,8 @@ def copy_slices_node(before: Tensor, value: Tensor, replay: Any) -> Node:
     node.dtype = before._array.dtype
     node.cell = None
     node.edges = ((before._node or before) if before._rg else None, value._node)
-    node.saved = (replay,)
+    array = before._array
+    node.saved = (replay, None if array.flags.c_contiguous else tuple([s // array.itemsize for s in array.strides]))
     return node
 
 
@@ -260,6 +275,10 @@ def copy_slices_node(before: Tensor, value: Tensor, replay: Any) -> Node:
 
 def store_out(name: str, out: Any, result: Any) -> Any:
     """Write `result` to `out`, as ``out=`` asks."""
+    if isinstance(out, (tuple, list)):
+        for o, r in zip(out, result, strict=True):
+            store_out(name, o, r)
+        return type(result)(out) if isinstance(result, tuple) else out
     if not isinstance(out, Tensor):
         out[...] = result._array if isinstance(result, Tensor) else result
         return out

@@ -15,6 +15,8 @@ class Special:
     __slots__ = ()
     #: never a target's dtype, so that the engine's one test on dtypes finds these too
     dtype = object()
+    #: nor can an array be added to one
+    __array_ufunc__ = None
 
 
 class At(Special):
@@ -125,17 +127,23 @@ def freed(node: Node) -> NoReturn:
         "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors after calling backward.")
 
 
+def plain_name(node: Node) -> str:
+    """The name by which torch's errors call a node: ``Mul``."""
+    return node.name().removesuffix("0").removesuffix("Backward")
+
+
 def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | None) -> NoReturn:
     """Raise torch's error for a kept value that has been written since; `producer` made it (None: a leaf)."""
     from tapegrad.autograd import dtypes
     array = getattr(kept, "_array", kept)
     kind = f"{dtypes.of(array.dtype).scalar_type}Tensor"
     place = "torch." if backend(array).type == "cpu" else "torch.cuda."
-    made = f", which is output {nr} of {producer.name()}," if producer is not None else ""
+    made = f", which is output {nr} of {plain_name(producer)}," if producer is not None else ""
     raise RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace operation: [{place}{kind} {list(array.shape)}]{made} "
         f"is at version {cell.version}; expected version {cell.version_at(node.seq)} instead. "
-        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).")
+        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, "
+        "check_nan=False).")
 
 
 def check_kept(node: Node, kept: Any) -> None:

@@ -16,8 +16,6 @@ registry and makes no closure. ``print(tapegrad.mul.op.source())`` shows what wa
 """
 from __future__ import annotations
 
-import inspect
-import linecache
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
@@ -64,7 +62,7 @@ class Op:
     __slots__ = ("batch", "core", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "namespace", "node_class", "outs",
                  "params", "record", "rules", "types", "view")
 
-    def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, types: str, outs: tuple[str, ...], keeps: tuple[str, ...], joint: Any,
+    def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, types: str, outs: tuple[str, ...] | str, keeps: tuple[str, ...], joint: Any,
                  inplace_fn: Any, view: bool, jvp: Any, batch: Any) -> None:
         self.fn = fn
         self.name = name or fn.__name__.lstrip("_")
@@ -91,6 +89,7 @@ class Op:
         """Write the wrapper and the Node class, and put the wrapper's code into the stub that stands for it."""
         if self.record is not None:
             return
+        import linecache  # slow to import, and most programs that are timed at import call no op
         written = write_op(self)
         space = self.function.__globals__
         space.update(
@@ -112,8 +111,9 @@ class Op:
 
     def reads(self, name: str) -> bool:
         """Whether some rule reads the operand or result `name`."""
+        from inspect import signature
         rules = [r.rule if isinstance(r, Each) else r for r in self.rules.values() if r is not None] + ([self.joint] if self.joint else [])
-        return any(name in inspect.signature(rule).parameters for rule in rules)
+        return any(name in signature(rule).parameters for rule in rules)
 
 
 def _stub(*args: Any, **kwargs: Any) -> Any:
@@ -126,9 +126,9 @@ def _core_stub(*args: Any, **kwargs: Any) -> Any:
     return core(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
 
 
-def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...] = (), keeps: tuple[str, ...] = (), joint: Any = None,
+def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...] | str = (), keeps: tuple[str, ...] = (), joint: Any = None,
        inplace_fn: Any = None, view: bool = False, jvp: Any = None, batch: Any = None, method: bool = False, inplace: bool = False, public: bool = True,
-       name: str | None = None, **rules: Any) -> Callable[[F], F]:
+       name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function over raw arrays differentiable; see the module and `Op` for what can be said.
 
     Args:
@@ -139,7 +139,7 @@ def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...]
         **rules: for each tensor operand its rule, or None.
     """
 
-    def decorate(fn: F) -> F:
+    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
         told = Op(fn, name, rules, kind, types or ("promote" if kind == "elementwise" else "same"), outs, keeps, joint, inplace_fn, view or kind == "view", jvp, batch)
         space: dict[str, Any] = {"__name__": fn.__module__, "__builtins__": __builtins__}
         function = FunctionType(_stub.__code__, space, fn.__name__)
@@ -152,7 +152,7 @@ def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...]
         function.__dict__["__wrapped__"] = fn
         function.__dict__["op"] = told
         publish(function, method, inplace, public)
-        return function  # type: ignore[return-value]
+        return function
 
     return decorate
 
@@ -169,8 +169,10 @@ def composite(*, method: bool = False, inplace: bool = False, public: bool = Tru
 
 def publish(function: Callable[..., Any], method: bool, inplace: bool, public: bool) -> None:
     """Enter `function` in the list of ops, and in `Tensor` where it is a method."""
-    name = function.__name__.rstrip("_")
+    name = function.__name__
     if public:
+        if name in OPS:
+            raise ValueError(f"two functions are called {name}")
         OPS[name] = function
     if method and name not in Tensor.__dict__:
         setattr(Tensor, name, function)

@@ -94,6 +94,9 @@ def _as(operand: Any, dtype: np.dtype, home: Any) -> Any:
         # In the result's dtype at once: 0.1 beside a float64 tensor must not pass through float32, nor 300 raise beside a uint8 one where torch wraps.
         if home.__class__ is np.ndarray:
             return _number_array(operand, dtype)
+        if dtype.kind == "V":
+            # bfloat16 beside a Python number: NumPy widens, so a 0-d array of the dtype, made on the device, takes the number's place.
+            return backend(home).xp.full((), operand, dtype)
         return operand if dtype.kind != "b" else bool(operand)
     return operand.astype(dtype, copy=False)
 
@@ -154,22 +157,32 @@ def same(op: Op, *operands: Any) -> list[Any]:
     return list(operands)
 
 
-def foreign(op: Op, args: tuple[Any, ...]) -> Any:
-    """An op called without any tensor: NumPy scalars are arrays too; anything else is an error."""
-    operands = [arg for arg in args[:1] + args[1:]]
-    flat = list(operands[0]) if operands and isinstance(operands[0], (list, tuple)) else operands
-    if any(is_array(operand) for operand in flat):
-        return op.fn(*args)
-    name = next(iter(op.rules))
-    if isinstance(operands[0], (list, tuple)):
-        if not flat:
+def foreign(op: Op, args: tuple[Any, ...]) -> None:
+    """Raise for an op called without any tensor, unless there are NumPy scalars, which are arrays too."""
+    first = args[0]
+    if isinstance(first, (list, tuple)):
+        if not first:
             raise RuntimeError(f"{op.name}(): expected a non-empty list of Tensors")
-        i, wrong = next((i, x) for i, x in enumerate(flat) if not is_array(x))
-        raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(wrong).__name__}")
-    raise TypeError(f"{op.name}(): argument '{name}' (position 1) must be Tensor, not {type(operands[0]).__name__}")
+        for i, operand in enumerate(first):
+            if not is_array(operand):
+                raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(operand).__name__}")
+    elif not any(is_array(operand) for operand in args):
+        raise TypeError(f"{op.name}(): argument '{next(iter(op.rules))}' (position 1) must be Tensor, not {type(first).__name__}")
 
 
 # ---- broadcasting
+
+def shapes_differ(error: ValueError, *arrays: Any) -> NoReturn:
+    """Say in torch's words that shapes do not broadcast, if that is what `error` is about."""
+    shapes = [array.shape for array in arrays if hasattr(array, "shape")]
+    for i, a in enumerate(shapes):
+        for b in shapes[i + 1:]:
+            for k in range(1, min(len(a), len(b)) + 1):
+                if a[-k] != b[-k] and 1 not in (a[-k], b[-k]):
+                    raise RuntimeError(f"The size of tensor a ({a[-k]}) must match the size of tensor b ({b[-k]}) at non-singleton dimension "
+                                       f"{max(len(a), len(b)) - k}") from None
+    raise error
+
 
 def sum_to(grad: Any, shape: tuple[int, ...]) -> Any:
     """Undo broadcasting: add `grad` (an array or a Tensor) up until it has `shape`."""
@@ -263,4 +276,4 @@ def to_device(operand: Tensor, device: Device) -> Tensor:
 
 
 #: what the written source refers to by name
-CALLED = {f.__name__: f for f in (mix, refuse, to_float, constant, foreign, same, together, sum_to, store, kept_result, aliased, deliver, no_derivative)}
+CALLED = {f.__name__: f for f in (mix, refuse, to_float, constant, foreign, same, together, sum_to, store, shapes_differ, kept_result, aliased, deliver, no_derivative)}

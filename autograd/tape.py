@@ -130,10 +130,13 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
             waiting[target] = left
             if d is not None:
                 have = whole.get(target)
-                if have is not None and d.dtype is have.dtype and not graph:
-                    have += d
-                else:
+                if have is None or graph:
                     sums.add(target, d, given)
+                else:
+                    try:
+                        have += d
+                    except TypeError:  # not an array, or complex where the target is real
+                        sums.add(target, d, given)
             if left == 0:
                 if isinstance(target, Node):
                     heappush(ready, (-target.seq, target))
@@ -164,7 +167,7 @@ class Sums:
 
     Attributes:
         whole: sums in arrays of the pass's own, which may be added to in place.
-        partial: single gradients that may belong to somebody else.
+        partial: single gradients that may belong to somebody else; for a node with several results, a list of what has arrived for each.
         graph: gradients are Tensors, and their sums are recorded.
     """
 
@@ -183,12 +186,13 @@ class Sums:
     def add(self, target: Any, d: Any, source: Any) -> None:
         """Add the gradient `d`, which a rule made from `source` (None: which was given)."""
         graph = self.graph
-        have = self.whole.get(target)
         if d.__class__ is Part:
-            if have is None:
-                have = self.whole[target] = [None] * target.count
-            have[d.nr] = d.grad if have[d.nr] is None else have[d.nr] + d.grad
+            parts = self.partial.get(target)
+            if parts is None:
+                parts = self.partial[target] = [None] * target.count
+            parts[d.nr] = d.grad if parts[d.nr] is None else parts[d.nr] + d.grad
             return
+        have = self.whole.get(target)
         if d.__class__ is At:
             if not graph and have is not None and have.dtype is d.grad.dtype:
                 add_at(have, d)

@@ -1,13 +1,14 @@
 """`Tensor`: an array, and how it was made."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.cell import Cell, cell_of, written
-from tapegrad.autograd.gate import grad_enabled
+from tapegrad.autograd.cell import INFERENCE_CELL, Cell, cell_of
+from tapegrad.autograd.gate import INFERENCE, state
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.size import Size, size_of
 from tapegrad.backends import Device, backend
@@ -52,8 +53,26 @@ class Tensor:
     __array_priority__ = 1000
 
     if TYPE_CHECKING:
-        # The ops put themselves here as methods.
+        # The ops put themselves here as methods; type checkers are told of the operators.
         def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[Tensor]: ...
+        def __bool__(self) -> bool: ...
+        def __int__(self) -> int: ...
+        def __float__(self) -> float: ...
+        def __complex__(self) -> complex: ...
+        def __index__(self) -> int: ...
+        def __neg__(self) -> Tensor: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        __pos__ = __abs__ = __invert__ = __neg__
+        __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __matmul__ = __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = __add__
+        __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rmatmul__ = __rand__ = __ror__ = __rxor__ = __add__
+        __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __iand__ = __ior__ = __ixor__ = __add__
+        __lt__ = __le__ = __gt__ = __ge__ = __add__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         if cls is Tensor and args and not isinstance(args[0], Tensor):
@@ -244,6 +263,10 @@ class Tensor:
         """Whether this is a differentiable view of another tensor."""
         return self._base is not None
 
+    def is_inference(self) -> bool:
+        """Whether the tensor was made in inference mode."""
+        return self._cell is INFERENCE_CELL
+
     @property
     def _version(self) -> int:
         """How often the memory has been written."""
@@ -341,17 +364,11 @@ def requires_grad(t: Tensor) -> bool:
 
 def check_not_inference(t: Tensor) -> None:
     """Refuse to let an inference tensor require grad outside inference mode."""
-    from tapegrad.autograd.cell import INFERENCE_CELL
-    from tapegrad.autograd.gate import INFERENCE, state
     if t._cell is INFERENCE_CELL and not state.bits & INFERENCE:
         raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
 
 
 def check_tracks_version(t: Tensor) -> None:
     """Refuse to tell the version of an inference tensor."""
-    from tapegrad.autograd.cell import INFERENCE_CELL
     if t._cell is INFERENCE_CELL:
         raise RuntimeError("Inference tensors do not track version counter.")
-
-
-__all__ = ["Tensor", "cell_of", "from_array", "grad_enabled", "requires_grad", "written"]

@@ -111,6 +111,11 @@ class _Writer:
                 raise TypeError(f"op {self.op.name}: a rule asks for '{a}', which is neither an operand, a result, a shape nor an argument")
         self.saved = [*self.kept, *self.kept_results, *self.intermediates, *self.facts, *self.plain] + ["shapes"] * self.broadcasts
 
+    @property
+    def frees(self) -> bool:
+        """Whether the node keeps values, which a pass frees; without any the graph can be walked again."""
+        return bool(self.kept or self.kept_results or self.intermediates)
+
     def _users(self, name: str) -> list[str]:
         """The operands whose rules ask for `name`."""
         return [x for x in self.differentiable if any(x in rule.serves and name in rule.asks for rule in self.rules)]
@@ -128,7 +133,7 @@ class _Writer:
                  f"    __slots__ = {('count',) if self.many else ()}",
                  f"    op_name = {op.name!r}",
                  "    saved_names = saved_names",
-                 f"    frees = {bool(self.kept or self.kept_results or self.intermediates)}")
+                 f"    frees = {self.frees}")
         self.add("", "    def pull(self, grad, graph):")
         self._pull()
         self.add("", "NodeClass.__name__ = NodeClass.__qualname__ = node_name", "")
@@ -143,9 +148,9 @@ class _Writer:
             self.add("        no_derivative(self)")
             return
         if self.saved:
-            self.add("        saved = self.saved",
-                     "        if saved is None: freed(self)",
-                     f"        {', '.join(self.saved)}{',' if len(self.saved) == 1 else ''} = saved")
+            if self.frees:
+                self.add("        if self.saved is None: freed(self)")
+            self.add(f"        {', '.join(self.saved)}{',' if len(self.saved) == 1 else ''} = self.saved")
         for x in self.kept:
             self._check_operand(x)
         for r in self.kept_results:
@@ -246,8 +251,9 @@ class _Writer:
         for x in self.operands:
             self.add(f"    {self.raw[x]} = {x}._array if isinstance({x}, Tensor) else {x}")
         self.add(f"    if {' and '.join(f'{self.raw[x]} is {x}' for x in self.operands)}:",
-                 f"        if {' or '.join(f'{x}.__class__ in ARRAYS' for x in self.operands)}: return fn({own})",
-                 f"        return foreign(op, ({''.join(p + ', ' for p in params)}))")
+                 f"        if {' or '.join(f'{x}.__class__ in ARRAYS' for x in self.operands)}: return {self._raw_call(own)}",
+                 f"        foreign(op, ({''.join(p + ', ' for p in params)}))",
+                 f"        return {self._raw_call(own)}")
         self._gate(params)
         self._bring_together()
         results = ["y", *op.keeps] if not self.many else []
@@ -255,8 +261,12 @@ class _Writer:
             self.add(f"    results = fn({raw})")
         else:
             value = call(op.fn, "fn", [self.raw.get(p, p) for p in params]) if not any(p.kind is inspect.Parameter.KEYWORD_ONLY for p in self.params) else f"fn({raw})"
-            self.add(f"    {', '.join(results)} = {value}",
-                     "    if y.__class__ not in ARRAYS: y = asarray(y)",
+            if self.broadcasts:
+                self.add("    try:", f"        {', '.join(results)} = {value}",
+                         "    except ValueError as error:", f"        shapes_differ(error, {', '.join(self.raw[x] for x in self.operands)})")
+            else:
+                self.add(f"    {', '.join(results)} = {value}")
+            self.add("    if y.__class__ not in ARRAYS: y = asarray(y)",
                      "    t = new(Tensor)",
                      "    t._array = y",
                      "    t._base = t._cell = None")
@@ -407,12 +417,18 @@ class _Writer:
         rest = "".join(f"{p}, " for p in params if p != first)
         self.add(f"    return deliver(op, n, results, {first}, {self.raw[first]}, ({rest}), bits)")
 
+    def _raw_call(self, own: str) -> str:
+        """The call on raw arrays alone, without the intermediates that only nodes keep."""
+        count = len(self.op.outs) if isinstance(self.op.outs, tuple) else 0
+        return f"fn({own})" + ("" if not self.op.keeps else f"[:{count}]" if count else "[0]")
+
     def _listed_wrapper(self, own: str, raw: str) -> None:
         x, params = self.operands[0], [p.name for p in self.params]
         self.add(f"    {x}_ = [x._array if isinstance(x, Tensor) else x for x in {x}]",
                  f"    if all([x is y for x, y in zip({x}, {x}_)]):",
-                 f"        if {x}_ and all([x.__class__ in ARRAYS for x in {x}_]): return fn({own})",
-                 f"        return foreign(op, ({''.join(p + ', ' for p in params)}))")
+                 f"        if {x}_ and all([x.__class__ in ARRAYS for x in {x}_]): return {self._raw_call(own)}",
+                 f"        foreign(op, ({''.join(p + ', ' for p in params)}))",
+                 f"        return {self._raw_call(own)}")
         self._gate(params)
         how = {"promote": "mix", "float": "mix", "same": "same", "free": "together"}[self.op.types]
         self.add(f"    if len({x}_) > 1 and any([y.__class__ is not {x}_[0].__class__ or y.dtype is not {x}_[0].dtype for y in {x}_]):",

@@ -1,13 +1,29 @@
 """`Device`: where a tensor's array lives, a value object such as ``Device("cuda", 1)``."""
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 TYPES = ["cpu", "cuda", "strict"]
 
 
+class _Entered(threading.local):
+    """The devices whose ``with`` blocks this thread is in, the innermost last."""
+
+    stack: tuple[Device, ...] = ()
+
+
+_entered = _Entered()
+
+
+def entered() -> Device | None:
+    """The device whose ``with`` block this thread is in; None outside."""
+    stack = _entered.stack
+    return stack[-1] if stack else None
+
+
 class Device:
-    """A device's type and, where it has one, its index.
+    """A device's type and, where it has one, its index. As a context manager it is the device of the tensors made inside.
 
     Args:
         type: ``"cpu"``, ``"cuda"``, ``"strict"``, ``"cuda:1"``, an index of a CUDA device, or a `Device`.
@@ -20,6 +36,9 @@ class Device:
         >>> import tapegrad
         >>> tapegrad.device("cuda:1")
         device(type='cuda', index=1)
+        >>> with tapegrad.device("strict"):
+        ...     tapegrad.zeros(2).device
+        device(type='strict', index=0)
     """
 
     __slots__ = ("index", "type")
@@ -46,6 +65,13 @@ class Device:
         object.__setattr__(self, "type", kind)
         object.__setattr__(self, "index", index)
         return self
+
+    def __enter__(self) -> Device:
+        _entered.stack = (*_entered.stack, self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        _entered.stack = _entered.stack[:-1]
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"attribute '{name}' of 'tapegrad.device' objects is not writable")

@@ -137,7 +137,7 @@ def _apply(xp: Any, x: Array, single: Formula, double: Formula, name: str) -> Ar
 
 
 def _in_blocks(formula: Formula, x: np.ndarray) -> np.ndarray:
-    if x.flags.f_contiguous and x.ndim > 1:
+    if x.flags.fnc:
         return _in_blocks(formula, x.T).T
     flat = x.ravel()
     step = BLOCK // x.itemsize
@@ -291,8 +291,8 @@ _ERFINV_TAIL = (
      -0.2386095864249126, -0.2852390020607151),
     (8.261684474404129e-07, 0.00014610422917909802, 0.005014218019021072, 0.06382331751597303, 0.3677958307444653, 0.9829027785785303, 1.0))  # 4.2e-18
 
-# erfinv(x)/x - 1 in s for |x| < 0.85, and erfinv(x) - r in r for r < 4.1, the end of float32
-_ERFINV32_CENTER = ((0.1004820005, -0.4126471489, 0.4411417084, -0.113773034), (-0.1458459172, 0.9999873097, -1.838143445, 1.0))  # 4.6e-8
+# The same in float32: in 0.7225 - s for |x| < 0.85, and in r for r < 4.1
+_ERFINV32_CENTER = ((-0.723228889, -1.402469034, -0.01600223633, 0.1975322568), (1.049740055, 4.922193533, 4.473732457, 1.0))  # 4.6e-8
 _ERFINV32_TAIL = ((-0.005270365764, -0.5058609771, -1.004459413, 0.01380929142), (0.2773716337, 1.652812561, 1.203895497, 1.0))  # 1.2e-8
 
 
@@ -302,7 +302,7 @@ def _erfinv32(xp: Any, x: Array) -> Array:
 
 
 def _erfinv32_center(xp: Any, x: Array) -> Array:
-    return x + x * _ratio(x * x, *_ERFINV32_CENTER)
+    return x * (1 + _ratio(0.7225 - x * x, *_ERFINV32_CENTER))
 
 
 def _erfinv32_tail(xp: Any, x: Array) -> Array:
@@ -318,7 +318,7 @@ def _erfinv64(xp: Any, x: Array) -> Array:
 
 
 def _erfinv_center(xp: Any, x: Array) -> Array:
-    return x + x * _ratio(0.7225 - x * x, *_ERFINV_CENTER)
+    return x * (1 + _ratio(0.7225 - x * x, *_ERFINV_CENTER))
 
 
 def _erfinv_tail(xp: Any, x: Array) -> Array:
@@ -376,7 +376,7 @@ def _lgamma_1p(xp: Any, y: Array) -> Array:
 
 
 def _lgamma_1p_low(xp: Any, y: Array) -> Array:
-    return (0.5 + _ratio(y + 0.5, *_LGAMMA_LOW)) * (y * (y - 1))
+    return (0.5 + _ratio(y + 0.5, *_LGAMMA_LOW)) * (y * (y - 1)) + 0.0  # not -0.0 at y = 0
 
 
 def _lgamma_1p_middle(xp: Any, y: Array) -> Array:

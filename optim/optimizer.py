@@ -7,8 +7,6 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.conversion import type_name
 from tapegrad.autograd.grad_mode import enable_grad
@@ -47,10 +45,11 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     """`step` between the hooks, which a step called by a subclass's step does not run again."""
 
     @functools.wraps(step)
-    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        self: Optimizer = args[0]
         before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
         if self._stepping or not (before or after or _global_pre_hooks or _global_post_hooks):
-            return step(self, *args, **kwargs)
+            return step(*args, **kwargs)
         self._stepping = True
         try:
             for hook in [*_global_pre_hooks.values(), *before.values()]:
@@ -59,7 +58,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
                     if not (isinstance(result, tuple) and len(result) == 2):
                         raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}.")
                     args, kwargs = result
-            loss = step(self, *args, **kwargs)
+            loss = step(*args, **kwargs)
             for hook in [*after.values(), *_global_post_hooks.values()]:
                 hook(self, args, kwargs)
         finally:
@@ -325,7 +324,3 @@ def check_one_element(name: str, value: Any) -> None:
 def value_of(hyperparameter: Any) -> Any:
     """The value of a number or one-element tensor, for checks."""
     return hyperparameter.item() if isinstance(hyperparameter, Tensor) else hyperparameter
-
-
-#: Updates follow IEEE arithmetic, infinities and NaN included, without warnings, as torch's do.
-quiet = functools.partial(np.errstate, all="ignore")

@@ -7,7 +7,7 @@ from typing import Any
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import xp
-from tapegrad.optim.optimizer import Optimizer, Params, check_fused, check_not_differentiable, check_one_element, quiet, value_of
+from tapegrad.optim.optimizer import Optimizer, Params, check_fused, check_not_differentiable, check_one_element, value_of
 from tapegrad.optim.passes import numbers, scalar
 
 
@@ -109,9 +109,8 @@ class SGD(Optimizer):
             closure: computes the gradients anew, and returns the loss.
         """
         loss = self._loss(closure)
-        with quiet():
-            for group in self.param_groups:
-                self._step_group(group)
+        for group in self.param_groups:
+            self._step_group(group)
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:

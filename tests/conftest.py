@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 import tapegrad
+from tapegrad.autograd.gate import set_bits
 from tapegrad.backends import Device, backend_for
+
+pytest.register_assert_rewrite("op_checks")
 
 DEVICES = ("cpu", "strict", "cuda")
 CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -79,6 +82,9 @@ def _same_start() -> Any:
         tapegrad.manual_seed(0)
     yield
     left = (tapegrad.is_grad_enabled(), tapegrad.is_inference_mode_enabled(), tapegrad.get_default_dtype(), tapegrad.get_default_device())
+    set_bits(0)
+    tapegrad.set_default_dtype(tapegrad.float32)
+    tapegrad.set_default_device(None)
     assert left == (True, False, tapegrad.float32, Device("cpu")), f"the test left grad mode, inference mode, default dtype, default device as {left}"
 
 

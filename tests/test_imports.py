@@ -22,7 +22,7 @@ BELOW = {
     "optim": {"autograd", "backends"},
     "api": {"autograd", "backends", "nn", "optim"},
     "benchmarks": {"api", "autograd", "backends", "nn", "optim"},
-    "examples": {"api"},
+    "examples": {"api", "nn", "optim"},
 }
 
 

@@ -1,6 +1,8 @@
 """CUDA sources compile for the architectures they are meant for, and their numbers are right: run on the CPU, unchanged."""
 from __future__ import annotations
 
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +228,50 @@ def test_launch_wants_a_device_array():
     out = strict.xp.empty(3, np.uint64)
     with pytest.raises(TypeError, match="out must be an array of the type StrictArray, not ndarray"):
         launch.launch("philox.words", 1, 256, (np.empty(3, np.uint64), 3, 0, 0, 0), like=out)
+
+
+def test_what_a_launch_hands_to_cupy(own_sources, monkeypatch):
+    """CuPy passes numbers as they are: each must have its parameter's type, and the kernel must run on the array's device."""
+    calls, entered = [], []
+
+    class Module:
+        def __init__(self, code, options, name_expressions):
+            assert code == launch.source("sums.cu") and options == ("-std=c++17",)
+            self.names = name_expressions
+
+        def get_function(self, symbol):
+            return lambda grid, block, args: calls.append((self.names, symbol, grid, block, args, list(entered)))
+
+    class Device:
+        def __init__(self, index):
+            self.index = index
+
+        def __enter__(self):
+            entered.append(self.index)
+
+        def __exit__(self, *error):
+            entered.pop()
+
+    class Array(np.ndarray):
+        data = types.SimpleNamespace(device_id=1)
+
+    Array.__module__ = "cupy"
+    current = [1]
+    runtime = types.SimpleNamespace(getDevice=lambda: current[0])
+    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(RawModule=Module, cuda=types.SimpleNamespace(runtime=runtime, Device=Device)))
+    launch._compiled.cache_clear()
+    x, y = np.zeros(8, np.float32).view(Array), np.zeros(8, np.float32).view(Array)
+    counts, indices = np.zeros(8, np.uint32).view(Array), np.zeros(8, np.int32).view(Array)
+    launch.launch("sums.center<float, 64>", 2, 64, (x, y, 4), like=x)
+    current[0] = 0
+    launch.launch("sums.histogram", 1, 256, (indices, counts, 8, 1, True), like=counts)
+    launch.launch("sums.histogram", 0, 256, (indices, counts, 8, 1, True), like=counts)
+    launch._compiled.cache_clear()
+    (names, symbol, grid, block, args, devices), (names2, symbol2, _, _, args2, devices2) = calls
+    assert (names, symbol, grid, block, devices) == (("center<float, 64>",), "center<float, 64>", (2,), (64,), [])
+    assert args[0] is x and args[1] is y and [type(arg) for arg in args[2:]] == [np.int32]
+    assert (names2, symbol2, devices2) == (None, "histogram", [1])
+    assert [type(arg) for arg in args2[2:]] == [np.int64, np.float32, np.bool_]
 
 
 def test_unknown_kernels_and_parameters(own_sources):

@@ -21,7 +21,7 @@ Check = Callable[[Case], None]
 ALWAYS: list[Check] = [
     values.check_values, values.check_precision, values.check_method, values.check_aliases, values.check_out, values.check_no_grad,
     gradients.check_gradients, gradients.check_accumulation, gradients.check_second_order,
-    tape.check_freed, tape.check_retained, tape.check_kept, tape.check_overwritten, tape.check_cycles, tape.check_seeds_untouched,
+    tape.check_freed, tape.check_retained, tape.check_kept, tape.check_overwritten, tape.check_cycles, tape.check_nothing_shared,
     writes.check_inplace, writes.check_leaf_refused, writes.check_view, writes.check_write_to_base, writes.check_write_to_view,
 ]
 SINGLE: list[Check] = [values.check_values, values.check_precision, gradients.check_single_precision]
@@ -35,7 +35,9 @@ def integer(row: Row) -> bool:
 
 def plan(row: Row) -> Iterator[tuple[str, list[Check]]]:
     """The dtypes in which a row's samples are drawn, and what is checked of each."""
-    checks = [*ALWAYS, *[values.check_layouts, gradients.check_gradient_layouts] * row.layouts, *[gradients.check_twice] * row.twice, *[values.check_raw] * row.raw, *[values.check_integers] * integer(row)]
+    checks = list(ALWAYS)
+    checks += [values.check_layouts, gradients.check_gradient_layouts] * row.layouts
+    checks += [gradients.check_twice] * row.twice + [values.check_raw] * row.raw + [values.check_integers] * integer(row)
     if not row.values:
         checks = [values.check_values, values.check_precision, values.check_no_grad]
     yield "float64", checks
@@ -128,7 +130,7 @@ def test_every_op_has_a_row() -> None:
 def test_row(row: Row) -> None:
     """A row names an op, says why something is switched off, and agrees with the op about its in-place form."""
     assert callable(function_of(row.name))
-    if not (row.strict and row.parity and row.twice and row.layouts and (row.gradgrad or not row.grad)):
+    if not (row.strict and row.parity and row.errors and row.twice and row.layouts and (row.gradgrad or not row.grad)):
         assert row.why, f"row {row.name} switches something off, and says not why"
     sample = row.samples(np.random.default_rng(0), np.dtype("float64"))[0]
     writes.check_has_inplace(Case(row, sample, "cpu"))

@@ -1,7 +1,6 @@
 """Factories: tensors from data, from shapes, from other tensors."""
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from tapegrad.autograd.defaults import default_device
 from tapegrad.autograd.gate import INFERENCE, gate, state
 from tapegrad.autograd.op import composite
 from tapegrad.autograd.tensor import Tensor, from_array
-from tapegrad.backends import Device, backend, backend_for, is_array
+from tapegrad.backends import Device, backend, backend_for, is_array, xp
 
 
 def finish(array: Any, requires_grad: bool) -> Tensor:
@@ -34,11 +33,15 @@ def place(device: Any) -> Device:
     return device if isinstance(device, Device) else Device(device)
 
 
-def size_of(size: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape that ``(2, 3)`` or ``((2, 3),)`` means."""
+def size_of(size: tuple[Any, ...], named: Any = None) -> tuple[int, ...]:
+    """The shape that ``(2, 3)``, ``((2, 3),)`` or ``size=(2, 3)`` means."""
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = tuple(size[0])
-    shape = tuple(n if n.__class__ is int else _dimension(n) for n in size)
+    elif not size:
+        if named is None:
+            raise TypeError('missing 1 required positional arguments: "size"')
+        size = tuple(named)
+    shape = tuple([n if n.__class__ is int else _dimension(n) for n in size])
     for n in shape:
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
@@ -75,22 +78,70 @@ def host_array(data: Any, dtype: Any = None) -> np.ndarray:
         array = np.array(data, dtype) if dtype is None or dtype.kind != "V" else np.array(np.array(data, np.float32), dtype)
     except ValueError as error:
         if "inhomogeneous" in str(error):
-            raise ValueError(f"expected sequence of equal length at every dim ({error})") from None
+            _find_ragged(data, 1)
+        _refuse_items(data)
+        raise
+    except TypeError:
+        _refuse_items(data)
         raise
     except OverflowError:
-        raise RuntimeError(f"value cannot be converted to type {dtype} without overflow") from None
+        assert dtype is not None
+        array = _wrapped(data, dtype)
+    if array.dtype.kind in "OUS" or (array.dtype == np.uint64 and dtype is None and not kinds):
+        _refuse_items(data)
+        raise ValueError("Overflow when unpacking long long")
     if dtype is None and not kinds:
         # Python numbers: float is the default dtype, int is int64 (which NumPy gives on every platform since 2.0)
         if array.dtype.kind == "f":
             array = array.astype(dtypes.default_float())
         elif array.dtype.kind == "c":
             array = array.astype(dtypes.default_complex())
-        elif array.dtype.kind == "O":
-            raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     dtypes.of(array.dtype)
     return array
+
+
+def _wrapped(data: Any, dtype: np.dtype) -> np.ndarray:
+    """Integers beyond an unsigned dtype's range: torch wraps negative ones, and refuses the others."""
+    try:
+        wide = np.array(data, np.int64)
+    except OverflowError:
+        raise ValueError("Overflow when unpacking long long") from None
+    if dtype.kind != "u" or abs(wide).max() > np.iinfo(dtype).max:
+        raise RuntimeError(f"value cannot be converted to type {dtypes.of(dtype).name} without overflow")
+    return wide.astype(dtype)
+
+
+def _find_ragged(data: Any, dim: int) -> None:
+    """Raise torch's error for nested lists of different lengths."""
+    if not isinstance(data, (list, tuple)) or not data:
+        return
+    first = len(data[0]) if isinstance(data[0], (list, tuple)) else None
+    for item in data:
+        length = len(item) if isinstance(item, (list, tuple)) else None
+        if length != first:
+            if first is None:
+                raise TypeError(f"must be real number, not {type(item).__name__}")
+            if length is None:
+                raise TypeError(f"expected sequence at dim {dim}, not {type(item).__name__}")
+            raise ValueError(f"expected sequence of length {first} at dim {dim} (got {length})")
+    for item in data:
+        _find_ragged(item, dim + 1)
+
+
+def _refuse_items(data: Any, inside: bool = False) -> None:
+    """Raise torch's error for what is no number."""
+    if isinstance(data, (list, tuple)):
+        for item in data:
+            _refuse_items(item, True)
+    elif isinstance(data, (str, bytes)) or inside and not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic)):
+        raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+    elif not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic)):
+        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
+    elif isinstance(data, np.ndarray):
+        raise TypeError(f"can't convert np.ndarray of type {data.dtype.type.__module__}.{data.dtype.type.__qualname__}. The only supported types are: float64, "
+                        "float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.")
 
 
 def _numpy_leaf(data: Any) -> bool:
@@ -204,7 +255,7 @@ def legacy_tensor(*args: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """``Tensor(2, 3)`` is uninitialised, ``Tensor([1, 2])`` takes data: the oldest way to make a tensor."""
     if len(args) == 1 and isinstance(args[0], (list, tuple, np.ndarray)) and not hasattr(args[0], "numel"):
         return tensor(args[0], dtype=dtype or dtypes.get_default_dtype(), device=device)
-    return empty(*args, dtype=dtype, device=device)
+    return empty(*(args or (0,)), dtype=dtype, device=device)
 
 
 def _filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -225,12 +276,13 @@ def _no_out(out: Any, made: Tensor) -> Tensor:
 
 
 @composite()
-def zeros(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
           requires_grad: bool = False) -> Tensor:
     """A tensor of zeros.
 
     Args:
-        *size: the shape, as integers or one sequence.
+        *sizes: the shape, as integers or one sequence.
+        size: the shape, by name.
         dtype: of the result; the default dtype if not given.
         device: where the tensor lives.
         requires_grad: whether gradients flow into it.
@@ -241,16 +293,17 @@ def zeros(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, de
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    return _no_out(out, _filled("zeros", size_of(size), dtype, device, requires_grad))
+    return _no_out(out, _filled("zeros", size_of(sizes, size), dtype, device, requires_grad))
 
 
 @composite()
-def ones(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
          requires_grad: bool = False) -> Tensor:
     """A tensor of ones.
 
     Args:
-        *size: the shape, as integers or one sequence.
+        *sizes: the shape, as integers or one sequence.
+        size: the shape, by name.
         dtype: of the result; the default dtype if not given.
         device: where the tensor lives.
         requires_grad: whether gradients flow into it.
@@ -260,16 +313,17 @@ def ones(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, dev
         >>> tapegrad.ones(2, dtype=tapegrad.int64)
         tensor([1, 1])
     """
-    return _no_out(out, _filled("ones", size_of(size), dtype, device, requires_grad))
+    return _no_out(out, _filled("ones", size_of(sizes, size), dtype, device, requires_grad))
 
 
 @composite()
-def empty(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
-          memory_format: Any = None) -> Tensor:
+def empty(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+          pin_memory: bool = False, memory_format: Any = None) -> Tensor:
     """A tensor whose values are whatever the memory holds.
 
     Args:
-        *size: the shape, as integers or one sequence.
+        *sizes: the shape, as integers or one sequence.
+        size: the shape, by name.
         dtype: of the result; the default dtype if not given.
         device: where the tensor lives.
         requires_grad: whether gradients flow into it.
@@ -279,12 +333,19 @@ def empty(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, de
         >>> tapegrad.empty(2, 3).shape
         torch.Size([2, 3])
     """
-    return _no_out(out, _filled("empty", size_of(size), dtype, device, requires_grad))
+    return _no_out(out, _filled("empty", size_of(sizes, size), dtype, device, requires_grad))
 
 
 def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """A tensor of `input`'s shape, dtype and device, unless told otherwise."""
-    array = input._array if isinstance(input, Tensor) else input
+    if not isinstance(input, Tensor):
+        if not is_array(input):
+            raise TypeError(f"{make}_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        array = input
+    else:
+        array = input._array
+    if device is None and not array.flags.c_contiguous:  # laid out as `input` is
+        return finish(getattr(xp(array), f"{make}_like")(array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)), requires_grad)
     return _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array) if device is None else device, requires_grad)
 
 
@@ -318,8 +379,221 @@ def empty_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any
     return like("empty", input, dtype, device, requires_grad)
 
 
-def shape_arguments(sizes: Sequence[Any]) -> tuple[int, ...]:
-    """The shape in ``view(2, 3)`` or ``view((2, 3))``, where -1 is allowed."""
-    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
-        sizes = sizes[0]
-    return tuple(n if n.__class__ is int else _dimension(n) for n in sizes)
+@composite()
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
+    """`obj` as a tensor, which shares its memory where dtype and device allow it.
+
+    Args:
+        obj: a tensor, an array, a number or nested lists.
+        dtype: of the result; by default that of `obj`.
+        device: where the tensor lives; by default where `obj` is.
+        copy: True: always copy; False: never.
+        requires_grad: whether gradients flow into the result.
+
+    Raises:
+        ValueError: a copy is needed, and forbidden.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.asarray([1, 2])
+        tensor([1, 2])
+    """
+    if copy is False and not (isinstance(obj, Tensor) or is_array(obj)):
+        raise ValueError("can't alias arbitrary sequence into a tensor.")
+    result = as_tensor(obj, dtype=dtype, device=device)
+    source = obj._array if isinstance(obj, Tensor) else obj
+    shares = is_array(source) and not isinstance(source, np.generic) and (result._array is source)
+    if copy is False and not shares:
+        raise ValueError("can't alias tensor with another dtype or on another device")
+    if copy and shares:
+        result = result.clone()
+    if requires_grad and not result.requires_grad:
+        result = result.detach().requires_grad_()
+    return result
+
+
+@composite()
+def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+         requires_grad: bool = False) -> Tensor:
+    """A tensor with every element `fill_value`.
+
+    Args:
+        size: the shape.
+        fill_value: a number.
+        out: a tensor to write the result to.
+        dtype: of the result; by default that which a tensor of the number would have.
+        device: where the tensor lives.
+        requires_grad: whether gradients flow into it.
+
+    Raises:
+        TypeError: `size` is no sequence.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.full((2,), 1.5)
+        tensor([1.5000, 1.5000])
+    """
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
+    value = number_of(fill_value, "full", "fill_value", 2)
+    if dtype is None:
+        dtype = np.dtype(bool) if isinstance(value, bool) else np.dtype(np.int64) if isinstance(value, int) else (
+            dtypes.default_complex() if isinstance(value, complex) else dtypes.default_float())
+    return _no_out(out, _full(size_of((size,)), value, dtypes.numpy_dtype(dtype), place(device), requires_grad))
+
+
+def number_of(value: Any, function: str, name: str, position: int) -> Any:
+    """`value`, a number or a tensor without dimensions, as a Python number."""
+    if isinstance(value, Tensor) and not value._array.ndim:
+        value = value.item()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, (bool, int, float, complex)):
+        raise TypeError(f"{function}(): argument '{name}' (position {position}) must be Number, not {type(value).__name__}")
+    return value
+
+
+def _full(size: tuple[int, ...], value: Any, dtype: np.dtype, where: Device, requires_grad: bool) -> Tensor:
+    if isinstance(value, complex) and dtype.kind != "c":
+        raise RuntimeError(f"value cannot be converted to type {dtypes.of(dtype).name} without overflow")
+    there = backend_for(where)
+    with there.use(where):
+        array = there.xp.empty(size, dtype)
+        try:
+            array[...] = value
+        except OverflowError:
+            array[...] = _wrapped(value, dtype)[()]
+    return finish(array, requires_grad)
+
+
+@composite()
+def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+              memory_format: Any = None) -> Tensor:
+    """A tensor of the shape, dtype and device of `input` with every element `fill_value`.
+
+    Args:
+        input: a tensor.
+        fill_value: a number.
+        dtype: another dtype.
+        device: another device.
+        requires_grad: whether gradients flow into the result.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.full_like(tapegrad.zeros(2), 3)
+        tensor([3., 3.])
+    """
+    result = like("empty", input, dtype, device, False)
+    value = number_of(fill_value, "full_like", "fill_value", 2)
+    return finish(_full(result._array.shape, value, result._array.dtype, result.device, False)._array, requires_grad)
+
+
+@composite()
+def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+    """A tensor without dimensions that holds a number.
+
+    Args:
+        s: the number.
+        dtype: of the result; the default dtype if not given.
+        device: where the tensor lives.
+        requires_grad: whether gradients flow into it.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.scalar_tensor(3)
+        tensor(3.)
+    """
+    wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
+    return _full((), number_of(s, "scalar_tensor", "s", 1), wanted, place(device), requires_grad)
+
+
+def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+                  pin_memory: bool = False) -> Tensor:
+    """An uninitialised tensor whose strides, in elements, are given.
+
+    Args:
+        size: the shape.
+        stride: the strides.
+        dtype: of the result; the default dtype if not given.
+        device: where the tensor lives.
+        requires_grad: whether gradients flow into it.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.empty_strided((2, 3), (1, 2)).stride()
+        (1, 2)
+    """
+    shape, steps = size_of((tuple(size),)), tuple(stride)
+    reach = 1 + sum([(n - 1) * step for n, step in zip(shape, steps)]) if 0 not in shape else 0
+    memory = _filled("empty", (reach,), dtype, device, False)._array
+    return finish(backend(memory).as_strided(memory, shape, tuple([step * memory.itemsize for step in steps])), requires_grad)
+
+
+# ---- of another tensor's kind
+
+
+def _new(make: str) -> Any:
+    def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+               pin_memory: bool = False) -> Tensor:
+        return _filled(make, size_of(size), self._array.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad)
+
+    method.__name__ = f"new_{make}"
+    method.__qualname__ = f"Tensor.new_{make}"
+    method.__doc__ = {"zeros": "A tensor of zeros", "ones": "A tensor of ones", "empty": "An uninitialised tensor"}[make] + (
+        " with this tensor's dtype, on its device, unless told otherwise; the shape is given as integers or one sequence.")
+    return method
+
+
+def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+             pin_memory: bool = False) -> Tensor:
+    """A tensor with every element `fill_value`, with this tensor's dtype, on its device, unless told otherwise.
+
+    Args:
+        size: the shape.
+        fill_value: a number.
+        dtype: another dtype.
+        device: another device.
+        requires_grad: whether gradients flow into the result.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.ones(1).new_full((2,), 3)
+        tensor([3., 3.])
+    """
+    wanted = self._array.dtype if dtype is None else dtypes.numpy_dtype(dtype)
+    where = self.device if device is None else place(device)
+    return _full(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad)
+
+
+def new_tensor(self: Tensor, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of `data`, with this tensor's dtype, on its device, unless told otherwise.
+
+    Args:
+        data: a number, nested lists of numbers, an array.
+        dtype: another dtype.
+        device: another device.
+        requires_grad: whether gradients flow into the result.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.ones(1).new_tensor([1, 2])
+        tensor([1., 2.])
+    """
+    return tensor(data, dtype=self._array.dtype if dtype is None else dtype, device=self.device if device is None else device, requires_grad=requires_grad)
+
+
+def new(self: Tensor, *args: Any) -> Tensor:
+    """The oldest form of `new_empty` and `new_tensor`: ``x.new(2, 3)`` is uninitialised, ``x.new([1, 2])`` takes data."""
+    return legacy_tensor(*args, dtype=self._array.dtype, device=self.device)
+
+
+for _name, _method in {
+    "new_zeros": _new("zeros"), "new_ones": _new("ones"), "new_empty": _new("empty"), "new_full": new_full, "new_tensor": new_tensor, "new": new,
+    "new_empty_strided": lambda self, size, stride, dtype=None, device=None, requires_grad=False: empty_strided(
+        size, stride, dtype=self._array.dtype if dtype is None else dtype, device=self.device if device is None else device, requires_grad=requires_grad),
+}.items():
+    setattr(Tensor, _name, _method)
+__all__ = [
+    "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "from_numpy", "full", "full_like", "ones", "ones_like", "scalar_tensor", "tensor", "zeros",
+    "zeros_like",
+]

@@ -41,6 +41,22 @@ def sequence(args: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(args[0]) if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
 
 
+def shape_arguments(args: tuple[Any, ...]) -> tuple[int, ...]:
+    """The shape in ``view(2, 3)`` or ``view((2, 3))``, where -1 is allowed."""
+    if len(args) == 1 and isinstance(args[0], (tuple, list)):
+        args = tuple(args[0])
+    for n in args:
+        if n.__class__ is not int:
+            return tuple([_size(n) for n in args])
+    return args
+
+
+def _size(n: Any) -> int:
+    if isinstance(n, (float, str)) or not hasattr(n, "__index__"):
+        raise TypeError(f"a shape must be a tuple of ints, but it has an item of type {type(n).__name__}")
+    return int(n.__index__())
+
+
 def raw(input: Any) -> Any:
     """The array of a tensor; an array as it is."""
     return getattr(input, "_array", input)

@@ -1,95 +1,247 @@
-"""Reading and writing by index."""
+"""Reading and writing by index.
+
+An index is taken apart as torch does: what gives a view (integers, slices, None, Ellipsis) is applied first, then the arrays and masks to its result.
+"""
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapegrad.autograd import inplace
+from tapegrad.autograd import dtypes, inplace
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.node import At
-from tapegrad.autograd.op import op
+from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.dims import integer, raw, wrap
+from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
-from tapegrad.backends import backend, xp
+from tapegrad.backends import ARRAYS, backend, xp
 
-# An index in the array library's own terms: what `x[...]` of the array takes. Tensors in it have become arrays, masks stay masks.
-_BASIC = (int, slice, type(None), type(Ellipsis))
+FULL = slice(None)
 
 
-def plain_index(index: Any, array: Any) -> Any:
-    """A user's index for `array` as the array library takes it.
+class Index(NamedTuple):
+    """A user's index, taken apart.
+
+    Attributes:
+        basic: the part that gives a view, as the array library takes it; None where it changes nothing.
+        arrays: index arrays and masks, each with the dimension of the basic part's result at which it begins.
+    """
+
+    basic: Any
+    arrays: tuple[tuple[int, Any], ...] = ()
+
+
+# ---- taking an index apart
+
+def parse(index: Any, array: Any, own: bool = False) -> Index:
+    """A user's index for `array`, taken apart.
+
+    Args:
+        index: anything that may stand in brackets.
+        array: what is indexed.
+        own: the arrays of the result belong to nobody else, so that they may be kept for backward.
 
     Raises:
-        IndexError: an index of a type that cannot index, too many indices, or one out of range.
+        IndexError: an index of a type that cannot index, too many indices, or a mask of the wrong shape.
+        ValueError: a slice with a negative step.
     """
-    if index.__class__ is int or index.__class__ is slice or index is None or index is Ellipsis:
-        return index
-    if index.__class__ is tuple:
-        return tuple([i if i.__class__ in _BASIC else _plain_one(i, array) for i in index])
-    if index.__class__ is list and index and any(isinstance(i, (slice, type(None), type(Ellipsis))) for i in index):
-        return plain_index(tuple(index), array)
-    return _plain_one(index, array)
+    if index.__class__ is not tuple:
+        index = _as_tuple(index)
+    used, arrays, items = 0, False, []
+    for i in index:
+        if i.__class__ is int:
+            used += 1
+        elif i.__class__ is slice:
+            if i.step is not None and not i.step > 0:
+                raise ValueError("step must be greater than zero" if i.step else "slice step cannot be zero")
+            used += 1
+        elif i is Ellipsis:
+            if any(j is Ellipsis for j in items):
+                continue
+        elif i is not None:
+            i = _index_of(i, array, own)
+            if i.__class__ is int:
+                used += 1
+            else:
+                arrays = True
+                used += 0 if i.__class__ is bool else i.ndim if i.dtype.kind == "b" else 1
+        items.append(i)
+    if used > array.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {array.ndim}" if array.ndim else _ZERO_DIM)
+    return _divide(items, array, array.ndim - used) if arrays else Index(tuple(items))
 
 
-def _plain_one(i: Any, array: Any) -> Any:
+_ZERO_DIM = "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
+
+
+def _as_tuple(index: Any) -> tuple[Any, ...]:
+    """An index that is no tuple; a list that holds more than numbers stands for one."""
+    if isinstance(index, (list, tuple)) and len(index) < 32 and any(
+            i is None or i is Ellipsis or isinstance(i, (Tensor, list, tuple, range, slice)) for i in index):
+        if not isinstance(index, tuple):
+            warnings.warn("Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use x[tuple(seq)] "
+                          "instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which will result either in an "
+                          "error or a different result", stacklevel=4)
+        return tuple(index)
+    return (index,)
+
+
+def _index_of(i: Any, array: Any, own: bool) -> Any:
+    """One index that is no integer, slice, None or Ellipsis: as an int, a bool, or an array beside `array`."""
     if isinstance(i, Tensor):
-        return _index_array(i._array)
-    if i.__class__ in _BASIC:
+        found = i._array
+    elif i.__class__ is bool:
         return i
-    if isinstance(i, (bool, np.bool_)):
-        return bool(i)
-    if isinstance(i, (list, tuple, range)):
+    elif isinstance(i, (list, tuple, range)):
         from tapegrad.autograd.ops.creation import host_array
         found = host_array(list(i))
         if not found.size:
             found = found.astype(np.int64)
-        return _index_array(backend(array).from_host(found, backend(array).device_of(array)))
-    if isinstance(i, np.ndarray) and array.__class__ is not np.ndarray:
-        return _index_array(backend(array).from_host(i, backend(array).device_of(array)))
-    if hasattr(i, "dtype") and hasattr(i, "ndim"):
-        return _index_array(i)
-    if hasattr(i, "__index__"):
-        return i.__index__()
-    raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
-                     f"{type(i).__name__})")
+    elif isinstance(i, np.ndarray) or i.__class__ in ARRAYS:
+        found = i
+    elif hasattr(i, "__index__") and not isinstance(i, np.bool_):
+        return int(i.__index__())
+    else:
+        raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+                         f"{type(i).__name__ if not isinstance(i, np.generic) else f'numpy.{type(i).__name__}'})")
+    found = _index_array(found)
+    if found.__class__ is np.ndarray and not found.ndim:
+        return bool(found) if found.dtype.kind == "b" else int(found)
+    return _beside(found, array, own and isinstance(i, Tensor))
 
 
 def _index_array(i: Any) -> Any:
-    kind = i.dtype.kind
-    if kind not in "iub":
-        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if i.dtype.kind == "b" or i.dtype in (np.int64, np.int32):
+        return i
     if i.dtype == np.uint8:
+        warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5)
         return i.astype(bool)
-    if i.__class__ is np.ndarray and i.ndim == 0 and kind != "b":
-        return int(i)
-    return i
+    raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
 
 
-def is_basic(index: Any) -> bool:
-    """Whether reading by a plain index gives a view in which no element stands twice."""
-    if index.__class__ is tuple:
-        return all([i.__class__ in _BASIC for i in index])
-    return index.__class__ in _BASIC
+def _beside(i: Any, array: Any, own: bool) -> Any:
+    """The index array on the device of `array`."""
+    if i.__class__ is array.__class__:
+        return i.copy() if own else i
+    here = backend(array)
+    if i.__class__ is not np.ndarray:
+        raise RuntimeError(f"indices should be either on cpu or on the same device as the indexed tensor ({here.device_of(array)})")
+    return here.from_host(i, here.device_of(array))
+
+
+def _divide(items: list[Any], array: Any, rest: int) -> Index:
+    """The parts of an index that holds arrays; an Ellipsis stands for `rest` dimensions."""
+    basic: list[Any] = []
+    arrays: list[tuple[int, Any]] = []
+    dim = source = 0
+    several = sum([i.__class__ in ARRAYS for i in items]) > 1
+    for i in items:
+        n, taken = 1, 1  # dimensions of the basic part's result, and of the source
+        if i.__class__ is bool or (i.__class__ in ARRAYS and not i.ndim and i.dtype.kind == "b"):
+            basic.append(None)
+            arrays.append((dim, xp(array).zeros(int(i), np.int64) if i.__class__ is bool else i.reshape((1,))))
+            taken = 0
+        elif i.__class__ in ARRAYS and (i.ndim or not several):
+            if i.dtype.kind == "b":
+                _check_mask(i, array, source)
+                n = taken = i.ndim
+            basic += [FULL] * n
+            arrays.append((dim, i))
+        elif i.__class__ is int or i.__class__ in ARRAYS:
+            basic.append(i if i.__class__ is int else int(i.item()))  # torch reads it on the host in any case
+            n = 0
+        elif i is None:
+            basic.append(None)
+            taken = 0
+        else:
+            basic.append(i)
+            n = taken = rest if i is Ellipsis else 1
+        dim += n
+        source += taken
+    return Index(None if all(i is Ellipsis or i == FULL for i in basic) else tuple(basic), tuple(arrays))
+
+
+def _check_mask(mask: Any, array: Any, dim: int) -> None:
+    for k, n in enumerate(mask.shape):
+        if array.shape[dim + k:dim + k + 1] != (n,):
+            raise IndexError(f"The shape of the mask {list(mask.shape)} at index {k} does not match the shape of the indexed tensor {list(array.shape)} "
+                             f"at index {dim + k}")
+
+
+def advanced(arrays: tuple[tuple[int, Any], ...]) -> Any:
+    """Index arrays in the array library's terms: themselves where there is one for the first dimension, else a tuple."""
+    if len(arrays) == 1 and (arrays[0][1].dtype.kind != "b" or arrays[0][1].__class__ is np.ndarray):
+        dim, i = arrays[0]
+        return (*[FULL] * dim, i) if dim else i
+    result: list[Any] = []
+    for dim, i in arrays:
+        result += [FULL] * (dim - len(result))
+        # Backward must not wait for the device again, and CuPy does not mix masks with other arrays.
+        result += i.nonzero() if i.dtype.kind == "b" else [i]
+    shapes = [i.shape for i in result if i is not FULL]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {', '.join([str(list(s)) for s in shapes])}") from None
+    return tuple(result)
+
+
+def lone_mask(arrays: tuple[tuple[int, Any], ...], ndim: int) -> Any:
+    """The mask, with all `ndim` dimensions, if there is nothing else; else None."""
+    if len(arrays) != 1 or arrays[0][1].dtype.kind != "b":
+        return None
+    dim, mask = arrays[0]
+    return mask.reshape((1,) * dim + mask.shape + (1,) * (ndim - dim - mask.ndim))
 
 
 def _unique(index: Any) -> bool:
-    """Whether no element can stand twice: basic indices, and masks."""
-    parts = index if index.__class__ is tuple else (index,)
-    return all([i.__class__ in _BASIC or (getattr(i, "dtype", None) is not None and i.dtype.kind == "b") for i in parts])
+    """Whether no element can stand twice: a mask, or nothing but a view."""
+    return all(getattr(i, "dtype", np.dtype(bool)).kind == "b" for i in (index if index.__class__ is tuple else (index,)))
 
 
-@op(input=lambda grad, index, input_shape: At(index, grad, input_shape, True), kind="view", public=False)
-def _read(input: Any, index: Any) -> Any:
+# ---- reading
+
+def _view(input: Any, index: Any) -> Any:
+    result = input[index]
+    if result.__class__ in ARRAYS:
+        return result
+    # NumPy gives a single element as a copy, unless the index ends so.
+    return input[(*index, ...) if index.__class__ is tuple else (index, ...)]
+
+
+def _view_op(name: str) -> Any:
+    return op(input=lambda grad, index, input_shape: At(index, grad, input_shape, True), kind="view", name=name, public=False)(_view)
+
+
+# One for each name under which torch shows it.
+_select, _slice, _unsqueeze, _alias = map(_view_op, ("select", "slice", "unsqueeze", "alias"))
+_select_core, _slice_core, _unsqueeze_core, _alias_core = (function.op.core for function in (_select, _slice, _unsqueeze, _alias))
+
+
+def view_by(input: Any, index: Any) -> Any:
+    """``input[index]`` for a tuple of integers, slices, None and Ellipsis, or one of them: a view."""
+    for i in reversed(index) if index.__class__ is tuple else (index,):
+        if i.__class__ is int:
+            return _select_core(input, index)
+        if i is None:
+            return _unsqueeze_core(input, index)
+        if i is not Ellipsis and i != FULL:
+            return _slice_core(input, index)
+    return _alias_core(input, index)
+
+
+@op(input=lambda grad, index, input_shape: At(index, grad, input_shape, _unique(index)), kind="linear", name="index", public=False)
+def gather_by(input: Any, index: Any) -> Any:
+    """``input[index]`` for an index of arrays."""
+    if index.__class__ is not tuple and index.dtype.kind != "b" and input.flags.c_contiguous and input.ndim:
+        return input.take(index, 0)  # a seventh of the time
     return input[index]
 
 
-@op(input=lambda grad, index, input_shape: At(index, grad, input_shape, _unique(index)), kind="linear", public=False)
-def _gather(input: Any, index: Any) -> Any:
-    return input[index]
-
-
-@op(grad=lambda grad, index: read(grad, index), kind="linear", public=False)
+@op(grad=lambda grad, index: gather_by(grad, index) if _has_arrays(index) else view_by(grad, index), kind="linear", public=False)
 def scatter_rows(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape`, with `grad` added at `index`: the adjoint of reading."""
     whole = xp(grad).zeros(shape, grad.dtype)
@@ -100,104 +252,379 @@ def scatter_rows(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return whole
 
 
-def read(input: Any, index: Any) -> Any:
-    """``input[index]`` for a plain index."""
-    return _read(input, index) if is_basic(index) else _gather(input, index)
+def _has_arrays(index: Any) -> bool:
+    return any(hasattr(i, "dtype") for i in (index if index.__class__ is tuple else (index,)))
 
 
-def getitem(self: Tensor, index: Any) -> Tensor:
+def getitem(self: Any, index: Any) -> Any:
     """``self[index]``: a view for integers, slices, None and Ellipsis; a copy for lists, tensors and masks."""
-    index = plain_index(index, self._array)
     try:
-        return read(self, index)  # type: ignore[no-any-return]
+        if index.__class__ is int:
+            return _select_core(self, index)
+        if index.__class__ is slice and index.step is None:
+            return _slice_core(self, index)
+        array = self._array if isinstance(self, Tensor) else self
+        parts = parse(index, array, self is not array and requires_grad(self))
+        if not parts.arrays:
+            return view_by(self, parts.basic)
+        if parts.basic is not None:
+            self = view_by(self, parts.basic)
+        return gather_by(self, advanced(parts.arrays))
     except IndexError as error:
-        raise _torch_error(error, index, self._array) from None
+        raise _torch_error(error, index, self) from None
 
 
-def _torch_error(error: IndexError, index: Any, array: Any) -> Exception:
+def _torch_error(error: IndexError, index: Any, indexed: Any) -> IndexError:
     """NumPy's IndexError in torch's words."""
-    parts = index if index.__class__ is tuple else (index,)
-    used = sum(i.ndim if getattr(getattr(i, "dtype", None), "kind", "") == "b" else i is not None and i is not Ellipsis for i in parts)
-    if array.ndim == 0:
-        return IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")
-    if used > array.ndim:
-        return IndexError(f"too many indices for tensor of dimension {array.ndim}")
-    dim = 0
-    for i in parts:
-        if i.__class__ is int and dim < array.ndim and not -array.shape[dim] <= i < array.shape[dim]:
-            return IndexError(f"index {i} is out of bounds for dimension {dim} with size {array.shape[dim]}")
-        if i is Ellipsis:
-            dim = array.ndim - sum(j is not None for j in parts[parts.index(i) + 1:])
-        elif i is not None:
-            dim += 1
+    text = str(error)
+    if "too many indices" in text and not getattr(indexed, "_array", indexed).ndim:
+        return IndexError(_ZERO_DIM)
+    if text.startswith("too many indices for array"):
+        return IndexError(f"too many indices for tensor of dimension {getattr(indexed, '_array', indexed).ndim}")
+    if text.lower().startswith("index ") and " for axis " in text:
+        return IndexError(text.replace("Index", "index", 1).replace(" for axis ", " for dimension "))
     return error
 
 
-@op(input=lambda grad, index: put(grad, index, None), value=lambda grad, index, value_shape: _to_value(read(grad, index), value_shape), kind="linear",
-    types="free", public=False)
-def put(input: Any, index: Any, value: Any) -> Any:
-    """`input` with `value` (None: zero) written at `index`."""
+# ---- writing
+
+def _written(input: Any, index: Any, value: Any) -> Any:
     result = input.copy()
-    result[index] = 0 if value is None else value
+    if value is None:
+        value = 0 if not _has_arrays(index) else xp(result).zeros((), result.dtype)
+    result[index] = value
     return result
 
 
-def _to_value(grad: Any, shape: tuple[int, ...]) -> Any:
-    from tapegrad.autograd.runtime import sum_to
-    while len(shape) > grad.ndim:
-        shape = shape[1:] if shape[0] == 1 else shape
-        grad = grad.reshape((1,) * (len(shape) - grad.ndim) + tuple(grad.shape))
-    return sum_to(grad, shape)
+def _write_op(name: str) -> Any:
+    return op(input=lambda grad, index: _put(grad, index, None), value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear",
+              types="free", name=name, public=False)(_written)
+
+
+_put_slices, _put = map(_write_op, ("copy_slices", "index_put"))
+
+
+def _to_value(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    return _down_to(gather_by(grad, index) if _has_arrays(index) else view_by(grad, index), shape)
+
+
+def _down_to(grad: Any, shape: tuple[int, ...]) -> Any:
+    """The gradient of what was written, from that of the place where it was written: its shape may begin with ones to spare."""
+    spare = len(shape) - grad.ndim
+    return sum_to(grad, shape) if spare <= 0 else sum_to(grad, shape[spare:]).reshape(shape)
+
+
+@op(input=lambda grad: grad, value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear", types="free", name="index_put",
+    public=False)
+def _put_add(input: Any, index: Any, value: Any) -> Any:
+    result = input.copy()
+    backend(result).scatter_add(result, index, value)
+    return result
+
+
+@op(input=lambda grad, mask: _fill_mask(grad, mask, None), value=lambda grad, mask, value_shape: _down_to(_where_mask(grad, mask), value_shape),
+    kind="linear", types="free", name="index_put", public=False)
+def _fill_mask(input: Any, mask: Any, value: Any) -> Any:
+    """`input` with one value (None: zero) wherever `mask`, which has as many dimensions, is True."""
+    result = input.copy()
+    xp(result).copyto(result, result.dtype.type(0) if value is None else value.reshape(()), where=mask)
+    return result
+
+
+@op(input=lambda grad, mask: _where_mask(grad, mask), kind="linear", public=False)
+def _where_mask(input: Any, mask: Any) -> Any:
+    return xp(input).where(mask, input, xp(input).zeros((), input.dtype))
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``, recorded where gradients flow."""
     array = self._array
-    index = plain_index(index, array)
     recording = not (gate.on and state.bits & GRAD_OFF) and ((isinstance(value, Tensor) and requires_grad(value)) or requires_grad(self))
     inplace.check_writable(self, recording)
-    given = value._array if isinstance(value, Tensor) else value
+    try:
+        parts = Index(index) if index.__class__ is int else parse(index, array, recording)
+        if not parts.arrays:
+            _set_slices(self, parts.basic, value, recording)
+        else:
+            _set_elements(self if parts.basic is None else view_by(self, parts.basic), parts.arrays, value, recording)
+    except IndexError as error:
+        raise _torch_error(error, index, array) from None
+
+
+def _value_beside(value: Any, array: Any) -> Any:
+    """What is to be written, as an array beside `array` or a number."""
+    if isinstance(value, (bool, int, float, complex, np.generic)):
+        if isinstance(value, (complex, np.complexfloating)) and array.dtype.kind != "c":
+            raise RuntimeError(f"value cannot be converted to type {dtypes.of(array.dtype).name} without overflow")
+        return value
+    if isinstance(value, (list, tuple, np.ndarray)):
+        from tapegrad.autograd.ops.creation import host_array
+        here = backend(array)
+        return here.from_host(host_array(value, array.dtype), here.device_of(array))
+    if value.__class__ is array.__class__:
+        return value
+    raise TypeError(f"can't assign a {type(value).__name__} to a torch.{dtypes.of(array.dtype).scalar_type}Tensor")
+
+
+def _real_for(value: Any, array: Any) -> Any:
+    """`value` without its imaginary part where `array` cannot hold it."""
+    if getattr(value, "dtype", array.dtype).kind == "c" and array.dtype.kind != "c":
+        warnings.warn("Casting complex values to real discards the imaginary part", stacklevel=5)
+        return value.real
+    return value
+
+
+def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
+    """Write to a view."""
+    array = self._array
     if isinstance(value, Tensor):
+        if value._array.__class__ is not array.__class__:
+            value = value.to(self.device)
+        given = _real_for(value._array, array)
+    else:
+        given = value = _value_beside(value, array)
+    target = _view(array, index)
+    if value is not given and _same_memory(target, given) and value._base is not None:
+        # ``x[i] += v`` has written it already, through the view that it now assigns.
+        written(self)
+        return
+    before = None
+    if recording:
+        before = inplace.as_before(self, array)
+        if value is self:
+            value, given = before, given.copy()
+    _assign(target, given)
+    written(self)
+    if recording:
+        _record(self, _put_slices.op, before, index, value)
+
+
+def _same_memory(a: Any, b: Any) -> bool:
+    return (a.shape == b.shape and a.strides == b.strides and a.dtype is b.dtype and backend(a).pointer(a) == backend(b).pointer(b))
+
+
+def _assign(target: Any, value: Any) -> None:
+    """``target[...] = value`` in torch's words where it fails; ones to spare in front of the value's shape are dropped."""
+    try:
+        target[...] = value
+    except OverflowError:
+        raise RuntimeError(f"value cannot be converted to type {target.dtype} without overflow") from None
+    except ValueError:
+        from tapegrad.autograd.ops.shape import expanded_shape
+        shape = list(value.shape)
+        while len(shape) > 1 and shape[0] == 1:
+            del shape[0]
+        value = value.reshape(shape)
+        expanded_shape(value, target.shape)
+        target[...] = value
+
+
+def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any, recording: bool) -> None:
+    """Write to the elements that index arrays name."""
+    array = self._array
+    if isinstance(value, Tensor):
+        given = value._array
         if given.__class__ is not array.__class__:
             if given.ndim:
                 raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {self.device} and {value.device}!")
             value = value.to(self.device)
             given = value._array
-    elif isinstance(value, (list, tuple, np.ndarray)):
-        from tapegrad.autograd.ops.creation import host_array
-        here = backend(array)
-        given = here.from_host(host_array(value, array.dtype), here.device_of(array))
-    if not recording:
-        _write(array, index, given)
-        written(self)
-        return
-    node = put.op
-    node.build()
-    before = inplace.as_before(self, array)
-    if value is self:
-        given = given.copy()
-        value = before
-    _write(array, index, given)
+        if given.dtype != array.dtype:
+            raise RuntimeError(f"Index put requires the source and destination dtypes match, got {dtypes.of(array.dtype).scalar_type} for the destination and "
+                               f"{dtypes.of(given.dtype).scalar_type} for the source.")
+    else:
+        given = value = _value_beside(value, array)
+    if not hasattr(given, "ndim") or isinstance(given, np.generic):
+        given = value = xp(array).full((), given, array.dtype)
+    before = None
+    if recording:
+        before = inplace.as_before(self, array)
+        if value is self:
+            value, given = before, given.copy()
+    # One value wherever a mask says so needs no look at the mask, which the host would have to wait for.
+    index: Any = lone_mask(arrays, array.ndim) if given.size == 1 else None
+    function: Any = _fill_mask
+    if index is not None:
+        xp(array).copyto(array, given.reshape(()), where=index)
+    else:
+        index, function = advanced(arrays), _put
+        try:
+            array[index] = given
+        except ValueError:
+            raise RuntimeError(f"shape mismatch: value tensor of shape {list(given.shape)} cannot be broadcast to indexing result of shape "
+                               f"{list(array[index].shape)}") from None
     written(self)
-    result = from_array(array)
-    result._node = node.record(array, before, index, value if isinstance(value, Tensor) else given)
+    if recording:
+        _record(self, function.op, before, index, value)
+
+
+def _record(self: Tensor, node: Any, before: Any, index: Any, value: Any) -> None:
+    node.build()
+    result = from_array(self._array)
+    result._node = node.record(self._array, before, index, value)
     result._rg = True
     inplace.rebase(self, result)
 
 
-def _write(array: Any, index: Any, value: Any) -> None:
-    """``array[index] = value``, in torch's words where it fails; a leading run of ones in the value's shape is dropped."""
-    if getattr(value, "dtype", None) is not None and value.dtype.kind == "c" and array.dtype.kind != "c":
-        value = value.real
+# ---- by name
+
+@composite(method=True)
+def select(input: Any, dim: int, index: int) -> Any:
+    """One item along a dimension, which is dropped; a view.
+
+    Args:
+        input: a tensor of at least one dimension.
+        dim: the dimension.
+        index: which item.
+
+    Raises:
+        IndexError: there is no such dimension or item.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.arange(6).reshape(2, 3).select(1, 2)
+        tensor([2, 5])
+    """
+    shape = raw(input).shape
+    if not shape:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    dim, index = wrap(dim, len(shape)), integer(index)
+    if not -shape[dim] <= index < shape[dim]:
+        raise IndexError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
+    return _select_core(input, (*[FULL] * dim, index))
+
+
+@composite(method=True)
+def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
+    """A stretch of a dimension; a view.
+
+    Args:
+        input: a tensor of at least one dimension.
+        dim: the dimension.
+        start: its first index, an integer or an integer tensor of one element.
+        length: the number of items.
+
+    Raises:
+        RuntimeError: the stretch is not within the dimension.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.arange(5).narrow(0, 1, 3)
+        tensor([1, 2, 3])
+    """
+    shape = raw(input).shape
+    if not shape:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    dim, start, length = wrap(dim, len(shape)), integer(start), integer(length)
+    n = shape[dim]
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    if not -n <= start <= n:
+        raise IndexError(f"start out of range (expected to be in range of [{-n}, {n}], but got {start})")
+    start = start + n if start < 0 else start
+    if start + length > n:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return _slice_core(input, (*[FULL] * dim, slice(start, start + length)))
+
+
+@composite(method=True)
+def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
+    """`input` with one item along a dimension replaced by `src`.
+
+    Args:
+        input: a tensor of at least one dimension.
+        src: what to write, of the shape of ``input.select(dim, index)``.
+        dim: the dimension.
+        index: which item.
+
+    Raises:
+        RuntimeError: `src` has another shape.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.select_scatter(tapegrad.zeros(2, 2), tapegrad.ones(2), 0, 1)
+        tensor([[0., 0.],
+                [1., 1.]])
+    """
+    shape = raw(input).shape
+    dim = wrap(dim, len(shape))
+    if not -shape[dim] <= index < shape[dim]:
+        raise IndexError(f"index {index} is out of bounds for dimension {dim} with size {shape[dim]}")
+    return _scatter_view(input, (*[FULL] * dim, index), src)
+
+
+@composite(method=True)
+def slice_scatter(input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+    """`input` with a slice of a dimension replaced by `src`.
+
+    Args:
+        input: a tensor of at least one dimension.
+        src: what to write, of the shape of the slice.
+        dim: the dimension.
+        start: its first index.
+        end: the index after its last.
+        step: how far it is from one index to the next.
+
+    Raises:
+        RuntimeError: `src` has another shape.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.slice_scatter(tapegrad.zeros(4), tapegrad.ones(2), start=2)
+        tensor([0., 0., 1., 1.])
+    """
+    if step <= 0:
+        raise RuntimeError("slice step must be positive")
+    dim = wrap(dim, raw(input).ndim)
+    return _scatter_view(input, (*[FULL] * dim, slice(start, end, step)), src)
+
+
+def _scatter_view(input: Any, index: Any, src: Any) -> Any:
+    part, given = raw(input)[index], raw(src)
+    if part.shape != given.shape:
+        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(given.shape)}, slice size = {list(part.shape)}")
+    return _put_slices(input, index, src)
+
+
+@composite(method=True, inplace=True)
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """`input` with `values` written at ``input[indices]``.
+
+    Args:
+        input: a tensor.
+        indices: a tuple of index tensors or masks.
+        values: a tensor of the same dtype that broadcasts to ``input[indices]``.
+        accumulate: add to what is there; values whose index repeats add up.
+
+    Raises:
+        RuntimeError: the dtypes differ, or the shapes do not fit.
+
+    Example:
+        >>> import tapegrad
+        >>> i = tapegrad.tensor([0, 0, 1])
+        >>> tapegrad.zeros(2).index_put((i,), tapegrad.ones(3), accumulate=True)
+        tensor([2., 1.])
+    """
+    array, given = raw(input), raw(values)
+    if given.dtype != array.dtype:
+        raise RuntimeError(f"Index put requires the source and destination dtypes match, got {dtypes.of(array.dtype).scalar_type} for the destination and "
+                           f"{dtypes.of(given.dtype).scalar_type} for the source.")
     try:
-        array[index] = value
+        parts = parse(tuple([FULL if i is None else i for i in indices]), array, True)
+        if not parts.arrays:
+            raise RuntimeError("at least one index must be a tensor")
+        if parts.basic is not None:
+            # An index without dimensions: as one of a single item.
+            parts = parse(tuple([i.reshape(1) if isinstance(i, Tensor) and not i.ndim else FULL if i is None else i for i in indices]), array, True)
+        index = advanced(parts.arrays)
+        return (_put_add if accumulate else _put)(input, index, values)
     except IndexError as error:
-        raise _torch_error(error, index, array) from None
+        raise _torch_error(error, indices, array) from None
     except ValueError:
-        target = array[index].shape
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(getattr(value, 'shape', []))} cannot be broadcast to indexing result of shape "
-                           f"{list(target)}") from None
+        raise RuntimeError(f"shape mismatch: value tensor of shape {list(given.shape)} cannot be broadcast to indexing result of shape "
+                           f"{list(array[index].shape)}") from None
 
 
 Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
 Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+__all__ = ["index_put", "narrow", "select", "select_scatter", "slice_scatter"]

@@ -12,10 +12,10 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.precision import FLOAT32, wide
 from tapegrad.autograd.ops.reduce import expand_reduced
 from tapegrad.autograd.runtime import sum_to
 
-FLOAT32 = np.dtype(np.float32)
 
 
 def rows(array: Any) -> Any:
@@ -45,26 +45,26 @@ def _linear(input: Any, weight: Any, bias: Any = None) -> Any:
     return y if input.ndim == 2 else y.reshape(*input.shape[:-1], weight.shape[0])
 
 
-@op(y=lambda grad, weight: _linear(grad, weight), weight=lambda grad, y: _linear_weight(y, grad), types="free", public=False)
-def _linear_input(y: Any, weight: Any) -> Any:
-    x = product(rows(y), weight)
-    return x if y.ndim == 2 else x.reshape(*y.shape[:-1], weight.shape[1])
+@op(output=lambda grad, weight: _linear(grad, weight), weight=lambda grad, output: _linear_weight(output, grad), types="free", public=False)
+def _linear_input(output: Any, weight: Any) -> Any:
+    x = product(rows(output), weight)
+    return x if output.ndim == 2 else x.reshape(*output.shape[:-1], weight.shape[1])
 
 
-@op(y=lambda grad, input: _linear(input, grad), input=lambda grad, y: _linear_input(y, grad), types="free", public=False)
-def _linear_weight(y: Any, input: Any) -> Any:
-    return product(rows(y).T, rows(input))
+@op(output=lambda grad, input: _linear(input, grad), input=lambda grad, output: _linear_input(output, grad), types="free", public=False)
+def _linear_weight(output: Any, input: Any) -> Any:
+    return product(rows(output).T, rows(input))
 
 
-@op(y=lambda grad, y_shape: expand_reduced(grad, y_shape, tuple(range(len(y_shape) - 1)), False), kind="linear", public=False)
-def _column_sum(y: Any) -> Any:
-    y = rows(y)
-    if y.dtype.itemsize == 2:
-        return y.sum(axis=0, dtype=FLOAT32).astype(y.dtype)
+@op(output=lambda grad, output_shape: expand_reduced(grad, output_shape, tuple(range(len(output_shape) - 1)), False), kind="linear", public=False)
+def _column_sum(output: Any) -> Any:
+    output = rows(output)
+    if output.dtype.itemsize == 2:
+        return output.sum(axis=0, dtype=FLOAT32).astype(output.dtype)
     # A product with ones takes BLAS, which is two to three times as fast as NumPy's sum of rows.
-    if y.__class__ is np.ndarray and y.size > 4096 and y.dtype.kind == "f":
-        return np.ones(len(y), y.dtype).dot(y)
-    return y.sum(axis=0)
+    if output.__class__ is np.ndarray and output.size > 4096 and output.dtype.kind == "f":
+        return np.ones(len(output), output.dtype).dot(output)
+    return output.sum(axis=0)
 
 
 def _linear_bias(grad: Any, shape: tuple[int, ...]) -> Any:

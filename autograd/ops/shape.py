@@ -8,7 +8,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.dims import raw, sequence, wrap, wrap_all
+from tapegrad.autograd.ops.dims import raw, sequence, shape_arguments, wrap, wrap_all
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.size import Size
 from tapegrad.autograd.tensor import Tensor
@@ -23,22 +23,6 @@ def _reshape(input: Any, shape: tuple[int, ...]) -> Any:
 
 
 _reshape_core = _reshape.op.core
-
-
-def sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape in ``view(2, 3)`` or ``view((2, 3))``, where -1 is allowed."""
-    if len(args) == 1 and isinstance(args[0], (tuple, list)):
-        args = tuple(args[0])
-    for n in args:
-        if n.__class__ is not int:
-            return tuple([_size(n) for n in args])
-    return args
-
-
-def _size(n: Any) -> int:
-    if isinstance(n, (float, str)) or not hasattr(n, "__index__"):
-        raise TypeError(f"a shape must be a tuple of ints, but it has an item of type {type(n).__name__}")
-    return int(n.__index__())
 
 
 @composite(method=True)
@@ -58,7 +42,7 @@ def reshape(input: Any, *shape: Any) -> Any:
         tensor([[0, 1],
                 [2, 3]])
     """
-    size = sizes(shape)
+    size = shape_arguments(shape)
     try:
         return _reshape_core(input, size)
     except ValueError:
@@ -73,7 +57,8 @@ def _bad_shape(input: Any, size: tuple[int, ...]) -> Exception:
         return RuntimeError(f"invalid shape dimension {size[i]} at index {i} of shape {list(size)}")
     count = raw(input).size
     if count == 0 and -1 in size:
-        return RuntimeError(f"cannot reshape tensor of 0 elements into shape {list(size)} because the unspecified dimension size -1 can be any value and is ambiguous")
+        return RuntimeError(f"cannot reshape tensor of 0 elements into shape {list(size)} because the unspecified dimension size -1 can be any value and is "
+                            "ambiguous")
     return RuntimeError(f"shape '{list(size)}' is invalid for input of size {count}")
 
 
@@ -554,7 +539,7 @@ def _transposed(input: Any, name: str, more: str, least: int, conjugate: bool) -
         result = input
     elif ndim < least or (least == 2 and not more and ndim != 2):
         hint = " For batches of matrices, consider using tensor.mH" if name == "H" and ndim > 2 else ""
-        what = f"matrices{' (2-D tensors)' if not more else more}"
+        what = f"matrices{more if more else ' (2-D tensors)'}"
         raise RuntimeError(f"tensor.{name} is only supported on {what}. Got {ndim}-D tensor.{hint}")
     else:
         result = transpose(input, -2, -1)
@@ -596,7 +581,7 @@ _expand_core = _expand.op.core
 
 
 @composite(method=True)
-def expand(input: Any, *sizes: Any, implicit: bool = False) -> Any:
+def expand(input: Any, *sizes: Any) -> Any:
     """`input` repeated along its dimensions of size 1, and along new ones in front, without a copy.
 
     Args:
@@ -611,10 +596,7 @@ def expand(input: Any, *sizes: Any, implicit: bool = False) -> Any:
         >>> tapegrad.tensor([[1], [2]]).expand(2, 2, -1).shape
         torch.Size([2, 2, 1])
     """
-    return _expand_core(input, expanded_shape(raw(input), _sizes(sizes)))
-
-
-_sizes = sizes
+    return _expand_core(input, expanded_shape(raw(input), shape_arguments(sizes)))
 
 
 def expanded_shape(array: Any, size: tuple[int, ...]) -> tuple[int, ...]:
@@ -639,7 +621,7 @@ def expanded_shape(array: Any, size: tuple[int, ...]) -> tuple[int, ...]:
         m = shape[i - lead]
         if n == -1:
             n = m
-        elif n != m and m != 1 or n < 0:
+        elif (n != m and m != 1) or n < 0:
             raise RuntimeError(f"The expanded size of the tensor ({n}) must match the existing size ({m}) at non-singleton dimension {i}.  "
                                f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}")
         result.append(n)
@@ -764,7 +746,7 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     """
     if not size:
         raise TypeError('sum_to_size() missing 1 required positional arguments: "size"')
-    shape = sizes(size)
+    shape = shape_arguments(size)
     have = raw(input).shape
     if len(shape) > len(have) or any(n not in (1, m) for n, m in zip(shape[::-1], have[::-1])):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")
@@ -773,5 +755,6 @@ def sum_to_size(input: Any, *size: Any) -> Any:
 
 __all__ = [
     "adjoint", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "expand", "expand_as", "flatten", "moveaxis",
-    "movedim", "permute", "ravel", "reshape", "reshape_as", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze", "view", "view_as",
+    "movedim", "permute", "ravel", "reshape", "reshape_as", "squeeze", "sum_to_size", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
+    "view", "view_as",
 ]

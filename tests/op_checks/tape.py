@@ -11,7 +11,7 @@ import numpy as np
 from op_checks.case import Case, assert_close, inexact
 from op_checks.gradients import cotangents_of, differentiable, gradients, named, plain
 from op_checks.values import tolerance
-from tapegrad.autograd.backward import grad
+from tapegrad.autograd.backward import backward, grad
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.node import Node
 from tapegrad.autograd.tensor import Tensor, from_array
@@ -190,19 +190,25 @@ def _nodes_after(case: Case, stage: str) -> list[Any]:
     return [weakref.ref(node) for node in found]
 
 
-def check_seeds_untouched(case: Case) -> None:
-    """Backward writes neither to the operands nor to the gradient it was given."""
+def check_nothing_shared(case: Case) -> None:
+    """Backward writes neither to the operands nor to the gradient it was given, and what it leaves in ``.grad`` is nobody else's array."""
     if not case.wanted:
         return
     operands = case.operands()
     results = differentiable(case.results(operands))
     cotangents = cotangents_of(case, results)
     seeds = [from_array(case.put(c)) for c in cotangents]
-    grads = grad(results, [operands[i] for i in case.wanted], seeds, allow_unused=True)
-    for g in grads:
-        if g is not None:
-            g._array[...] = 7
+    backward(results, seeds, retain_graph=True)
+    leaves = [operands[i] for i in case.wanted]
+    before = [None if leaf.grad is None else case.host(leaf.grad) for leaf in leaves]
+    for round, leaf in enumerate(leaves):
+        for other, value in list(zip(leaves, before))[round:]:
+            if value is not None:
+                np.testing.assert_array_equal(case.host(other.grad), value, err_msg="two leaves share one gradient array")
+        if leaf.grad is not None:
+            assert leaf.grad._array.__class__ is case.backend.array_type, f"the .grad of {named(case, case.wanted)} is a {type(leaf.grad._array).__name__}"
+            leaf.grad._array[...] = 7
     for seed, c in zip(seeds, cotangents):
-        np.testing.assert_array_equal(case.host(seed), c, err_msg="the gradient that was given has changed, or is handed out")
+        np.testing.assert_array_equal(case.host(seed), c, err_msg="the gradient that was given has changed, or has become a .grad")
     for i, (t, a) in enumerate(zip(operands, case.arrays)):
-        np.testing.assert_array_equal(case.host(t), a, err_msg=f"{named(case, [i])} has changed, or its array is handed out as a gradient")
+        np.testing.assert_array_equal(case.host(t), a, err_msg=f"{named(case, [i])} has changed, or its array has become a .grad")

@@ -38,7 +38,8 @@ class Row:
         samples: called with a NumPy generator and a floating (or complex) dtype, returns calls to check; include 0-d, empty, broadcast and
             non-contiguous operands where they make sense. Values must stay away from kinks and poles by more than 1e-3: gradients are checked numerically.
         reference: the same function over NumPy arrays, by plain NumPy or SciPy and independent of ours; returns an array or a tuple of arrays.
-        torch: the oracle for parity, called with torch tensors; None: ``torch.<name>``, or the method or ``nn.functional`` of that name.
+        torch: the oracle for parity, called with torch tensors, or its name below ``torch`` ("Tensor.reshape"); None: ``torch.<name>``, or the method or
+            the function of ``nn.functional`` of that name.
         grad: whether gradients flow (then first and second order are checked).
         gradgrad: whether the second order is to be checked.
         complex: whether complex operands are allowed (checked in complex128 then).
@@ -57,13 +58,14 @@ class Row:
         layouts: whether it takes operands of any memory layout (`view` does not).
         raw: whether the op takes raw arrays and then returns raw arrays.
         integer: whether it takes small positive integers and agrees with the reference there; None: if it is an elementwise op that promotes.
+        errors: whether parity compares the types of errors of wrong calls with torch's (False only with a `why`).
         dtypes: names of the operand dtypes that parity compares with torch, where torch takes them.
     """
 
     name: str
     samples: Callable[[np.random.Generator, np.dtype], list[Sample]]
     reference: Callable[..., Any]
-    torch: Callable[..., Any] | None = None
+    torch: Callable[..., Any] | str | None = None
     grad: bool = True
     gradgrad: bool = True
     complex: bool = False
@@ -82,4 +84,5 @@ class Row:
     layouts: bool = True
     raw: bool = True
     integer: bool | None = None
+    errors: bool = True
     dtypes: tuple[str, ...] = ("float16", "float32", "float64", "int64", "bool")

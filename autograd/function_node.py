@@ -1,0 +1,205 @@
+"""The node of a `Function`'s application, and the ``ctx`` through which its methods see it."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.node import Node, check_kept, freed, overwritten
+from tapegrad.autograd.runtime import kept_result, sum_to
+from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.backends import ARRAYS, Device, backend_for
+
+if TYPE_CHECKING:
+    from tapegrad.autograd.function import Function
+
+
+class Output(NamedTuple):
+    """One of a Function's results as its node keeps it: the array alone, since the tensor holds the node."""
+
+    nr: int
+    array: Any
+
+
+class Facts(NamedTuple):
+    """What must hold of a tensor's gradient."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    device: Device
+
+
+def facts_of(t: Tensor) -> Facts:
+    """The facts of the gradient of `t`."""
+    return Facts(t._array.shape, t._array.dtype, t.device)
+
+
+class FunctionCtx:
+    """What a Function's methods know of one application: what ``forward`` keeps for ``backward``, and any attribute that they set.
+
+    It stands for the node, which holds the attributes in a dict of their own: none of them, whatever its name, can get in the tape's way.
+    """
+
+    __slots__ = ("__weakref__", "_node")
+    _node: BackwardCFunction
+
+    def __init__(self, node: BackwardCFunction) -> None:
+        object.__setattr__(self, "_node", node)
+
+    def __getattr__(self, name: str) -> Any:
+        attributes = self._node.attributes
+        return attributes[name] if name in attributes else getattr(self._node, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._node.attributes[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del self._node.attributes[name]
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors for ``backward``, which finds them in ``ctx.saved_tensors``; a write to one before then is an error.
+
+        Args:
+            *tensors: inputs, outputs, or intermediates; None is kept as None.
+        """
+        self._node.to_save = tensors
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors for ``jvp``."""
+        self._node.saved_for_forward = tensors
+
+    def mark_dirty(self, *args: Tensor) -> None:
+        """Name the inputs that ``forward`` writes to; each must be among its results."""
+        self._node.dirty_tensors = args
+
+    def mark_non_differentiable(self, *args: Tensor) -> None:
+        """Name the results through which no gradient flows."""
+        self._node.non_differentiable = args
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether ``backward`` receives zeros (as it does by default) for a result without gradient, or None."""
+        if not isinstance(value, bool):
+            raise TypeError(f"set_materialize_grads received an invalid combination of arguments - got ({type(value).__name__}), but expected (bool)")
+        self._node.materialize_grads = value
+
+
+class BackwardCFunction(Node):
+    """The node of a Function's application.
+
+    Attributes:
+        attributes: what the Function's methods have set on their `ctx`; seen on the node too.
+        needs_input_grad: for each argument of ``forward``, whether its gradient is asked for.
+        inputs: for each argument the facts of its gradient; None for what is no tensor.
+        outputs: for each result the facts of its gradient; None for what is no tensor.
+        several: there are several results, `count`, and slots stand between them and this node.
+        to_save, saved_for_forward, dirty_tensors, non_differentiable, materialize_grads: what ``forward`` has told its ``ctx``.
+    """
+
+    __slots__ = ("attributes", "count", "dirty_tensors", "inputs", "materialize_grads", "needs_input_grad", "non_differentiable", "outputs", "saved_for_forward",
+                 "several", "to_save")
+    frees = True
+    needs_input_grad: tuple[bool, ...]
+    inputs: list[Facts | None]
+    outputs: list[Facts | None]
+    _forward_cls: type[Function]
+
+    def __init__(self) -> None:
+        self.attributes: dict[str, Any] = {}
+        self.saved = self.edges = ()
+        self.cell = self.dtype = None
+        self.to_save: tuple[Any, ...] = ()
+        self.saved_for_forward: tuple[Any, ...] = ()
+        self.dirty_tensors: tuple[Any, ...] = ()
+        self.non_differentiable: tuple[Any, ...] = ()
+        self.materialize_grads = True
+        self.several = False
+        self.count = 1
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "attributes" and name in self.attributes:
+            return self.attributes[name]
+        return super().__getattr__(name)
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """What ``save_for_backward`` kept.
+
+        Raises:
+            RuntimeError: it has been freed by an earlier pass, or written since.
+        """
+        if self.saved is None:
+            freed(self)
+        return tuple([self._unpacked(kept) for kept in self.saved])
+
+    def _unpacked(self, kept: Any) -> Tensor | None:
+        if isinstance(kept, Output):
+            cell = self.cell.get(kept.nr) if self.several and self.cell is not None else self.cell
+            if cell is not None and cell.written > self.seq:
+                overwritten(self, cell, kept.array, kept.nr, self)
+            return kept_result(self, kept.array, cell, kept.nr if self.several else None)
+        if kept is not None and kept._cell is not None and kept._cell.written > self.seq:
+            check_kept(self, kept)
+        return kept  # type: ignore[no-any-return]
+
+    def apply(self, *grads: Any) -> Any:
+        """Call ``backward``, or its other name ``vjp``."""
+        return self._forward_cls._derivative()(FunctionCtx(self), *grads)
+
+    def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
+        grads = [self._given(d, facts, graph) for d, facts in zip(grad if self.several else (grad,), self.outputs)]
+        before = set_bits(state.bits & ~GRAD_OFF if graph else state.bits | GRAD_OFF)
+        try:
+            results = self.apply(*grads)
+        finally:
+            set_bits(before)
+        return self._checked(results if isinstance(results, tuple) else (results,), graph)
+
+    def _given(self, d: Any, facts: Facts | None, graph: bool) -> Tensor | None:
+        """The gradient of one result as ``backward`` receives it."""
+        if facts is None or (d is None and not self.materialize_grads):
+            return None
+        if d is None:
+            return from_array(backend_for(facts.device).xp.zeros(facts.shape, facts.dtype))
+        t = d if graph else from_array(d if d.__class__ in ARRAYS else np.asarray(d))
+        return t.conj() if t._array.dtype.kind == "c" else t  # type: ignore[no-any-return]
+
+    def _checked(self, results: tuple[Any, ...], graph: bool) -> tuple[Any, ...]:
+        """What ``backward`` returned, for the engine: a gradient for each edge."""
+        name, count = self.name(), len(self.inputs)
+        if len(results) > count and all(d is None for d in results[count:]):
+            results = results[:count]
+        if len(results) != count:
+            raise RuntimeError(f"function {name} returned an incorrect number of gradients (expected {count}, got {len(results)})")
+        edges = iter(enumerate(self.edges))
+        grads = []
+        for position, (d, facts) in enumerate(zip(results, self.inputs), 1):
+            if d is not None and not isinstance(d, Tensor):
+                raise RuntimeError(f"expected Variable or None (got {type(d).__name__})")
+            if facts is None:
+                if d is not None:
+                    raise RuntimeError(f"function {name} returned a gradient different than None at position {position}, but the corresponding forward input "
+                                       "was not a Variable")
+                continue
+            i, edge = next(edges)
+            grads.append(None if d is None or edge is None else self._fitted(d, facts, i, graph))
+        return tuple(grads)
+
+    def _fitted(self, d: Tensor, facts: Facts, i: int, graph: bool) -> Any:
+        what = f"Function {self.name()} returned an invalid gradient at index {i} - "
+        if d.device != facts.device:
+            raise RuntimeError(f"{what}expected device {facts.device} but got {d.device}")
+        shape = d._array.shape
+        if shape != facts.shape:
+            if not _expands_to(facts.shape, shape):
+                raise RuntimeError(f"{what}got {list(shape)} but expected shape compatible with {list(facts.shape)}")
+            d = sum_to(d, facts.shape)
+        if d._array.dtype.kind == "c":
+            d = d.conj()
+        # A view says that the array may be somebody else's: the engine then adds it up elsewhere, and a leaf copies it.
+        return d if graph else d._array[...]
+
+
+def _expands_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` broadcasts to `larger`."""
+    return len(shape) <= len(larger) and all(n in (1, m) for n, m in zip(reversed(shape), reversed(larger)))

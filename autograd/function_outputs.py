@@ -1,0 +1,163 @@
+"""What becomes of the tensors that a `Function` returns: new ones, inputs handed on or overwritten, views."""
+from __future__ import annotations
+
+import warnings
+from typing import Any, NoReturn
+
+from tapegrad.autograd import dtypes
+from tapegrad.autograd.cell import cell_of, written
+from tapegrad.autograd.function_node import BackwardCFunction, Output, facts_of
+from tapegrad.autograd.inplace import View, rebase
+from tapegrad.autograd.node import Node
+from tapegrad.autograd.runtime import make_slot
+from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+
+
+def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recording: bool) -> Any:
+    """Tie what ``forward`` returned to its node.
+
+    Args:
+        made_by: the node.
+        inputs: the tensors that ``forward`` was called with.
+        output: what it returned.
+        recording: gradients flow through this application.
+    """
+    returned = output if isinstance(output, tuple) else (output,)
+    tensors = [t for t in returned if isinstance(t, Tensor)]
+    given = {id(t) for t in inputs}
+    dirty = _dirty(made_by, given, tensors)
+    flat = _non_differentiable(made_by)
+    made_by.outputs = [facts_of(t) if isinstance(t, Tensor) else None for t in returned]
+    made_by.several = len(returned) > 1
+    made_by.count = len(returned)
+    made_by.dtype = returned[0]._array.dtype if len(returned) == 1 and tensors else None
+    differentiable = [recording and isinstance(t, Tensor) and id(t) not in flat and t._array.dtype in dtypes.INEXACT for t in returned]
+    origin = "multi" if sum(differentiable) > 1 else "custom"
+    results = []
+    for nr, (t, flows) in enumerate(zip(returned, differentiable)):
+        if isinstance(t, Tensor):
+            is_input, is_dirty = id(t) in given, id(t) in dirty
+            if not flows:
+                t = _constant(t, is_input, is_dirty)
+            else:
+                node = make_slot(made_by, nr, t._array.dtype) if made_by.several else made_by
+                if is_dirty:
+                    _overwritten_input(t, node, len(tensors))
+                else:
+                    t = _result(t, made_by, node, nr, is_input, origin)
+                if t._cell is not None:
+                    node.take_cell(t._cell)
+        results.append(t)
+    if recording:
+        made_by.saved = _kept(made_by.to_save, results, given)
+    made_by.to_save = made_by.dirty_tensors = made_by.non_differentiable = ()
+    return tuple(results) if isinstance(output, tuple) else results[0]
+
+
+def _dirty(made_by: BackwardCFunction, given: set[int], tensors: list[Tensor]) -> set[int]:
+    """The ids of the inputs that ``forward`` says it has written."""
+    found = set()
+    for i, t in enumerate(made_by.dirty_tensors):
+        if not isinstance(t, Tensor):
+            raise RuntimeError(f"mark_dirty can only accept variables, but argument {i} is of type {type(t).__name__}")
+        if id(t) in given:
+            found.add(id(t))
+            written(t)
+        else:
+            warnings.warn("ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be passed to "
+                          "ctx.mark_dirty().", stacklevel=4)
+    if not found <= {id(t) for t in tensors}:
+        raise RuntimeError("Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified inplace must all "
+                           "be outputs of the Function.")
+    return found
+
+
+def _non_differentiable(made_by: BackwardCFunction) -> set[int]:
+    for t in made_by.non_differentiable:
+        if not isinstance(t, Tensor):
+            raise RuntimeError(f"mark_non_differentiable only accepts variable arguments, but got {type(t).__name__}")
+    return {id(t) for t in made_by.non_differentiable}
+
+
+class _FixedView(View):
+    """A view whose history is the Function's, so that it cannot be brought up to date after a write to the memory."""
+
+    __slots__ = ()
+
+    def sync(self, view: Tensor) -> bool:
+        if cell_of(view).version != self.seen:
+            _stale(None, *self.replay[0][1])
+        return view._rg
+
+
+def _stale(root: Any, name: str, nr: int, origin: str) -> NoReturn:
+    """Raise torch's error for such a view, or one made from it, that has been overtaken by a write."""
+    why = ("This view is the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
+           "should replace the inplace operation by an out-of-place one." if origin == "multi" else
+           "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would "
+           "override the custom backward associated with the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by "
+           "cloning the output of the custom Function.")
+    raise RuntimeError(f"Output {nr} of {name} is a view and its base or another view of its base has been modified inplace. {why}")
+
+
+def _constant(t: Tensor, is_input: bool, is_dirty: bool) -> Tensor:
+    """A result through which no gradient flows."""
+    if requires_grad(t):
+        return t.detach()
+    return t.view_as(t) if is_input and not is_dirty else t  # type: ignore[no-any-return]
+
+
+def _result(t: Tensor, made_by: BackwardCFunction, node: Node, nr: int, is_input: bool, origin: str) -> Tensor:
+    """A result that `node` made. An input, or a leaf from elsewhere, keeps its own history and is returned as a view."""
+    base = t._base
+    if is_input or (t._node is None and t._rg):
+        result = from_array(t._array)
+        result._cell = cell_of(t)
+    else:
+        result = t
+    if result is not t or base is not None:
+        step = (_stale, (made_by.op_name, nr, origin), None)
+        result._base = _FixedView(t if base is None else base.root, (step,), cell_of(t).version, origin)
+    result._node = node
+    result._rg = True
+    return result
+
+
+def _overwritten_input(t: Tensor, node: Node, tensors: int) -> None:
+    """Make `node` the history of the input `t`, which ``forward`` has written."""
+    base = t._base
+    if base is None:
+        if t._rg and t._node is None:
+            raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+    else:
+        if tensors > 1:
+            raise RuntimeError(
+                "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more than one Tensor. This is not "
+                "supported by the current autograd engine. You should either make sure the input is not a view (using .clone() for example) or make your "
+                "Function only return one Tensor (potentially splitting it into two Functions: one doing the inplace that returns a single Tensor and a second "
+                "one that does the other operations). You can ask on the forum https://discuss.pytorch.org/ if you need help to do this change.")
+        if base.root._rg and base.root._node is None:
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    made = from_array(t._array)
+    made._node = node
+    made._rg = True
+    rebase(t, made)
+
+
+def _kept(to_save: tuple[Any, ...], results: list[Any], given: set[int]) -> tuple[Any, ...]:
+    """What ``save_for_backward`` asks for, held so that the node holds no tensor that holds the node."""
+    numbers = {id(t): nr for nr, t in enumerate(results) if isinstance(t, Tensor) and t._node is not None}
+    kept = []
+    for i, t in enumerate(to_save):
+        if t is not None and not isinstance(t, Tensor):
+            raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
+        if t is None:
+            kept.append(None)
+        elif id(t) in numbers:
+            kept.append(Output(numbers[id(t)], t._array))
+        elif id(t) in given or t._base is None:
+            kept.append(t)
+        else:
+            # A view of an intermediate, which may be a result.
+            kept.append(t.detach())
+    return tuple(kept)

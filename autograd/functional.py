@@ -1,0 +1,390 @@
+"""Derivatives of functions: `jacobian`, `hessian`, and their products with vectors.
+
+A function takes one tensor or several, and returns one or a tuple; results are nested as its results and inputs are.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tapegrad.autograd.backward import grad
+from tapegrad.autograd.grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
+from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.backends import xp
+
+Tensors = tuple[Tensor, ...]
+NOT_STRICT = "This is not allowed in strict mode"
+
+
+# ---- one tensor or several
+
+def _as_tuple(value: Any, what: str, function: str) -> tuple[bool, Tensors]:
+    """Whether `value` is a tuple, and it as one."""
+    several = isinstance(value, tuple)
+    values = value if several else (value,)
+    for i, t in enumerate(values):
+        if not isinstance(t, Tensor):
+            where = f"value at index {i}" if several else f"given {what}"
+            raise TypeError(f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the {where} has type {type(t)}.")
+    return several, values
+
+
+def _one_or_all(values: Sequence[Any], several: bool) -> Any:
+    return tuple(values) if several else values[0]
+
+
+def _fresh(tensors: Tensors, create_graph: bool, requires_grad: bool) -> Tensors:
+    """The tensors as new ones to differentiate by, which with `create_graph` still depend on those that require grad."""
+    return tuple(t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_(requires_grad) for t in tensors)
+
+
+def _result(tensors: Sequence[Tensor], several: bool, create_graph: bool) -> Any:
+    return _one_or_all(tensors if create_graph else [t.detach() for t in tensors], several)
+
+
+def _vector(v: Any, function: str, like: Tensors, several: bool, create_graph: bool, otherwise: str) -> tuple[Tensor | None, ...]:
+    """The vector `v` for a product, checked; None for each of `like` where it may be left out, which is where there is one number."""
+    if v is None:
+        if len(like) != 1 or like[0].numel() != 1:
+            raise RuntimeError(f"The vector v can only be None if {otherwise} a single Tensor with a single element.")
+        return (None,)
+    _, given = _as_tuple(v, "v", function)
+    if len(given) != len(like):
+        raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(given)}." if several
+                           else "The given v should contain a single Tensor.")
+    for i, (a, b) in enumerate(zip(given, like)):
+        if a.shape != b.shape:
+            raise RuntimeError(f"{f'Entry {i} in ' if several else ''}v has invalid size: should be {b.shape} but got {a.shape}.")
+    return _fresh(given, create_graph, False)
+
+
+# ---- what strict mode refuses
+
+def _check_outputs(outputs: Tensors, strict: bool) -> None:
+    for i, t in enumerate(outputs if strict else ()):
+        if not t.requires_grad:
+            raise RuntimeError(f"Output {i} of the user-provided function does not require gradients. The outputs must be computed in a differentiable manner "
+                               "from the input when running in strict mode.")
+
+
+def _check_jacobian(jacobian: Sequence[Tensor | None], strict: bool) -> None:
+    for i, t in enumerate(jacobian if strict else ()):
+        if t is None:
+            raise RuntimeError(f"The output of the user-provided function is independent of input {i}. {NOT_STRICT}.")
+        if not t.requires_grad:
+            raise RuntimeError(f"While computing the hessian, found that the jacobian of the user-provided function with respect to input {i} is independent "
+                               f"of the input. {NOT_STRICT}. You should ensure that your function is twice differentiable and that the jacobian depends on the "
+                               "inputs (this would be violated by a linear function for example).")
+
+
+def _filled(grads: Sequence[Tensor | None], like: Tensors, strict: bool, create_graph: bool, missing: str, constant: str) -> list[Tensor]:
+    """The gradients with zeros for those that are missing; strict mode has `missing` and `constant` to say of input number i."""
+    for i, d in enumerate(grads if strict else ()):
+        if d is None:
+            raise RuntimeError(missing.format(i=i))
+        if create_graph and not d.requires_grad:
+            raise RuntimeError(f"The {constant} of the user-provided function is independent of input {i}. {NOT_STRICT} when create_graph=True.")
+    return [_zeros(t) if d is None else d for d, t in zip(grads, like)]
+
+
+# ---- derivatives
+
+def _zeros(t: Tensor) -> Tensor:
+    return from_array(xp(t._array).zeros(t._array.shape, t._array.dtype))
+
+
+def gradients(outputs: Sequence[Tensor | None], inputs: Sequence[Tensor], vectors: Sequence[Tensor | None] | None = None, create_graph: bool = False,
+              retain_graph: bool | None = None) -> tuple[Tensor | None, ...]:
+    """`autograd.grad`, for outputs some of which are None or require no grad."""
+    pairs = [(t, v) for t, v in zip(outputs, vectors or [None] * len(outputs)) if t is not None and t.requires_grad]
+    if not pairs:
+        return (None,) * len(inputs)
+    return grad([t for t, _ in pairs], inputs, [v for _, v in pairs], retain_graph, create_graph, allow_unused=True)
+
+
+def matrices(output: Tensor, inputs: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:
+    """The derivatives of each element of `output` by each element of each input, of shape ``output.shape + input.shape``; None where there are none.
+
+    Args:
+        output: any tensor.
+        inputs: what it was computed from.
+        create_graph: record the passes.
+    """
+    if not output.requires_grad or not output.numel():
+        return [None] * len(inputs)
+    array = output._array
+    rows: list[tuple[Tensor | None, ...]] = []
+    for j in range(array.size):
+        seed = xp(array).zeros(array.size, array.dtype)
+        seed[j] = 1
+        rows.append(gradients([output], inputs, [from_array(seed.reshape(array.shape))], create_graph, True))
+    return [_stacked(column, output, t, create_graph) for column, t in zip(zip(*rows), inputs)]
+
+
+def _stacked(rows: tuple[Tensor | None, ...], output: Tensor, t: Tensor, create_graph: bool) -> Tensor | None:
+    shape = (*output._array.shape, *t._array.shape)
+    if all(d is None for d in rows):
+        return None
+    if create_graph:
+        from tapegrad.autograd.ops.join import stack
+        return stack([_zeros(t) if d is None else d for d in rows]).reshape(shape)  # type: ignore[no-any-return]
+    space = xp(t._array)
+    whole = space.zeros((len(rows), *t._array.shape), t._array.dtype)
+    for j, d in enumerate(rows):
+        if d is not None:
+            whole[j] = d._array
+    return from_array(whole.reshape(shape))
+
+
+def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+             strategy: str = "reverse-mode") -> Any:
+    """The derivatives of every element of the results by every element of the inputs.
+
+    Args:
+        func: takes tensors, and returns a tensor or a tuple of them.
+        inputs: a tensor or a tuple of them.
+        create_graph: make the result differentiable.
+        strict: raise where a result does not depend on an input, instead of giving zeros.
+        vectorize: accepted for torch's sake; changes nothing.
+        strategy: only ``"reverse-mode"``.
+
+    Returns:
+        A tensor of shape ``output.shape + input.shape``; for several inputs a tuple of these, for several results a tuple of what there is for each.
+
+    Raises:
+        RuntimeError: in strict mode, as said above.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.autograd.functional.jacobian(lambda x: x * x, tapegrad.tensor([1.0, 2.0]))
+        tensor([[2., 0.],
+                [0., 4.]])
+    """
+    if strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs than inputs, '
+                             '"forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".')
+    if strategy == "forward-mode":
+        raise NotImplementedError('jacobian: strategy="forward-mode" is not supported; use "reverse-mode"')
+    if strict and vectorize:
+        raise RuntimeError("torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please either set "
+                           "`strict=False` or `vectorize=False`.")
+    with enable_grad():
+        several_inputs, given = _as_tuple(inputs, "inputs", "jacobian")
+        given = _fresh(given, create_graph, True)
+        several_outputs, outputs = _as_tuple(func(*given), "outputs of the user-provided function", "jacobian")
+        _check_outputs(outputs, strict)
+        result = []
+        for i, output in enumerate(outputs):
+            found = matrices(output, given, create_graph)
+            for k, m in enumerate(found if strict else ()):
+                if m is None:
+                    raise RuntimeError(f"Output {i} of the user-provided function is independent of input {k}. {NOT_STRICT}.")
+                if create_graph and not m.requires_grad:
+                    raise RuntimeError(f"The jacobian of the user-provided function is independent of input {i}. {NOT_STRICT} when create_graph=True.")
+            shape = output._array.shape
+            zeros = [from_array(xp(t._array).zeros((*shape, *t._array.shape), t._array.dtype)) if m is None else m for m, t in zip(found, given)]
+            result.append(_result(zeros, several_inputs, create_graph))
+    return _one_or_all(result, several_outputs)
+
+
+def _single(output: Any, function: str, strict: bool) -> Tensor:
+    """The one number that a function for second derivatives must return."""
+    several, outputs = _as_tuple(output, "outputs of the user-provided function", function)
+    _check_outputs(outputs, strict)
+    if several:
+        raise RuntimeError(f"The function given to {function} should return a single Tensor")
+    if outputs[0].numel() != 1:
+        raise RuntimeError(f"The Tensor returned by the function given to {function} should contain a single element")
+    return outputs[0]
+
+
+def hessian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+            outer_jacobian_strategy: str = "reverse-mode") -> Any:
+    """The second derivatives of a function of one number by every pair of elements of the inputs.
+
+    Args:
+        func: takes tensors, and returns a tensor of one element.
+        inputs: a tensor or a tuple of them.
+        create_graph: make the result differentiable.
+        strict: raise where the first derivative does not depend on an input, instead of giving zeros.
+        vectorize: accepted for torch's sake; changes nothing.
+        outer_jacobian_strategy: only ``"reverse-mode"``.
+
+    Returns:
+        A tensor of shape ``input.shape + input.shape``; for several inputs a tuple of tuples, first by the one, then by the other.
+
+    Raises:
+        RuntimeError: the function returns anything else; in strict mode, as said above.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.autograd.functional.hessian(lambda x: (x * x * x).sum(), tapegrad.tensor([1.0, 2.0]))
+        tensor([[ 6.,  0.],
+                [ 0., 12.]])
+    """
+    several, given = _as_tuple(inputs, "inputs", "hessian")
+    if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
+
+    def number(*arguments: Tensor) -> Tensor:
+        return _single(func(*arguments), "hessian", strict).reshape(())  # type: ignore[no-any-return]
+
+    def first(*arguments: Tensor) -> Tensors:
+        result: Tensors = jacobian(number, arguments, create_graph=True)
+        _check_jacobian(result, strict)
+        return result
+
+    result = jacobian(first, given, create_graph, strict, vectorize, outer_jacobian_strategy)
+    return _one_or_all([_one_or_all(row, several) for row in result], several)
+
+
+def vjp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+    """The product of a vector and the Jacobian, which is one backward pass.
+
+    Args:
+        func: takes tensors, and returns a tensor or a tuple of them.
+        inputs: a tensor or a tuple of them.
+        v: of the shape of the results; may be left out for one number.
+        create_graph: make both results differentiable.
+        strict: raise where the results do not depend on an input, instead of giving zeros.
+
+    Returns:
+        What the function returns, and the product, of the shape of the inputs.
+
+    Raises:
+        RuntimeError: `v` does not fit; in strict mode, as said above.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.autograd.functional.vjp(lambda x: x * x, tapegrad.tensor([1.0, 2.0]), tapegrad.ones(2))
+        (tensor([1., 4.]), tensor([2., 4.]))
+    """
+    with enable_grad():
+        several_inputs, given = _as_tuple(inputs, "inputs", "vjp")
+        given = _fresh(given, create_graph, True)
+        several_outputs, outputs = _as_tuple(func(*given), "outputs of the user-provided function", "vjp")
+        _check_outputs(outputs, strict)
+        vectors = _vector(v, "vjp", outputs, several_outputs, create_graph, "the user-provided function returns")
+    with set_grad_enabled(create_graph or is_grad_enabled()):
+        product = _filled(gradients(outputs, given, vectors, create_graph), given, strict, create_graph,
+                          f"The output of the user-provided function is independent of input {{i}}. {NOT_STRICT}.", "jacobian")
+    return _result(outputs, several_outputs, create_graph), _result(product, several_inputs, create_graph)
+
+
+def jvp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+    """The product of the Jacobian and a vector: the derivative along `v`.
+
+    It takes two backward passes: the first result is linear in the vector it is asked for, so the second, through the first, is the product.
+
+    Args:
+        func: takes tensors, and returns a tensor or a tuple of them.
+        inputs: a tensor or a tuple of them.
+        v: of the shape of the inputs; may be left out for one number.
+        create_graph: make both results differentiable.
+        strict: raise where a result does not depend on the inputs, instead of giving zeros.
+
+    Returns:
+        What the function returns, and the product, of the same shape.
+
+    Raises:
+        RuntimeError: `v` does not fit; in strict mode, as said above.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.autograd.functional.jvp(lambda x: x * x, tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([1.0, 0.0]))
+        (tensor([1., 4.]), tensor([2., 0.]))
+    """
+    with enable_grad():
+        several_inputs, given = _as_tuple(inputs, "inputs", "jvp")
+        given = _fresh(given, create_graph, True)
+        vectors = _vector(v, "jvp", given, several_inputs, create_graph, "the input to the user-provided function is")
+        several_outputs, outputs = _as_tuple(func(*given), "outputs of the user-provided function", "jvp")
+        _check_outputs(outputs, strict)
+        seeds = [_zeros(t).requires_grad_() for t in outputs]
+        first = gradients(outputs, given, seeds, True)
+        for i, d in enumerate(first if strict else ()):
+            if d is None:
+                raise RuntimeError(f"The output of the user-provided function is independent of input {i}. {NOT_STRICT}.")
+            if not d.requires_grad:
+                raise RuntimeError(f"The gradient with respect to input {i} is independent of the inputs of the user-provided function. {NOT_STRICT}.")
+    with set_grad_enabled(create_graph or is_grad_enabled()):
+        product = _filled(gradients(first, seeds, vectors, create_graph), outputs, strict, create_graph,
+                          "The gradient with respect to the input is independent of entry {i} in the grad_outputs when using the double backward trick to "
+                          f"compute forward mode gradients. {NOT_STRICT}.", "jacobian")
+    return _result(outputs, several_outputs, create_graph), _result(product, several_outputs, create_graph)
+
+
+def vhp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+    """The product of a vector and the Hessian of a function of one number.
+
+    Args:
+        func: takes tensors, and returns a tensor of one element.
+        inputs: a tensor or a tuple of them.
+        v: of the shape of the inputs; may be left out for one number.
+        create_graph: make both results differentiable.
+        strict: raise where the first derivative does not depend on an input, instead of giving zeros.
+
+    Returns:
+        What the function returns, and the product, of the shape of the inputs.
+
+    Raises:
+        RuntimeError: `v` does not fit, or the function returns anything else; in strict mode, as said above.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.autograd.functional.vhp(lambda x: (x * x * x).sum(), tapegrad.tensor([1.0, 2.0]), tapegrad.ones(2))
+        (tensor(9.), tensor([ 6., 12.]))
+    """
+    with enable_grad():
+        several, given = _as_tuple(inputs, "inputs", "vhp")
+        given = _fresh(given, create_graph, True)
+        vectors = _vector(v, "vhp", given, several, create_graph, "the input to the user-provided function is")
+        output = _single(func(*given), "vhp", strict)
+        first = gradients([output], given, None, True)
+        _check_jacobian(first, strict)
+    with set_grad_enabled(create_graph or is_grad_enabled()):
+        product = _filled(gradients(first, given, vectors, create_graph), given, strict, create_graph,
+                          f"The jacobian of the user-provided function is independent of input {{i}}. {NOT_STRICT}.", "hessian")
+    return _result([output], False, create_graph), _result(product, several, create_graph)
+
+
+def hvp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+    """The product of the Hessian of a function of one number and a vector.
+
+    For functions with continuous second derivatives it equals `vhp`, which is faster.
+
+    Args:
+        func: takes tensors, and returns a tensor of one element.
+        inputs: a tensor or a tuple of them.
+        v: of the shape of the inputs; may be left out for one number.
+        create_graph: make both results differentiable.
+        strict: raise where the first derivative does not depend on an input, instead of giving zeros.
+
+    Returns:
+        What the function returns, and the product, of the shape of the inputs.
+
+    Raises:
+        RuntimeError: `v` does not fit, or the function returns anything else; in strict mode, as said above.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.autograd.functional.hvp(lambda x: (x * x * x).sum(), tapegrad.tensor([1.0, 2.0]), tapegrad.ones(2))
+        (tensor(9.), tensor([ 6., 12.]))
+    """
+    with enable_grad():
+        several, given = _as_tuple(inputs, "inputs", "hvp")
+        given = _fresh(given, create_graph, True)
+        vectors = _vector(v, "hvp", given, several, create_graph, "the input to the user-provided function is")
+        output = _single(func(*given), "hvp", strict)
+        first = gradients([output], given, None, True)
+        _check_jacobian(first, strict)
+        seeds = [_zeros(t).requires_grad_() for t in given]
+        second = gradients(first, given, seeds, True)
+    with set_grad_enabled(create_graph or is_grad_enabled()):
+        product = _filled(gradients(second, seeds, vectors, create_graph), given, strict, create_graph,
+                          "The hessian of the user-provided function is independent of entry {i} in the grad_jacobian. "
+                          f"{NOT_STRICT} as it prevents from using the double backward trick to replace forward mode AD.", "hessian")
+    return _result([output], False, create_graph), _result(product, several, create_graph)
+
+
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]

@@ -1,0 +1,36 @@
+"""What several modules of ops need: second names, gradients that are zero, and gradients that do not exist."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tapegrad.autograd.op import op
+from tapegrad.autograd.tensor import Tensor
+from tapegrad.backends import xp
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def alias(function: F, name: str) -> F:
+    """`function` under another name too: as a method where it is one, in place where it has an in-place form."""
+    own = function.__name__
+    if Tensor.__dict__.get(own) is function:
+        setattr(Tensor, name, function)
+    if f"{own}_" in Tensor.__dict__:
+        setattr(Tensor, f"{name}_", Tensor.__dict__[f"{own}_"])
+    return function
+
+
+@op(input=lambda grad: zeros(grad), kind="linear", public=False)
+def zeros(input: Any) -> Any:
+    """Zeros in the shape of `input`: the gradient of a step function."""
+    return xp(input).zeros(input.shape, input.dtype)
+
+
+def no_rule(name: str) -> Callable[..., Any]:
+    """The rule of an op that PyTorch does not differentiate: its result requires grad, and backward raises."""
+
+    def rule(grad: Any) -> Any:
+        raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
+
+    return rule

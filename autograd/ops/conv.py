@@ -1,0 +1,478 @@
+"""Convolutions in one, two and three dimensions, and their transposes.
+
+A convolution is a trilinear form in its input, its weight and the gradient of its output; the three ops here are its three faces, and the rules of each
+are the other two, so derivatives of any order are made of convolutions. Each is a product of matrices with the columns of the input: one column
+for each place of the kernel, as many rows as the kernel has elements. Columns are made for a few images at a time, so that they stay in the cache.
+"""
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tapegrad.autograd import dtypes
+from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.normalize import lane_sum
+from tapegrad.autograd.ops.precision import wide
+from tapegrad.autograd.tensor import Tensor
+from tapegrad.backends import backend, xp
+
+# Elements of the columns that are made at a time: what fits into the cache; on a device, where only memory counts, far more.
+CPU_BLOCK, DEVICE_BLOCK = 1 << 18, 1 << 26
+
+
+class Geometry(NamedTuple):
+    """How a kernel moves over an input; each field has an entry for each dimension of the space.
+
+    Attributes:
+        stride: the step from one place to the next.
+        padding: pairs of how many zeros stand before and after.
+        dilation: the step between the kernel's elements.
+        groups: into how many groups the channels are cut.
+    """
+
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    def places(self, space: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, ...]:
+        """The size of the output's space."""
+        return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(space, self.padding, self.dilation, kernel, self.stride))
+
+    def padded(self, space: tuple[int, ...]) -> tuple[int, ...]:
+        """The size of the input's space with its padding."""
+        return tuple(n + sum(p) for n, p in zip(space, self.padding))
+
+    def interior(self, space: tuple[int, ...]) -> tuple[Any, ...]:
+        """Where the input stands in its padding."""
+        return (slice(None), slice(None), *(slice(p[0], p[0] + n) for n, p in zip(space, self.padding)))
+
+    def is_pointwise(self, kernel: tuple[int, ...]) -> bool:
+        """Whether the columns are the input itself."""
+        return not any(map(any, self.padding)) and all(k == s == 1 for k, s in zip(kernel, self.stride))
+
+
+# ---- arrays
+
+def _matmul(a: Any, b: Any) -> Any:
+    """Products of matrices, one for each group."""
+    return a[0].dot(b[0])[None] if len(a) == 1 else xp(a).matmul(a, b)
+
+
+def _chunks(x: Any, columns: int) -> list[slice]:
+    """Images at a time."""
+    step = max(1, (CPU_BLOCK if x.__class__ is np.ndarray else DEVICE_BLOCK) // max(1, columns))
+    return [slice(i, min(i + step, len(x))) for i in range(0, len(x), step)]
+
+
+def _pad(x: Any, geometry: Geometry) -> Any:
+    if not any(map(any, geometry.padding)):
+        return x
+    space = x.shape[2:]
+    whole = xp(x).zeros((*x.shape[:2], *geometry.padded(space)), x.dtype)
+    whole[geometry.interior(space)] = x
+    return whole
+
+
+def _columns(x: Any, kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry) -> Any:
+    """The columns of some padded images: (groups, channels * kernel, images * places)."""
+    b, c = x.shape[:2]
+    sb, sc, *steps = x.strides
+    windows = backend(x).as_strided(x, (c, *kernel, b, *places), (
+        sc, *(s * d for s, d in zip(steps, geometry.dilation)), sb, *(s * t for s, t in zip(steps, geometry.stride))))
+    columns = xp(x).empty(windows.shape, x.dtype)
+    columns[...] = windows
+    return columns.reshape(geometry.groups, c // geometry.groups * prod(kernel), b * prod(places))
+
+
+def _taps(kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry) -> list[tuple[tuple[int, ...], tuple[Any, ...]]]:
+    """For each element of the kernel, its index and the part of a padded space that it meets."""
+    return [(tap, tuple(slice(i * d, i * d + s * (n - 1) + 1, s) for i, d, s, n in zip(tap, geometry.dilation, geometry.stride, places)))
+            for tap in product(*map(range, kernel))]
+
+
+def _to_images(columns: Any, whole: Any, kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry) -> None:
+    """Add columns up where they came from, in the padded images `whole`: the adjoint of `_columns`."""
+    b, c = whole.shape[:2]
+    columns = columns.reshape(c, *kernel, b, *places)
+    for tap, part in _taps(kernel, places, geometry):
+        whole[(slice(None), slice(None), *part)] += columns[(slice(None), *tap)].swapaxes(0, 1)
+
+
+def _grouped(weight: Any, groups: int) -> Any:
+    return weight.reshape(groups, weight.shape[0] // groups, prod(weight.shape[1:]))
+
+
+def _images_first(rows: Any, images: int, shape: tuple[int, ...]) -> Any:
+    """(groups, channels, images * places) as (images, *shape)."""
+    return rows.reshape(-1, images, prod(shape[1:])).swapaxes(0, 1).reshape(images, *shape)
+
+
+def _channels_first(x: Any, groups: int) -> Any:
+    """(images, channels, *space) as (groups, channels, images * space)."""
+    b, c = x.shape[:2]
+    n = prod(x.shape[2:])
+    if b == 1:
+        return x.reshape(groups, c // groups, n)
+    return x.reshape(b, c, n).swapaxes(0, 1).reshape(groups, c // groups, b * n)
+
+
+def _is_depthwise(weight_shape: tuple[int, ...], groups: int) -> bool:
+    """Whether each output channel sees one input channel, which is its own: products of matrices would be products of vectors then."""
+    return groups > 1 and weight_shape[1] == 1 and weight_shape[0] == groups
+
+
+def forward(x: Any, weight: Any, geometry: Geometry) -> Any:
+    """The convolution of the array `x`."""
+    kernel, groups = weight.shape[2:], geometry.groups
+    places = geometry.places(x.shape[2:], kernel)
+    n, o = len(x), weight.shape[0]
+    if not (n and o and weight.size and prod(places)):
+        return xp(x).zeros((n, o, *places), x.dtype)
+    if _is_depthwise(weight.shape, groups):
+        return _depthwise_forward(x, weight, places, geometry)
+    w = _grouped(weight, groups)
+    if geometry.is_pointwise(kernel):
+        return _pointwise(w, x, (n, o, *places))
+    y = xp(x).empty((n, o, *places), x.dtype)
+    for i in _chunks(x, weight.size // o * groups * prod(places)):
+        rows = _matmul(w, _columns(_pad(x[i], geometry), kernel, places, geometry))
+        y[i] = _images_first(rows, i.stop - i.start, (o, *places))
+    return y
+
+
+def _pointwise(w: Any, x: Any, shape: tuple[int, ...]) -> Any:
+    """A kernel of one element: a product for each image."""
+    groups, _, c = w.shape
+    n, size = len(x), prod(x.shape[2:])
+    if groups == 1:
+        return xp(x).matmul(w[0], x.reshape(n, c, size)).reshape(shape)
+    return xp(x).matmul(w, x.reshape(n, groups, c, size)).reshape(shape)
+
+
+def _depthwise_forward(x: Any, weight: Any, places: tuple[int, ...], geometry: Geometry) -> Any:
+    y = xp(x).empty((*x.shape[:2], *places), x.dtype)
+    for i in _chunks(x, y.size // len(x)):
+        padded = _pad(x[i], geometry)
+        total: Any = None
+        for tap, part in _taps(weight.shape[2:], places, geometry):
+            term = padded[(slice(None), slice(None), *part)] * weight[(slice(None), 0, *tap)].reshape(-1, *(1,) * len(places))
+            if total is None:
+                total = term
+            else:
+                total += term
+        y[i] = total
+    return y
+
+
+def to_input(g: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
+    """The gradient `g` of a convolution's output for its input of `shape`."""
+    kernel, groups = weight.shape[2:], geometry.groups
+    places = g.shape[2:]
+    if not (g.size and weight.size and prod(shape)):
+        return xp(g).zeros(shape, g.dtype)
+    w = _grouped(weight, groups).swapaxes(1, 2)
+    depthwise = _is_depthwise(weight.shape, groups)
+    if geometry.is_pointwise(kernel) and not depthwise:
+        return _pointwise(w, g, shape)
+    space = shape[2:]
+    x = xp(g).empty(shape, g.dtype)
+    per_image = shape[1] * prod(geometry.padded(space)) if depthwise else weight.size // weight.shape[0] * groups * prod(places)
+    for i in _chunks(g, per_image):
+        whole = xp(g).zeros((i.stop - i.start, shape[1], *geometry.padded(space)), g.dtype)
+        if depthwise:
+            for tap, part in _taps(kernel, places, geometry):
+                whole[(slice(None), slice(None), *part)] += g[i] * weight[(slice(None), 0, *tap)].reshape(-1, *(1,) * len(places))
+        else:
+            _to_images(_matmul(w, _channels_first(g[i], groups)), whole, kernel, places, geometry)
+        x[i] = whole[geometry.interior(space)]
+    return x
+
+
+def to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
+    """The gradient `g` of a convolution's output for its weight of `shape`."""
+    kernel, groups = shape[2:], geometry.groups
+    places = g.shape[2:]
+    if not (g.size and x.size and prod(shape)):
+        return xp(g).zeros(shape, g.dtype)
+    if _is_depthwise(shape, groups):
+        return _depthwise_to_weight(g, x, shape, geometry)
+    w = xp(g).zeros((groups, shape[0] // groups, prod(shape[1:])), g.dtype)
+    for i in _chunks(x, prod(shape[1:]) * groups * prod(places)):
+        columns = _columns(_pad(x[i], geometry), kernel, places, geometry)
+        w += _matmul(_channels_first(g[i], groups), columns.swapaxes(1, 2))
+    return w.reshape(shape)
+
+
+def _depthwise_to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
+    w = xp(g).zeros(shape, g.dtype)
+    space = (0, *range(2, g.ndim))
+    for i in _chunks(x, g.size // len(g)):
+        padded = _pad(x[i], geometry)
+        for tap, part in _taps(shape[2:], g.shape[2:], geometry):
+            w[(slice(None), 0, *tap)] += (padded[(slice(None), slice(None), *part)] * g[i]).sum(axis=space)
+    return w
+
+
+def _in_float32(function: Any, a: Any, b: Any, *args: Any) -> Any:
+    """NumPy has no fast products of half types, and would add up in them."""
+    if a.__class__ is not np.ndarray or a.dtype.itemsize > 2:
+        return function(a, b, *args)
+    return function(wide(a), wide(b), *args).astype(a.dtype)
+
+
+# ---- ops
+
+def _with_bias(y: Any, bias: Any) -> Any:
+    if bias is not None:
+        y += bias.reshape(-1, *(1,) * (y.ndim - 2))
+    return y
+
+
+def _bias_gradient(grad: Any) -> Any:
+    return lane_sum(grad.reshape(grad.shape[0], grad.shape[1], prod(grad.shape[2:])))
+
+
+@op(input=lambda grad, weight, input_shape, geometry: _conv_to_input(grad, weight, input_shape, geometry),
+    weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(grad, input, weight_shape, geometry),
+    bias=lambda grad: _bias_gradient(grad), types="free", public=False, name="convolution")
+def _conv(input: Any, weight: Any, geometry: Geometry, bias: Any = None) -> Any:
+    return _with_bias(_in_float32(forward, input, weight, geometry), bias)
+
+
+@op(input=lambda grad, weight, geometry: _conv(grad, weight, geometry),
+    weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(input, grad, weight_shape, geometry),
+    bias=lambda grad: _bias_gradient(grad), types="free", public=False, name="convolution")
+def _conv_to_input(input: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry, bias: Any = None) -> Any:
+    return _with_bias(_in_float32(to_input, input, weight, shape, geometry), bias)
+
+
+@op(output=lambda grad, input, geometry: _conv(input, grad, geometry),
+    input=lambda grad, output, input_shape, geometry: _conv_to_input(output, grad, input_shape, geometry), types="free", public=False)
+def _conv_to_weight(output: Any, input: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
+    return _in_float32(to_weight, output, input, shape, geometry)
+
+
+# ---- what users call
+
+def _array(t: Any) -> Any:
+    return t._array if isinstance(t, Tensor) else t
+
+
+def per_dimension(name: str, value: Any, dims: int) -> tuple[int, ...]:
+    """A number for each dimension of the space."""
+    if isinstance(value, int):
+        return (value,) * dims
+    value = tuple(value)
+    if len(value) == 1:
+        return value * dims
+    if len(value) != dims:
+        raise RuntimeError(f"expected {name} to be a single integer value or a list of {dims} values to match the convolution dimensions, but got "
+                           f"{name}={list(value)}")
+    return value
+
+
+def _padding(padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    if isinstance(padding, str):
+        if padding == "valid":
+            return ((0, 0),) * len(kernel)
+        if padding != "same":
+            raise RuntimeError(f"Invalid padding string: '{padding}'")
+        if any(s != 1 for s in stride):
+            raise RuntimeError("padding='same' is not supported for strided convolutions")
+        sums = [d * (k - 1) for d, k in zip(dilation, kernel)]
+        return tuple((n // 2, n - n // 2) for n in sums)
+    pads = per_dimension("padding", padding, len(kernel))
+    if any(p < 0 for p in pads):
+        raise RuntimeError("negative padding is not supported")
+    return tuple((p, p) for p in pads)
+
+
+def _check(name: str, input: Any, weight: Any, bias: Any, dims: int, stride: tuple[int, ...], dilation: tuple[int, ...], groups: int, transposed: bool) -> bool:
+    """Raise torch's errors for operands that do not fit; returns whether there is a dimension of images."""
+    x, w = _array(input), _array(weight)
+    if x.ndim not in (dims + 1, dims + 2):
+        raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}")
+    if w.ndim != dims + 2:
+        raise RuntimeError(f"weight should have at least three dimensions, and here {dims + 2} of them, but got weight of size {list(w.shape)}")
+    for what, values in (("stride", stride), ("dilation", dilation)):
+        if any(v <= 0 for v in values):
+            raise RuntimeError(f"non-positive {what} is not supported" if what == "stride" else "dilation should be greater than zero")
+    if groups <= 0:
+        raise RuntimeError("non-positive groups is not supported")
+    if w.shape[0] % groups:
+        raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size [{list(w.shape)}] instead")
+    batched = x.ndim == dims + 2
+    channels = x.shape[1 if batched else 0]
+    wanted = w.shape[0] if transposed else w.shape[1] * groups
+    if channels != wanted:
+        size = x.shape if batched else (1, *x.shape)
+        raise RuntimeError(f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(w.shape)}, expected input{list(size)} to have "
+                           f"{wanted} channels, but got {channels} channels instead")
+    if x.dtype != w.dtype:
+        raise RuntimeError(f"expected scalar type {dtypes.of(x.dtype).scalar_type} but found {dtypes.of(w.dtype).scalar_type}")
+    if bias is not None:
+        b = _array(bias)
+        out = w.shape[1] * groups if transposed else w.shape[0]
+        if b.shape != (out,):
+            raise RuntimeError(f"Given {'transposed=1, ' if transposed else ''}weight of size {list(w.shape)}, expected bias to be 1-dimensional with {out} "
+                               f"elements, but got bias of size {list(b.shape)} instead")
+        if b.dtype != x.dtype:
+            raise RuntimeError(f"Input type ({dtypes.of(x.dtype).scalar_type.lower()}) and bias type ({dtypes.of(b.dtype).scalar_type.lower()}) should be the same")
+    return batched
+
+
+def _convolve(dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    stride, dilation = per_dimension("stride", stride, dims), per_dimension("dilation", dilation, dims)
+    batched = _check(f"conv{dims}d", input, weight, bias, dims, stride, dilation, groups, False)
+    kernel = tuple(_array(weight).shape[2:])
+    geometry = Geometry(stride, _padding(padding, kernel, stride, dilation), dilation, groups)
+    padded = geometry.padded(_array(input).shape[2 if batched else 1:])
+    reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel))
+    if any(r > n for r, n in zip(reach, padded)):
+        raise RuntimeError(f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: ({' x '.join(map(str, reach))}). "
+                           "Kernel size can't be greater than actual input size")
+    y = _conv(input if batched else input[None], weight, geometry, bias)
+    return y if batched else y[0]
+
+
+def _convolve_transposed(dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any) -> Any:
+    stride, dilation = per_dimension("stride", stride, dims), per_dimension("dilation", dilation, dims)
+    batched = _check(f"conv_transpose{dims}d", input, weight, bias, dims, stride, dilation, groups, True)
+    more = per_dimension("output_padding", output_padding, dims)
+    kernel = tuple(_array(weight).shape[2:])
+    pads = _padding(padding, kernel, stride, dilation)
+    if any(m < 0 for m in more):
+        raise RuntimeError("negative output_padding is not supported")
+    if any(m >= s and m >= d for m, s, d in zip(more, stride, dilation)):
+        names = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}[dims]
+        given = [f"{what}_{n}: {v}" for what, values in (("output_padding", more), ("stride", stride), ("dilation", dilation)) for n, v in zip(names, values)]
+        raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {' '.join(given)}")
+    x = input if batched else input[None]
+    size = _array(x).shape
+    space = tuple((n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1 for n, s, p, d, k, m in zip(size[2:], stride, pads, dilation, kernel, more))
+    if any(n <= 0 for n in space):
+        raise RuntimeError(f"Given input size per channel: ({' x '.join(map(str, size[2:]))}). Calculated output size per channel: "
+                           f"({' x '.join(map(str, space))}). Output size is too small")
+    y = _conv_to_input(x, weight, (size[0], _array(weight).shape[1] * groups, *space), Geometry(stride, pads, dilation, groups), bias)
+    return y if batched else y[0]
+
+
+@composite()
+def conv1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+    """Slide a kernel over a sequence.
+
+    Args:
+        input: of shape (N, C, L) or (C, L).
+        weight: of shape (O, C / groups, kernel).
+        bias: of shape (O,).
+        stride: the step from one place to the next.
+        padding: zeros put on both sides; or "valid" (none), or "same" (as many as keep the size).
+        dilation: the step between the kernel's elements.
+        groups: into how many groups the channels are cut.
+
+    Raises:
+        RuntimeError: shapes, dtypes or numbers do not fit.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.tensor([[[1.0, 2.0, 4.0]]])
+        >>> tapegrad.nn.functional.conv1d(x, tapegrad.tensor([[[-1.0, 1.0]]]))
+        tensor([[[1., 2.]]])
+    """
+    return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
+
+
+@composite()
+def conv2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+    """Slide a kernel over images.
+
+    Args:
+        input: of shape (N, C, H, W) or (C, H, W).
+        weight: of shape (O, C / groups, kH, kW).
+        bias: of shape (O,).
+        stride: the step from one place to the next; a number or a pair, as the next two.
+        padding: zeros put on both sides; or "valid" (none), or "same" (as many as keep the size).
+        dilation: the step between the kernel's elements.
+        groups: into how many groups the channels are cut.
+
+    Raises:
+        RuntimeError: shapes, dtypes or numbers do not fit.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.conv2d(tapegrad.ones(1, 1, 3, 3), tapegrad.ones(1, 1, 2, 2))
+        tensor([[[[4., 4.],
+                  [4., 4.]]]])
+    """
+    return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
+
+
+@composite()
+def conv3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+    """Slide a kernel over volumes; arguments as in `conv2d`, with one dimension more.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.conv3d(tapegrad.ones(1, 1, 2, 2, 2), tapegrad.ones(1, 1, 2, 2, 2))
+        tensor([[[[[8.]]]]])
+    """
+    return _convolve(3, input, weight, bias, stride, padding, dilation, groups)
+
+
+@composite()
+def conv_transpose1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
+                     dilation: Any = 1) -> Any:
+    """The transpose of `conv1d`: what that does to gradients, as a layer; arguments as in `conv_transpose2d`, with one dimension less.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.conv_transpose1d(tapegrad.ones(1, 1, 2), tapegrad.tensor([[[1.0, 2.0]]]), stride=2)
+        tensor([[[1., 2., 1., 2.]]])
+    """
+    return _convolve_transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@composite()
+def conv_transpose2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
+                     dilation: Any = 1) -> Any:
+    """The transpose of `conv2d`: what that does to gradients, as a layer.
+
+    Args:
+        input: of shape (N, C, H, W) or (C, H, W).
+        weight: of shape (C, O / groups, kH, kW).
+        bias: of shape (O,).
+        stride: the step of the convolution whose transpose this is, as are padding and dilation.
+        padding: cut off on both sides.
+        output_padding: added to one side of the output's size.
+        groups: into how many groups the channels are cut.
+        dilation: the step between the kernel's elements.
+
+    Raises:
+        RuntimeError: shapes, dtypes or numbers do not fit.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.conv_transpose2d(tapegrad.ones(1, 1, 1, 2), tapegrad.ones(1, 1, 1, 2))
+        tensor([[[[1., 2., 1.]]]])
+    """
+    return _convolve_transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@composite()
+def conv_transpose3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
+                     dilation: Any = 1) -> Any:
+    """The transpose of `conv3d`: what that does to gradients, as a layer; arguments as in `conv_transpose2d`, with one dimension more.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.conv_transpose3d(tapegrad.ones(1, 1, 1, 1, 1), tapegrad.ones(1, 1, 1, 1, 2))
+        tensor([[[[[1., 1.]]]]])
+    """
+    return _convolve_transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]

@@ -1,0 +1,195 @@
+"""Logic on truth values and on bits; nothing here has a gradient."""
+from __future__ import annotations
+
+from typing import Any
+
+from tapegrad.autograd.op import op
+from tapegrad.backends import xp
+
+
+@op(input=None, other=None, types="free", method=True, inplace=True)
+def logical_and(input: Any, other: Any) -> Any:
+    """Elementwise "and"; numbers are true unless zero.
+
+    Args:
+        input: a tensor.
+        other: a tensor that broadcasts with it; its dtype may be another.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.logical_and(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
+        tensor([ True, False])
+    """
+    return xp(input).logical_and(input, other)
+
+
+@op(input=None, other=None, types="free", method=True, inplace=True)
+def logical_or(input: Any, other: Any) -> Any:
+    """Elementwise "or"; numbers are true unless zero.
+
+    Args:
+        input: a tensor.
+        other: a tensor that broadcasts with it; its dtype may be another.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.logical_or(tapegrad.tensor([False, True]), tapegrad.tensor([False, False]))
+        tensor([False,  True])
+    """
+    return xp(input).logical_or(input, other)
+
+
+@op(input=None, other=None, types="free", method=True, inplace=True)
+def logical_xor(input: Any, other: Any) -> Any:
+    """Elementwise "either, not both"; numbers are true unless zero.
+
+    Args:
+        input: a tensor.
+        other: a tensor that broadcasts with it; its dtype may be another.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.logical_xor(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
+        tensor([False,  True])
+    """
+    return xp(input).logical_xor(input, other)
+
+
+@op(input=None, kind="elementwise", method=True, inplace=True)
+def logical_not(input: Any) -> Any:
+    """Elementwise "not"; numbers are true unless zero.
+
+    Args:
+        input: a tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.logical_not(tapegrad.tensor([0, 2]))
+        tensor([ True, False])
+    """
+    return xp(input).logical_not(input)
+
+
+def _bits(name: str, array: Any) -> Any:
+    """`array`, unless it has no bits to work on."""
+    if array.dtype.kind not in "iub":
+        from tapegrad.autograd import dtypes
+        raise NotImplementedError(f'"{name}_cpu" not implemented for \'{dtypes.of(array.dtype).scalar_type}\'')
+    return array
+
+
+@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
+def bitwise_and(input: Any, other: Any) -> Any:
+    """Bitwise "and" of integers, Python's ``&``; of bool the logical one.
+
+    Args:
+        input: an integer or bool tensor.
+        other: a tensor that broadcasts with it, or a number.
+
+    Raises:
+        NotImplementedError: the tensors are of floating point.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.bitwise_and(tapegrad.tensor([1, 2]), 3)
+        tensor([1, 2])
+    """
+    return _bits("bitwise_and", input) & other
+
+
+@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
+def bitwise_or(input: Any, other: Any) -> Any:
+    """Bitwise "or" of integers, Python's ``|``; of bool the logical one.
+
+    Args:
+        input: an integer or bool tensor.
+        other: a tensor that broadcasts with it, or a number.
+
+    Raises:
+        NotImplementedError: the tensors are of floating point.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.bitwise_or(tapegrad.tensor([1, 4]), 2)
+        tensor([3, 6])
+    """
+    return _bits("bitwise_or", input) | other
+
+
+@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
+def bitwise_xor(input: Any, other: Any) -> Any:
+    """Bitwise "xor" of integers, Python's ``^``; of bool the logical one.
+
+    Args:
+        input: an integer or bool tensor.
+        other: a tensor that broadcasts with it, or a number.
+
+    Raises:
+        NotImplementedError: the tensors are of floating point.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.bitwise_xor(tapegrad.tensor([1, 3]), 1)
+        tensor([0, 2])
+    """
+    return _bits("bitwise_xor", input) ^ other
+
+
+@op(input=None, kind="elementwise", method=True, inplace=True)
+def bitwise_not(input: Any) -> Any:
+    """Bitwise "not" of integers, Python's ``~``; of bool the logical one.
+
+    Args:
+        input: an integer or bool tensor.
+
+    Raises:
+        NotImplementedError: the tensor is of floating point.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.bitwise_not(tapegrad.tensor([True, False])), tapegrad.bitwise_not(tapegrad.tensor([0, 5]))
+        (tensor([False,  True]), tensor([-1, -6]))
+    """
+    return ~_bits("bitwise_not", input)
+
+
+@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
+def bitwise_left_shift(input: Any, other: Any) -> Any:
+    """Bits shifted to the left, Python's ``<<``.
+
+    Args:
+        input: an integer tensor.
+        other: by how many places; a tensor that broadcasts with it, or a number.
+
+    Raises:
+        NotImplementedError: the tensors are not integer.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.bitwise_left_shift(tapegrad.tensor([2, 3]), 2)
+        tensor([ 8, 12])
+    """
+    return _bits("bitwise_left_shift", input) << other
+
+
+@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
+def bitwise_right_shift(input: Any, other: Any) -> Any:
+    """Bits shifted to the right, Python's ``>>``.
+
+    Args:
+        input: an integer tensor.
+        other: by how many places; a tensor that broadcasts with it, or a number.
+
+    Raises:
+        NotImplementedError: the tensors are not integer.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.bitwise_right_shift(tapegrad.tensor([2, 4]), 2)
+        tensor([0, 1])
+    """
+    return _bits("bitwise_right_shift", input) >> other
+
+
+__all__ = ["bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "logical_and", "logical_not", "logical_or",
+           "logical_xor"]

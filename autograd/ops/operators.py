@@ -1,0 +1,33 @@
+"""Python's operators on tensors, in terms of the ops."""
+from __future__ import annotations
+
+from typing import Any
+
+from tapegrad.autograd.operators import install
+from tapegrad.autograd.ops.compare import eq, ge, gt, le, lt, ne
+from tapegrad.autograd.ops.elementwise import add, minus, mul, neg, plus, positive, quotient, rsub, sub
+from tapegrad.autograd.ops.logic import bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor
+from tapegrad.autograd.ops.powers import pow, reciprocal
+from tapegrad.autograd.ops.rounding import floor_divide, remainder
+from tapegrad.autograd.ops.signs import abs
+from tapegrad.autograd.tensor import Tensor
+
+
+def _over(self: Tensor, other: Any) -> Any:
+    """``other / self``, as `self`'s reciprocal times `other`."""
+    if other.__class__ is int or other.__class__ is float:
+        return reciprocal(self) if other == 1 else reciprocal(self) * other
+    return quotient.op.core(other, self)  # type: ignore[attr-defined]
+
+
+install(
+    {"add": (plus, add), "sub": (minus, sub), "mul": (mul, mul), "truediv": (quotient, quotient), "floordiv": (floor_divide, floor_divide),
+     "mod": (remainder, remainder), "pow": (pow, pow), "and": (bitwise_and, bitwise_and), "or": (bitwise_or, bitwise_or), "xor": (bitwise_xor, bitwise_xor),
+     "lshift": (bitwise_left_shift, bitwise_left_shift), "rshift": (bitwise_right_shift, bitwise_right_shift)},
+    {"neg": neg, "pos": positive, "abs": abs, "invert": bitwise_not},
+    {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge})
+
+Tensor.__rsub__ = rsub.op.core  # type: ignore[attr-defined]
+Tensor.__rtruediv__ = _over  # type: ignore[attr-defined]
+
+__all__: list[str] = []

@@ -1,0 +1,248 @@
+"""Convolution layers."""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tapegrad.autograd.ops.creation import empty
+from tapegrad.nn import functional as F
+from tapegrad.nn import init
+from tapegrad.nn.module import Module
+from tapegrad.nn.parameter import Parameter
+
+
+def tuple_of(value: Any, n: int) -> tuple[Any, ...]:
+    """`value`, or `n` times that."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
+
+
+class _Conv(Module):
+    """What convolutions have in common; `dims` is the number of dimensions of the space."""
+
+    dims: int
+    transposed = False
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, output_padding: Any, groups: int,
+                 bias: bool, padding_mode: str, device: Any, dtype: Any) -> None:
+        super().__init__()
+        if groups <= 0:
+            raise ValueError("groups must be a positive integer")
+        if in_channels % groups:
+            raise ValueError("in_channels must be divisible by groups")
+        if out_channels % groups:
+            raise ValueError("out_channels must be divisible by groups")
+        strings = {"same", "valid"}
+        self.stride = tuple_of(stride, self.dims)
+        if isinstance(padding, str):
+            if padding not in strings:
+                raise ValueError(f"Invalid padding string {padding!r}, should be one of {strings}")
+            if padding == "same" and any(s != 1 for s in self.stride):
+                raise ValueError("padding='same' is not supported for strided convolutions")
+        modes = {"zeros", "reflect", "replicate", "circular"}
+        if padding_mode not in modes:
+            raise ValueError(f"padding_mode must be one of {modes}, but got padding_mode='{padding_mode}'")
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = tuple_of(kernel_size, self.dims)
+        self.padding = padding if isinstance(padding, str) else tuple_of(padding, self.dims)
+        self.dilation = tuple_of(dilation, self.dims)
+        self.output_padding = tuple_of(output_padding, self.dims)
+        self.groups = groups
+        self.padding_mode = padding_mode
+        self._reversed_padding_repeated_twice = self._pads()
+        shape = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
+        self.weight = Parameter(empty(*shape, *self.kernel_size, device=device, dtype=dtype))
+        if bias:
+            self.bias = Parameter(empty(out_channels, device=device, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def _pads(self) -> list[int]:
+        """The padding as `functional.pad` takes it: last dimension first, before and after."""
+        if isinstance(self.padding, str):
+            sums = [d * (k - 1) if self.padding == "same" else 0 for d, k in zip(self.dilation, self.kernel_size)]
+            pairs = [(n // 2, n - n // 2) for n in sums]
+        else:
+            pairs = [(p, p) for p in self.padding]
+        return [n for pair in reversed(pairs) for n in pair]
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew, uniformly within one over the root of how many inputs an output has."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
+            if fan_in:
+                bound = 1 / math.sqrt(fan_in)
+                init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Any) -> Any:
+        """The convolution of `input`."""
+        conv = (F.conv1d, F.conv2d, F.conv3d)[self.dims - 1]
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
+            padding = 0
+        return conv(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        zero = (0,) * self.dims
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        if self.padding != zero:
+            text += f", padding={self.padding}"
+        if self.dilation != (1,) * self.dims:
+            text += f", dilation={self.dilation}"
+        if self.output_padding != zero:
+            text += f", output_padding={self.output_padding}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        if self.padding_mode != "zeros":
+            text += f", padding_mode={self.padding_mode}"
+        return text
+
+
+class _PlainConv(_Conv):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
+                 bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, device, dtype)
+
+
+class Conv1d(_PlainConv):
+    """Slides kernels over sequences.
+
+    Args:
+        in_channels: of the input, which is of shape (N, C, L) or (C, L).
+        out_channels: of the output.
+        kernel_size: the size of a kernel.
+        stride: the step from one place to the next.
+        padding: how much is put on both sides; or "valid" (nothing), or "same" (as much as keeps the size).
+        dilation: the step between the kernel's elements.
+        groups: into how many groups the channels are cut.
+        bias: whether there is a bias.
+        padding_mode: "zeros", "reflect", "replicate" or "circular".
+        device: where the parameters live.
+        dtype: of the parameters.
+
+    Raises:
+        ValueError: the numbers do not fit.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.Conv1d(3, 8, 5)(tapegrad.ones(2, 3, 20)).shape
+        torch.Size([2, 8, 16])
+    """
+
+    dims = 1
+
+
+class Conv2d(_PlainConv):
+    """Slides kernels over images; arguments as in `Conv1d`, with a number or a pair for each of the sizes.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.Conv2d(3, 8, 3, padding=1)(tapegrad.ones(2, 3, 28, 28)).shape
+        torch.Size([2, 8, 28, 28])
+    """
+
+    dims = 2
+
+
+class Conv3d(_PlainConv):
+    """Slides kernels over volumes; arguments as in `Conv1d`, with a number or a triple for each of the sizes.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.Conv3d(1, 2, 3)(tapegrad.ones(1, 1, 5, 5, 5)).shape
+        torch.Size([1, 2, 3, 3, 3])
+    """
+
+    dims = 3
+
+
+class _ConvTranspose(_Conv):
+    transposed = True
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
+                 bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias, padding_mode, device, dtype)
+
+    def forward(self, input: Any, output_size: Any = None) -> Any:
+        """The transposed convolution of `input`; `output_size` chooses among the sizes that a convolution would take to the input's."""
+        conv = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[self.dims - 1]
+        more = self.output_padding if output_size is None else self._more_for(input, list(output_size))
+        return conv(input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation)
+
+    def _more_for(self, input: Any, size: list[int]) -> tuple[int, ...]:
+        d = self.dims
+        others = input.ndim - d
+        if len(size) == others + d:
+            size = size[others:]
+        if len(size) != d:
+            raise ValueError(f"ConvTranspose{d}D: for {input.ndim}D input, output_size must have {d} or {others + d} elements (got {len(size)})")
+        space = list(input.shape[others:])
+        least = [(n - 1) * s - 2 * p + (f * (k - 1) + 1 if f else k)
+                 for n, s, p, f, k in zip(space, self.stride, self.padding, self.dilation, self.kernel_size)]
+        most = [n + s - 1 for n, s in zip(least, self.stride)]
+        if any(not low <= n <= high for low, n, high in zip(least, size, most)):
+            raise ValueError(f"requested an output size of {size}, but valid sizes range from {least} to {most} (for an input of {input.size()[2:]})")
+        return tuple(n - low for n, low in zip(size, least))
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """The transpose of `Conv1d`: it does to values what that does to gradients.
+
+    Args:
+        in_channels: of the input, which is of shape (N, C, L) or (C, L).
+        out_channels: of the output.
+        kernel_size: the size of a kernel.
+        stride: of the convolution whose transpose this is, as are padding and dilation.
+        padding: cut off on both sides.
+        output_padding: added to one side of the output's size.
+        groups: into how many groups the channels are cut.
+        bias: whether there is a bias.
+        dilation: the step between the kernel's elements.
+        padding_mode: "zeros".
+        device: where the parameters live.
+        dtype: of the parameters.
+
+    Raises:
+        ValueError: the numbers do not fit.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.ConvTranspose1d(3, 8, 4, stride=2)(tapegrad.ones(2, 3, 10)).shape
+        torch.Size([2, 8, 22])
+    """
+
+    dims = 1
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """The transpose of `Conv2d`; arguments as in `ConvTranspose1d`, with a number or a pair for each of the sizes.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.ConvTranspose2d(3, 8, 4, stride=2, padding=1)(tapegrad.ones(2, 3, 14, 14)).shape
+        torch.Size([2, 8, 28, 28])
+    """
+
+    dims = 2
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """The transpose of `Conv3d`; arguments as in `ConvTranspose1d`, with a number or a triple for each of the sizes.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.ConvTranspose3d(1, 2, 2, stride=2)(tapegrad.ones(1, 1, 3, 3, 3)).shape
+        torch.Size([1, 2, 6, 6, 6])
+    """
+
+    dims = 3
+
+
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]

@@ -1,0 +1,106 @@
+"""`Embedding`: a table of rows that are learnt."""
+from __future__ import annotations
+
+from typing import Any
+
+from tapegrad.autograd.cell import written
+from tapegrad.autograd.ops.creation import empty
+from tapegrad.nn import functional as F
+from tapegrad.nn import init
+from tapegrad.nn.module import Module
+from tapegrad.nn.parameter import Parameter
+
+
+class Embedding(Module):
+    """Rows of a table by number.
+
+    Args:
+        num_embeddings: how many rows there are.
+        embedding_dim: the size of a row.
+        padding_idx: a row that starts as zero, and that no gradient flows into.
+        max_norm: scale rows that are looked up down to at most this norm.
+        norm_type: the p of that norm.
+        scale_grad_by_freq: divide a row's gradient by how often it is looked up.
+        sparse: not offered.
+        _weight: the table to start with.
+        _freeze: whether no gradient flows into the table.
+        device: where the table lives.
+        dtype: of the table.
+
+    Raises:
+        AssertionError: `padding_idx` is no row, or `_weight` has another shape.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.Embedding(10, 3)(tapegrad.tensor([[1, 2], [4, 5]])).shape
+        torch.Size([2, 2, 3])
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
+                 scale_grad_by_freq: bool = False, sparse: bool = False, _weight: Any = None, _freeze: bool = False, device: Any = None,
+                 dtype: Any = None) -> None:
+        super().__init__()
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise AssertionError("Padding_idx must be within num_embeddings")
+            padding_idx %= num_embeddings
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx = padding_idx
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.sparse = sparse
+        if _weight is None:
+            self.weight = Parameter(empty(num_embeddings, embedding_dim, device=device, dtype=dtype), not _freeze)
+            self.reset_parameters()
+        else:
+            if tuple(_weight.shape) != (num_embeddings, embedding_dim):
+                raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
+            self.weight = Parameter(_weight, not _freeze)
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew from the standard normal distribution; the row `padding_idx` is zero."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            self.weight._array[self.padding_idx] = 0
+            written(self.weight)
+
+    def forward(self, input: Any) -> Any:
+        """Of the shape of `input` and one dimension more."""
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
+
+    def extra_repr(self) -> str:
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        if self.padding_idx is not None:
+            text += f", padding_idx={self.padding_idx}"
+        if self.max_norm is not None:
+            text += f", max_norm={self.max_norm}"
+        if self.norm_type != 2:
+            text += f", norm_type={self.norm_type}"
+        if self.scale_grad_by_freq is not False:
+            text += f", scale_grad_by_freq={self.scale_grad_by_freq}"
+        if self.sparse is not False:
+            text += ", sparse=True"
+        return text
+
+    @classmethod
+    def from_pretrained(cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
+                        scale_grad_by_freq: bool = False, sparse: bool = False) -> Embedding:
+        """A module over an existing table.
+
+        Args:
+            embeddings: the table, whose memory is shared.
+            freeze: whether no gradient flows into it.
+            padding_idx: as for the class, as are the others.
+
+        Raises:
+            AssertionError: `embeddings` is no matrix.
+        """
+        if embeddings.ndim != 2:
+            raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        rows, columns = embeddings.shape
+        return cls(rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight=embeddings, _freeze=freeze)
+
+
+__all__ = ["Embedding"]

@@ -1,0 +1,110 @@
+"""Distances, angles and norms between and of rows."""
+from __future__ import annotations
+
+from typing import Any
+
+from tapegrad.autograd.ops.creation import zeros
+
+
+def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
+    """`input` divided by its norm along a dimension.
+
+    Args:
+        input: any tensor.
+        p: of the norm.
+        dim: the dimension, or several.
+        eps: the least norm to divide by.
+        out: where the result is written.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.normalize(tapegrad.tensor([[3.0, 4.0]]))
+        tensor([[0.6000, 0.8000]])
+    """
+    size = input.norm(p, dim, keepdim=True).clamp_min(eps)
+    if out is None:
+        return input / size
+    from tapegrad.autograd.ops.elementwise import div
+    return div(input, size.expand_as(input), out=out)
+
+
+def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
+    """The cosine of the angle between vectors along a dimension.
+
+    Args:
+        x1: a tensor.
+        x2: a tensor that broadcasts with it.
+        dim: the dimension.
+        eps: the least norm to divide by.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.cosine_similarity(tapegrad.tensor([[1.0, 0.0]]), tapegrad.tensor([[1.0, 1.0]]))
+        tensor([0.7071])
+    """
+    def unit(x: Any) -> Any:
+        return x / x.norm(2, dim, keepdim=True).clamp_min(eps)
+
+    return (unit(x1) * unit(x2)).sum(dim)
+
+
+def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
+    """The norm of ``x1 - x2 + eps`` along the last dimension.
+
+    Args:
+        x1: of shape (..., D).
+        x2: of a shape that broadcasts with it.
+        p: of the norm.
+        eps: added to the differences.
+        keepdim: keep the last dimension with size 1.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.pairwise_distance(tapegrad.tensor([[3.0, 4.0]]), tapegrad.zeros(1, 2))
+        tensor([5.0000])
+    """
+    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+
+
+def one_hot(tensor: Any, num_classes: int = -1) -> Any:
+    """Rows with a one in the place that a class number names.
+
+    Args:
+        tensor: int64 class numbers of any shape.
+        num_classes: the size of a row; -1: one more than the largest number.
+
+    Raises:
+        RuntimeError: a number is negative or not smaller than `num_classes`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.one_hot(tapegrad.tensor([1, 0]), 3)
+        tensor([[0, 1, 0],
+                [1, 0, 0]])
+    """
+    import numpy as np
+
+    from tapegrad.autograd.tensor import from_array
+    from tapegrad.backends import xp
+    array = tensor._array
+    if array.dtype != np.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if not array.size:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return zeros(*array.shape, num_classes, dtype=tensor.dtype, device=tensor.device)
+    # As torch does, this looks at the values; on a device only where it has to.
+    if num_classes == -1 or array.__class__ is np.ndarray:
+        if int(array.min()) < 0:
+            raise RuntimeError("Class values must be non-negative.")
+        largest = int(array.max())
+        if num_classes == -1:
+            num_classes = largest + 1
+        elif largest >= num_classes > 0:
+            raise RuntimeError("Class values must be smaller than num_classes.")
+    if num_classes < 1:
+        raise RuntimeError("num_classes should be positive")
+    return from_array((array[..., None] == xp(array).arange(num_classes)).astype(np.int64))
+
+
+__all__ = ["cosine_similarity", "normalize", "one_hot", "pairwise_distance"]
