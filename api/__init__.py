@@ -1,5 +1,5 @@
 """tapegrad: PyTorch's eager autograd on the arrays Python already has, NumPy on the CPU and CuPy on CUDA."""
-from tapegrad import cuda, func, optim, random, testing
+from tapegrad import cuda, func, nn, optim, random, testing
 from tapegrad.autograd import silence as _silence  # noqa: F401
 from tapegrad.autograd import conversion as _conversion  # noqa: F401
 from tapegrad.autograd.defaults import get_default_device, set_default_device
@@ -37,8 +37,12 @@ from tapegrad.autograd.ops.trigonometry import *  # noqa: F403
 from tapegrad.autograd.ops.random import *  # noqa: F403
 from tapegrad.autograd.ops.reduce import *  # noqa: F403
 from tapegrad.autograd.ops.shape import *  # noqa: F403
+from tapegrad.autograd.ops import metadata as _metadata  # noqa: F401
+from tapegrad.autograd.memory_format import *  # noqa: F403
 from tapegrad.autograd.ops.facts import *  # noqa: F403
 from tapegrad.autograd.ops.gather import *  # noqa: F403
+from tapegrad.autograd.ops.linalg import *  # noqa: F403
+from tapegrad.autograd.ops.einsum import *  # noqa: F403
 from tapegrad.autograd.ops.sequences import *  # noqa: F403
 from tapegrad.autograd.ops.legacy import *  # noqa: F403
 from tapegrad.autograd.ops.join import *  # noqa: F403
@@ -48,5 +52,9 @@ from tapegrad.autograd.printing import get_printoptions, printoptions, set_print
 from tapegrad.autograd.size import Size
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import Device as device
+from tapegrad.nn.functional import (
+    adaptive_avg_pool1d, avg_pool1d, bilinear, channel_shuffle, constant_pad_nd, conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d,
+    cosine_similarity, group_norm, layer_norm, max_pool1d, max_pool2d, max_pool3d, pairwise_distance, pixel_shuffle, pixel_unshuffle, rms_norm,
+)
 
 __version__ = "0.1.0"

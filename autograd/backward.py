@@ -50,7 +50,8 @@ def _given_seed(root: Tensor, grad: Tensor, i: int, graph: bool) -> Any:
         seed: Any = grad if grad._array.dtype == root._array.dtype else grad.to(root.dtype)
         return seed.conj() if seed._array.dtype.kind == "c" else seed
     array = grad._array if grad._array.dtype is root._array.dtype else grad._array.astype(root._array.dtype)
-    return array.conj() if array.dtype.kind == "c" else array
+    # A view: the array is the caller's, and nobody may take it over.
+    return array.conj() if array.dtype.kind == "c" else array[...]
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
@@ -98,16 +99,16 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
     targets = _tuple(inputs)
     if not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    wanted = {_target(t, "One of the differentiated Tensors does not require grad"): t for t in targets}
+    wanted = {_target(t, "One of the differentiated Tensors does not require grad") for t in targets}
+    for t in targets:
+        t.retain_grad()
 
     def capture(target: Any, grad: Any, graph: bool) -> None:
-        leaf = wanted[target]
-        if target is not leaf:
-            from tapegrad.autograd.hooks import after_tensor_hooks
-            grad = after_tensor_hooks(target, grad, graph)
-        tape.accumulate_grad(leaf, grad, False, graph)
+        # A non-leaf retains its gradient: its hooks have kept it.
+        if isinstance(target, Tensor):
+            tape.accumulate_grad(target, grad, False, graph)
 
-    _run(pairs, create_graph, retain, set(wanted), capture)
+    _run(pairs, create_graph, retain, wanted, capture)
 
 
 def _target(t: Tensor, otherwise: str) -> Any:
@@ -160,7 +161,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
     if len(grads) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
     if not targets:
-        raise ValueError("grad requires non-empty inputs; the list of inputs cannot be empty")
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     keys = [_target(t, "One of the differentiated Tensors does not require grad") for t in targets]
     retain = create_graph if retain_graph is None else retain_graph
     found: dict[Any, Any] = {}
@@ -171,17 +172,14 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
             if more is not None:
                 from tapegrad.autograd.hooks import run_tensor_hooks
                 d = run_tensor_hooks(more, d, graph)
-        else:
-            from tapegrad.autograd.hooks import after_tensor_hooks
-            d = after_tensor_hooks(target, d, graph)
         found[target] = d
 
     _run(_seeds_of(roots, grads, create_graph), create_graph, retain, set(keys), capture)
-    return tuple(_result(i, t, found.get(key), create_graph, bool(allow_unused), materialize_grads, found, key)
-                 for i, (t, key) in enumerate(zip(targets, keys)))
+    taken: set[int] = set()
+    return tuple(_result(i, t, found.get(key), create_graph, bool(allow_unused), materialize_grads, taken) for i, (t, key) in enumerate(zip(targets, keys)))
 
 
-def _result(i: int, t: Tensor, d: Any, graph: bool, allow_unused: bool, materialize: bool, found: dict[Any, Any], key: Any) -> Any:
+def _result(i: int, t: Tensor, d: Any, graph: bool, allow_unused: bool, materialize: bool, taken: set[int]) -> Any:
     if d is None:
         if materialize:
             return from_array(xp(t._array).zeros(t._array.shape, t._array.dtype))
@@ -194,10 +192,7 @@ def _result(i: int, t: Tensor, d: Any, graph: bool, allow_unused: bool, material
     if t._array.dtype.kind == "c":
         return from_array(tape.own_array(d.conj(), False, t._array))
     # A gradient may be a view of another, or the caller's own; what is handed out is nobody else's.
-    array = tape.own_array(d, False, t._array) if d.base is not None or _shared(found, key) else tape.own_array(d, True, t._array)
-    return from_array(array)
-
-
-def _shared(found: dict[Any, Any], key: Any) -> bool:
-    return sum(d is found[key] for d in found.values()) > 1
+    owned = d.base is None and id(d) not in taken
+    taken.add(id(d))
+    return from_array(tape.own_array(d, owned, t._array))
 

@@ -43,6 +43,37 @@ class Cell:
         return self.version - sum(stamp > seq for stamp in self.stamps or ())
 
 
+class DetachedCell(Cell):
+    """The cell of a tensor that `detach_` has cut off from its history: whoever kept the tensor before can no longer use it.
+
+    Attributes:
+        memory: the cell of the memory, which its other aliases still have.
+        detached: when it happened.
+    """
+
+    __slots__ = ("detached", "memory")
+
+    def __init__(self, memory: Cell) -> None:
+        self.memory = memory
+        self.detached = tick()
+
+    def write(self) -> None:
+        self.memory.write()
+
+    def version_at(self, seq: int) -> int:
+        return self.memory.version_at(seq)
+
+    @property
+    def written(self) -> int:  # type: ignore[override]
+        """The last write, or the detachment where that came later."""
+        return max(self.memory.written, self.detached)
+
+    @property
+    def version(self) -> int:  # type: ignore[override]
+        """As the memory's."""
+        return self.memory.version
+
+
 class InferenceCell(Cell):
     """The cell of tensors made in inference mode, which track no version."""
 

@@ -35,7 +35,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """
     if force:
         return host(self)
-    if requires_grad(self) and grad_enabled():
+    if grad_enabled() and requires_grad(self):
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     array = self._array
     if array.__class__ is not np.ndarray:

@@ -1,7 +1,7 @@
 """The node of a `Function`'s application, and the ``ctx`` through which its methods see it."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,19 +15,25 @@ if TYPE_CHECKING:
     from tapegrad.autograd.function import Function
 
 
-class Output(NamedTuple):
+class Output:
     """One of a Function's results as its node keeps it: the array alone, since the tensor holds the node."""
 
-    nr: int
-    array: Any
+    __slots__ = ("array", "nr")
+
+    def __init__(self, nr: int, array: Any) -> None:
+        self.nr = nr
+        self.array = array
 
 
-class Facts(NamedTuple):
+class Facts:
     """What must hold of a tensor's gradient."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    device: Device
+    __slots__ = ("device", "dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype, device: Device) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.device = device
 
 
 def facts_of(t: Tensor) -> Facts:
@@ -96,8 +102,8 @@ class BackwardCFunction(Node):
         to_save, saved_for_forward, dirty_tensors, non_differentiable, materialize_grads: what ``forward`` has told its ``ctx``.
     """
 
-    __slots__ = ("attributes", "count", "dirty_tensors", "inputs", "materialize_grads", "needs_input_grad", "non_differentiable", "outputs", "saved_for_forward",
-                 "several", "to_save")
+    __slots__ = ("attributes", "count", "dirty_tensors", "inputs", "materialize_grads", "needs_input_grad", "non_differentiable", "outputs",
+                 "saved_for_forward", "several", "to_save")
     frees = True
     needs_input_grad: tuple[bool, ...]
     inputs: list[Facts | None]
@@ -140,7 +146,7 @@ class BackwardCFunction(Node):
             return kept_result(self, kept.array, cell, kept.nr if self.several else None)
         if kept is not None and kept._cell is not None and kept._cell.written > self.seq:
             check_kept(self, kept)
-        return kept  # type: ignore[no-any-return]
+        return kept
 
     def apply(self, *grads: Any) -> Any:
         """Call ``backward``, or its other name ``vjp``."""
@@ -162,7 +168,7 @@ class BackwardCFunction(Node):
         if d is None:
             return from_array(backend_for(facts.device).xp.zeros(facts.shape, facts.dtype))
         t = d if graph else from_array(d if d.__class__ in ARRAYS else np.asarray(d))
-        return t.conj() if t._array.dtype.kind == "c" else t  # type: ignore[no-any-return]
+        return t.conj() if t._array.dtype.kind == "c" else t
 
     def _checked(self, results: tuple[Any, ...], graph: bool) -> tuple[Any, ...]:
         """What ``backward`` returned, for the engine: a gradient for each edge."""

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NoReturn
+from typing import Any
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import cell_of, written
 from tapegrad.autograd.function_node import BackwardCFunction, Output, facts_of
-from tapegrad.autograd.inplace import View, rebase
+from tapegrad.autograd.inplace import View, rebase, refuse_view
 from tapegrad.autograd.node import Node
 from tapegrad.autograd.runtime import make_slot
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
@@ -44,7 +44,7 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
                 if is_dirty:
                     _overwritten_input(t, node, len(tensors))
                 else:
-                    t = _result(t, made_by, node, nr, is_input, origin)
+                    t = _result(t, node, is_input, origin)
                 if t._cell is not None:
                     node.take_cell(t._cell)
         results.append(t)
@@ -86,28 +86,18 @@ class _FixedView(View):
 
     def sync(self, view: Tensor) -> bool:
         if cell_of(view).version != self.seen:
-            _stale(None, *self.replay[0][1])
+            refuse_view(view, self, "its base or another view of its base has been")
         return view._rg
-
-
-def _stale(root: Any, name: str, nr: int, origin: str) -> NoReturn:
-    """Raise torch's error for such a view, or one made from it, that has been overtaken by a write."""
-    why = ("This view is the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
-           "should replace the inplace operation by an out-of-place one." if origin == "multi" else
-           "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would "
-           "override the custom backward associated with the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by "
-           "cloning the output of the custom Function.")
-    raise RuntimeError(f"Output {nr} of {name} is a view and its base or another view of its base has been modified inplace. {why}")
 
 
 def _constant(t: Tensor, is_input: bool, is_dirty: bool) -> Tensor:
     """A result through which no gradient flows."""
     if requires_grad(t):
         return t.detach()
-    return t.view_as(t) if is_input and not is_dirty else t  # type: ignore[no-any-return]
+    return t.view_as(t) if is_input and not is_dirty else t
 
 
-def _result(t: Tensor, made_by: BackwardCFunction, node: Node, nr: int, is_input: bool, origin: str) -> Tensor:
+def _result(t: Tensor, node: Node, is_input: bool, origin: str) -> Tensor:
     """A result that `node` made. An input, or a leaf from elsewhere, keeps its own history and is returned as a view."""
     base = t._base
     if is_input or (t._node is None and t._rg):
@@ -115,9 +105,10 @@ def _result(t: Tensor, made_by: BackwardCFunction, node: Node, nr: int, is_input
         result._cell = cell_of(t)
     else:
         result = t
-    if result is not t or base is not None:
-        step = (_stale, (made_by.op_name, nr, origin), None)
-        result._base = _FixedView(t if base is None else base.root, (step,), cell_of(t).version, origin)
+    if base is not None:
+        result._base = _FixedView(base.root, base.replay, cell_of(t).version, origin)
+    elif result is not t:
+        result._base = _FixedView(t, (), cell_of(t).version, origin)
     result._node = node
     result._rg = True
     return result
@@ -147,7 +138,7 @@ def _overwritten_input(t: Tensor, node: Node, tensors: int) -> None:
 def _kept(to_save: tuple[Any, ...], results: list[Any], given: set[int]) -> tuple[Any, ...]:
     """What ``save_for_backward`` asks for, held so that the node holds no tensor that holds the node."""
     numbers = {id(t): nr for nr, t in enumerate(results) if isinstance(t, Tensor) and t._node is not None}
-    kept = []
+    kept: list[Any] = []
     for i, t in enumerate(to_save):
         if t is not None and not isinstance(t, Tensor):
             raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")

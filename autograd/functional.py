@@ -127,7 +127,7 @@ def _stacked(rows: tuple[Tensor | None, ...], output: Tensor, t: Tensor, create_
         return None
     if create_graph:
         from tapegrad.autograd.ops.join import stack
-        return stack([_zeros(t) if d is None else d for d in rows]).reshape(shape)  # type: ignore[no-any-return]
+        return stack([_zeros(t) if d is None else d for d in rows]).reshape(shape)
     space = xp(t._array)
     whole = space.zeros((len(rows), *t._array.shape), t._array.dtype)
     for j, d in enumerate(rows):
@@ -227,7 +227,7 @@ def hessian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bo
         raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
 
     def number(*arguments: Tensor) -> Tensor:
-        return _single(func(*arguments), "hessian", strict).reshape(())  # type: ignore[no-any-return]
+        return _single(func(*arguments), "hessian", strict).reshape(())
 
     def first(*arguments: Tensor) -> Tensors:
         result: Tensors = jacobian(number, arguments, create_graph=True)

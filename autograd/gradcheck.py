@@ -111,7 +111,7 @@ def _numerical(function: Callable[..., Any], inputs: tuple[Any, ...], t: Tensor,
         columns.append(change)
     if not columns:
         return [np.zeros((0, out._array.size)) if _inexact(out) else None for out in _tuple(function(*inputs))]
-    return [None if parts[0] is None else np.stack(parts) for parts in zip(*columns)]  # type: ignore[arg-type]
+    return [None if parts[0] is None else np.stack(parts) for parts in zip(*columns)]
 
 
 # ---- derivatives
@@ -202,7 +202,7 @@ def _check_fast(function: Callable[..., Any], inputs: tuple[Any, ...], options: 
         for j, product in enumerate(_vector_products(outputs[i], wanted, iter([v]), options)):
             # The real inner product of the gradient and the direction, on both sides.
             a = np.sum(product[:, 0].real * u[j].real + product[:, 0].imag * u[j].imag)
-            n = directions[j][i] @ v  # type: ignore[operator]
+            n = directions[j][i] @ v
             atol = options["atol"] * (u[j].real.sum() + u[j].imag.sum()) * v.sum()
             if not _close(a, n, options["rtol"], atol):
                 slow = _numerical(function, inputs, wanted[j], options["eps"])[i]

@@ -60,12 +60,12 @@ def _hooked(cls: type[Node]) -> type[Node]:
     def pull(self: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
         return cls.pull(self, run_tensor_hooks(self.extra, grad, graph), graph)
 
-    return type(cls.__name__, (cls,), {"__slots__": (), "pull": pull, "is_hooked": True})
+    return type(cls.__name__, (cls,), {"__slots__": (), "pull": pull, "bare": cls})
 
 
 def extra_of(node: Node) -> dict[str, Any]:
     """Where the node keeps hooks and the like; from now on it runs them."""
-    if not hasattr(type(node), "is_hooked"):
+    if node.bare is None:
         node.extra = {}
         node.__class__ = _hooked(type(node))  # type: ignore[assignment]
     return node.extra
@@ -117,13 +117,6 @@ def _keep(t: Tensor, grad: Any, graph: bool) -> None:
     t._grad = value.clone() if have is None and not graph else value if have is None else have + value
 
 
-def after_tensor_hooks(node: Node, grad: Any, graph: bool) -> Any:
-    """What a tensor's gradient becomes by its hooks, for those who take it before its node runs."""
-    if not hasattr(type(node), "is_hooked"):
-        return grad
-    return _through(list(node.extra.get("hooks", {}).values()), grad, graph)
-
-
 def _seen(grad: Any, graph: bool) -> Tensor:
     """The gradient as a user sees it: a tensor, in torch's convention for complex numbers."""
     t = grad if graph else from_array(grad if grad.__class__ in ARRAYS else np.asarray(grad))
@@ -131,6 +124,7 @@ def _seen(grad: Any, graph: bool) -> Tensor:
 
 
 def _through(hooks: list[Any], grad: Any, graph: bool) -> Any:
+    from tapegrad.autograd.conversion import type_name
     from tapegrad.autograd.grad_mode import set_grad_enabled
     value = _seen(grad, graph)
     changed = False
@@ -141,15 +135,22 @@ def _through(hooks: list[Any], grad: Any, graph: bool) -> Any:
                 continue
             if not isinstance(result, Tensor):
                 raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+            if result._array.dtype != value._array.dtype:
+                raise RuntimeError(f"hook '{_name(hook)}' has changed the type of value (was {type_name(value)} got {type_name(result)})")
             if result._array.shape != value._array.shape:
-                raise RuntimeError(f"hook '{getattr(hook, '__name__', type(hook).__name__)}' has changed the size of value")
+                raise RuntimeError(f"hook '{_name(hook)}' has changed the size of value")
             value = result
             changed = True
         if not changed:
             return grad
         if value._array.dtype.kind == "c":
             value = value.conj()
-    return value if graph else value._array
+    # What a hook returns may be somebody else's; a view says so to those who would take the array over.
+    return value if graph else value._array[...]
+
+
+def _name(hook: Any) -> str:
+    return getattr(hook, "__name__", type(hook).__name__)
 
 
 def run_leaf_hooks(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> tuple[Any, bool]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import Any, NoReturn
 
 import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import INFERENCE_CELL, Cell, cell_of, tick, written
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, gate, set_bits, state
-from tapegrad.autograd.node import Node, plain_name
+from tapegrad.autograd.node import Node, Slot, plain_name
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import ARRAYS, backend
 
@@ -43,16 +44,32 @@ class View:
         """Bring the view's node up to date with writes to the memory; returns whether it requires grad."""
         version = cell_of(view).version
         if version != self.seen:
+            self.settle()
             if requires_grad(self.root) and view._array.dtype in dtypes.INEXACT:
+                if self.origin:
+                    refuse_view(view, self, "its base or another view of its base has been")
                 before = set_bits(0)
                 try:
                     again = run(self.replay, self.root)
                 finally:
                     set_bits(before)
-                view._node = again._node
-                view._rg = again._rg
+                if again._node is not None:
+                    set_node(view, again._node)
+                else:
+                    view._node, view._rg = None, again._rg
             self.seen = version
         return view._rg
+
+    def flows(self, view: Tensor) -> bool:
+        """Whether the view requires grad, also where `sync` can only raise."""
+        if self.origin and cell_of(view).version != self.seen and view._array.dtype in dtypes.INEXACT:
+            return view._rg or requires_grad(self.root)
+        return self.sync(view)
+
+    def settle(self) -> None:
+        """A root that has itself been made a view in place (``t_()``) is replaced by what it was."""
+        while self.root._base is not None:
+            self.root = self.root._base.root
 
 
 def run(replay: tuple[tuple[Callable[..., Any], tuple[Any, ...], int | None], ...], root: Any) -> Any:
@@ -91,29 +108,37 @@ def check_writable(t: Tensor, recording: bool) -> None:
             if t._rg and t._node is None:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         else:
-            if base.origin and (recording or requires_grad(t)):
-                refuse_view(t, base)
+            if base.origin and recording:
+                refuse_view(t, base, "is being")
+            base.settle()
             root = base.root
-            if root._rg and root._node is None:
+            if root._rg and root._node is None and t._array.dtype in dtypes.INEXACT:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    array = t._array
+    check_overlap(t._array)
+
+
+def check_overlap(array: Any) -> None:
+    """Raise torch's error where an array to be written shows an element of memory twice."""
     if array.size > 1 and 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
         raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
                            "Please clone() the tensor before performing the operation.")
 
 
-def refuse_view(t: Tensor, base: View) -> None:
-    """Raise torch's error for a write to a view that autograd could not follow."""
-    made = t.grad_fn
-    what = f"Output {t.output_nr} of {plain_name(made)} is a view" if made is not None else "A view was created in no_grad mode"
+def refuse_view(t: Tensor, base: View, happening: str) -> NoReturn:
+    """Raise torch's error for a write that autograd could not follow; `happening` tells how `t` and it are related."""
+    node = t._node
+    if node is None:
+        what = f"A view was created in no_grad mode and {happening} modified inplace with grad mode enabled."
+    else:
+        what = f"Output {t.output_nr} of {plain_name(node.edges[0] if isinstance(node, Slot) else node)} is a view and {happening} modified inplace."
     if base.origin == "no_grad":
-        raise RuntimeError("A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is ambiguous "
-                           "and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the "
-                           "no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).")
+        raise RuntimeError(f"{what} Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the "
+                           "view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
+                           "want the inplace to be tracked).")
     if base.origin == "multi":
-        raise RuntimeError(f"{what} and is being modified inplace. This view is the output of a function that returns multiple views. Such functions do "
-                           "not allow the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.")
-    raise RuntimeError(f"{what} and is being modified inplace. This view was created inside a custom Function (or because an input was returned as-is) and "
+        raise RuntimeError(f"{what} This view is the output of a function that returns multiple views. Such functions do not allow the output views to be "
+                           "modified inplace. You should replace the inplace operation by an out-of-place one.")
+    raise RuntimeError(f"{what} This view was created inside a custom Function (or because an input was returned as-is) and "
                        "the autograd logic to handle view+inplace would override the custom backward associated with the custom Function, leading to "
                        "incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function.")
 
@@ -140,7 +165,7 @@ def stale_alias(t: Tensor) -> Tensor:
 def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """``function(t, *args, **kwargs)``, written into `t`; returns `t`."""
     grad_on = not (gate.on and state.bits & GRAD_OFF)
-    recording = grad_on and (any_requires_grad(args) or any_requires_grad(kwargs.values()) or requires_grad(t))
+    recording = grad_on and (t.requires_grad or any_requires_grad(args) or any_requires_grad(kwargs.values()))
     check_writable(t, recording)
     op = getattr(function, "op", None)
     if not recording:
@@ -156,16 +181,37 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
                 overwrite(function.__name__, t, function(from_array(t._array), *args, **kwargs)._array)
         written(t)
         return t
-    if op is not None and not op.reads(next(iter(op.rules))):
-        before = as_before(t, t._array)
-    else:
-        before = as_before(t, t._array.copy())
+    reads_target, keeps_result = reads_in_backward(op) if op is not None else (True, False)
+    before = as_before(t, t._array.copy() if reads_target else t._array)
     args = tuple(stale_alias(t) if a is t else a for a in args)
     result = function(before, *args, **kwargs)
     overwrite(function.__name__, t, result._array)
     written(t)
+    if result._node is None and before._rg:
+        # An op without gradients: that of what it has overwritten is zero.
+        from tapegrad.autograd.ops.common import zeros
+        result = zeros(before)
+    elif keeps_result:
+        keep_in_place(result, t)
     rebase(t, result)
     return t
+
+
+@cache
+def reads_in_backward(op: Any) -> tuple[bool, bool]:
+    """Whether a rule of `op` reads the first operand, and whether rules read the result and no operand at all."""
+    operands = list(op.rules)
+    return op.reads(operands[0]), op.reads("result") and not op.keeps and not any(map(op.reads, operands))
+
+
+def keep_in_place(result: Tensor, t: Tensor) -> None:
+    """Let the node of `result` keep the array of `t`, which now holds the same values, instead of one of its own."""
+    node = result._node
+    if node is None or result._array.dtype is not t._array.dtype:
+        return
+    node.saved = tuple([t._array if value is result._array else value for value in node.saved])
+    node.seq = tick()  # after the write
+    node.cell = t._cell
 
 
 def _direct(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -200,9 +246,6 @@ def overwrite(name: str, t: Tensor, value: Any) -> None:
 def rebase(t: Tensor, result: Tensor) -> None:
     """Give `t`, whose memory has been overwritten with `result`, the history of `result`; where it is a view, its root too."""
     if result._node is None:
-        if t._base is None:
-            t._node = None
-            t._rg = False
         return
     if result._array.dtype is not t._array.dtype:
         from tapegrad.autograd.ops.convert import cast
@@ -211,9 +254,12 @@ def rebase(t: Tensor, result: Tensor) -> None:
     if base is None:
         set_node(t, result._node)
         return
+    base.settle()
     root = base.root
     before = as_before(root, root._array) if root._rg else from_array(root._array)
     set_node(root, copy_slices_node(before, result, base.replay))
+    if t.retains_grad:
+        base.sync(t)  # the gradient of the old value is not what it retains
 
 
 def set_node(t: Tensor, node: Node) -> None:
@@ -234,23 +280,34 @@ class CopySlices(Node):
     saved_names = ("replay", "steps")
 
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
+        # Views of real memory as complex, or the other way round, show a gradient by PyTorch's convention: the conjugate of what the tape carries.
+        rest, part = self._parts(_conjugated(grad), graph)
+        return _conjugated(rest), _conjugated(part)
+
+    def _parts(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         replay, steps = self.saved
         to_before, to_value = self.edges
         # The steps repeat what was done to the root, and give views of its like only where the memory is laid out as the root's.
         if graph:
-            rest = grad.clone() if steps is None and grad._array.flags.c_contiguous else _laid_out(grad, steps)
+            rest = grad.clone() if steps is None and grad._array.flags.c_contiguous else laid_out(grad, steps)
             part = run(replay, rest).clone() if to_value is not None else None
             if to_before is not None:
                 run(replay, rest).zero_()
             return rest, part
-        rest = np.array(grad) if grad.__class__ not in ARRAYS else grad.copy() if steps is None else _laid_out(grad, steps)
+        rest = np.array(grad) if grad.__class__ not in ARRAYS else grad.copy() if steps is None else laid_out(grad, steps)
         part = run(replay, rest)
         copy = part.copy() if to_value is not None else None
         part[...] = 0
         return rest, copy
 
 
-def _laid_out(grad: Any, steps: tuple[int, ...] | None) -> Any:
+def _conjugated(grad: Any) -> Any:
+    if grad is None:
+        return None
+    return grad.conj() if (grad._array if isinstance(grad, Tensor) else grad).dtype.kind == "c" else grad
+
+
+def laid_out(grad: Any, steps: tuple[int, ...] | None) -> Any:
     """A copy with the strides `steps` in elements; None: in the order of the indices."""
     from tapegrad.autograd.ops.strided import lay_out
     if steps is None:

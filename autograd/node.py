@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tapegrad.autograd.cell import Cell
+from tapegrad.autograd.cell import Cell, DetachedCell
 from tapegrad.backends import backend
 
 
@@ -74,6 +74,8 @@ class Node:
     saved_names: tuple[str, ...] = ()
     #: the op's name
     op_name = ""
+    #: of a node that runs hooks, the class without them
+    bare: type[Node] | None = None
 
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         """The gradients of the operands, given that of the result; arrays, or Tensors that record where `graph`."""
@@ -148,6 +150,10 @@ def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | Non
 
 def check_kept(node: Node, kept: Any) -> None:
     """Raise if the kept tensor `kept` has been written since `node` was recorded (called once its cell says so)."""
+    cell = kept._cell
+    if isinstance(cell, DetachedCell) and cell.memory.written <= node.seq:
+        raise RuntimeError("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use "
+                           "out-of-place `.detach()` instead")
     producer = kept._node
     nr = producer.nr if isinstance(producer, Slot) else 0
     overwritten(node, kept._cell, kept, nr, producer.edges[0] if isinstance(producer, Slot) else producer)

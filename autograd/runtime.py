@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from tapegrad.autograd import dtypes, promotion
-from tapegrad.autograd.cell import tick
+from tapegrad.autograd.cell import cell_of, tick
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.tensor import Tensor, from_array, new, requires_grad
 from tapegrad.backends import ARRAYS, Device, backend, backend_for, is_array
@@ -234,6 +234,9 @@ def deliver(op: Op, node: Any, results: Any, source: Any, source_array: Any, arg
         if node is not None and y.dtype in dtypes.INEXACT:
             t._rg = True
             t._node = make_slot(node, nr, y.dtype)
+        elif node is not None and op.outs.__class__ is tuple and op.outs[nr] in node.saved_names:
+            # An index has no gradient, but backward reads it: it must hear of writes to it.
+            node.cell = {**(node.cell or {}), nr: cell_of(t)}
         if op.view and source is not source_array:
             aliased(op.function, t, source, source_array, args, bits, nr)
         tensors.append(t)

@@ -81,7 +81,7 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         retain: keep what the nodes have saved.
         accumulate: called as ``accumulate(leaf, grad, owned, graph)`` for each leaf whose sum is whole; `owned`: nobody else holds `grad`.
         inputs: run only what leads to these targets.
-        capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole, before it runs.
+        capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after its hooks.
     """
     waiting, needed = count([root for root, _ in roots], inputs)
     sums = Sums(graph)
@@ -95,6 +95,8 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
                 heappush(ready, (-root.seq, root))
             else:
                 finish_leaf(root, sums, accumulate, inputs, capture)
+        else:
+            waiting[root] = -waiting[root]  # what it was given has arrived
     # The node to run next, if its gradient has just been made and it is the latest: a chain then passes through no heap and no dictionary of sums.
     following: Node | None = None
     grad = None
@@ -106,15 +108,15 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
             grad = sums.take(node)
         else:
             node, following = following, None
-        if needed is not None:
-            assert inputs is not None and capture is not None
-            if node in inputs and grad is not None:
-                capture(node, grad, graph)
-            if node not in needed:
-                continue
-        given = grad
-        edges = node.edges
-        grads = node.pull(given, graph) if given is not None else (None,) * len(edges)
+        given, edges = grad, node.edges
+        if given is None:
+            grads: tuple[Any, ...] | None = (None,) * len(edges)
+        elif needed is None:
+            grads = node.pull(given, graph)
+        else:
+            given, grads = visit(node, given, graph, needed, inputs, capture)
+        if needed is not None and node not in needed:
+            continue
         if node.frees and not retain:
             node.saved = None
         for target, d in zip(edges, grads):
@@ -146,6 +148,17 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
             sums.add(following, grad, None)
             heappush(ready, (-following.seq, following))
             following = None
+
+
+def visit(node: Node, grad: Any, graph: bool, needed: set[Any], inputs: Any, capture: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A node in a pass that asks for certain gradients: its gradient, after hooks if it is asked for, and those of its operands, if it is needed."""
+    pull = type(node).pull
+    if node in inputs:
+        if node.bare is not None:
+            from tapegrad.autograd.hooks import run_tensor_hooks
+            grad, pull = run_tensor_hooks(node.extra, grad, graph), node.bare.pull
+        capture(node, grad, graph)
+    return grad, pull(node, grad, graph) if node in needed else ()
 
 
 def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Callable[[Tensor, Any, bool, bool], None],
@@ -253,6 +266,8 @@ def add_at(whole: Any, d: At) -> None:
 
 def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
     """Add `grad`, the whole of what one pass brought, to ``leaf.grad``."""
+    if not leaf._rg:  # no longer asked for
+        return
     more = getattr(leaf, "_more", None)
     if more is not None:
         from tapegrad.autograd.hooks import run_leaf_hooks
@@ -264,16 +279,16 @@ def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
     with _leaf_lock:
         have = getattr(leaf, "_grad", None)
         if graph:
-            leaf._grad = grad if have is None else have + grad
+            leaf._grad = own_copy(grad, leaf._array) if have is None else have + grad
         elif have is None:
             leaf._grad = from_array(own_array(grad, owned, leaf._array))
         else:
+            if have._base is not None:
+                from tapegrad.autograd.inplace import check_overlap
+                check_overlap(have._array)
             array = have._array
-            if array.shape == grad.shape and have._node is None:
-                array += grad
-                written(have)
-            else:
-                leaf._grad = from_array(array + grad)
+            array += grad
+            written(have)
     if more is not None:
         from tapegrad.autograd.hooks import run_post_accumulate_hooks
         run_post_accumulate_hooks(leaf)
@@ -283,8 +298,24 @@ def own_array(grad: Any, owned: bool, like: Any) -> Any:
     """`grad` as an array that nobody else holds, laid out as the leaf's array where that is dense."""
     if grad.__class__ not in ARRAYS:
         return np.asarray(grad)
-    if owned and grad.flags.c_contiguous and like.flags.c_contiguous:
+    if like.flags.c_contiguous:
+        return grad if owned and grad.flags.c_contiguous else grad.copy(order="C")
+    if owned and grad.strides == like.strides:
         return grad
-    if like.flags.c_contiguous or not like.flags.f_contiguous:
-        return grad.copy(order="C")
-    return grad.copy(order="F")
+    axes = dense_order(like)
+    return grad.copy(order="C") if axes is None else grad.transpose(axes).copy(order="C").transpose(np.argsort(axes).tolist())
+
+
+def own_copy(grad: Tensor, like: Any) -> Tensor:
+    """`grad` as a tensor that nobody else holds, recorded; laid out as `own_array` does."""
+    from tapegrad.autograd.inplace import laid_out
+    if like.flags.c_contiguous or dense_order(like) is None:
+        return grad.clone() if grad._array.flags.c_contiguous else laid_out(grad, None)
+    return laid_out(grad, tuple([step // like.itemsize for step in like.strides]))
+
+
+def dense_order(array: Any) -> tuple[int, ...] | None:
+    """The order of the dimensions in which the elements fill a piece of memory, or None if they do not."""
+    strides = array.strides
+    axes = tuple(sorted(range(array.ndim), key=lambda i: -strides[i]))
+    return axes if array.transpose(axes).flags.c_contiguous else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.cell import INFERENCE_CELL, Cell, cell_of
+from tapegrad.autograd.cell import INFERENCE_CELL, Cell, DetachedCell, cell_of
 from tapegrad.autograd.gate import INFERENCE, state
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.size import Size, size_of
@@ -142,7 +142,7 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow into this tensor; may be set on leaves."""
-        return self._rg if self._base is None else self._base.sync(self)
+        return self._rg if self._base is None else self._base.flows(self)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -255,6 +255,9 @@ class Tensor:
             raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and "
                                "gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on these "
                                "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.")
+        if self._node is not None:
+            self._cell = DetachedCell(cell_of(self))
+            getattr(self, "_more", {}).pop("retains_grad", None)
         self._node = None
         self._rg = False
         return self

@@ -148,9 +148,11 @@ class _Writer:
             self.add("        no_derivative(self)")
             return
         if self.saved:
+            # Read once: another thread may free it in between.
+            self.add("        saved = self.saved")
             if self.frees:
-                self.add("        if self.saved is None: freed(self)")
-            self.add(f"        {', '.join(self.saved)}{',' if len(self.saved) == 1 else ''} = self.saved")
+                self.add("        if saved is None: freed(self)")
+            self.add(f"        {', '.join(self.saved)}{',' if len(self.saved) == 1 else ''} = saved")
         for x in self.kept:
             self._check_operand(x)
         for r in self.kept_results:
@@ -191,9 +193,11 @@ class _Writer:
 
     def _check_result(self, r: str) -> None:
         if not self.many:
+            # Where only some of the rules read it, it may not have been kept.
+            kept = "" if len(self._users(r)) == len(self.differentiable) else "result is not None and "
             self.add("        cell = self.cell",
-                     "        if cell is not None and cell.written > self.seq: overwritten(self, cell, result, 0, self)",
-                     "        if graph: result = kept_result(self, result, cell)")
+                     f"        if {kept}cell is not None and cell.written > self.seq: overwritten(self, cell, result, 0, self)",
+                     f"        if {kept}graph: result = kept_result(self, result, cell)")
             return
         nr = self.op.outs.index(r)
         self.add(f"        cell = self.cell and self.cell.get({nr})",
@@ -378,8 +382,13 @@ class _Writer:
         value = {"result": "y", "results": "results"}.get(name, name)
         if name in self.facts:
             operand, _, fact = name.rpartition("_")
-            return f"None if {operand} is None else {self.raw[operand]}.{fact}" if operand in self.names.get("optional", ()) else f"{self.raw[operand]}.{fact}"
-        if self.many and isinstance(self.op.outs, tuple) and name in (*self.op.outs, *self.op.keeps):
+            value = f"{self.raw[operand]}.{fact}"
+            if operand in self.names.get("optional", ()):
+                value = f"None if {operand} is None else {value}"
+            if self.op.types != "free":
+                return value
+            # The operand may be a number.
+        elif self.many and isinstance(self.op.outs, tuple) and name in (*self.op.outs, *self.op.keeps):
             value = f"results[{(*self.op.outs, *self.op.keeps).index(name)}]"
         if name in self.plain:
             return value

@@ -60,8 +60,8 @@ class Contender:
         if not tracing:
             tracemalloc.start()
         try:
+            gc.collect()  # before the warm-up: a collection also empties the caches of freed objects that Python keeps
             (warm_up or run)()
-            gc.collect()
             before = tracemalloc.get_traced_memory()[0]
             tracemalloc.reset_peak()
             run()
@@ -74,9 +74,9 @@ class Contender:
     def _memory_on_cuda(self, run: Callable[[], Any], warm_up: Callable[[], Any]) -> tuple[int, int]:
         source: Any = backend_for(Device(self.device)) if self.ours else self.lib.cuda
         device: Any = Device(self.device) if self.ours else self.device
+        gc.collect()
         warm_up()
         self.synchronize()
-        gc.collect()
         with _hooks_removed() if self.ours else contextlib.nullcontext():
             source.reset_peak_memory_stats(device)
             before = source.memory_allocated(device)

@@ -139,7 +139,7 @@ def _probe(workload: Workload, contenders: Sequence[Contender], plan: Plan) -> t
 
 def _failure(workload: Workload, contender: Contender, variant: str, error: Exception) -> str:
     who = f"{contender.name} {variant}".rstrip()
-    return f"{workload.name}: {who} on {contender.device}: {error.__class__.__name__}: {error}"
+    return f"{workload.name}: {who} on {contender.device}: {error.__class__.__name__}: {' '.join(str(error).split())}"
 
 
 def time_calls(step: Callable[[], Any], loops: int, contender: Contender) -> float:

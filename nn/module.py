@@ -1,7 +1,6 @@
 """`Module`: parameters, buffers and other modules under names, and a `forward`."""
 from __future__ import annotations
 
-
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 

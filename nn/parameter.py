@@ -84,3 +84,6 @@ class Buffer(Tensor, metaclass=_BufferType):
         t.__dict__["_is_buffer"] = True
         t.__dict__["persistent"] = persistent
         return t
+
+
+__all__ = ["Buffer", "Parameter"]

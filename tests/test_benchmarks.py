@@ -282,6 +282,7 @@ def test_workloads_compute_what_torch_computes(name, cpu):
             np.testing.assert_allclose(mine, torchs, rtol=2e-4, atol=2e-4 * max(1.0, np.abs(torchs).max(initial=0.0)))
 
 
+@pytest.mark.slow
 def test_pytest_benchmark_suite_collects_every_workload():
     pytest.importorskip("pytest_benchmark")
     command = [sys.executable, "-m", "pytest", "benchmarks", "--collect-only", "-q", "-p", "no:cacheprovider"]

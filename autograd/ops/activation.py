@@ -32,7 +32,7 @@ def _zero(dtype: np.dtype) -> np.ndarray:
 
 # ---- relu and its kin
 
-@op(input=lambda grad, result: _relu_back(grad, result), kind="elementwise", method=True, inplace=True, inplace_fn=lambda a: xp(a).maximum(a, 0, a))
+@op(input=lambda grad, result: _relu_back(grad, result), kind="elementwise", method=True, inplace=True, inplace_fn=lambda a: xp(a).maximum(a, 0, out=a))
 def relu(input: Any) -> Any:
     """Elementwise ``max(input, 0)``. Its derivative at 0 is 0.
 
@@ -58,7 +58,7 @@ def _relu_back(input: Any, output: Any) -> Any:
     return keep.__wrapped__(input, mask)  # type: ignore[attr-defined]
 
 
-@op(input=lambda grad, input, negative_slope: choose(input > 0, grad, grad * negative_slope), kind="elementwise")
+@op(input=lambda grad, input, negative_slope: choose(input > 0, grad, grad * negative_slope), kind="elementwise", public=False)
 @in_float32
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
     """`input` where it is positive, `negative_slope` times it elsewhere.
@@ -116,7 +116,7 @@ def prelu(input: Any, weight: Any) -> Any:
     return _prelu(input, _broadcast_weight(input, weight))
 
 
-@op(input=lambda grad, input, threshold: keep(grad, ~(input <= threshold)), kind="elementwise", inplace=False)
+@op(input=lambda grad, input, threshold: keep(grad, ~(input <= threshold)), kind="elementwise")
 def threshold(input: Any, threshold: float, value: float) -> Any:
     """`input` where it is greater than `threshold`, `value` elsewhere.
 
@@ -133,7 +133,7 @@ def threshold(input: Any, threshold: float, value: float) -> Any:
     return choose.__wrapped__(input <= threshold, xp(input).full((), value, input.dtype), input)  # type: ignore[attr-defined]
 
 
-@op(input=lambda grad, input, min_val, max_val: keep(grad, (input > min_val) & (input < max_val)), kind="elementwise")
+@op(input=lambda grad, input, min_val, max_val: keep(grad, (input > min_val) & (input < max_val)), kind="elementwise", public=False)
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """`input` held within two numbers; no gradient passes at the bounds.
 
@@ -151,7 +151,7 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     return clipped(input, min_val, max_val)
 
 
-@composite()
+@composite(public=False)
 def relu6(input: Any) -> Any:
     """``min(max(input, 0), 6)``; no gradient passes at the bounds.
 
@@ -167,7 +167,7 @@ def relu6(input: Any) -> Any:
     return hardtanh(input, 0.0, 6.0)
 
 
-@op(input=lambda grad, input: keep(grad * (1 / 6), (input > -3) & (input < 3)), kind="elementwise")
+@op(input=lambda grad, input: keep(grad * (1 / 6), (input > -3) & (input < 3)), kind="elementwise", public=False)
 @in_float32
 def hardsigmoid(input: Any) -> Any:
     """``input / 6 + 1/2``, held within 0 and 1.
@@ -188,7 +188,7 @@ def _hardswish_rule(grad: Any, input: Any) -> Any:
     return choose(input >= 3, grad, keep(grad * (input * (1 / 3) + 0.5), input > -3))
 
 
-@op(input=lambda grad, input: _hardswish_rule(grad, input), kind="elementwise")
+@op(input=lambda grad, input: _hardswish_rule(grad, input), kind="elementwise", public=False)
 @in_float32
 def hardswish(input: Any) -> Any:
     """``input * hardsigmoid(input)``.
@@ -358,7 +358,7 @@ def _silu_derived(g: Any, x: Any) -> Any:
     return slope
 
 
-@op(input=lambda grad, input: _silu_back(grad, input), kind="elementwise", types="float")
+@op(input=lambda grad, input: _silu_back(grad, input), kind="elementwise", types="float", public=False)
 @in_float32
 def silu(input: Any) -> Any:
     """``input * sigmoid(input)``.
@@ -392,7 +392,7 @@ def _elu_rule(grad: Any, input: Any, alpha: float, scale: float, input_scale: fl
     return choose(input > 0, grad * scale if scale != 1 else grad, lower)
 
 
-@op(input=lambda grad, input, alpha, scale, input_scale: _elu_rule(grad, input, alpha, scale, input_scale), kind="elementwise")
+@op(input=lambda grad, input, alpha, scale, input_scale: _elu_rule(grad, input, alpha, scale, input_scale), kind="elementwise", public=False)
 @in_float32
 def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
     """`input` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
@@ -505,7 +505,7 @@ def _mish_rule(grad: Any, input: Any) -> Any:
     return grad * (t + input * sigmoid(input) * ((1 - t) * (1 + t)))
 
 
-@op(input=lambda grad, input: _mish_rule(grad, input), kind="elementwise")
+@op(input=lambda grad, input: _mish_rule(grad, input), kind="elementwise", public=False)
 @in_float32
 def mish(input: Any) -> Any:
     """``input * tanh(softplus(input))``.

@@ -10,6 +10,7 @@ from tapegrad.autograd import dtypes, promotion
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import alias
 from tapegrad.autograd.ops.convert import cast
+from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.precision import is_half
 from tapegrad.autograd.ops.select import keep
 from tapegrad.autograd.tensor import Tensor
@@ -169,7 +170,7 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
     if _by_tensor(min) or _by_tensor(max):
         # Numbers beside tensors become tensors too.
         return _clamp_by_tensors(input, min, max, out=out)
-    dtype = getattr(input, "_array", input).dtype
+    dtype = raw(input).dtype
     if dtype.kind not in "fV":
         input = _promoted(input, dtype, min, max)
     return clamp_by_numbers(input, min, max, out=out)

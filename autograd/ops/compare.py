@@ -189,7 +189,7 @@ def isneginf(input: Any) -> Any:
     return input == -np.inf
 
 
-@op(input=None, other=None, kind="general", types="same", method=True)
+@op(input=None, other=None, kind="elementwise", types="same", method=True)
 def isclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Whether elements differ by at most ``atol + rtol * abs(other)``.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.precision import category
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
@@ -246,6 +247,10 @@ def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
         tensor([2.+0.j])
     """
     from tapegrad.autograd.ops.trigonometry import cos, sin
+    first, second = raw(abs).dtype, raw(angle).dtype
+    if first != second:
+        raise RuntimeError(f"Expected object of scalar type {dtypes.of(first).scalar_type} but got scalar type {dtypes.of(second).scalar_type} for second "
+                           "argument")
     result = complex(abs * cos(angle), abs * sin(angle))
     if out is None:
         return result

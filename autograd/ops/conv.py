@@ -304,7 +304,8 @@ def _check(name: str, input: Any, weight: Any, bias: Any, dims: int, stride: tup
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     if w.shape[0] % groups:
-        raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size [{list(w.shape)}] instead")
+        raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
+                           f"[{list(w.shape)}] instead")
     batched = x.ndim == dims + 2
     channels = x.shape[1 if batched else 0]
     wanted = w.shape[0] if transposed else w.shape[1] * groups
@@ -321,7 +322,8 @@ def _check(name: str, input: Any, weight: Any, bias: Any, dims: int, stride: tup
             raise RuntimeError(f"Given {'transposed=1, ' if transposed else ''}weight of size {list(w.shape)}, expected bias to be 1-dimensional with {out} "
                                f"elements, but got bias of size {list(b.shape)} instead")
         if b.dtype != x.dtype:
-            raise RuntimeError(f"Input type ({dtypes.of(x.dtype).scalar_type.lower()}) and bias type ({dtypes.of(b.dtype).scalar_type.lower()}) should be the same")
+            given, other = (dtypes.of(a.dtype).scalar_type.lower() for a in (x, b))
+            raise RuntimeError(f"Input type ({given}) and bias type ({other}) should be the same")
     return batched
 
 

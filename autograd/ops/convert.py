@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.memory_format import contiguous_format, is_ordered, order_of, ordered, preserve_format
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.dims import c_name, raw
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import CPU, Device, backend, backend_for, xp
@@ -19,8 +21,8 @@ def cast(input: Any, dtype: np.dtype) -> Any:
     """`input` with elements of the NumPy dtype `dtype`; a real result takes the real part."""
     if input.dtype.kind == "c" and dtype.kind not in "cb":
         input = input.real
-    if dtype.kind in "iu" and input.dtype.kind in "fV" and isinstance(input, (np.ndarray, np.generic)):
-        with np.errstate(invalid="ignore"):  # nan and inf become some integer, as in torch
+    if (dtype.itemsize < input.dtype.itemsize or dtype.kind in "iu") and input.dtype.kind in "fcV" and isinstance(input, (np.ndarray, np.generic)):
+        with np.errstate(all="ignore"):  # too large a number becomes inf, inf and nan some integer, as in torch
             return input.astype(dtype)
     return input.astype(dtype)
 
@@ -38,7 +40,7 @@ def _transfer(input: Any, device: Device, source: Device | None) -> Any:
 
 def transfer(input: Any, device: Device) -> Any:
     """`input`, a tensor or an array, copied to `device`."""
-    array = getattr(input, "_array", input)
+    array = raw(input)
     return _transfer(input, device, backend(array).device_of(array))
 
 
@@ -57,33 +59,38 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
 
     Args:
         input: any tensor.
+        memory_format: another order in memory.
 
     Example:
         >>> import tapegrad
         >>> tapegrad.ones(2).clone()
         tensor([1., 1.])
     """
+    if memory_format is not None and memory_format is not preserve_format:
+        return ordered(input, memory_format)
     return input.copy() if input.flags.c_contiguous else input.copy(order="K")
 
 
-@op(input=lambda grad: grad, kind="linear", name="clone", public=False)
-def _in_order(input: Any) -> Any:
-    return input.copy(order="C")
-
-
-@composite(method=True, public=False)
+@composite(method=True)
 def contiguous(input: Any, memory_format: Any = None) -> Any:
     """The tensor itself where its elements lie in memory in the order of their indices, else a copy in which they do.
 
     Args:
         input: any tensor.
+        memory_format: another order in memory.
 
     Example:
         >>> import tapegrad
         >>> tapegrad.ones(2, 3).t().contiguous().stride()
         (2, 1)
     """
-    return input if getattr(input, "_array", input).flags.c_contiguous else _in_order(input)
+    array = raw(input)
+    if memory_format is None:
+        return input if array.flags.c_contiguous else clone(input, memory_format=contiguous_format)
+    if memory_format is preserve_format:
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
+    order_of(array, memory_format)
+    return input if is_ordered(array, memory_format) else clone(input, memory_format=memory_format)
 
 
 @op(input=None, public=False)
@@ -159,12 +166,12 @@ def fill(input: Any, value: Any) -> Any:
     if getattr(value, "ndim", 0):
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     if input.dtype.kind != "c" and (value.__class__ is complex or getattr(value, "dtype", input.dtype).kind == "c"):
-        raise RuntimeError(f"value cannot be converted to type {dtypes.of(input.dtype).name} without overflow")
+        raise RuntimeError(f"value cannot be converted to type {c_name(input.dtype)} without overflow")
     result = xp(input).empty(input.shape, input.dtype)
     try:
         result[...] = value
     except OverflowError:
-        raise RuntimeError(f"value cannot be converted to type {dtypes.of(input.dtype).name} without overflow") from None
+        raise RuntimeError(f"value cannot be converted to type {c_name(input.dtype)} without overflow") from None
     return result
 
 
@@ -214,6 +221,7 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, other: T
         other: the other tensor, by name.
         non_blocking: accepted; copies between devices are ordered by the device itself.
         copy: copy even where nothing changes.
+        memory_format: another order in memory.
 
     Raises:
         RuntimeError: the device cannot be had.
@@ -238,9 +246,12 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, other: T
     copy = flags[1] if len(flags) > 1 else copy
     if other is not None:
         dtype, device = other._array.dtype, other.device
-    if dtype is None and device is None and not copy:
-        return self
-    return to_place(self, None if dtype is None else dtypes.numpy_dtype(dtype), None if device is None else Device(device), copy)
+    result = self
+    if dtype is not None or device is not None or copy:
+        result = to_place(self, None if dtype is None else dtypes.numpy_dtype(dtype), None if device is None else Device(device), copy)
+    if memory_format is not None and memory_format is not preserve_format:
+        result = contiguous(result, memory_format)
+    return result
 
 
 def cpu(self: Tensor, memory_format: Any = None) -> Tensor:

@@ -10,6 +10,7 @@ from tapegrad.autograd.cell import INFERENCE_CELL
 from tapegrad.autograd.defaults import default_device
 from tapegrad.autograd.gate import INFERENCE, gate, state
 from tapegrad.autograd.op import composite
+from tapegrad.autograd.ops.dims import c_name
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import Device, backend, backend_for, is_array, xp
 
@@ -33,13 +34,13 @@ def place(device: Any) -> Device:
     return device if isinstance(device, Device) else Device(device)
 
 
-def size_of(size: tuple[Any, ...], named: Any = None) -> tuple[int, ...]:
+def size_of(size: tuple[Any, ...], named: Any = None, function: str = "zeros") -> tuple[int, ...]:
     """The shape that ``(2, 3)``, ``((2, 3),)`` or ``size=(2, 3)`` means."""
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = tuple(size[0])
     elif not size:
         if named is None:
-            raise TypeError('missing 1 required positional arguments: "size"')
+            raise TypeError(f'{function}() missing 1 required positional arguments: "size"')
         size = tuple(named)
     shape = tuple([n if n.__class__ is int else _dimension(n) for n in size])
     for n in shape:
@@ -109,7 +110,7 @@ def _wrapped(data: Any, dtype: np.dtype) -> np.ndarray:
     except OverflowError:
         raise ValueError("Overflow when unpacking long long") from None
     if dtype.kind != "u" or abs(wide).max() > np.iinfo(dtype).max:
-        raise RuntimeError(f"value cannot be converted to type {dtypes.of(dtype).name} without overflow")
+        raise RuntimeError(f"value cannot be converted to type {c_name(dtype)} without overflow")
     return wide.astype(dtype)
 
 
@@ -135,7 +136,7 @@ def _refuse_items(data: Any, inside: bool = False) -> None:
     if isinstance(data, (list, tuple)):
         for item in data:
             _refuse_items(item, True)
-    elif isinstance(data, (str, bytes)) or inside and not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic)):
+    elif isinstance(data, (str, bytes)) or (inside and not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic))):
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     elif not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic)):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
@@ -313,7 +314,7 @@ def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layo
         >>> tapegrad.ones(2, dtype=tapegrad.int64)
         tensor([1, 1])
     """
-    return _no_out(out, _filled("ones", size_of(sizes, size), dtype, device, requires_grad))
+    return _no_out(out, _filled("ones", size_of(sizes, size, "ones"), dtype, device, requires_grad))
 
 
 @composite()
@@ -333,7 +334,7 @@ def empty(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
         >>> tapegrad.empty(2, 3).shape
         torch.Size([2, 3])
     """
-    return _no_out(out, _filled("empty", size_of(sizes, size), dtype, device, requires_grad))
+    return _no_out(out, _filled("empty", size_of(sizes, size, "empty"), dtype, device, requires_grad))
 
 
 def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -455,7 +456,7 @@ def number_of(value: Any, function: str, name: str, position: int) -> Any:
 
 def _full(size: tuple[int, ...], value: Any, dtype: np.dtype, where: Device, requires_grad: bool) -> Tensor:
     if isinstance(value, complex) and dtype.kind != "c":
-        raise RuntimeError(f"value cannot be converted to type {dtypes.of(dtype).name} without overflow")
+        raise RuntimeError(f"value cannot be converted to type {c_name(dtype)} without overflow")
     there = backend_for(where)
     with there.use(where):
         array = there.xp.empty(size, dtype)

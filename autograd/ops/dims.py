@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tapegrad.autograd.tensor import Tensor
+
 
 def wrap(dim: Any, ndim: int) -> int:
     """`dim` counted from the front; a tensor without dimensions is taken for one with a single dimension, as torch does.
@@ -59,4 +61,10 @@ def _size(n: Any) -> int:
 
 def raw(input: Any) -> Any:
     """The array of a tensor; an array as it is."""
-    return getattr(input, "_array", input)
+    return input._array if isinstance(input, Tensor) else input  # arrays of other backends may have an `_array` of their own
+
+
+def c_name(dtype: Any) -> str:
+    """A dtype as torch names it where a number does not fit: by its type in C++."""
+    name = dtype.name
+    return {"float32": "float", "float64": "double", "bool": "bool", "uint8": "uint8"}.get(name, f"{name}_t" if name.startswith(("int", "uint")) else name)

@@ -8,6 +8,7 @@ import numpy as np
 from tapegrad.autograd import inplace
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import alias, zeros
+from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.precision import in_float32
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
@@ -271,7 +272,7 @@ def positive(input: Any) -> Any:
         >>> tapegrad.positive(tapegrad.tensor([1.0, -2.0]))
         tensor([ 1., -2.])
     """
-    if getattr(input, "_array", input).dtype.kind == "b":
+    if raw(input).dtype.kind == "b":
         raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
     return input
 

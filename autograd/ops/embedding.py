@@ -8,7 +8,7 @@ import numpy as np
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.node import At
-from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.op import op
 from tapegrad.autograd.ops.precision import wide
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend, xp
@@ -43,7 +43,6 @@ def _embedding(weight: Any, indices: Any, padding_idx: int | None, scale_grad_by
     return weight.take(indices, axis=0)
 
 
-@composite()
 def embedding(input: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
               scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
     """Rows of a table by number.

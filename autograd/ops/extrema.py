@@ -8,7 +8,7 @@ import numpy as np
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.along import put_along
 from tapegrad.autograd.ops.bounds import maximum, minimum
-from tapegrad.autograd.ops.dims import wrap
+from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.ops.reduce import axes, expand_reduced, kept_dims
 from tapegrad.autograd.return_types import return_type
 from tapegrad.backends import xp
@@ -135,7 +135,8 @@ def store_pair(name: str, out: Any, results: Any) -> Any:
     return return_type(f"{name}_out", type(results)._fields)(stored) if hasattr(results, "_fields") else tuple(stored)
 
 
-def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Any, dim: Any, keepdim: bool, other: Any, axis: Any, keepdims: bool | None, out: Any) -> Any:
+def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Any, dim: Any, keepdim: bool, other: Any, axis: Any, keepdims: bool | None,
+            out: Any) -> Any:
     """The three functions that go by the name of max (or min)."""
     dim = dim if axis is None else axis
     keepdim = keepdim if keepdims is None else keepdims
@@ -275,7 +276,7 @@ def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False, out: Any = No
         >>> tapegrad.aminmax(tapegrad.tensor([2.0, 1.0, 3.0])).max
         tensor(3.)
     """
-    array = getattr(input, "_array", input)
+    array = raw(input)
     if not array.size:
         check_not_empty("aminmax", array.shape, dim)
     dims = () if dim is None else dim

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.memory_format import is_ordered
 from tapegrad.autograd.ops.dims import wrap
 from tapegrad.autograd.size import size_of
 from tapegrad.autograd.tensor import Tensor
@@ -118,12 +119,17 @@ def storage_offset(self: Tensor) -> int:
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     """Whether the elements lie in memory in the order of their indices, without gaps.
 
+    Args:
+        memory_format: another order.
+
     Example:
         >>> import tapegrad
         >>> tapegrad.ones(2, 3).is_contiguous(), tapegrad.ones(2, 3).t().is_contiguous()
         (True, False)
     """
-    return self._array.flags.c_contiguous or not self._array.size
+    if memory_format is None:
+        return self._array.flags.c_contiguous  # type: ignore[no-any-return]
+    return is_ordered(self._array, memory_format) or not self._array.size
 
 
 def get_device(self: Tensor) -> int:

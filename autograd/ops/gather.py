@@ -10,9 +10,9 @@ import numpy as np
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.dims import raw, wrap
+from tapegrad.autograd.ops.dims import c_name, raw, wrap
 from tapegrad.autograd.ops.index import FULL, advanced, gather_by
-from tapegrad.autograd.ops.shape import _expand_core, _reshape_core, common_shape, expanded_shape
+from tapegrad.autograd.ops.shape import _expand_core, _reshape_core, common_shape
 from tapegrad.autograd.ops.strided import diagonal
 from tapegrad.autograd.size import Size
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
@@ -423,7 +423,11 @@ def _check_source(name: str, input: Any, dim: Any, index: Any, source: Any) -> i
     if input.dtype != source.dtype:
         raise RuntimeError(f"index_copy_(): self and source expected to have the same dtype, but got (self) {_kind(input)} and (source) {_kind(source)}"
                            if name == "index_copy" else f"{name}_(): self ({_kind(input)}) and source ({_kind(source)}) must have the same scalar type")
-    if (source.shape[:dim] + source.shape[dim + 1:] != input.shape[:dim] + input.shape[dim + 1:]) or (not input.ndim and source.size != 1):
+    theirs, ours = source.shape[:dim] + source.shape[dim + 1:], input.shape[:dim] + input.shape[dim + 1:]
+    if name == "index_copy" and theirs != ours:
+        raise RuntimeError("index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+                           f"{' '.join(map(str, ours))} at dimension {dim} and source slice shape: {' '.join(map(str, theirs))} at dimension {dim}.")
+    if theirs != ours or (not input.ndim and source.size != 1):
         raise RuntimeError("source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
                            f"{list(input.shape)} source.shape = {list(source.shape)}")
     return dim
@@ -519,7 +523,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     result = _at_least_1d(input.copy(order="C"))
     if not hasattr(value, "ndim"):
         if isinstance(value, complex) and result.dtype.kind != "c":
-            raise RuntimeError(f"value cannot be converted to type {dtypes.of(result.dtype).name} without overflow")
+            raise RuntimeError(f"value cannot be converted to type {c_name(result.dtype)} without overflow")
         value = xp(result).full((), value, result.dtype)
     result[_items(result, dim, index)] = value
     return result.reshape(input.shape)

@@ -14,7 +14,7 @@ from tapegrad.autograd.cell import written
 from tapegrad.autograd.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.node import At
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.dims import integer, raw, wrap
+from tapegrad.autograd.ops.dims import c_name, integer, raw, wrap
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import ARRAYS, backend, xp
@@ -277,7 +277,7 @@ def getitem(self: Any, index: Any) -> Any:
 def _torch_error(error: IndexError, index: Any, indexed: Any) -> IndexError:
     """NumPy's IndexError in torch's words."""
     text = str(error)
-    if "too many indices" in text and not getattr(indexed, "_array", indexed).ndim:
+    if "too many indices" in text and not raw(indexed).ndim:
         return IndexError(_ZERO_DIM)
     if text.startswith("too many indices for array"):
         return IndexError(f"too many indices for tensor of dimension {getattr(indexed, '_array', indexed).ndim}")
@@ -355,7 +355,7 @@ def _value_beside(value: Any, array: Any) -> Any:
     """What is to be written, as an array beside `array` or a number."""
     if isinstance(value, (bool, int, float, complex, np.generic)):
         if isinstance(value, (complex, np.complexfloating)) and array.dtype.kind != "c":
-            raise RuntimeError(f"value cannot be converted to type {dtypes.of(array.dtype).name} without overflow")
+            raise RuntimeError(f"value cannot be converted to type {c_name(array.dtype)} without overflow")
         return value
     if isinstance(value, (list, tuple, np.ndarray)):
         from tapegrad.autograd.ops.creation import host_array
@@ -408,7 +408,7 @@ def _assign(target: Any, value: Any) -> None:
     try:
         target[...] = value
     except OverflowError:
-        raise RuntimeError(f"value cannot be converted to type {target.dtype} without overflow") from None
+        raise RuntimeError(f"value cannot be converted to type {c_name(target.dtype)} without overflow") from None
     except ValueError:
         from tapegrad.autograd.ops.shape import expanded_shape
         shape = list(value.shape)
@@ -430,8 +430,11 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
             value = value.to(self.device)
             given = value._array
         if given.dtype != array.dtype:
-            raise RuntimeError(f"Index put requires the source and destination dtypes match, got {dtypes.of(array.dtype).scalar_type} for the destination and "
-                               f"{dtypes.of(given.dtype).scalar_type} for the source.")
+            if given.ndim or lone_mask(arrays, array.ndim) is None:
+                raise RuntimeError(f"Index put requires the source and destination dtypes match, got {dtypes.of(array.dtype).scalar_type} for the destination "
+                                   f"and {dtypes.of(given.dtype).scalar_type} for the source.")
+            value = value.to(dtypes.of(array.dtype))
+            given = value._array
     else:
         given = value = _value_beside(value, array)
     if not hasattr(given, "ndim") or isinstance(given, np.generic):
@@ -611,10 +614,7 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
                            f"{dtypes.of(given.dtype).scalar_type} for the source.")
     try:
         parts = parse(tuple([FULL if i is None else i for i in indices]), array, True)
-        if not parts.arrays:
-            raise RuntimeError("at least one index must be a tensor")
-        if parts.basic is not None:
-            # An index without dimensions: as one of a single item.
+        if parts.basic is not None:  # an index without dimensions: as one of a single item
             parts = parse(tuple([i.reshape(1) if isinstance(i, Tensor) and not i.ndim else FULL if i is None else i for i in indices]), array, True)
         index = advanced(parts.arrays)
         return (_put_add if accumulate else _put)(input, index, values)

@@ -24,28 +24,54 @@ def _along(dim: int, i: Any) -> tuple[Any, ...]:
 # ---- putting together
 
 
-@op(tensors=each(lambda grad, tensors_shape, dim: _cat_back(grad, tensors_shape, dim)), types="promote")
-def cat(tensors: Any, dim: int = 0) -> Any:
-    """Tensors one after the other along a dimension.
-
-    Args:
-        tensors: a list of tensors whose shapes agree in the other dimensions; their dtypes are promoted.
-        dim: the dimension.
-
-    Raises:
-        RuntimeError: the shapes do not agree, or there is no tensor.
-
-    Example:
-        >>> import tapegrad
-        >>> tapegrad.cat([tapegrad.zeros(2), tapegrad.ones(1)])
-        tensor([0., 0., 1.])
-    """
+@op(tensors=each(lambda grad, tensors_shape, dim: _cat_back(grad, tensors_shape, dim)), types="promote", name="cat", public=False)
+def _cat(tensors: Any, dim: int = 0) -> Any:
     try:
         return xp(tensors[0]).concatenate(tensors, axis=dim)
     except ValueError:  # a wrong shape, a wrong dimension, or empty vectors, which torch leaves out
         kept = _kept(tensors)
         dim = _cat_dim(kept, dim, tensors)
         return xp(kept[0]).concatenate(kept, axis=dim)
+
+
+_cat_core = _cat.op.core  # type: ignore[attr-defined]
+
+
+@composite()
+def cat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> Any:
+    """Tensors one after the other along a dimension.
+
+    Args:
+        tensors: a list of tensors whose shapes agree in the other dimensions; their dtypes are promoted.
+        dim: the dimension.
+        axis: the same by NumPy's name.
+        out: a tensor to write the result to.
+
+    Raises:
+        RuntimeError: the shapes do not agree.
+        ValueError: there is no tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.cat([tapegrad.zeros(2), tapegrad.ones(1)])
+        tensor([0., 0., 1.])
+    """
+    _check_list("cat", tensors)
+    if not len(tensors):
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    result = _cat_core(tensors, dim if axis is None else axis)
+    if out is None:
+        return result
+    from tapegrad.autograd.inplace import store_out
+    return store_out("cat", out, result)
+
+
+def _check_list(name: str, tensors: Any) -> None:
+    if not isinstance(tensors, (tuple, list)):
+        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Tensor) and isinstance(x, (bool, int, float, complex)):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
 
 
 def _kept(tensors: Any) -> list[Any]:
@@ -137,6 +163,8 @@ def stack(tensors: Any, dim: int = 0) -> Any:
         tensor([[0., 1.],
                 [0., 1.]])
     """
+    if not len(tensors):
+        raise RuntimeError("stack expects a non-empty TensorList")
     shape = tensors[0].shape
     for i, x in enumerate(tensors):
         if x.shape != shape:
@@ -286,7 +314,7 @@ def block_diag(*tensors: Any) -> Any:
     """
     for i, x in enumerate(tensors):
         if raw(x).ndim > 2:
-            raise RuntimeError(f"block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {raw(x).ndim} dimensions")
+            raise RuntimeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {raw(x).ndim} dimensions")
     return _block_diag(list(tensors))
 
 
@@ -321,7 +349,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
         if raw(x).ndim > 1:
             raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {raw(x).ndim}D")
         if raw(x).dtype != raw(given[0]).dtype:
-            raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
+            raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     order = list(range(len(given)))
     if indexing == "xy" and len(given) > 1:
         order[:2] = [1, 0]
@@ -634,8 +662,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
 def _split_at(input: Any, indices_or_sections: Any, dim: int, name: str, least: int) -> tuple[Any, ...]:
     shape = raw(input).shape
     if len(shape) < least:
-        raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension{'s' if least > 1 else ''}, but got a tensor with {len(shape)} "
-                           "dimensions!")
+        raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {len(shape)} dimensions!")
     if not isinstance(indices_or_sections, (tuple, list)) and (indices_or_sections <= 0 or shape[dim] % indices_or_sections):
         raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} is not divisible by the "
                            f"split_size {indices_or_sections}!")

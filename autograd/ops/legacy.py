@@ -48,9 +48,9 @@ def constructors(device: str) -> dict[str, type]:
         >>> constructors("cpu")["LongTensor"]([1, 2])
         tensor([1, 2])
     """
-    return {name: _Legacy(name, (), {"legacy_dtype": dtype, "legacy_device": device, "__doc__": f"Tensors of dtype {dtype}, as torch's oldest code makes them."})
+    return {name: _Legacy(name, (), {"legacy_dtype": dtype, "legacy_device": device, "__doc__": f"Tensors of dtype {dtype}, as the oldest code makes them."})
             for name, dtype in _NAMES.items()}
 
 
 globals().update(constructors("cpu"))
-__all__ = list(_NAMES)  # noqa: PLE0605
+__all__ = list(_NAMES)

@@ -12,10 +12,10 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.precision import FLOAT32, wide
+from tapegrad.autograd.ops.dims import raw
+from tapegrad.autograd.ops.precision import FLOAT32
 from tapegrad.autograd.ops.reduce import expand_reduced
 from tapegrad.autograd.runtime import sum_to
-
 
 
 def rows(array: Any) -> Any:
@@ -88,7 +88,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         >>> tapegrad.nn.functional.linear(tapegrad.tensor([[1.0, 2.0]]), tapegrad.tensor([[3.0, 4.0]]), tapegrad.tensor([0.5]))
         tensor([[11.5000]])
     """
-    array = getattr(weight, "_array", weight)
+    array = raw(weight)
     if getattr(array, "ndim", 2) == 2:
         return _linear(input, weight, bias)
     if array.ndim != 1:

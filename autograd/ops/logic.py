@@ -7,7 +7,7 @@ from tapegrad.autograd.op import op
 from tapegrad.backends import xp
 
 
-@op(input=None, other=None, types="free", method=True, inplace=True)
+@op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
 def logical_and(input: Any, other: Any) -> Any:
     """Elementwise "and"; numbers are true unless zero.
 
@@ -23,7 +23,7 @@ def logical_and(input: Any, other: Any) -> Any:
     return xp(input).logical_and(input, other)
 
 
-@op(input=None, other=None, types="free", method=True, inplace=True)
+@op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
 def logical_or(input: Any, other: Any) -> Any:
     """Elementwise "or"; numbers are true unless zero.
 
@@ -39,7 +39,7 @@ def logical_or(input: Any, other: Any) -> Any:
     return xp(input).logical_or(input, other)
 
 
-@op(input=None, other=None, types="free", method=True, inplace=True)
+@op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
 def logical_xor(input: Any, other: Any) -> Any:
     """Elementwise "either, not both"; numbers are true unless zero.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.precision import FLOAT32, wide
+from tapegrad.autograd.ops.precision import wide
 from tapegrad.autograd.ops.reduce import sum as total
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
@@ -57,10 +57,9 @@ def _classes(target: Any, count: int, ignore_index: int) -> tuple[Any, Any]:
     """Class numbers that can be used as an index, and which of them count (None: all)."""
     if target.dtype is not INT64:
         target = target.astype(INT64)
-    if target.__class__ is np.ndarray and not 0 <= ignore_index < count:
-        # On the host a look at the values saves the mask.
-        if not target.size or target.min() >= 0:
-            return target, None
+    # On the host a look at the values saves the mask.
+    if target.__class__ is np.ndarray and not 0 <= ignore_index < count and (not target.size or target.min() >= 0):
+        return target, None
     valid = target != ignore_index
     target = xp(target).where(valid, target, 0)
     if target.__class__ is np.ndarray and target.size and target.min() < 0:
@@ -197,7 +196,8 @@ def _check_classes(input: Any, target: Any, weight: Any, reduction: str) -> None
         classes = x.shape[1 if x.ndim > 1 else 0]
         w = _array(weight)
         if w.ndim != 1 or w.shape[0] != classes:
-            raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: {list(w.shape)}")
+            raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
+                               f"{list(w.shape)}")
         if w.dtype != x.dtype:
             raise RuntimeError(f"expected scalar type {dtypes.of(x.dtype).scalar_type} but found {dtypes.of(w.dtype).scalar_type}")
 
@@ -336,8 +336,8 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     if a.shape == b.shape:
         return input, target
     import warnings
-    warnings.warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to incorrect results due to "
-                  "broadcasting. Please ensure they have the same size.", stacklevel=4)
+    warnings.warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to incorrect results "
+                  "due to broadcasting. Please ensure they have the same size.", stacklevel=4)
     try:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
@@ -607,7 +607,6 @@ def log_loss(input: Any) -> Any:
     return _softplus_of_minus(wide(input)).astype(input.dtype, copy=False)
 
 
-@composite()
 def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
                                      pos_weight: Any = None) -> Any:
     """`binary_cross_entropy` of ``sigmoid(input)``, for inputs of any size.

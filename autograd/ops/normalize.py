@@ -244,10 +244,11 @@ def _trailing(name: str, input: Any, normalized_shape: Any, **parameters: Any) -
         raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []")
     for what, parameter in parameters.items():
         if parameter is not None and tuple(parameter.shape) != shape:
-            raise RuntimeError(f"Expected {what} to be of same shape as normalized_shape, but got {what} of shape {list(parameter.shape)} and normalized_shape = "
-                               f"{list(shape)}")
+            raise RuntimeError(f"Expected {what} to be of same shape as normalized_shape, but got {what} of shape {list(parameter.shape)} and "
+                               f"normalized_shape = {list(shape)}")
     if size[len(size) - len(shape):] != shape:
-        raise RuntimeError(f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size{list(size)}")
+        raise RuntimeError(f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size"
+                           f"{list(size)}")
     n = prod(shape)
     before = prod(size[:len(size) - len(shape)])
     _check_dtype(input, *parameters.values())
@@ -332,7 +333,8 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     if num_groups <= 0:
         raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
     if channels % num_groups:
-        raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(size)} and num_groups={num_groups}")
+        raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(size)} and "
+                           f"num_groups={num_groups}")
     _check_channels(input, channels, weight=weight, bias=bias)
     return _group_norm(input, weight, bias, (batch * num_groups, channels // num_groups * rest), (1,), (batch, channels, rest), eps, True)
 
@@ -345,7 +347,6 @@ def _check_channels(input: Any, channels: int, **parameters: Any) -> None:
     _check_dtype(input, *parameters.values())
 
 
-@composite()
 def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, training: bool = False, momentum: float = 0.1,
                eps: float = 1e-5) -> Any:
     """Standardise each channel over the batch (or by running statistics), then scale and shift.
@@ -393,7 +394,8 @@ def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any,
     if running_mean is not None or running_var is not None:
         for t in (running_mean, running_var):
             if t is not None and backend(_array(t)) is not backend(_array(input)):
-                raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and {t.device}! (in batch_norm)")
+                raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and {t.device}! "
+                                   "(in batch_norm)")
         running = (_array(running_mean), _array(running_var), momentum)
     result = norm(input, weight, bias, view, dims, lanes, eps, True, running)
     for t in (running_mean, running_var):
@@ -402,7 +404,6 @@ def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any,
     return result
 
 
-@composite()
 def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None, use_input_stats: bool = True,
                   momentum: float = 0.1, eps: float = 1e-5) -> Any:
     """Standardise each channel of each sample (or by running statistics), then scale and shift.

@@ -56,9 +56,9 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
     pads = _pairs(pad, len(shape))
     for dim, (n, (a, b)) in enumerate(zip(shape, pads)):
         if n + a + b < 0:
-            raise RuntimeError(f"The input size {n}, plus negative padding {a} and {b} resulted in a negative output size, which is invalid. Check dimension {dim} "
-                               "of your input.")
-    if any(a < 0 and -a > n or b < 0 and -b > n for n, (a, b) in zip(shape, pads)):
+            raise RuntimeError(f"The input size {n}, plus negative padding {a} and {b} resulted in a negative output size, which is invalid. "
+                               f"Check dimension {dim} of your input.")
+    if any(-a > n or -b > n for n, (a, b) in zip(shape, pads)):
         raise RuntimeError("narrow(): length must be non-negative.")
     return _constant_pad(input, pads, value)
 
@@ -145,8 +145,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) > 2 * len(shape):
-        raise RuntimeError(f"Padding length should be less than or equal to two times the input dimension but got padding length {len(pad)} and input of dimension "
-                           f"{len(shape)}")
+        raise RuntimeError(f"Padding length should be less than or equal to two times the input dimension but got padding length {len(pad)} and input of "
+                           f"dimension {len(shape)}")
     if mode == "constant":
         return constant_pad_nd(input, pad, 0 if value is None else value)
     if value is not None and value != 0:

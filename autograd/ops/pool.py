@@ -180,8 +180,10 @@ def _windows(function: str, shape: tuple[int, ...], dims: int, kernel_size: Any,
     steps = kernel if stride is None or (isinstance(stride, (tuple, list)) and not stride) else _each("stride", stride, dims)
     pads, dilations = _each("padding", padding, dims), _each("dilation", dilation, dims)
     if len(shape) not in (dims + 1, dims + 2) or not all(shape[-dims - 1:]):
-        raise RuntimeError(f"{function}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:{list(shape)}"
-                           if dims != 2 else "non-empty 3D or 4D (batch mode) tensor expected for input")
+        if dims == 2:
+            raise RuntimeError("non-empty 3D or 4D (batch mode) tensor expected for input")
+        raise RuntimeError(f"{function}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:"
+                           f"{list(shape)}")
     if not all(steps):
         raise RuntimeError("stride should not be zero")
     if any(k <= 0 for k in kernel) or any(s < 0 for s in steps):
@@ -220,7 +222,8 @@ def _max(dims: int, name: str, input: Any, kernel_size: Any, stride: Any, paddin
 
 
 @composite()
-def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:
+def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+               return_indices: bool = False) -> Any:
     """The largest value in each window of a sequence.
 
     Args:
@@ -244,7 +247,8 @@ def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
 
 
 @composite()
-def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:
+def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+               return_indices: bool = False) -> Any:
     """The largest value in each window of an image.
 
     Args:
@@ -268,7 +272,8 @@ def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
 
 
 @composite()
-def max_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:
+def max_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+               return_indices: bool = False) -> Any:
     """The largest value in each window of a volume; arguments as in `max_pool2d`, with one dimension more.
 
     Example:

@@ -1,15 +1,18 @@
 """Powers and roots."""
 from __future__ import annotations
 
+import cmath
+import math
 from typing import Any
 
 import numpy as np
 
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import zeros
+from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.elementwise import mul
 from tapegrad.autograd.ops.exponential import log
-from tapegrad.autograd.ops.precision import is_half
+from tapegrad.autograd.ops.precision import category, is_half
 from tapegrad.autograd.ops.select import keep
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
@@ -72,18 +75,16 @@ def power(input: Any, other: Any) -> Any:
     return input ** other
 
 
-def _number_base_rule(grad: Any, base: Any, exponent: Any, result: Any) -> Any:
-    import cmath
-    import math
+def _number_base_rule(grad: Any, base: float, exponent: Any, result: Any) -> Any:
     if base == 0:
         return keep(grad * (result * -math.inf), exponent.real < 0)
-    factor = math.log(base) if not isinstance(base, complex) and base > 0 else cmath.log(base) if isinstance(base, complex) else math.nan
+    factor = math.log(base) if base > 0 else cmath.log(base) if category(exponent) == "c" else math.nan
     return grad * (result * factor)
 
 
 @op(exponent=lambda grad, base, exponent, result: _number_base_rule(grad, base, exponent, result), kind="elementwise", public=False, name="pow")
-def power_by_array(base: Any, exponent: Any) -> Any:
-    """A Python number to the power of a floating-point array."""
+def power_by_array(base: float, exponent: Any) -> Any:
+    """A real Python number to the power of a floating-point or complex array."""
     if is_half(exponent.dtype):
         return xp(exponent).power(base, exponent.astype(np.float32)).astype(exponent.dtype)
     return xp(exponent).exp2(exponent) if base == 2 and exponent.dtype.kind == "f" else base ** exponent
@@ -110,11 +111,11 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
         (tensor([1., 8.]), tensor([2., 4.]))
     """
     if _plain(exponent):
-        array = getattr(input, "_array", input)
+        array = raw(input)
         kind = getattr(array, "dtype", _OBJECT).kind
         if kind in "fcV" or (kind in "iu" and exponent.__class__ is int):
             return power_of_number(input, exponent, out=out)
-    elif _plain(input) and getattr(getattr(exponent, "_array", exponent), "dtype", _OBJECT).kind in "fV":
+    elif _plain(input) and getattr(raw(exponent), "dtype", _OBJECT).kind in "fcV":
         return power_by_array(input, exponent, out=out)
     return power(input, exponent, out=out)
 
@@ -137,7 +138,7 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     """
     from tapegrad.autograd.ops.convert import cast
     operands = [input, exponent]
-    kinds = [getattr(getattr(v, "_array", v), "dtype", np.dtype(type(v))).kind for v in operands]
+    kinds = [getattr(raw(v), "dtype", np.dtype(type(v))).kind for v in operands]
     dtype = np.dtype(np.complex128 if "c" in kinds else np.float64)
     wide = [v if isinstance(v, (bool, int, float, complex)) and not isinstance(v, Tensor) else cast(v, dtype) for v in operands]
     return pow(*wide, out=out)

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tapegrad.autograd.ops.dims import raw
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 FLOAT32 = np.dtype(np.float32)
@@ -45,4 +47,4 @@ def _narrow(result: Any, dtype: np.dtype) -> Any:
 
 def category(input: Any) -> str:
     """The kind of a tensor's or an array's numbers, as in `numpy.dtype.kind`: b, i, u, f, V (bfloat16) or c."""
-    return getattr(input, "_array", input).dtype.kind  # type: ignore[no-any-return]
+    return raw(input).dtype.kind  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ import numpy as np
 
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.along import put_along, take_along
-from tapegrad.autograd.ops.dims import wrap
+from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.ops.elementwise import lerp
 from tapegrad.autograd.ops.extrema import _spread, check_not_empty, store_pair
 from tapegrad.autograd.ops.rounding import ceil, floor, round
@@ -216,7 +216,7 @@ _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 def _checked(name: str, input: Any, q: Any, interpolation: str) -> Any:
     """`q` as a tensor, after torch's checks."""
-    array = getattr(input, "_array", input)
+    array = raw(input)
     if not array.size:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     if array.dtype.kind != "f" or array.dtype.itemsize < 4:
@@ -229,7 +229,7 @@ def _checked(name: str, input: Any, q: Any, interpolation: str) -> Any:
         from tapegrad.autograd.tensor import Tensor, from_array
         value = xp(array).full((), q, array.dtype)
         return from_array(value) if isinstance(input, Tensor) else value
-    values = getattr(q, "_array", q)
+    values = raw(q)
     if values.ndim > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if values.dtype != array.dtype:
@@ -295,10 +295,23 @@ def _shaped(result: Any, shape: tuple[int, ...], dim: int | None, keepdim: bool,
     if dim is None or not shape:
         rest: tuple[int, ...] = (1,) * len(shape) if keepdim else ()
     else:
-        order = (dim, *(i for i in range(len(shape)) if i != dim))
-        result = result.permute(order)
         rest = tuple([1 if i == dim else n for i, n in enumerate(shape) if keepdim or i != dim])
-    return result.reshape(rest if scalar else (count, *rest))
+    return _in_front(result, 0 if dim is None else dim, rest if scalar else (count, *rest))
+
+
+@op(input=lambda grad, dim, input_shape: _from_front(grad, dim, input_shape), kind="linear", public=False)
+def _in_front(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
+    """`input` with `dim` first, then in another shape."""
+    return xp(input).moveaxis(input, dim, 0).reshape(shape) if input.ndim else input.reshape(shape)
+
+
+@op(input=lambda grad, dim, input_shape: _in_front(grad, dim, input_shape), kind="linear", public=False)
+def _from_front(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
+    """The transposed of `_in_front`; `shape` is that of the result."""
+    if not shape:
+        return input.reshape(shape)
+    moved = (shape[dim], *shape[:dim], *shape[dim + 1:])
+    return xp(input).moveaxis(input.reshape(moved), 0, dim)
 
 
 @composite(method=True)

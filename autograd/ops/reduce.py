@@ -8,7 +8,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.dims import wrap, wrap_all
+from tapegrad.autograd.ops.dims import raw, wrap, wrap_all
 from tapegrad.autograd.ops.exponential import exp
 from tapegrad.autograd.ops.precision import FLOAT32, INT64, wide
 from tapegrad.autograd.ops.select import keep
@@ -180,8 +180,9 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
         >>> tapegrad.nanmean(tapegrad.tensor([1.0, float("nan"), 2.0]))
         tensor(1.5000)
     """
-    if getattr(input, "_array", input).dtype.kind not in "fV":
-        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {dtypes.of(getattr(input, '_array', input).dtype).scalar_type}")
+    if raw(input).dtype.kind not in "fV":
+        kind = dtypes.of(raw(input).dtype).scalar_type
+        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {kind}")
     result = nansum(input, dim, keepdim, dtype=dtype) / sum(input == input, dim, keepdim)
     if out is None:
         return result
@@ -195,12 +196,12 @@ def _lowest(x: Any) -> Any:
 
 
 @op(input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim), kind="reduction", types="float", method=True)
-def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
+def logsumexp(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """``log(sum(exp(input)))`` along dimensions, without overflow.
 
     Args:
         input: a real tensor; integers are taken as the default dtype.
-        dim: a dimension or several.
+        dim: a dimension or several; None: all.
         keepdim: keep the reduced dimensions with size 1.
 
     Example:

@@ -11,7 +11,7 @@ from tapegrad.autograd.ops.dims import wrap
 from tapegrad.autograd.ops.exponential import exp
 from tapegrad.autograd.ops.extrema import store_pair
 from tapegrad.autograd.ops.precision import FLOAT32, INT64, in_float32, is_half
-from tapegrad.autograd.ops.reduce import as_type, expand_reduced, floored
+from tapegrad.autograd.ops.reduce import as_type, axes, expand_reduced, floored
 from tapegrad.backends import xp
 
 
@@ -205,7 +205,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     wanted = input.dtype
     if wanted.kind in "iub":
         wanted = INT64 if dtype is None else wanted
-    axis = None if dim is None or not input.ndim else wrap(dim, input.ndim)
+    axis = axes(dim, input.ndim)
     result = xp(input).multiply.reduce(input, axis, FLOAT32 if is_half(wanted) else wanted, None, keepdim)
     return result if result.dtype == wanted else result.astype(wanted)
 

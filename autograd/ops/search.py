@@ -7,7 +7,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.dims import wrap
+from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import backend, is_array, xp
 
@@ -37,7 +37,7 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
         >>> tapegrad.unique(tapegrad.tensor([3, 1, 3]), return_counts=True)
         (tensor([1, 3]), tensor([1, 2]))
     """
-    array = getattr(input, "_array", input)
+    array = raw(input)
     axis = None if dim is None else wrap(dim, array.ndim)
     found = xp(array).unique(array, return_inverse=return_inverse, return_counts=return_counts, axis=axis if array.ndim else None, equal_nan=False)
     results = list(found) if return_inverse or return_counts else [found]
@@ -64,7 +64,7 @@ def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: 
         >>> tapegrad.unique_consecutive(tapegrad.tensor([1, 1, 2, 1]))
         tensor([1, 2, 1])
     """
-    array = getattr(input, "_array", input)
+    array = raw(input)
     space = xp(array)
     x = array.reshape(-1) if dim is None or not array.ndim else array
     axis = 0 if x is not array or dim is None else wrap(dim, array.ndim)
@@ -108,17 +108,15 @@ def _operand(input: Any, like: Any) -> Any:
     """A number as a 0-d tensor (or array) beside `like`."""
     if isinstance(input, Tensor) or is_array(input):
         return input
-    array = getattr(like, "_array", like)
-    if array.dtype.kind in "iub" and isinstance(input, float):
-        raise RuntimeError("torch.searchsorted(): input value can not be a floating-point number when the boundaries are integers")
-    value = xp(array).full((), input, array.dtype)
+    array = raw(like)
+    value = xp(array).full((), input, np.float64 if array.dtype.kind in "iub" and isinstance(input, float) else array.dtype)
     return from_array(value) if isinstance(like, Tensor) else value
 
 
-def _checked(sequence: Any, input: Any, right: bool, side: str | None) -> bool:
+def _checked(sequence: Any, input: Any, number: bool, sorter: Any, right: bool, side: str | None) -> bool:
     """Whether equal elements are passed, after torch's checks."""
-    a, b = getattr(sequence, "_array", sequence), getattr(input, "_array", input)
-    if a.dtype != b.dtype:
+    a, b = raw(sequence), raw(input)
+    if a.dtype != b.dtype and not number:
         raise RuntimeError("torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary tensor dtype "
                            f"{dtypes.of(a.dtype).scalar_type} and input value tensor dtype {dtypes.of(b.dtype).scalar_type}")
     if not a.ndim:
@@ -126,6 +124,9 @@ def _checked(sequence: Any, input: Any, right: bool, side: str | None) -> bool:
     if a.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
         raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value "
                            f"tensor must match, but we got boundaries tensor {list(a.shape)} and input value tensor {list(b.shape)}")
+    if sorter is not None and tuple(sorter.shape) != tuple(a.shape):
+        raise RuntimeError(f"torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor {list(a.shape)}and got sorter tensor "
+                           f"{list(sorter.shape)}")
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if right and side == "left":
@@ -154,8 +155,8 @@ def searchsorted(sorted_sequence: Any, input: Any, *, out_int32: bool = False, r
         >>> tapegrad.searchsorted(tapegrad.tensor([1, 3, 5]), tapegrad.tensor([3, 4]))
         tensor([1, 2])
     """
-    input = _operand(input, sorted_sequence)
-    return _searchsorted(sorted_sequence, input, sorter, _checked(sorted_sequence, input, right, side), out_int32, out=out)
+    values = _operand(input, sorted_sequence)
+    return _searchsorted(sorted_sequence, values, sorter, _checked(sorted_sequence, values, values is not input, sorter, right, side), out_int32, out=out)
 
 
 @composite()
@@ -198,12 +199,12 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         >>> tapegrad.bincount(tapegrad.tensor([1, 3, 1]))
         tensor([0, 2, 0, 1])
     """
-    array = getattr(input, "_array", input)
+    array = raw(input)
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and bool(array.min() < 0)):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
-    weight = getattr(weights, "_array", weights)
+    weight = raw(weights)
     if weight is not None and weight.shape != array.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     found = xp(array).bincount(array, weights=weight, minlength=minlength)
@@ -232,7 +233,7 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0, *, out: A
     """
     if bins <= 0:
         raise RuntimeError("bins must be > 0")
-    array = getattr(input, "_array", input)
+    array = raw(input)
     x = array.reshape(-1)
     if min == max and x.size:
         min, max = (float(end) for end in backend(x).to_host(xp(x).stack([x.min(), x.max()])))

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.convert import cast
+from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.precision import BOOL
 from tapegrad.autograd.runtime import mix, together
 from tapegrad.autograd.tensor import Tensor
@@ -70,12 +72,12 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     if input is None and other is None:
         from tapegrad.autograd.ops import index
         return index.nonzero(condition, as_tuple=True)
-    mask = getattr(condition, "_array", condition)
+    mask = raw(condition)
     if mask.dtype.kind != "b":
         if mask.dtype != np.uint8:
             raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {_scalar_type(mask.dtype)}")
         condition = condition != 0
-    a, b = getattr(input, "_array", input), getattr(other, "_array", other)
+    a, b = raw(input), raw(other)
     if a.__class__ is not mask.__class__ or b.__class__ is not mask.__class__ or a.dtype is not b.dtype:
         input, other = _alike(condition, input, other)
     result = choose(condition, input, other)
@@ -93,7 +95,7 @@ def _scalar_type(dtype: np.dtype) -> str:
 def _alike(condition: Any, input: Any, other: Any) -> list[Any]:
     """The two values, numbers among them, as tensors or arrays of one dtype on the device of `condition`."""
     _, input, other = together(choose.op, condition, input, other)  # type: ignore[attr-defined]
-    mask = getattr(condition, "_array", condition)
+    mask = raw(condition)
     tensors = isinstance(condition, Tensor) or isinstance(input, Tensor) or isinstance(other, Tensor)
     found = mix(_promoting.op, input, other)  # type: ignore[attr-defined]
     if found is None:
@@ -111,7 +113,7 @@ def _array_like(value: Any, mask: Any, found: list[Any], tensors: bool) -> Any:
     if isinstance(value, Tensor) or value.__class__ is mask.__class__:
         return value
     partner = next((v for v in found if hasattr(v, "dtype")), None)
-    dtype = getattr(partner, "_array", partner).dtype if partner is not None else _number_dtype(found)
+    dtype = raw(partner).dtype if partner is not None else _number_dtype(found)
     return xp(mask).full((), value, dtype)
 
 
@@ -151,19 +153,18 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
         >>> tapegrad.ones(2).masked_fill(tapegrad.tensor([True, False]), -1.0)
         tensor([-1.,  1.])
     """
-    array, bits = getattr(input, "_array", input), getattr(mask, "_array", mask)
+    array, bits = raw(input), raw(mask)
     if bits.dtype is not BOOL:
         raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype " + _scalar_type(bits.dtype).lower())
-    raw = getattr(value, "_array", value)
+    raw = raw(value)
     if hasattr(raw, "ndim") and raw.ndim:
         raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {raw.ndim} dimension(s).")
-    if not isinstance(value, Tensor):
+    if not hasattr(raw, "ndim"):
         from tapegrad.autograd import dtypes, promotion
         if dtypes.category(promotion.number_dtype(value)) > max(dtypes.category(array.dtype), 1):
             raise RuntimeError(f"value cannot be converted to type {dtypes.of(array.dtype).name} without overflow")
         value = xp(array).full((), value, array.dtype)
     elif raw.dtype is not array.dtype:
-        from tapegrad.autograd.ops.convert import cast
         value = cast(value, array.dtype)
     return _filled(input, mask, value)
 

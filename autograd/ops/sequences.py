@@ -80,7 +80,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
 
 
 @composite()
-def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,  # noqa: A001
+def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
           requires_grad: bool = False) -> Tensor:
     """The numbers from `start` to `end`, which belongs to them, by `step`; `arange` is what to use.
 
@@ -96,8 +96,8 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dt
     Raises:
         RuntimeError: `step` is zero, or leads away from `end`.
     """
-    warnings.warn("torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's range builtin. Instead, "
-                  "use torch.arange, which produces values in [start, end).", stacklevel=2)
+    warnings.warn("torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's range builtin. "
+                  "Instead, use torch.arange, which produces values in [start, end).", stacklevel=2)
     if end is None:
         start, end = 0, start
     start, end, step = _real(start, "range", "start", 1), _real(end, "range", "end", 2), _real(step, "range", "step", 3)

@@ -43,6 +43,8 @@ def reshape(input: Any, *shape: Any) -> Any:
                 [2, 3]])
     """
     size = shape_arguments(shape)
+    if size and min(size) < -1:
+        raise _bad_shape(input, size)  # NumPy takes any negative number for -1
     try:
         return _reshape_core(input, size)
     except ValueError:

@@ -4,12 +4,12 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.op import op
 from tapegrad.autograd.ops.blocks import by_rows
 from tapegrad.autograd.ops.dims import wrap
 from tapegrad.autograd.ops.exponential import exp
 from tapegrad.autograd.ops.precision import in_float32
-from tapegrad.autograd.ops.reduce import as_type, total
+from tapegrad.autograd.ops.reduce import as_type, sum, total
 from tapegrad.backends import xp
 
 
@@ -77,7 +77,7 @@ def _pulled(g: Any, y: Any, axis: int) -> Any:
 
 def _twice(grad: Any, input: Any, output: Any, dim: int) -> Any:
     """The derivative of ``output * (input - sum(input * output))`` by `output`."""
-    return grad * (input - (input * output).sum(dim, True)) - input * (grad * output).sum(dim, True)
+    return grad * (input - sum(input * output, dim, True)) - input * sum(grad * output, dim, True)
 
 
 def _log_softmax_of(x: Any, axis: int) -> Any:
@@ -94,7 +94,7 @@ def _log_softmax(x: Any, dim: int) -> Any:
     return by_rows(lambda piece: _log_softmax_of(piece, -1 if dim == x.ndim - 1 else dim), dim, x)
 
 
-@op(input=lambda grad, result, dim: grad - exp(result) * grad.sum(dim, True), kind="general", method=True)
+@op(input=lambda grad, result, dim: grad - exp(result) * sum(grad, dim, True), kind="general", method=True)
 def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The logarithm of `softmax`, without overflow or loss of precision.
 
@@ -113,24 +113,6 @@ def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
         tensor([-0.6931, -0.6931])
     """
     return _log_softmax(_real("log_softmax_lastdim_kernel_impl", input, dtype), dim)
-
-
-@composite(public=True)
-def softmin(input: Any, dim: int, *, dtype: Any = None) -> Any:
-    """`softmax` of ``-input``.
-
-    Args:
-        input: a floating-point tensor.
-        dim: the dimension.
-        dtype: to cast to first.
-
-    Example:
-        >>> import tapegrad
-        >>> from tapegrad.autograd.ops.softmax import softmin
-        >>> softmin(tapegrad.tensor([0.0, 0.0]), dim=0)
-        tensor([0.5000, 0.5000])
-    """
-    return softmax(-input, dim, dtype=dtype)
 
 
 __all__ = ["log_softmax", "softmax"]

@@ -115,22 +115,22 @@ def _reflected(n: int, x: Any) -> Any:
         for i, c in enumerate(derived):
             slope[i + 2] -= math.pi * c
     cot = 1 / xp(x).tan(math.pi * x)
-    value = cot * 0
+    value = slope.pop()
     for c in reversed(slope):
         value = value * cot + c
     return math.pi * value
 
 
-@op(input=lambda grad, input, n: grad * _polygamma(input, n + 1), kind="elementwise", types="float", public=False, name="polygamma")
+@op(input=lambda grad, input, order: grad * _polygamma(input, order + 1), kind="elementwise", types="float", public=False, name="polygamma")
 @in_float32
-def _polygamma(input: Any, n: int) -> Any:
+def _polygamma(input: Any, order: int) -> Any:
     space = xp(input)
-    sign = (-1) ** (n + 1) * math.factorial(n)
+    sign = (-1) ** (order + 1) * math.factorial(order)
     below = input <= 0
     right = space.where(below, 1 - input, input)
-    value = _zeta(n + 1, right) * sign
+    value = _zeta(order + 1, right) * sign
     # psi_n(1 - x) (-1)^n = psi_n(x) + d^n/dx^n pi cot(pi x)
-    mirrored = value * (-1) ** n - _reflected(n, space.where(below, input, 0.25))
+    mirrored = value * (-1) ** order - _reflected(order, space.where(below, input, 0.25))
     return space.where(below, mirrored, value)
 
 

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from time import perf_counter
 
@@ -50,8 +52,9 @@ def long_chain(s: Setting) -> list[Metric]:
 def import_time(s: Setting) -> list[Metric]:
     """import in a fresh process: what it takes beyond `import numpy`"""
     package = s.lib.__name__
-    fresh_import(package), fresh_import("numpy")
-    pairs = [(fresh_import(package), fresh_import("numpy")) for _ in range(3 if s.quick else 15)]
+    with tempfile.TemporaryDirectory() as cache:
+        fresh_import(package, cache), fresh_import("numpy", cache)
+        pairs = [(fresh_import(package, cache), fresh_import("numpy", cache)) for _ in range(3 if s.quick else 15)]
     return [
         Metric("time", [own for own, _ in pairs], "s"),
         Metric("time of numpy", [numpys for _, numpys in pairs], "s"),
@@ -59,7 +62,12 @@ def import_time(s: Setting) -> list[Metric]:
     ]
 
 
-def fresh_import(package: str) -> float:
-    """Seconds that ``import package`` takes in a new interpreter."""
+def fresh_import(package: str, cache: str) -> float:
+    """Seconds that ``import package`` takes in a new interpreter that finds or leaves its compiled files in `cache`, as an installed package has them."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     program = f"from time import perf_counter; start = perf_counter(); import {package}; print(perf_counter() - start)"
-    return float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"import {package}: {done.stderr.splitlines()[-1]}")
+    return float(done.stdout)

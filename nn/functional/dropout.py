@@ -38,9 +38,10 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
 def _drop_channels(name: str, dims: int, input: Any, p: float, training: bool, inplace: bool) -> Any:
     if input.ndim not in (dims + 1, dims + 2):
         import warnings
-        warnings.warn(f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a future release. To retain the "
-                      f"behavior and silence this warning, please use dropout instead. Note that {name} exists to provide channel-wise dropout on inputs with "
-                      f"{dims} spatial dimension(s), a channel dimension, and an optional batch dimension (i.e. {dims + 1}D or {dims + 2}D inputs).", stacklevel=3)
+        warnings.warn(f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a future release. To retain "
+                      f"the behavior and silence this warning, please use dropout instead. Note that {name} exists to provide channel-wise dropout on inputs "
+                      f"with {dims} spatial dimension(s), a channel dimension, and an optional batch dimension (i.e. {dims + 1}D or {dims + 2}D inputs).",
+                      stacklevel=3)
     keep = 1 if input.ndim == dims + 1 else 2
     shape = (*input.shape[:keep], *(1,) * (input.ndim - keep))
     return _drop(name, input, p, training, inplace, shape)

@@ -32,8 +32,9 @@ def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None
     reduction = legacy_reduction(size_average, reduce, reduction)
     if reduction == "mean":
         import warnings
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides only by the batch size, and aligns "
-                      "with the KL div math definition. 'mean' will be changed to behave the same as 'batchmean' in the next major release.", stacklevel=2)
+        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides only by the batch size, and "
+                      "aligns with the KL div math definition. 'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+                      stacklevel=2)
     if log_target:
         losses = target.exp() * (target - input)
     else:
@@ -131,8 +132,8 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if not input1.ndim == input2.ndim == target.ndim:
-        raise RuntimeError(f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {input1.size()}, input2: {input2.size()}, "
-                           f"target: {target.size()} ")
+        raise RuntimeError(f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {input1.size()}, input2: "
+                           f"{input2.size()}, target: {target.size()} ")
     return _reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
 
 
@@ -215,8 +216,8 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError(f"The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor {anchor.ndim}D, positive "
-                           f"{positive.ndim}D, and negative {negative.ndim}D inputs")
+        raise RuntimeError(f"The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor {anchor.ndim}D, "
+                           f"positive {positive.ndim}D, and negative {negative.ndim}D inputs")
     return triplet_margin_with_distance_loss(anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
                                              swap=swap, reduction=reduction)
 

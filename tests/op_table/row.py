@@ -56,6 +56,7 @@ class Row:
         symmetric: positions of matrices that must stay symmetric (Hermitian): gradients are checked along such directions.
         twice: whether one tensor may stand for the first two operands of equal shape.
         layouts: whether it takes operands of any memory layout (`view` does not).
+        method: whether the method of that name, where there is one, takes its arguments in the same order.
         raw: whether the op takes raw arrays and then returns raw arrays.
         integer: whether it takes small positive integers and agrees with the reference there; None: if it is an elementwise op that promotes.
         errors: whether parity compares the types of errors of wrong calls with torch's (False only with a `why`).
@@ -82,6 +83,7 @@ class Row:
     symmetric: tuple[int | str, ...] = ()
     twice: bool = True
     layouts: bool = True
+    method: bool = True
     raw: bool = True
     integer: bool | None = None
     errors: bool = True

@@ -62,7 +62,7 @@ def host(value: Any) -> np.ndarray:
     if not isinstance(value, torch.Tensor):
         return np.asarray(value)
     value = value.detach().resolve_conj().resolve_neg()
-    return np.asarray((value.float() if value.dtype == torch.bfloat16 else value).numpy())
+    return np.asarray((value.float() if value.dtype == torch.bfloat16 else value).numpy(force=True))
 
 
 def dtype_of(value: Any) -> str:
@@ -151,7 +151,8 @@ def cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if not inexact(array) or array.dtype.kind == "c":
         return array
     if dtype.kind == "i":
-        return np.asarray(np.abs(np.round(array)) % 4 + 1).astype(dtype)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.abs(np.round(array)) % 4 + 1).astype(dtype)
     return np.asarray(array > 0) if dtype.kind == "b" else array.astype(dtype)
 
 

@@ -1,0 +1,117 @@
+"""Changing a tensor's shape and strides in place: ``t_()``, ``squeeze_()``, ``resize_()`` and their like."""
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tapegrad.autograd import inplace
+from tapegrad.autograd.cell import cell_of, written
+from tapegrad.autograd.gate import GRAD_OFF, gate, state
+from tapegrad.autograd.inplace import View
+from tapegrad.autograd.ops.dims import shape_arguments
+from tapegrad.autograd.ops.facts import owner_of
+from tapegrad.autograd.ops.shape import squeeze, t, transpose, unsqueeze
+from tapegrad.autograd.tensor import Tensor, new, requires_grad
+from tapegrad.backends import backend, xp
+
+
+def _rename(self: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -> Tensor:
+    """Make `self` the view ``function(self, *args)`` of what it was."""
+    recording = not (gate.on and state.bits & GRAD_OFF) and requires_grad(self)
+    inplace.check_writable(self, recording)
+    if self._base is None and self._cell is None:
+        # Nobody else shares the memory, so nobody needs to know what the tensor was.
+        before = inplace.as_before(self, self._array) if recording else self.detach()
+        after = function(before, *args)
+        self._array = after._array
+        if recording:
+            inplace.set_node(self, after._node)
+        written(self)
+        return self
+    # Views of the tensor were made of what it was: that lives on as their root, of which the tensor is now a view.
+    root = self
+    if self._base is None:
+        root = new(Tensor)
+        root._array, root._rg, root._node, root._base, root._cell = self._array, self._rg, self._node, None, cell_of(self)
+        self._base = View(root, (), cell_of(self).version, "")
+    base = self._base
+    after = function(self, *args)
+    written(self)
+    self._array = after._array
+    self._node = after._node
+    self._rg = after._rg
+    self._base = View(base.root, (*base.replay, (function, args, None)), cell_of(self).version, base.origin)
+    return self
+
+
+def t_(self: Tensor) -> Tensor:
+    """Transpose the matrix in place; returns it."""
+    return _rename(self, t, ())
+
+
+def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Exchange two dimensions in place; returns the tensor."""
+    return _rename(self, transpose, (dim0, dim1))
+
+
+def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
+    """Drop dimensions of size 1 in place; returns the tensor."""
+    return _rename(self, squeeze, (dim,))
+
+
+def unsqueeze_(self: Tensor, dim: int) -> Tensor:
+    """Put in a dimension of size 1 in place; returns the tensor."""
+    return _rename(self, unsqueeze, (dim,))
+
+
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Give the tensor another shape over its memory, in order, with more memory where it needs more; what is new in it is uninitialised.
+
+    Args:
+        *sizes: the shape, as integers or one sequence.
+
+    Raises:
+        RuntimeError: the tensor requires grad.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.tensor([1, 2, 3, 4]).resize_(2)
+        tensor([1, 2])
+    """
+    shape = shape_arguments(sizes)
+    if requires_grad(self):
+        raise RuntimeError("cannot resize variables that require grad")
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"requested resize to {list(shape)} with a negative dimension")
+    array = self._array
+    if array.shape == shape:
+        return self
+    here, owner = backend(array), owner_of(array)
+    size = array.itemsize
+    has = (here.pointer(owner) + owner.nbytes - here.pointer(array)) // size if owner.size else 0
+    wanted = math.prod(shape)
+    if wanted > has:
+        memory = xp(array).empty(wanted, array.dtype)
+        memory[:has] = here.as_strided(array, (has,), (size,))
+        array = memory
+    steps, step = [], size
+    for n in reversed(shape):
+        steps.append(step)
+        step *= max(n, 1)
+    self._array = here.as_strided(array, shape, tuple(reversed(steps)))
+    self._base = None
+    written(self)
+    return self
+
+
+def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
+    """`resize_` to the shape of another tensor."""
+    return resize_(self, other._array.shape)
+
+
+for _method in (t_, transpose_, squeeze_, unsqueeze_, resize_, resize_as_):
+    setattr(Tensor, _method.__name__, _method)
+for _name in ("swapaxes_", "swapdims_"):
+    setattr(Tensor, _name, transpose_)
+__all__: list[str] = []

@@ -1,0 +1,234 @@
+"""Activation functions, with torch's arguments."""
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from tapegrad.autograd import inplace as in_place
+from tapegrad.autograd.op import OPS
+from tapegrad.autograd.ops import activation as ops
+from tapegrad.autograd.ops import softmax as softmaxes
+from tapegrad.autograd.ops.exponential import sigmoid
+from tapegrad.autograd.ops.trigonometry import tanh
+from tapegrad.autograd.tensor import Tensor
+
+gelu = ops.gelu
+glu = ops.glu
+hardshrink = ops.hardshrink
+logsigmoid = ops.logsigmoid
+prelu = ops.prelu
+softplus = ops.softplus
+softshrink = ops.softshrink
+softsign = ops.softsign
+tanhshrink = ops.tanhshrink
+
+
+def _with_inplace(function: Callable[..., Any], inplace: bool, input: Any, *args: Any) -> Any:
+    return in_place.apply(function, input, args, {}) if inplace else function(input, *args)
+
+
+def relu(input: Any, inplace: bool = False) -> Any:
+    """``max(input, 0)``.
+
+    Args:
+        input: any tensor.
+        inplace: write to `input`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.relu(tapegrad.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    return in_place.apply(ops.relu, input, (), {}) if inplace else ops.relu(input)
+
+
+def relu6(input: Any, inplace: bool = False) -> Any:
+    """``min(max(input, 0), 6)``; `inplace` writes to `input`."""
+    return _with_inplace(ops.relu6, inplace, input)
+
+
+def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+    """`input` where it is positive, `negative_slope` times it where not; `inplace` writes to `input`."""
+    return _with_inplace(ops.leaky_relu, inplace, input, negative_slope)
+
+
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
+    """`input` where it is above `threshold`, `value` where not; `inplace` writes to `input`."""
+    return _with_inplace(ops.threshold, inplace, input, threshold, value)
+
+
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+    """`input` cut off at `min_val` and `max_val`; `inplace` writes to `input`.
+
+    Raises:
+        ValueError: `min_val` is larger than `max_val`.
+    """
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    return _with_inplace(ops.hardtanh, inplace, input, min_val, max_val)
+
+
+def hardsigmoid(input: Any, inplace: bool = False) -> Any:
+    """``min(max(input / 6 + 1 / 2, 0), 1)``; `inplace` writes to `input`."""
+    return _with_inplace(ops.hardsigmoid, inplace, input)
+
+
+def hardswish(input: Any, inplace: bool = False) -> Any:
+    """``input * hardsigmoid(input)``; `inplace` writes to `input`."""
+    return _with_inplace(ops.hardswish, inplace, input)
+
+
+def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """`input` where it is positive, ``alpha * (exp(input) - 1)`` where not; `inplace` writes to `input`."""
+    return _with_inplace(ops.elu, inplace, input, alpha)
+
+
+def selu(input: Any, inplace: bool = False) -> Any:
+    """`elu` scaled so that values keep mean zero and variance one; `inplace` writes to `input`.
+
+    Source: Klambauer et al., "Self-Normalizing Neural Networks" (2017).
+    """
+    return _with_inplace(ops.selu, inplace, input)
+
+
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """`input` where it is positive, ``alpha * (exp(input / alpha) - 1)`` where not; `inplace` writes to `input`."""
+    return _with_inplace(ops.celu, inplace, input, alpha)
+
+
+def silu(input: Any, inplace: bool = False) -> Any:
+    """``input * sigmoid(input)``; `inplace` writes to `input`."""
+    return _with_inplace(ops.silu, inplace, input)
+
+
+def mish(input: Any, inplace: bool = False) -> Any:
+    """``input * tanh(softplus(input))``; `inplace` writes to `input`."""
+    return _with_inplace(ops.mish, inplace, input)
+
+
+def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False) -> Any:
+    """`leaky_relu` with a slope drawn for each element when training, the middle of the bounds when not.
+
+    Args:
+        input: any tensor.
+        lower: the least slope.
+        upper: the largest slope.
+        training: whether slopes are drawn.
+        inplace: write to `input`.
+
+    Source: Xu et al., "Empirical Evaluation of Rectified Activations in Convolutional Network" (2015).
+    """
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    from tapegrad.autograd.ops.random import rand_like
+    slopes = rand_like(input) * (upper - lower) + lower
+    return _with_inplace(_sloped, inplace, input, slopes)
+
+
+def _sloped(input: Any, slopes: Any) -> Any:
+    return input.where(input >= 0, input * slopes)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """`relu`, written to `input`."""
+    return relu(input, inplace=True)  # type: ignore[no-any-return]
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """`leaky_relu`, written to `input`."""
+    return leaky_relu(input, negative_slope, inplace=True)  # type: ignore[no-any-return]
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """`threshold`, written to `input`."""
+    return _with_inplace(ops.threshold, True, input, threshold, value)  # type: ignore[no-any-return]
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """`hardtanh`, written to `input`."""
+    return hardtanh(input, min_val, max_val, inplace=True)  # type: ignore[no-any-return]
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`elu`, written to `input`."""
+    return elu(input, alpha, inplace=True)  # type: ignore[no-any-return]
+
+
+def selu_(input: Tensor) -> Tensor:
+    """`selu`, written to `input`."""
+    return selu(input, inplace=True)  # type: ignore[no-any-return]
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`celu`, written to `input`."""
+    return celu(input, alpha, inplace=True)  # type: ignore[no-any-return]
+
+
+# ---- softmax
+
+def _dim(name: str, input: Any, dim: int | None, stacklevel: int) -> int:
+    """The dimension that old code leaves out."""
+    if dim is not None:
+        return dim
+    warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.", stacklevel=stacklevel + 1)
+    return 0 if input.ndim in (0, 1, 3) else 1
+
+
+def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """``exp(input)`` over its sum along a dimension.
+
+    Args:
+        input: any tensor.
+        dim: the dimension.
+        dtype: to cast to first.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.softmax(tapegrad.zeros(2), dim=0)
+        tensor([0.5000, 0.5000])
+    """
+    return softmaxes.softmax(input, _dim("softmax", input, dim, _stacklevel), dtype=dtype)
+
+
+def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """`softmax` of ``-input``."""
+    return softmaxes.softmax(-input, _dim("softmin", input, dim, _stacklevel), dtype=dtype)
+
+
+def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """The logarithm of `softmax`, without overflow."""
+    return softmaxes.log_softmax(input, _dim("log_softmax", input, dim, _stacklevel), dtype=dtype)
+
+
+def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
+    """Draws from classes, softened so that gradients flow.
+
+    Args:
+        logits: unnormalised logarithms of probabilities.
+        tau: the temperature: the lower, the nearer to one class.
+        hard: give one class, with the gradient of the soft draw.
+        eps: ignored.
+        dim: along which the classes stand.
+
+    Source: Jang, Gu and Poole, "Categorical Reparameterization with Gumbel-Softmax" (2016).
+    """
+    from tapegrad.autograd.grad_mode import no_grad
+    from tapegrad.autograd.ops.creation import empty_like
+    with no_grad():
+        noise = empty_like(logits).exponential_().log()
+    soft = softmaxes.softmax((logits - noise) / tau, dim)
+    if not hard:
+        return soft
+    chosen = (soft.detach() == soft.detach().amax(dim, keepdim=True)).to(dtype=logits.dtype)
+    return chosen - soft.detach() + soft
+
+
+# The forms with `inplace` are the public ones.
+OPS.update({f.__name__: f for f in (elu, hardsigmoid, hardswish, hardtanh, leaky_relu, mish, relu6, silu, softmin)})
+
+__all__ = [
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "leaky_relu",
+    "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin",
+    "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
+]

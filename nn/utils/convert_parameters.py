@@ -1,0 +1,64 @@
+"""Parameters as one vector, and back."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+
+from tapegrad.autograd.tensor import Tensor
+
+
+def _check_device(parameters: list[Tensor]) -> None:
+    if len({p.device for p in parameters}) > 1:
+        raise TypeError("Found two parameters on different devices, this is currently not supported.")
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All elements in one dimension, in order; gradients flow through.
+
+    Args:
+        parameters: any tensors on one device.
+
+    Raises:
+        TypeError: they live on several devices.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.utils.parameters_to_vector([tapegrad.ones(1, 2), tapegrad.zeros(1)])
+        tensor([1., 1., 0.])
+    """
+    from tapegrad.autograd.ops.join import cat
+    found = list(parameters)
+    _check_device(found)
+    return cat([p.reshape(-1) for p in found])  # type: ignore[no-any-return]
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Make the elements of a vector those of the parameters, in order, as views of it.
+
+    Args:
+        vec: of as many elements.
+        parameters: any tensors on one device.
+
+    Raises:
+        TypeError: `vec` is no tensor, or they live on several devices.
+
+    Example:
+        >>> import tapegrad
+        >>> w = tapegrad.zeros(1, 2)
+        >>> tapegrad.nn.utils.vector_to_parameters(tapegrad.tensor([1.0, 2.0]), [w])
+        >>> w
+        tensor([[1., 2.]])
+    """
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"expected torch.Tensor, but got: {type(vec).__module__}.{type(vec).__name__}")
+    found = list(parameters)
+    _check_device(found)
+    start = 0
+    for p in found:
+        shape = p._array.shape
+        stop = start + prod(shape)
+        p.data = vec.data[start:stop].reshape(shape).data
+        start = stop
+
+
+__all__ = ["parameters_to_vector", "vector_to_parameters"]
