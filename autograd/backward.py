@@ -99,9 +99,9 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
     targets = _tuple(inputs)
     if not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    wanted = {_target(t, "One of the differentiated Tensors does not require grad") for t in targets}
     for t in targets:
         t.retain_grad()
+    wanted = {_target(t) for t in targets}
 
     def capture(target: Any, grad: Any, graph: bool) -> None:
         # A non-leaf retains its gradient: its hooks have kept it.
@@ -111,9 +111,9 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
     _run(pairs, create_graph, retain, wanted, capture)
 
 
-def _target(t: Tensor, otherwise: str) -> Any:
+def _target(t: Tensor) -> Any:
     if not requires_grad(t):
-        raise RuntimeError(otherwise)
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
     return t._node or t
 
 
@@ -162,7 +162,8 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
     if not targets:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
-    keys = [_target(t, "One of the differentiated Tensors does not require grad") for t in targets]
+    pairs = _seeds_of(roots, grads, create_graph)
+    keys = [_target(t) for t in targets]
     retain = create_graph if retain_graph is None else retain_graph
     found: dict[Any, Any] = {}
 
@@ -174,7 +175,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
                 d = run_tensor_hooks(more, d, graph)
         found[target] = d
 
-    _run(_seeds_of(roots, grads, create_graph), create_graph, retain, set(keys), capture)
+    _run(pairs, create_graph, retain, set(keys), capture)
     taken: set[int] = set()
     return tuple(_result(i, t, found.get(key), create_graph, bool(allow_unused), materialize_grads, taken) for i, (t, key) in enumerate(zip(targets, keys)))
 

@@ -98,14 +98,17 @@ class Function:
             bound = signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
-        inputs = (*args, *kwargs.values())
-        needs = tuple([isinstance(t, Tensor) and requires_grad(t) for t in inputs])
+        inputs = (*args, *kwargs.values()) if kwargs else args
+        needs = tuple([isinstance(t, Tensor) and (t._rg if t._base is None else requires_grad(t)) for t in inputs])
         bits = state.bits if gate.on else 0
         recording = True in needs and not bits & GRAD_OFF
+        tensors = [t for t in inputs if isinstance(t, Tensor)]
         node = cls._backward_cls()
         node.needs_input_grad = needs
-        node.inputs = [facts_of(t) if isinstance(t, Tensor) else None for t in inputs]
-        node.edges = tuple([(t._node or t) if need and recording else None for t, need in zip(inputs, needs) if isinstance(t, Tensor)])
+        if recording:
+            node.inputs = [facts_of(t) if isinstance(t, Tensor) else None for t in inputs]
+            # A view is up to date: `needs` has asked for its history.
+            node.edges = tuple([(t._node or t) if t._rg else None for t in tensors])
         ctx = FunctionCtx(node)
         before = set_bits(bits | GRAD_OFF)
         try:
@@ -117,7 +120,7 @@ class Function:
         finally:
             set_bits(before)
         node.seq = tick()
-        return wrap(node, [t for t in inputs if isinstance(t, Tensor)], output, recording)
+        return wrap(node, tensors, output, recording)
 
 
 class Error(Node):

@@ -9,7 +9,7 @@ from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
 from tapegrad.autograd.node import Node, check_kept, freed, overwritten
 from tapegrad.autograd.runtime import kept_result, sum_to
 from tapegrad.autograd.tensor import Tensor, from_array
-from tapegrad.backends import ARRAYS, Device, backend_for
+from tapegrad.backends import ARRAYS, CPU, Device, backend_for
 
 if TYPE_CHECKING:
     from tapegrad.autograd.function import Function
@@ -25,20 +25,14 @@ class Output:
         self.array = array
 
 
-class Facts:
-    """What must hold of a tensor's gradient."""
-
-    __slots__ = ("device", "dtype", "shape")
-
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype, device: Device) -> None:
-        self.shape = shape
-        self.dtype = dtype
-        self.device = device
+#: what must hold of a tensor's gradient: shape, dtype, device
+Facts = tuple[tuple[int, ...], np.dtype, Device]
 
 
 def facts_of(t: Tensor) -> Facts:
     """The facts of the gradient of `t`."""
-    return Facts(t._array.shape, t._array.dtype, t.device)
+    array = t._array
+    return array.shape, array.dtype, CPU if array.__class__ is np.ndarray else t.device
 
 
 class FunctionCtx:
@@ -62,6 +56,11 @@ class FunctionCtx:
 
     def __delattr__(self, name: str) -> None:
         del self._node.attributes[name]
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """What ``save_for_backward`` kept."""
+        return self._node.saved_tensors
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for ``backward``, which finds them in ``ctx.saved_tensors``; a write to one before then is an error.
@@ -102,9 +101,15 @@ class BackwardCFunction(Node):
         to_save, saved_for_forward, dirty_tensors, non_differentiable, materialize_grads: what ``forward`` has told its ``ctx``.
     """
 
-    __slots__ = ("attributes", "count", "dirty_tensors", "inputs", "materialize_grads", "needs_input_grad", "non_differentiable", "outputs",
-                 "saved_for_forward", "several", "to_save")
+    # What seldom differs from the class's values stands in __dict__.
+    __slots__ = ("__dict__", "attributes", "inputs", "needs_input_grad", "outputs", "to_save")
     frees = True
+    several = False
+    count = 1
+    saved_for_forward: tuple[Any, ...] = ()
+    dirty_tensors: tuple[Any, ...] = ()
+    non_differentiable: tuple[Any, ...] = ()
+    materialize_grads = True
     needs_input_grad: tuple[bool, ...]
     inputs: list[Facts | None]
     outputs: list[Facts | None]
@@ -112,15 +117,9 @@ class BackwardCFunction(Node):
 
     def __init__(self) -> None:
         self.attributes: dict[str, Any] = {}
+        self.to_save: tuple[Any, ...] = ()
         self.saved = self.edges = ()
         self.cell = self.dtype = None
-        self.to_save: tuple[Any, ...] = ()
-        self.saved_for_forward: tuple[Any, ...] = ()
-        self.dirty_tensors: tuple[Any, ...] = ()
-        self.non_differentiable: tuple[Any, ...] = ()
-        self.materialize_grads = True
-        self.several = False
-        self.count = 1
 
     def __getattr__(self, name: str) -> Any:
         if name != "attributes" and name in self.attributes:
@@ -163,44 +162,46 @@ class BackwardCFunction(Node):
 
     def _given(self, d: Any, facts: Facts | None, graph: bool) -> Tensor | None:
         """The gradient of one result as ``backward`` receives it."""
-        if facts is None or (d is None and not self.materialize_grads):
-            return None
         if d is None:
-            return from_array(backend_for(facts.device).xp.zeros(facts.shape, facts.dtype))
+            if facts is None or not self.materialize_grads:
+                return None
+            shape, dtype, device = facts
+            return from_array(backend_for(device).xp.zeros(shape, dtype))
         t = d if graph else from_array(d if d.__class__ in ARRAYS else np.asarray(d))
         return t.conj() if t._array.dtype.kind == "c" else t
 
     def _checked(self, results: tuple[Any, ...], graph: bool) -> tuple[Any, ...]:
         """What ``backward`` returned, for the engine: a gradient for each edge."""
-        name, count = self.name(), len(self.inputs)
-        if len(results) > count and all(d is None for d in results[count:]):
-            results = results[:count]
+        count = len(self.inputs)
         if len(results) != count:
-            raise RuntimeError(f"function {name} returned an incorrect number of gradients (expected {count}, got {len(results)})")
-        edges = iter(enumerate(self.edges))
-        grads = []
+            if len(results) < count or any(d is not None for d in results[count:]):
+                raise RuntimeError(f"function {self.name()} returned an incorrect number of gradients (expected {count}, got {len(results)})")
+            results = results[:count]
+        grads: list[Any] = []
         for position, (d, facts) in enumerate(zip(results, self.inputs), 1):
             if d is not None and not isinstance(d, Tensor):
                 raise RuntimeError(f"expected Variable or None (got {type(d).__name__})")
             if facts is None:
                 if d is not None:
-                    raise RuntimeError(f"function {name} returned a gradient different than None at position {position}, but the corresponding forward input "
-                                       "was not a Variable")
+                    raise RuntimeError(f"function {self.name()} returned a gradient different than None at position {position}, but the corresponding forward "
+                                       "input was not a Variable")
                 continue
-            i, edge = next(edges)
-            grads.append(None if d is None or edge is None else self._fitted(d, facts, i, graph))
+            i = len(grads)
+            grads.append(None if d is None or self.edges[i] is None else self._fitted(d, facts, i, graph))
         return tuple(grads)
 
     def _fitted(self, d: Tensor, facts: Facts, i: int, graph: bool) -> Any:
-        what = f"Function {self.name()} returned an invalid gradient at index {i} - "
-        if d.device != facts.device:
-            raise RuntimeError(f"{what}expected device {facts.device} but got {d.device}")
-        shape = d._array.shape
-        if shape != facts.shape:
-            if not _expands_to(facts.shape, shape):
-                raise RuntimeError(f"{what}got {list(shape)} but expected shape compatible with {list(facts.shape)}")
-            d = sum_to(d, facts.shape)
-        if d._array.dtype.kind == "c":
+        """A gradient in its input's shape."""
+        array = d._array
+        shape, _, device = facts
+        if (array.__class__ is not np.ndarray or device is not CPU) and d.device != device:
+            raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - expected device {device} but got {d.device}")
+        if array.shape != shape:
+            if not _expands_to(shape, array.shape):
+                raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - got {list(array.shape)} but expected shape compatible "
+                                   f"with {list(shape)}")
+            d = sum_to(d, shape)
+        if array.dtype.kind == "c":
             d = d.conj()
         # A view says that the array may be somebody else's: the engine then adds it up elsewhere, and a leaf copies it.
         return d if graph else d._array[...]

@@ -22,12 +22,47 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
         output: what it returned.
         recording: gradients flow through this application.
     """
-    returned = output if isinstance(output, tuple) else (output,)
+    if recording and isinstance(output, Tensor) and not (made_by.dirty_tensors or made_by.non_differentiable) and _is_new(output, inputs):
+        made_by.outputs = [facts_of(output)]
+        made_by.dtype = output._array.dtype
+        output._node = made_by
+        output._rg = True
+        if output._cell is not None:
+            made_by.take_cell(output._cell)
+        result: Any = output
+        results = [output]
+    else:
+        results = _wrap_each(made_by, inputs, output if isinstance(output, tuple) else (output,), recording)
+        result = tuple(results) if isinstance(output, tuple) else results[0]
+    if made_by.to_save:
+        if recording:
+            made_by.saved = _kept(made_by.to_save, results, inputs)
+        made_by.to_save = ()
+    return result
+
+
+def _is_new(t: Tensor, inputs: list[Tensor]) -> bool:
+    """Whether the result `t` is a tensor of its own that only needs to be told what made it."""
+    if t._rg or t._base is not None or t._array.dtype not in dtypes.INEXACT:
+        return False
+    return not _among(t, inputs)
+
+
+def _among(t: Any, tensors: list[Any]) -> bool:
+    """Whether `t` itself is one of `tensors`."""
+    for x in tensors:  # noqa: SIM110  a generator costs more than the loop
+        if x is t:
+            return True
+    return False
+
+
+def _wrap_each(made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple[Any, ...], recording: bool) -> list[Any]:
     tensors = [t for t in returned if isinstance(t, Tensor)]
     given = {id(t) for t in inputs}
     dirty = _dirty(made_by, given, tensors)
     flat = _non_differentiable(made_by)
     made_by.outputs = [facts_of(t) if isinstance(t, Tensor) else None for t in returned]
+    made_by.dirty_tensors = made_by.non_differentiable = ()
     made_by.several = len(returned) > 1
     made_by.count = len(returned)
     made_by.dtype = returned[0]._array.dtype if len(returned) == 1 and tensors else None
@@ -48,10 +83,7 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
                 if t._cell is not None:
                     node.take_cell(t._cell)
         results.append(t)
-    if recording:
-        made_by.saved = _kept(made_by.to_save, results, given)
-    made_by.to_save = made_by.dirty_tensors = made_by.non_differentiable = ()
-    return tuple(results) if isinstance(output, tuple) else results[0]
+    return results
 
 
 def _dirty(made_by: BackwardCFunction, given: set[int], tensors: list[Tensor]) -> set[int]:
@@ -135,18 +167,16 @@ def _overwritten_input(t: Tensor, node: Node, tensors: int) -> None:
     rebase(t, made)
 
 
-def _kept(to_save: tuple[Any, ...], results: list[Any], given: set[int]) -> tuple[Any, ...]:
+def _kept(to_save: tuple[Any, ...], results: list[Any], inputs: list[Tensor]) -> tuple[Any, ...]:
     """What ``save_for_backward`` asks for, held so that the node holds no tensor that holds the node."""
-    numbers = {id(t): nr for nr, t in enumerate(results) if isinstance(t, Tensor) and t._node is not None}
     kept: list[Any] = []
     for i, t in enumerate(to_save):
         if t is not None and not isinstance(t, Tensor):
             raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
-        if t is None:
-            kept.append(None)
-        elif id(t) in numbers:
-            kept.append(Output(numbers[id(t)], t._array))
-        elif id(t) in given or t._base is None:
+        numbers = [nr for nr, y in enumerate(results) if y is t] if t is not None and t._node is not None else []
+        if numbers:
+            kept.append(Output(numbers[-1], t._array))
+        elif t is None or t._base is None or _among(t, inputs):
             kept.append(t)
         else:
             # A view of an intermediate, which may be a result.

@@ -99,7 +99,7 @@ def make_view(function: Callable[..., Any], view: Tensor, source: Tensor, args: 
 # ---- in-place forms
 
 def check_writable(t: Tensor, recording: bool) -> None:
-    """Raise torch's error where `t` must not be written now."""
+    """Raise torch's error where autograd forbids to write `t` now."""
     if t._cell is INFERENCE_CELL and not state.bits & INFERENCE:
         INFERENCE_CELL.write()
     if not (gate.on and state.bits & GRAD_OFF):
@@ -112,10 +112,8 @@ def check_writable(t: Tensor, recording: bool) -> None:
                 refuse_view(t, base, "is being")
             base.settle()
             root = base.root
-            if root._rg and root._node is None and t._array.dtype in dtypes.INEXACT:
+            if root._node is None and (root._rg or t._rg) and t._array.dtype in dtypes.INEXACT:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    check_overlap(t._array)
-
 
 def check_overlap(array: Any) -> None:
     """Raise torch's error where an array to be written shows an element of memory twice."""
@@ -167,6 +165,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
     grad_on = not (gate.on and state.bits & GRAD_OFF)
     recording = grad_on and (t.requires_grad or any_requires_grad(args) or any_requires_grad(kwargs.values()))
     check_writable(t, recording)
+    check_overlap(t._array)
     op = getattr(function, "op", None)
     if not recording:
         raw = op.inplace_fn if op is not None else None

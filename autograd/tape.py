@@ -1,8 +1,9 @@
 """One pass over the tape, from results back to leaves.
 
-A walk counts how many gradients each node will receive; a node runs once all of them have arrived, in falling order of creation where there is a choice, and
-a leaf takes its gradient as soon as the sum is whole. All sums belong to the pass, never to nodes, so that exceptions, threads and passes within passes
-cannot mix them.
+Nodes run in falling order of creation: whoever uses a result was made after it, so a node's gradient is whole when its turn comes, and no walk has to count
+beforehand what it will receive. A leaf takes its sum at the end; where somebody could tell the difference (a hook, or a gradient to be added to, which the sum
+would double for as long as it waits), as soon as the last node that uses the leaf has run. All sums belong to the pass, never to nodes, so that exceptions,
+threads and passes within passes cannot mix them.
 """
 from __future__ import annotations
 
@@ -22,40 +23,18 @@ from tapegrad.backends import ARRAYS, backend, xp
 _leaf_lock = threading.Lock()
 
 
-def count(roots: Iterable[Any], inputs: set[Any] | None) -> tuple[dict[Any, int], set[Any] | None]:
-    """How many gradients each target will receive in a pass from `roots`; with `inputs`, only along paths that lead to one of them.
-
-    Returns:
-        The counts, and the nodes that must run (None: all).
-    """
-    waiting: dict[Any, int] = {}
-    stack = []
-    for root in roots:
-        if root not in waiting:
-            waiting[root] = 0
-            stack.append(root)
-    if inputs is None:
-        waiting[None] = 1  # an edge that asks for nothing is a target seen before
-        seen = waiting.get
-        while stack:
-            target = stack.pop()
-            if isinstance(target, Node):
-                for edge in target.edges:
-                    n = seen(edge)
-                    if n is None:
-                        waiting[edge] = 1
-                        stack.append(edge)
-                    else:
-                        waiting[edge] = n + 1
-        return waiting, None
+def leading_to(inputs: set[Any], roots: Iterable[Any]) -> set[Any]:
+    """The nodes between `roots` and `inputs`: those that must run to find the gradients of `inputs`."""
     reached: list[Node] = []
+    seen = set(roots)
+    stack = list(seen)
     while stack:
         target = stack.pop()
         if isinstance(target, Node):
             reached.append(target)
             for edge in target.edges:
-                if edge is not None and edge not in waiting:
-                    waiting[edge] = 0
+                if edge is not None and edge not in seen:
+                    seen.add(edge)
                     stack.append(edge)
     reached.sort(key=lambda node: node.seq)
     needed: set[Any] = set()
@@ -64,11 +43,29 @@ def count(roots: Iterable[Any], inputs: set[Any] | None) -> tuple[dict[Any, int]
             if edge is not None and (edge in inputs or edge in needed):
                 needed.add(node)
                 break
-    for node in needed:
+    return needed
+
+
+def last_users(nodes: Iterable[Node]) -> dict[Node, list[Tensor]]:
+    """The leaves below `nodes`, each listed with the node that will be the last to bring it a gradient."""
+    last: dict[Tensor, Node] = {}
+    seen = set(nodes)
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
         for edge in node.edges:
-            if edge is not None:
-                waiting[edge] += 1
-    return waiting, needed
+            if isinstance(edge, Node):
+                if edge not in seen:
+                    seen.add(edge)
+                    stack.append(edge)
+            elif edge is not None:
+                have = last.get(edge)
+                if have is None or node.seq < have.seq:
+                    last[edge] = node
+    users: dict[Node, list[Tensor]] = {}
+    for leaf, node in last.items():
+        users.setdefault(node, []).append(leaf)
+    return users
 
 
 def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Callable[[Tensor, Any, bool, bool], None],
@@ -83,71 +80,80 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         inputs: run only what leads to these targets.
         capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after its hooks.
     """
-    waiting, needed = count([root for root, _ in roots], inputs)
+    needed = None if inputs is None else leading_to(inputs, [root for root, _ in roots])
     sums = Sums(graph)
     whole, partial = sums.whole, sums.partial
-    ready: list[tuple[int, Node]] = []
+    ready: list[tuple[int, Node]] = []  # nodes that have a gradient, the latest first
+    leaves: dict[Tensor, None] = {}  # leaves that have one, in order of arrival
+    closing: dict[Node, list[Tensor]] | None = None
     for root, grad in roots:
-        sums.add(root, grad, None)
-    for root in {root: None for root, _ in roots}:
-        if waiting[root] == 0:
+        if root not in whole and root not in partial:
             if isinstance(root, Node):
                 heappush(ready, (-root.seq, root))
             else:
-                finish_leaf(root, sums, accumulate, inputs, capture)
-        else:
-            waiting[root] = -waiting[root]  # what it was given has arrived
+                leaves[root] = None
+        sums.add(root, grad, None)
     # The node to run next, if its gradient has just been made and it is the latest: a chain then passes through no heap and no dictionary of sums.
     following: Node | None = None
     grad = None
     while True:
         if following is None:
             if not ready:
-                return
+                break
             node = heappop(ready)[1]
             grad = sums.take(node)
         else:
             node, following = following, None
         given, edges = grad, node.edges
-        if given is None:
-            grads: tuple[Any, ...] | None = (None,) * len(edges)
-        elif needed is None:
+        if needed is None:
             grads = node.pull(given, graph)
         else:
             given, grads = visit(node, given, graph, needed, inputs, capture)
-        if needed is not None and node not in needed:
-            continue
+            if node not in needed:
+                continue
         if node.frees and not retain:
             node.saved = None
         for target, d in zip(edges, grads):
-            if target is None:
+            if d is None or target is None:
                 continue
-            left = waiting[target]
-            if left == 1 and following is None and d is not None and d.dtype is target.dtype and not graph:
-                # The only gradient this node waits for. A leaf's `dtype` is not NumPy's, so a leaf is never taken for a node.
-                following, grad = target, d
-                continue
-            # Below zero: some have arrived already.
-            left = left + 1 if left < 0 else 1 - left
-            waiting[target] = left
-            if d is not None:
-                have = whole.get(target)
-                if have is None or graph:
+            have = whole.get(target)
+            if have is not None:
+                if graph:
                     sums.add(target, d, given)
                 else:
                     try:
                         have += d
                     except TypeError:  # not an array, or complex where the target is real
                         sums.add(target, d, given)
-            if left == 0:
-                if isinstance(target, Node):
-                    heappush(ready, (-target.seq, target))
+            elif partial and target in partial:
+                sums.add(target, d, given)
+            elif target is following:
+                sums.add(target, grad, None)
+                sums.add(target, d, given)
+                heappush(ready, (-following.seq, following))
+                following = None
+            elif isinstance(target, Node):
+                if following is None and d.dtype is target.dtype and not graph:
+                    following, grad = target, d
                 else:
-                    finish_leaf(target, sums, accumulate, inputs, capture)
+                    sums.add(target, d, given)
+                    heappush(ready, (-target.seq, target))
+            elif inputs is None or target in inputs:
+                sums.add(target, d, given)
+                leaves[target] = None
+                if closing is None and inputs is None and (getattr(target, "_more", None) is not None or getattr(target, "_grad", None) is not None):
+                    closing = last_users([node, *(n for _, n in ready), *([following] if following is not None else [])])
+        if closing is not None and node in closing:
+            for leaf in closing[node]:
+                if leaf in leaves:
+                    del leaves[leaf]
+                    finish_leaf(leaf, sums, accumulate, inputs, capture)
         if following is not None and ready and -ready[0][0] > following.seq:
             sums.add(following, grad, None)
             heappush(ready, (-following.seq, following))
             following = None
+    for leaf in leaves:
+        finish_leaf(leaf, sums, accumulate, inputs, capture)
 
 
 def visit(node: Node, grad: Any, graph: bool, needed: set[Any], inputs: Any, capture: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -268,6 +274,8 @@ def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
     """Add `grad`, the whole of what one pass brought, to ``leaf.grad``."""
     if not leaf._rg:  # no longer asked for
         return
+    if leaf._node is not None:
+        raise RuntimeError("leaf variable has been moved into the graph interior")
     more = getattr(leaf, "_more", None)
     if more is not None:
         from tapegrad.autograd.hooks import run_leaf_hooks

@@ -173,10 +173,10 @@ class _ConvTranspose(_Conv):
     def forward(self, input: Any, output_size: Any = None) -> Any:
         """The transposed convolution of `input`; `output_size` chooses among the sizes that a convolution would take to the input's."""
         conv = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[self.dims - 1]
-        more = self.output_padding if output_size is None else self._more_for(input, list(output_size))
+        more = self.output_padding if output_size is None else self._more_for(input, output_size)
         return conv(input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation)
 
-    def _more_for(self, input: Any, size: list[int]) -> tuple[int, ...]:
+    def _more_for(self, input: Any, size: Any) -> tuple[int, ...]:
         d = self.dims
         others = input.ndim - d
         if len(size) == others + d:

@@ -195,8 +195,8 @@ class _StatisticsNorm(Module):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        bias = f", bias={self.bias is not None}" if self.affine else ", bias=False"
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, track_running_stats={self.track_running_stats}" + bias)
+        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, bias={self.bias is not None}, "
+                f"track_running_stats={self.track_running_stats}")
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], strict: bool, missing_keys: list[str],
                               unexpected_keys: list[str], error_msgs: list[str]) -> None:

@@ -11,7 +11,7 @@ from tapegrad.autograd.ops.blocks import by_blocks
 from tapegrad.autograd.ops.bounds import clipped
 from tapegrad.autograd.ops.dims import wrap
 from tapegrad.autograd.ops.exponential import exp, logistic, sigmoid
-from tapegrad.autograd.ops.precision import in_float32
+from tapegrad.autograd.ops.precision import floating, in_float32
 from tapegrad.autograd.ops.select import choose, keep
 from tapegrad.autograd.ops.signs import abs
 from tapegrad.autograd.ops.trigonometry import tanh
@@ -44,6 +44,8 @@ def relu(input: Any) -> Any:
         >>> tapegrad.relu(tapegrad.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
+    if input.dtype.kind == "b":
+        raise RuntimeError("Boolean inputs not supported for relu")
     if input.__class__ is np.ndarray:
         dtype = input.dtype
         if input.size > _FEW and dtype.kind == "f" and dtype.itemsize > 2:
@@ -59,7 +61,7 @@ def _relu_back(input: Any, output: Any) -> Any:
 
 
 @op(input=lambda grad, input, negative_slope: choose(input > 0, grad, grad * negative_slope), kind="elementwise", public=False)
-@in_float32
+@floating("leaky_relu_cpu")
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
     """`input` where it is positive, `negative_slope` times it elsewhere.
 
@@ -168,7 +170,7 @@ def relu6(input: Any) -> Any:
 
 
 @op(input=lambda grad, input: keep(grad * (1 / 6), (input > -3) & (input < 3)), kind="elementwise", public=False)
-@in_float32
+@floating("hardsigmoid_cpu")
 def hardsigmoid(input: Any) -> Any:
     """``input / 6 + 1/2``, held within 0 and 1.
 
@@ -189,7 +191,7 @@ def _hardswish_rule(grad: Any, input: Any) -> Any:
 
 
 @op(input=lambda grad, input: _hardswish_rule(grad, input), kind="elementwise", public=False)
-@in_float32
+@floating("hardswish_cpu")
 def hardswish(input: Any) -> Any:
     """``input * hardsigmoid(input)``.
 
@@ -206,6 +208,7 @@ def hardswish(input: Any) -> Any:
 
 
 @op(input=lambda grad, input, lambd: keep(grad, ~(abs(input) <= lambd)), kind="elementwise", method=True)
+@floating("hardshrink_cpu")
 def hardshrink(input: Any, lambd: float = 0.5) -> Any:
     """`input`, and 0 where its magnitude is at most `lambd`.
 
@@ -222,7 +225,7 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
 
 
 @op(input=lambda grad, input, lambd: keep(grad, ~(abs(input) <= lambd)), kind="elementwise")
-@in_float32
+@floating("softshrink_cpu")
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
     """`input` moved towards 0 by `lambd`, and 0 where its magnitude is less.
 
@@ -303,7 +306,7 @@ def _check_approximate(approximate: str) -> None:
 
 
 @op(input=lambda grad, input, approximate: _gelu_back(grad, input, approximate), kind="elementwise")
-@in_float32
+@floating("GeluKernelImpl")
 def gelu(input: Any, *, approximate: str = "none") -> Any:
     """`input` times the normal distribution's cumulative probability at it.
 
@@ -358,8 +361,8 @@ def _silu_derived(g: Any, x: Any) -> Any:
     return slope
 
 
-@op(input=lambda grad, input: _silu_back(grad, input), kind="elementwise", types="float", public=False)
-@in_float32
+@op(input=lambda grad, input: _silu_back(grad, input), kind="elementwise", public=False)
+@floating("silu_cpu")
 def silu(input: Any) -> Any:
     """``input * sigmoid(input)``.
 
@@ -393,7 +396,7 @@ def _elu_rule(grad: Any, input: Any, alpha: float, scale: float, input_scale: fl
 
 
 @op(input=lambda grad, input, alpha, scale, input_scale: _elu_rule(grad, input, alpha, scale, input_scale), kind="elementwise", public=False)
-@in_float32
+@floating("elu_cpu")
 def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
     """`input` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
 
@@ -457,7 +460,7 @@ def _softplus_rule(grad: Any, input: Any, beta: float, threshold: float) -> Any:
 
 
 @op(input=lambda grad, input, beta, threshold: _softplus_rule(grad, input, beta, threshold), kind="elementwise")
-@in_float32
+@floating("softplus_cpu")
 def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
     """``log(1 + exp(beta * input)) / beta``, a smooth relu.
 
@@ -484,7 +487,7 @@ def _softplus(z: Any) -> Any:
 
 
 @op(input=lambda grad, input: grad * sigmoid(-input), kind="elementwise")
-@in_float32
+@floating("log_sigmoid_cpu")
 def logsigmoid(input: Any) -> Any:
     """``log(sigmoid(input))``, without overflow.
 
@@ -506,7 +509,7 @@ def _mish_rule(grad: Any, input: Any) -> Any:
 
 
 @op(input=lambda grad, input: _mish_rule(grad, input), kind="elementwise", public=False)
-@in_float32
+@floating("mish_cpu")
 def mish(input: Any) -> Any:
     """``input * tanh(softplus(input))``.
 
@@ -527,7 +530,7 @@ def _softsign_rule(grad: Any, input: Any) -> Any:
     return grad / (size * size)
 
 
-@op(input=lambda grad, input: _softsign_rule(grad, input), kind="elementwise")
+@op(input=lambda grad, input: _softsign_rule(grad, input), kind="elementwise", types="float")
 @in_float32
 def softsign(input: Any) -> Any:
     """``input / (1 + abs(input))``.
@@ -544,7 +547,7 @@ def softsign(input: Any) -> Any:
     return input / (xp(input).absolute(input) + 1)
 
 
-@op(input=lambda grad, input: grad * _squared_tanh(input), kind="elementwise")
+@op(input=lambda grad, input: grad * _squared_tanh(input), kind="elementwise", types="float")
 @in_float32
 def tanhshrink(input: Any) -> Any:
     """``input - tanh(input)``.
@@ -575,7 +578,7 @@ def _halves(input: Any, dim: int) -> tuple[Any, Any]:
 
 
 @op(input=lambda grad, input, dim: _glu_back(grad, input, dim))
-@in_float32
+@floating("glu_cpu")
 def glu(input: Any, dim: int = -1) -> Any:
     """The first half along a dimension times the sigmoid of the second.
 

@@ -126,8 +126,6 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         if not isinstance(src, (bool, int, float, complex)):
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
         return inplace.apply(fill, self, (src,), {})
-    if src is self:
-        return self
     array, given = self._array, src._array
     if given.shape != array.shape:
         from tapegrad.autograd.ops.shape import common_shape, expand

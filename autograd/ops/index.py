@@ -339,7 +339,7 @@ def _where_mask(input: Any, mask: Any) -> Any:
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``, recorded where gradients flow."""
     array = self._array
-    recording = not (gate.on and state.bits & GRAD_OFF) and ((isinstance(value, Tensor) and requires_grad(value)) or requires_grad(self))
+    recording = not (gate.on and state.bits & GRAD_OFF) and ((isinstance(value, Tensor) and requires_grad(value)) or self.requires_grad)
     inplace.check_writable(self, recording)
     try:
         parts = Index(index) if index.__class__ is int else parse(index, array, recording)
@@ -393,6 +393,7 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
         before = inplace.as_before(self, array)
         if value is self:
             value, given = before, given.copy()
+    inplace.check_overlap(target)
     _assign(target, given)
     written(self)
     if recording:
@@ -439,6 +440,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
         given = value = _value_beside(value, array)
     if not hasattr(given, "ndim") or isinstance(given, np.generic):
         given = value = xp(array).full((), given, array.dtype)
+    inplace.check_overlap(array)
     before = None
     if recording:
         before = inplace.as_before(self, array)

@@ -677,7 +677,7 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
     return _with_out("cross", out, _cross(_expand_core(input, shape), _expand_core(other, shape), dim))
 
 
-@composite()
+@composite(public=False)
 def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     """The product of several matrices, in the order that takes the fewest multiplications.
 

@@ -7,6 +7,11 @@ from tapegrad.autograd.op import op
 from tapegrad.backends import xp
 
 
+def _truths(array: Any) -> Any:
+    """`array` for a logical function; CuPy's take no complex numbers."""
+    return array if array.dtype.kind != "c" else array != 0
+
+
 @op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
 def logical_and(input: Any, other: Any) -> Any:
     """Elementwise "and"; numbers are true unless zero.
@@ -20,7 +25,7 @@ def logical_and(input: Any, other: Any) -> Any:
         >>> tapegrad.logical_and(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
         tensor([ True, False])
     """
-    return xp(input).logical_and(input, other)
+    return xp(input).logical_and(_truths(input), _truths(other))
 
 
 @op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
@@ -36,7 +41,7 @@ def logical_or(input: Any, other: Any) -> Any:
         >>> tapegrad.logical_or(tapegrad.tensor([False, True]), tapegrad.tensor([False, False]))
         tensor([False,  True])
     """
-    return xp(input).logical_or(input, other)
+    return xp(input).logical_or(_truths(input), _truths(other))
 
 
 @op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
@@ -52,7 +57,7 @@ def logical_xor(input: Any, other: Any) -> Any:
         >>> tapegrad.logical_xor(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
         tensor([False,  True])
     """
-    return xp(input).logical_xor(input, other)
+    return xp(input).logical_xor(_truths(input), _truths(other))
 
 
 @op(input=None, kind="elementwise", method=True, inplace=True)
@@ -67,7 +72,7 @@ def logical_not(input: Any) -> Any:
         >>> tapegrad.logical_not(tapegrad.tensor([0, 2]))
         tensor([ True, False])
     """
-    return xp(input).logical_not(input)
+    return xp(input).logical_not(_truths(input))
 
 
 def _bits(name: str, array: Any) -> Any:

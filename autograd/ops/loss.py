@@ -30,8 +30,12 @@ def _reduced(loss: Any, reduction: str, dtype: Any) -> Any:
     """Single losses as asked for; they are added up in float32 at least."""
     if reduction == "none":
         return loss.astype(dtype, copy=False)
-    y = loss.sum() if reduction == "sum" else loss.mean()
+    y = loss.sum() if reduction == "sum" else _mean(loss)
     return y.astype(dtype, copy=False)
+
+
+def _mean(losses: Any) -> Any:
+    return losses.mean() if losses.size else losses.sum() * float("nan")
 
 
 def _spread(grad: Any, reduction: str, shape: tuple[int, ...]) -> Any:
@@ -74,24 +78,32 @@ def _take(x: Any, places: tuple[Any, ...]) -> Any:
         raise IndexError(f"Target {places[1].max()} is out of bounds.") from None
 
 
-def _shares(target: Any, valid: Any, weight: Any, reduction: str, dtype: Any) -> Any:
-    """How much each single loss counts: a number, or an array of `target`'s shape."""
+def _weighed_losses(losses: Any, target: Any, valid: Any, weight: Any, reduction: str) -> tuple[Any, Any]:
+    """The reduced loss, and how much each single loss counts in it: a number, or an array of `target`'s shape."""
     if weight is None and valid is None:
-        return 1 / target.size if reduction == "mean" and target.size else 1 if reduction != "mean" else float("nan")
-    share = valid.astype(dtype) if weight is None else weight.astype(dtype, copy=False)[target]
+        if reduction == "mean":
+            return _mean(losses), 1 / target.size if target.size else 0.0
+        return (losses if reduction == "none" else losses.sum()), 1
+    shares = valid.astype(losses.dtype) if weight is None else weight.astype(losses.dtype, copy=False)[target]
     if weight is not None and valid is not None:
-        share = share * valid
-    return share / share.sum() if reduction == "mean" else share
+        shares = shares * valid
+    # What is ignored may be NaN.
+    losses = losses * shares if valid is None else xp(losses).where(valid, losses * shares, 0)
+    if reduction == "none":
+        return losses, shares
+    if reduction == "sum":
+        return losses.sum(), shares
+    weights = shares.sum()
+    # Where nothing counts, the mean is NaN and the gradient zero, as in torch.
+    return losses.sum() / weights, shares / xp(weights).where(weights == 0, 1, weights)
 
 
 @op(input=lambda grad, input_shape, target, shares, ignore_index: _nll_back(grad, target, shares, input_shape, ignore_index), target=None, weight=None,
     keeps=("shares",), types="free", public=False, name="nll_loss")
 def _nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     found, valid = _classes(target, input.shape[1], ignore_index)
-    log_p = wide(_take(input, _places(found)))
-    shares = _shares(found, valid, weight, reduction, log_p.dtype)
-    loss = -log_p * shares
-    return (loss if reduction == "none" else loss.sum()).astype(input.dtype, copy=False), shares
+    loss, shares = _weighed_losses(-wide(_take(input, _places(found))), found, valid, weight, reduction)
+    return loss.astype(input.dtype, copy=False), shares
 
 
 @op(output=lambda grad, target, shares, output_shape, ignore_index: _nll_take(grad, target, shares, output_shape, ignore_index), target=None, types="free",
@@ -122,9 +134,8 @@ def _cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: in
     exps = xp(z).exp(z)
     sums = exps.sum(axis=1)
     loss = xp(z).log(sums) - _take(z, _places(found))
-    shares = _shares(found, valid, weight, reduction, z.dtype)
-    loss *= shares
-    return (loss if reduction == "none" else loss.sum()).astype(input.dtype, copy=False), shares, exps, sums
+    loss, shares = _weighed_losses(loss, found, valid, weight, reduction)
+    return loss.astype(input.dtype, copy=False), shares, exps, sums
 
 
 @op(output=lambda grad, input, target, shares, exps, sums, ignore_index, output_shape:
@@ -180,8 +191,6 @@ def _check_classes(input: Any, target: Any, weight: Any, reduction: str) -> None
     """Raise torch's errors for operands that do not fit."""
     x, t = _array(input), _array(target)
     check_reduction(reduction)
-    if t.dtype != np.int64 and t.dtype != np.uint8:
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {dtypes.of(t.dtype).scalar_type}")
     if x.ndim == 0:
         raise ValueError(f"Expected 1 or more dimensions (got {x.ndim})")
     if x.ndim > 1 and x.shape[0] != (t.shape[0] if t.ndim else 1):
@@ -192,6 +201,8 @@ def _check_classes(input: Any, target: Any, weight: Any, reduction: str) -> None
         raise RuntimeError(f"size mismatch (got input: {list(x.shape)} , target: {list(t.shape)}")
     if x.ndim == 1 and t.size != 1:
         raise RuntimeError(f"size mismatch (got input: {list(x.shape)}, target: {list(t.shape)})")
+    if t.dtype != np.int64 and t.dtype != np.uint8:
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {dtypes.of(t.dtype).scalar_type}")
     if weight is not None:
         classes = x.shape[1 if x.ndim > 1 else 0]
         w = _array(weight)

@@ -54,11 +54,7 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
         raise RuntimeError(f"Length of pad should be no more than twice the number of dimensions of the input. Pad length is {len(pad)} while the input has "
                            f"{len(shape)} dimensions.")
     pads = _pairs(pad, len(shape))
-    for dim, (n, (a, b)) in enumerate(zip(shape, pads)):
-        if n + a + b < 0:
-            raise RuntimeError(f"The input size {n}, plus negative padding {a} and {b} resulted in a negative output size, which is invalid. "
-                               f"Check dimension {dim} of your input.")
-    if any(-a > n or -b > n for n, (a, b) in zip(shape, pads)):
+    if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(shape, pads)):
         raise RuntimeError("narrow(): length must be non-negative.")
     return _constant_pad(input, pads, value)
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import zeros
+from tapegrad.autograd.ops.convert import cast
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.elementwise import mul
 from tapegrad.autograd.ops.exponential import log
-from tapegrad.autograd.ops.precision import category, is_half
+from tapegrad.autograd.ops.precision import INT64, category, is_half
 from tapegrad.autograd.ops.select import keep
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
@@ -113,6 +114,8 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
     if _plain(exponent):
         array = raw(input)
         kind = getattr(array, "dtype", _OBJECT).kind
+        if kind == "b" and exponent.__class__ is int:
+            input, kind = cast(input, INT64), "i"
         if kind in "fcV" or (kind in "iu" and exponent.__class__ is int):
             return power_of_number(input, exponent, out=out)
     elif _plain(input) and getattr(raw(exponent), "dtype", _OBJECT).kind in "fcV":
@@ -136,7 +139,6 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
         >>> tapegrad.float_power(tapegrad.tensor([2, 3]), -1)
         tensor([0.5000, 0.3333], dtype=torch.float64)
     """
-    from tapegrad.autograd.ops.convert import cast
     operands = [input, exponent]
     kinds = [getattr(raw(v), "dtype", np.dtype(type(v))).kind for v in operands]
     dtype = np.dtype(np.complex128 if "c" in kinds else np.float64)

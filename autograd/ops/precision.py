@@ -41,6 +41,25 @@ def in_float32(function: F) -> F:
     return computed  # type: ignore[return-value]
 
 
+def floating(kernel: str) -> Callable[[F], F]:
+    """As `in_float32`, for a function of floating-point numbers only, which PyTorch calls `kernel`."""
+
+    def decorate(function: F) -> F:
+        widened = in_float32(function)
+
+        @functools.wraps(function)
+        def computed(input: Any, *args: Any, **kwargs: Any) -> Any:
+            kind = input.dtype.kind
+            if kind in "iub":
+                from tapegrad.autograd import dtypes
+                raise NotImplementedError(f'"{kernel}" not implemented for \'{dtypes.of(input.dtype).scalar_type}\'')
+            return function(input, *args, **kwargs) if kind != "V" and input.dtype.itemsize != 2 else widened(input, *args, **kwargs)
+
+        return computed  # type: ignore[return-value]
+
+    return decorate
+
+
 def _narrow(result: Any, dtype: np.dtype) -> Any:
     return result.astype(dtype) if getattr(result, "dtype", None) == FLOAT32 else result
 

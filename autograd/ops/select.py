@@ -1,13 +1,14 @@
 """Choosing between two values, element by element: where, masked_fill, and the masks that gradients pass through."""
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.convert import cast
-from tapegrad.autograd.ops.dims import raw
+from tapegrad.autograd.ops.dims import c_name, raw
 from tapegrad.autograd.ops.precision import BOOL
 from tapegrad.autograd.runtime import mix, together
 from tapegrad.autograd.tensor import Tensor
@@ -136,6 +137,14 @@ def _filled(input: Any, mask: Any, value: Any) -> Any:
     return select(mask, value, input)
 
 
+def _fill_value(value: Any, array: Any) -> Any:
+    """A number in the dtype of `array`."""
+    if not isinstance(value, complex) or array.dtype.kind == "c":
+        with contextlib.suppress(OverflowError):
+            return xp(array).full((), value, array.dtype)
+    raise RuntimeError(f"value cannot be converted to type {c_name(array.dtype)} without overflow")
+
+
 @composite(method=True, inplace=True)
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """`input` with `value` wherever `mask` is true.
@@ -156,15 +165,12 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     array, bits = raw(input), raw(mask)
     if bits.dtype is not BOOL:
         raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype " + _scalar_type(bits.dtype).lower())
-    raw = raw(value)
-    if hasattr(raw, "ndim") and raw.ndim:
-        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {raw.ndim} dimension(s).")
-    if not hasattr(raw, "ndim"):
-        from tapegrad.autograd import dtypes, promotion
-        if dtypes.category(promotion.number_dtype(value)) > max(dtypes.category(array.dtype), 1):
-            raise RuntimeError(f"value cannot be converted to type {dtypes.of(array.dtype).name} without overflow")
-        value = xp(array).full((), value, array.dtype)
-    elif raw.dtype is not array.dtype:
+    filler = raw(value)
+    if hasattr(filler, "ndim") and filler.ndim:
+        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {filler.ndim} dimension(s).")
+    if not hasattr(filler, "ndim"):
+        value = _fill_value(value, array)
+    elif filler.dtype is not array.dtype:
         value = cast(value, array.dtype)
     return _filled(input, mask, value)
 

@@ -79,7 +79,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     return _no_out(out, finish(_steps(start, end, step, wanted, device, count), requires_grad))
 
 
-@composite()
+@composite(public=False)
 def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
           requires_grad: bool = False) -> Tensor:
     """The numbers from `start` to `end`, which belongs to them, by `step`; `arange` is what to use.

@@ -108,11 +108,22 @@ def _first(array: Any, dim: int, k: int) -> Any:
 def _top(input: Any, k: int, dim: int, largest: bool) -> Any:
     """The indices of the first `k` along `dim`, in order."""
     n = input.shape[dim]
-    if n <= _FEW or 4 * k > n or input.__class__ is not np.ndarray:
+    if n <= _FEW or 4 * k > n or not k or input.__class__ is not np.ndarray:
         return _first(order_of(input, dim, largest), dim, k)
-    part = (*(slice(None),) * dim, slice(n - k, None) if largest else slice(0, k))
-    few = np.sort(input.argpartition(n - k if largest else k, axis=dim)[part], axis=dim)
+    few = np.moveaxis(_few(np.moveaxis(input, dim, -1), k, largest), -1, dim)
     return taken(few, order_of(taken(input, few, dim), dim, largest), dim)
+
+
+def _few(x: np.ndarray, k: int, largest: bool) -> np.ndarray:
+    """The indices of the first `k` along the last dimension, in the order of the array; of equal elements the first ones, as a stable sort would choose."""
+    n = x.shape[-1]
+    place = n - k if largest else k - 1
+    last = np.partition(x, place, axis=-1)[..., place:place + 1]
+    missing, missing_last = x != x, last != last
+    before = (x > last) | (missing & ~missing_last) if largest else (x < last) | (~missing & missing_last)
+    equal = (x == last) | (missing & missing_last)
+    room = k - before.sum(axis=-1, keepdims=True)
+    return (before | (equal & (equal.cumsum(axis=-1) <= room))).nonzero()[-1].reshape(*x.shape[:-1], k)
 
 
 @op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="topk")

@@ -1,0 +1,272 @@
+"""Random programs of views, writes and passes over the tape do the same here as in PyTorch.
+
+A program is made while it runs: each statement is drawn with the shapes that PyTorch's tensors have by then, done by both libraries, and compared: the same error or
+none, and afterwards the same values, versions and flags everywhere. `python -m pytest ... --programs 10000` draws more of them.
+"""
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import tapegrad
+
+torch = pytest.importorskip("torch")
+
+STATEMENTS = 14
+SHAPES = [(2, 3), (3,), (), (2, 1), (3, 2)]
+
+
+class Give(Exception):
+    """The statement makes no sense here, or the libraries differ on purpose: draw another."""
+
+
+class Program:
+    """A program in the making, and its variables in both libraries."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.text: list[str] = []
+        self.theirs: list[torch.Tensor] = []
+        self.ours: list[tapegrad.Tensor] = []
+        self.over = False
+
+    # ---- drawing
+
+    def variable(self) -> int:
+        return self.rng.randrange(len(self.theirs))
+
+    def like(self, i: int, exact: bool = False) -> int:
+        """A variable that broadcasts to variable `i`."""
+        shape = tuple(self.theirs[i].shape)
+        found = [j for j, t in enumerate(self.theirs) if (tuple(t.shape) == shape if exact else _fits(tuple(t.shape), shape))]
+        return self.rng.choice(found)
+
+    def index(self, i: int) -> str:
+        """An index for variable `i`, as text."""
+        shape = self.theirs[i].shape
+        if not shape:
+            return "..."
+        parts = []
+        for n in shape[:self.rng.randint(1, len(shape))]:
+            if n == 0:
+                raise Give
+            k = self.rng.randrange(n)
+            parts.append(self.rng.choice([f"{k}", f"{k}:", f":{k + 1}", ":", "::2", f"{k - n}"]))
+        if self.rng.random() < 0.1:
+            parts.insert(self.rng.randint(0, len(parts)), "None")
+        return ", ".join(parts)
+
+    def fancy(self, i: int) -> str:
+        """An index of arrays for variable `i`, as text."""
+        shape = self.theirs[i].shape
+        if not shape or 0 in shape:
+            raise Give
+        ks = [self.rng.randrange(shape[0]) for _ in range(self.rng.randint(1, 3))]
+        return self.rng.choice([f"{ks}", f"m.tensor({ks})", f"v{i}.detach() > 0.3"] + ([f":, {[shape[1] - 1, 0]}"] if len(shape) > 1 else []))
+
+    def number(self) -> str:
+        return self.rng.choice(["2", "0.5", "-1.5", "3.0"])
+
+    def operand(self, i: int) -> str:
+        """Something that broadcasts to variable `i`."""
+        return f"v{self.like(i)}" if self.rng.random() < 0.7 else self.number()
+
+    # ---- statements: (text, whether its value becomes a variable)
+
+    def statement(self) -> tuple[str, bool]:
+        draw, i = self.rng.random(), self.variable()
+        if draw < 0.16:
+            return self.computed(i), True
+        if draw < 0.34:
+            return self.viewed(i), True
+        if draw < 0.62:
+            return self.overwritten(i), False
+        if draw < 0.70:
+            return self.assigned(i), False
+        if draw < 0.78:
+            return self.flagged(i), False
+        return self.passed(i)
+
+    def computed(self, i: int) -> str:
+        other = self.operand(i)
+        shape = self.theirs[i].shape
+        choices = [f"v{i}.tanh()", f"v{i}.sin()", f"(v{i} * 0.3).exp()", f"v{i} * {other}", f"v{i} + {other}", f"v{i} - {other}", f"-v{i}", f"v{i}.clone()",
+                   f"v{i} / 2.0", f"v{i}.sum()", f"v{i} * v{i}", f"v{i}[{self.fancy(i)}]" if shape else f"v{i}.sigmoid()"]
+        if shape:
+            d = self.rng.randrange(len(shape))
+            choices += [f"v{i}.sum({d})", f"v{i}.mean({d}, True)"]
+        if len(shape) == 2:
+            choices += [f"v{i} @ v{i}.t()", f"v{i}.t() @ v{i}"]
+        return self.rng.choice(choices)
+
+    def viewed(self, i: int) -> str:
+        shape = self.theirs[i].shape
+        choices = [f"v{i}[{self.index(i)}]"] * 3 + [f"v{i}.detach()", f"v{i}.unsqueeze(0)", f"v{i}.reshape(-1)", f"v{i}.view_as(v{i})"]
+        if shape:
+            choices += [f"v{i}.view(-1)", f"v{i}.expand(2, {', '.join(map(str, shape))})", f"v{i}.unbind(0)[{self.rng.randrange(max(shape[0], 1))}]",
+                        f"v{i}.transpose(0, -1)", f"v{i}.split(1)[0]", f"v{i}.squeeze()"]
+        if len(shape) == 2:
+            choices += [f"v{i}.t()", f"v{i}.permute(1, 0)", f"v{i}.diagonal()"]
+        return self.rng.choice(choices)
+
+    def overwritten(self, i: int) -> str:
+        other = self.operand(i)
+        same = self.like(i, True)
+        return self.rng.choice([f"v{i}.add_({other})", f"v{i}.mul_({other})", f"v{i}.sub_({other})", f"v{i}.add_(v{same}, alpha=0.5)", f"v{i}.div_(2.0)", f"v{i}.tanh_()",
+                                f"v{i}.sigmoid_()", f"v{i}.sin_()", f"v{i}.neg_()", f"v{i}.zero_()", f"v{i}.fill_({self.number()})", f"v{i}.copy_(v{self.like(i)})",
+                                f"v{i}.pow_(2)", f"v{i}.mul_(v{same})", f"v{i}.relu_()", f"v{i}.clamp_(-0.5, 0.5)", f"v{i}.mul_(v{i})", f"v{i}.add_(v{i})",
+                                f"v{i}.masked_fill_(v{i}.detach() > 0.2, 0.7)"])
+
+    def assigned(self, i: int) -> str:
+        index = self.index(i) if self.rng.random() < 0.6 or not self.theirs[i].shape else self.fancy(i)
+        with torch.no_grad():
+            target = eval(f"v{i}[{index}]", {"m": torch, f"v{i}": self.theirs[i]}).shape
+        found = [j for j, t in enumerate(self.theirs) if _fits(tuple(t.shape), tuple(target))]
+        return f"v{i}[{index}] = " + (f"v{self.rng.choice(found)}" if self.rng.random() < 0.7 else self.number())
+
+    def flagged(self, i: int) -> str:
+        choices = [f"v{i}.requires_grad_()", f"v{i}.requires_grad_(False)", f"v{i}.detach_()", f"v{i}.retain_grad()", f"v{i}.register_hook(lambda g: g * 2)",
+                   f"v{i}.register_hook(lambda g: g.tanh())", f"setattr(v{i}, 'grad', None)", f"v{i}.grad.mul_(3)"]
+        return self.rng.choice(choices)
+
+    def passed(self, i: int) -> tuple[str, bool]:
+        retain = self.rng.choice(["", ", retain_graph=True", ", retain_graph=True", ", create_graph=True"])
+        if f"v{i}.r" in " ".join(self.text) or f"[v{i}," in " ".join(self.text) or f", v{i}]" in " ".join(self.text):
+            raise Give  # PyTorch runs the hooks of a lone root even where nothing else is asked of it
+        seed = f"m.ones_like(v{i}) * 0.7" if self.rng.random() < 0.5 else f"v{self.like(i, True)}.detach().clone()"
+        j = self.variable()
+        if self.rng.random() < 0.3:
+            return f"v{i}.backward({seed}{retain})", False
+        if self.rng.random() < 0.3:
+            return f"m.autograd.backward([v{i}, v{j}], [{seed}, m.ones_like(v{j})]{retain})", False
+        if self.rng.random() < 0.3:
+            return f"v{i}.backward({seed}{retain}, inputs=[v{j}, v{self.variable()}])", False
+        # A copy: PyTorch may hand out the seed itself.
+        return f"copied(m.autograd.grad(v{i}, [v{j}, v{self.variable()}], {seed}{retain}, allow_unused=True)[{self.rng.randrange(2)}])", True
+
+    # ---- running
+
+    def run(self) -> None:
+        for k in range(2):
+            shape = self.rng.choice(SHAPES)
+            n = int(np.prod(shape))
+            values = np.array([self.rng.uniform(-1, 1) for _ in range(n)]).reshape(shape)
+            self.define(f"m.tensor({values.tolist()}, dtype=m.float64)", k == 0 or self.rng.random() < 0.5)
+        for _ in range(STATEMENTS):
+            if self.over:
+                return
+            self.step()
+
+    def define(self, text: str, requires_grad: bool) -> None:
+        for m, variables in ((torch, self.theirs), (tapegrad, self.ours)):
+            variables += [eval(text, {"m": m}).requires_grad_(requires_grad)]
+            variables += [variables[-1] * 1.0]
+        self.text += [f"v{len(self.ours) - 2} = {text}.requires_grad_({requires_grad})", f"v{len(self.ours) - 1} = v{len(self.ours) - 2} * 1.0"]
+
+    def step(self) -> None:
+        for _ in range(20):
+            try:
+                text, kept = self.statement()
+            except (Give, IndexError):
+                continue
+            quiet = self.rng.random() < 0.15
+            if not any(_differs_on_purpose(t) for j, t in enumerate(self.theirs) if f"v{j}." in text or f"v{j}," in text or f"v{j}]" in text or text.endswith(f"v{j}")
+                       or f"v{j})" in text or f"v{j} " in text or f"v{j}[" in text):
+                break
+        else:
+            return
+        line = ("with m.no_grad(): " if quiet else "") + (f"v{len(self.theirs)} = " if kept else "") + text
+        self.text.append(line)
+        before = len(self.theirs)
+        theirs, ours = self.done(torch, self.theirs, text, kept, quiet), self.done(tapegrad, self.ours, text, kept, quiet)
+        if ours is None and "a second time" in str(theirs) and any("inputs=" in line for line in self.text):
+            self.over = True  # PyTorch runs the node of a non-leaf input too, and frees it
+            return
+        if theirs is not None and _is_refused_on_purpose(theirs):
+            self.over = True
+            return
+        assert _kind(theirs) == _kind(ours), f"{self}\n    theirs: {theirs!r}\n    ours:   {ours!r}"
+        if theirs is not None and (".backward(" in text or ".grad(" in text):
+            self.over = True  # how far a pass came before it failed is not promised
+            return
+        if kept and theirs is None and self.theirs[before] is None:
+            assert self.ours.pop() is None, f"{self}\n    a gradient, where PyTorch has none"
+            self.theirs.pop()
+        self.compare()
+
+    def done(self, m: object, variables: list, text: str, kept: bool, quiet: bool) -> Exception | None:
+        space = {"m": m, "copied": lambda g: g if g is None else g.clone(), **{f"v{j}": t for j, t in enumerate(variables)}}
+        try:
+            with m.no_grad() if quiet else contextlib.nullcontext():
+                if kept:
+                    variables.append(eval(text, space))
+                else:
+                    exec(text, space)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other library is to raise it too
+            return error
+        return None
+
+    def compare(self) -> None:
+        for j, (t, o) in enumerate(zip(self.theirs, self.ours, strict=True)):
+            where = f"{self}\n    v{j}"
+            np.testing.assert_allclose(o.detach().numpy(), t.detach().numpy(), rtol=1e-9, atol=1e-9, err_msg=f"{where}: values")
+            assert o._version == t._version, f"{where}: version {t._version}, not {o._version}"
+            if _differs_on_purpose(t):
+                continue
+            assert o.requires_grad == t.requires_grad, f"{where}: requires_grad"
+            flags = [_attempt(lambda x=x: (x.is_leaf, x.grad_fn is None, x._is_view())) for x in (t, o)]
+            assert flags[0] == flags[1], f"{where}: is_leaf, no grad_fn, is_view: {flags[0]}, not {flags[1]}"
+            if "Error" in str(flags[0]):
+                continue
+            a, b = t.grad, o.grad
+            assert (a is None) == (b is None), f"{where}: grad {a}, not {b}"
+            if a is not None:
+                np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), rtol=1e-8, atol=1e-9, err_msg=f"{where}: grad")
+                assert a.requires_grad == b.requires_grad, f"{where}: grad.requires_grad"
+
+    def __str__(self) -> str:
+        return "\n" + "\n".join(self.text)
+
+
+def _fits(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    return len(small) <= len(large) and all(a in (1, b) for a, b in zip(reversed(small), reversed(large)))
+
+
+def _attempt(f: object) -> object:
+    try:
+        return f()
+    except RuntimeError as error:
+        return f"RuntimeError {str(error)[:30]}"
+
+
+def _differs_on_purpose(t: torch.Tensor) -> bool:
+    """Views that require grad without a history: PyTorch then makes them leaves of their own."""
+    try:
+        return t._is_view() and t.requires_grad and t.grad_fn is None
+    except RuntimeError:
+        return False
+
+
+def _is_refused_on_purpose(error: Exception) -> bool:
+    """What PyTorch refuses (or trips over) and we do."""
+    return any(text in str(error) for text in (
+        "some elements of the input tensor and the written-to tensor refer to a single memory location", "INTERNAL ASSERT FAILED"))
+
+
+def _kind(error: Exception | None) -> tuple[str, str] | None:
+    if error is None:
+        return None
+    return type(error).__name__, re.sub("Output . of [A-Za-z]+", "Output", str(error).removeprefix("a view of "))[:45]
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_random_programs(block):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for seed in range(block * 50, (block + 1) * 50):
+            Program(seed).run()

@@ -1,0 +1,632 @@
+"""Modules and functional forms against PyTorch: arguments, reprs, state_dicts, outputs, gradients, errors."""
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tapegrad
+from tapegrad import nn
+from tapegrad.nn import functional as F
+
+torch = pytest.importorskip("torch")
+
+
+@dataclass
+class Layer:
+    """A module to make in both libraries, and what to call it with.
+
+    Attributes:
+        make: makes the module, given the library's ``nn`` (and the library).
+        shapes: of the operands, whose values are normal; or arrays.
+        fixed: the numbers of operands through which no gradient flows.
+    """
+
+    make: Callable[..., Any]
+    shapes: tuple[Any, ...]
+    fixed: tuple[int, ...] = ()
+
+
+def layer(make: Callable[..., Any], *shapes: Any, fixed: tuple[int, ...] = ()) -> Layer:
+    return Layer(make, shapes, fixed)
+
+
+CLASSES = np.array([0, 3, 1])
+SIGNS = np.array([1.0, -1.0, 1.0])
+IMAGE = (2, 4, 6, 5)
+PROBABILITIES = np.linspace(0.1, 0.9, 12).reshape(3, 4)
+
+LAYERS = {
+    "Identity": layer(lambda n: n.Identity(54, unused=1), (2, 3)),
+    "Linear": layer(lambda n: n.Linear(4, 5), (2, 3, 4)),
+    "Linear-no-bias": layer(lambda n: n.Linear(4, 5, bias=False), (3, 4)),
+    "Linear-vector": layer(lambda n: n.Linear(4, 5), (4,)),
+    "Bilinear": layer(lambda n: n.Bilinear(3, 4, 5), (2, 3), (2, 4)),
+    "Embedding": layer(lambda n: n.Embedding(6, 3), np.array([[1, 5, 1], [0, 2, 4]])),
+    "Embedding-options": layer(lambda n: n.Embedding(6, 3, padding_idx=-2, max_norm=1.5, norm_type=1.0, scale_grad_by_freq=True), np.array([1, 5, 1, 4])),
+    "LayerNorm": layer(lambda n: n.LayerNorm(5), (2, 3, 5)),
+    "LayerNorm-no-bias": layer(lambda n: n.LayerNorm((3, 5), eps=0.1, bias=False), (2, 3, 5)),
+    "LayerNorm-plain": layer(lambda n: n.LayerNorm([3, 5], elementwise_affine=False), (2, 3, 5)),
+    "RMSNorm": layer(lambda n: n.RMSNorm(5), (2, 3, 5)),
+    "RMSNorm-plain": layer(lambda n: n.RMSNorm((3, 5), eps=0.1, elementwise_affine=False), (2, 3, 5)),
+    "GroupNorm": layer(lambda n: n.GroupNorm(2, 4), IMAGE),
+    "GroupNorm-plain": layer(lambda n: n.GroupNorm(1, 4, affine=False), (2, 4)),
+    "BatchNorm1d": layer(lambda n: n.BatchNorm1d(4), (5, 4)),
+    "BatchNorm1d-sequence": layer(lambda n: n.BatchNorm1d(4, momentum=None), (3, 4, 5)),
+    "BatchNorm2d": layer(lambda n: n.BatchNorm2d(4, eps=0.1, momentum=0.3), IMAGE),
+    "BatchNorm2d-plain": layer(lambda n: n.BatchNorm2d(4, affine=False, track_running_stats=False), IMAGE),
+    "BatchNorm3d": layer(lambda n: n.BatchNorm3d(2), (2, 2, 3, 2, 3)),
+    "BatchNorm2d-eval": layer(lambda n: n.BatchNorm2d(4).eval(), IMAGE),
+    "InstanceNorm1d": layer(lambda n: n.InstanceNorm1d(4), (2, 4, 5)),
+    "InstanceNorm2d": layer(lambda n: n.InstanceNorm2d(4, affine=True, track_running_stats=True), IMAGE),
+    "InstanceNorm2d-unbatched": layer(lambda n: n.InstanceNorm2d(4, affine=True), (4, 3, 5)),
+    "InstanceNorm2d-eval": layer(lambda n: n.InstanceNorm2d(4, track_running_stats=True).eval(), IMAGE),
+    "InstanceNorm3d": layer(lambda n: n.InstanceNorm3d(2), (2, 2, 3, 2, 3)),
+    "Conv1d": layer(lambda n: n.Conv1d(3, 4, 3, stride=2, padding=1, dilation=2), (2, 3, 9)),
+    "Conv2d": layer(lambda n: n.Conv2d(4, 6, 3), IMAGE),
+    "Conv2d-pair": layer(lambda n: n.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(0, 1), groups=2, bias=False), IMAGE),
+    "Conv2d-same": layer(lambda n: n.Conv2d(4, 6, (3, 2), padding="same", dilation=(1, 2)), IMAGE),
+    "Conv2d-valid": layer(lambda n: n.Conv2d(4, 6, 3, padding="valid"), IMAGE),
+    "Conv2d-depthwise": layer(lambda n: n.Conv2d(4, 4, 3, padding=1, groups=4), IMAGE),
+    "Conv2d-pointwise": layer(lambda n: n.Conv2d(4, 6, 1), IMAGE),
+    "Conv2d-unbatched": layer(lambda n: n.Conv2d(4, 6, 3), (4, 6, 5)),
+    "Conv2d-reflect": layer(lambda n: n.Conv2d(4, 6, 3, padding=1, padding_mode="reflect"), IMAGE),
+    "Conv2d-replicate-same": layer(lambda n: n.Conv2d(4, 6, (3, 2), padding="same", padding_mode="replicate"), IMAGE),
+    "Conv2d-circular": layer(lambda n: n.Conv2d(4, 6, 3, padding=(1, 2), padding_mode="circular"), IMAGE),
+    "Conv3d": layer(lambda n: n.Conv3d(2, 3, 2, padding=1), (1, 2, 3, 4, 3)),
+    "ConvTranspose1d": layer(lambda n: n.ConvTranspose1d(3, 4, 3, stride=2, padding=1, output_padding=1), (2, 3, 5)),
+    "ConvTranspose2d": layer(lambda n: n.ConvTranspose2d(4, 6, 3, stride=2, groups=2, dilation=2), IMAGE),
+    "ConvTranspose3d": layer(lambda n: n.ConvTranspose3d(2, 3, 2, bias=False), (1, 2, 3, 2, 3)),
+    "MaxPool1d": layer(lambda n: n.MaxPool1d(3, 2, 1), (2, 3, 8)),
+    "MaxPool2d": layer(lambda n: n.MaxPool2d(2), IMAGE),
+    "MaxPool2d-options": layer(lambda n: n.MaxPool2d((3, 2), stride=(2, 1), padding=1, dilation=(1, 2), ceil_mode=True), IMAGE),
+    "MaxPool3d": layer(lambda n: n.MaxPool3d(2), (1, 2, 4, 4, 4)),
+    "AvgPool1d": layer(lambda n: n.AvgPool1d(3, 2, 1), (2, 3, 8)),
+    "AvgPool2d": layer(lambda n: n.AvgPool2d(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False), IMAGE),
+    "AvgPool2d-divisor": layer(lambda n: n.AvgPool2d((2, 3), divisor_override=5), IMAGE),
+    "AvgPool3d": layer(lambda n: n.AvgPool3d(2), (1, 2, 4, 4, 4)),
+    "AdaptiveAvgPool1d": layer(lambda n: n.AdaptiveAvgPool1d(3), (2, 3, 8)),
+    "AdaptiveAvgPool2d": layer(lambda n: n.AdaptiveAvgPool2d((4, None)), IMAGE),
+    "AdaptiveAvgPool2d-one": layer(lambda n: n.AdaptiveAvgPool2d(1), IMAGE),
+    "AdaptiveAvgPool3d": layer(lambda n: n.AdaptiveAvgPool3d((2, 1, 3)), (1, 2, 4, 3, 5)),
+    "Flatten": layer(lambda n: n.Flatten(), IMAGE),
+    "Unflatten": layer(lambda n: n.Unflatten(1, (2, 2)), (3, 4)),
+    "Dropout-eval": layer(lambda n: n.Dropout(0.3).eval(), (3, 4)),
+    "Dropout-none": layer(lambda n: n.Dropout(0.0, inplace=True), (3, 4)),
+    "Dropout-all": layer(lambda n: n.Dropout(1.0), (3, 4)),
+    "Dropout1d": layer(lambda n: n.Dropout1d().eval(), (2, 3, 4)),
+    "Dropout2d": layer(lambda n: n.Dropout2d(1.0), IMAGE),
+    "Dropout3d": layer(lambda n: n.Dropout3d(1.0), (2, 2, 2, 2, 2)),
+    "ReLU": layer(lambda n: n.ReLU(), (3, 4)),
+    "LeakyReLU": layer(lambda n: n.LeakyReLU(0.2), (3, 4)),
+    "RReLU": layer(lambda n: n.RReLU().eval(), (3, 4)),
+    "PReLU": layer(lambda n: n.PReLU(), (3, 4)),
+    "PReLU-channels": layer(lambda n: n.PReLU(4, init=0.1), IMAGE),
+    "ELU": layer(lambda n: n.ELU(1.5), (3, 4)),
+    "SELU": layer(lambda n: n.SELU(), (3, 4)),
+    "CELU": layer(lambda n: n.CELU(1.5), (3, 4)),
+    "GELU": layer(lambda n: n.GELU(), (3, 4)),
+    "GELU-tanh": layer(lambda n: n.GELU(approximate="tanh"), (3, 4)),
+    "SiLU": layer(lambda n: n.SiLU(), (3, 4)),
+    "Mish": layer(lambda n: n.Mish(), (3, 4)),
+    "Sigmoid": layer(lambda n: n.Sigmoid(), (3, 4)),
+    "Tanh": layer(lambda n: n.Tanh(), (3, 4)),
+    "Softmax": layer(lambda n: n.Softmax(dim=1), (3, 4)),
+    "Softmin": layer(lambda n: n.Softmin(dim=-1), (3, 4)),
+    "Softmax2d": layer(lambda n: n.Softmax2d(), IMAGE),
+    "LogSoftmax": layer(lambda n: n.LogSoftmax(dim=0), (3, 4)),
+    "Softplus": layer(lambda n: n.Softplus(2.0, 1.0), (3, 4)),
+    "Softsign": layer(lambda n: n.Softsign(), (3, 4)),
+    "Hardtanh": layer(lambda n: n.Hardtanh(-0.5, 0.7), (3, 4)),
+    "ReLU6": layer(lambda n: n.ReLU6(), (3, 4)),
+    "Hardswish": layer(lambda n: n.Hardswish(), (3, 4)),
+    "Hardsigmoid": layer(lambda n: n.Hardsigmoid(), (3, 4)),
+    "GLU": layer(lambda n: n.GLU(), (3, 4)),
+    "Threshold": layer(lambda n: n.Threshold(0.1, 20.0), (3, 4)),
+    "Tanhshrink": layer(lambda n: n.Tanhshrink(), (3, 4)),
+    "Softshrink": layer(lambda n: n.Softshrink(), (3, 4)),
+    "Hardshrink": layer(lambda n: n.Hardshrink(0.3), (3, 4)),
+    "LogSigmoid": layer(lambda n: n.LogSigmoid(), (3, 4)),
+    "MSELoss": layer(lambda n: n.MSELoss(), (3, 4), (3, 4)),
+    "MSELoss-none": layer(lambda n: n.MSELoss(reduction="none"), (3, 4), (3, 4)),
+    "L1Loss": layer(lambda n: n.L1Loss(reduction="sum"), (3, 4), (3, 4)),
+    "SmoothL1Loss": layer(lambda n: n.SmoothL1Loss(beta=0.5), (3, 4), (3, 4)),
+    "SmoothL1Loss-zero": layer(lambda n: n.SmoothL1Loss(beta=0.0), (3, 4), (3, 4)),
+    "HuberLoss": layer(lambda n: n.HuberLoss(delta=0.5), (3, 4), (3, 4)),
+    "CrossEntropyLoss": layer(lambda n: n.CrossEntropyLoss(), (3, 4), CLASSES),
+    "CrossEntropyLoss-ignored": layer(lambda n: n.CrossEntropyLoss(ignore_index=3, label_smoothing=0.1), (3, 4), CLASSES),
+    "CrossEntropyLoss-space": layer(lambda n: n.CrossEntropyLoss(reduction="none"), (3, 4, 2), np.array([[0, 1], [2, 3], [-100, 1]])),
+    "CrossEntropyLoss-one": layer(lambda n: n.CrossEntropyLoss(), (4,), np.array(2)),
+    "CrossEntropyLoss-probabilities": layer(lambda n: n.CrossEntropyLoss(label_smoothing=0.2), (3, 4), PROBABILITIES),
+    "CrossEntropyLoss-weights": layer(lambda n, lib: n.CrossEntropyLoss(lib.tensor([1.0, 2.0, 0.5, 1.5]).to(lib.float64), label_smoothing=0.3), (3, 4), CLASSES),
+    "NLLLoss": layer(lambda n, lib: n.NLLLoss(lib.tensor([1.0, 2.0, 0.5, 1.5]).to(lib.float64)), (3, 4), CLASSES),
+    "NLLLoss-sum": layer(lambda n: n.NLLLoss(ignore_index=1, reduction="sum"), (3, 4), CLASSES),
+    "BCELoss": layer(lambda n: n.BCELoss(), PROBABILITIES, PROBABILITIES[::-1].copy()),
+    "BCEWithLogitsLoss": layer(lambda n: n.BCEWithLogitsLoss(), (3, 4), PROBABILITIES),
+    "BCEWithLogitsLoss-weights": layer(
+        lambda n, lib: n.BCEWithLogitsLoss(lib.tensor([1.0, 2.0, 0.5, 1.5]), pos_weight=lib.tensor([2.0, 1.0, 3.0, 0.5]), reduction="sum"), (3, 4), PROBABILITIES),
+    "KLDivLoss": layer(lambda n: n.KLDivLoss(reduction="batchmean"), (3, 4), PROBABILITIES),
+    "KLDivLoss-log": layer(lambda n: n.KLDivLoss(reduction="sum", log_target=True), (3, 4), (3, 4)),
+    "PoissonNLLLoss": layer(lambda n: n.PoissonNLLLoss(full=True), (3, 4), np.arange(12.0).reshape(3, 4), fixed=(1,)),
+    "GaussianNLLLoss": layer(lambda n: n.GaussianNLLLoss(full=True), (3, 4), (3, 4), PROBABILITIES),
+    "MarginRankingLoss": layer(lambda n: n.MarginRankingLoss(0.2), (3,), (3,), SIGNS, fixed=(2,)),
+    "HingeEmbeddingLoss": layer(lambda n: n.HingeEmbeddingLoss(0.7), (3,), SIGNS, fixed=(1,)),
+    "CosineEmbeddingLoss": layer(lambda n: n.CosineEmbeddingLoss(-0.5), (3, 4), (3, 4), SIGNS, fixed=(2,)),
+    "SoftMarginLoss": layer(lambda n: n.SoftMarginLoss(), (3,), SIGNS, fixed=(1,)),
+    "TripletMarginLoss": layer(lambda n: n.TripletMarginLoss(swap=True), (3, 4), (3, 4), (3, 4)),
+    "TripletMarginWithDistanceLoss": layer(
+        lambda n: n.TripletMarginWithDistanceLoss(distance_function=lambda a, b: (a - b).abs().sum(-1), margin=2.0), (3, 4), (3, 4), (3, 4)),
+    "CosineSimilarity": layer(lambda n: n.CosineSimilarity(), (3, 4), (3, 4)),
+    "PairwiseDistance": layer(lambda n: n.PairwiseDistance(p=1.0, keepdim=True), (3, 4), (3, 4)),
+    "ZeroPad1d": layer(lambda n: n.ZeroPad1d(2), (2, 3, 4)),
+    "ZeroPad2d": layer(lambda n: n.ZeroPad2d((1, -1, 0, 2)), IMAGE),
+    "ZeroPad3d": layer(lambda n: n.ZeroPad3d(1), (1, 2, 2, 2, 2)),
+    "ConstantPad1d": layer(lambda n: n.ConstantPad1d((1, 2), 3.5), (2, 3, 4)),
+    "ConstantPad2d": layer(lambda n: n.ConstantPad2d(1, -1.0), IMAGE),
+    "ConstantPad3d": layer(lambda n: n.ConstantPad3d(1, 0.5), (1, 2, 2, 2, 2)),
+    "ReflectionPad1d": layer(lambda n: n.ReflectionPad1d((2, 1)), (2, 3, 4)),
+    "ReflectionPad2d": layer(lambda n: n.ReflectionPad2d((2, 1, 3, 0)), IMAGE),
+    "ReflectionPad3d": layer(lambda n: n.ReflectionPad3d(1), (1, 2, 3, 2, 3)),
+    "ReplicationPad1d": layer(lambda n: n.ReplicationPad1d((2, 1)), (2, 3, 4)),
+    "ReplicationPad2d": layer(lambda n: n.ReplicationPad2d(3), IMAGE),
+    "ReplicationPad3d": layer(lambda n: n.ReplicationPad3d(1), (1, 2, 3, 2, 3)),
+    "CircularPad1d": layer(lambda n: n.CircularPad1d((2, 1)), (2, 3, 4)),
+    "CircularPad2d": layer(lambda n: n.CircularPad2d((2, 1, 3, 0)), IMAGE),
+    "CircularPad3d": layer(lambda n: n.CircularPad3d(1), (1, 2, 3, 2, 3)),
+    "PixelShuffle": layer(lambda n: n.PixelShuffle(2), IMAGE),
+    "PixelUnshuffle": layer(lambda n: n.PixelUnshuffle(2), (2, 3, 4, 6)),
+    "ChannelShuffle": layer(lambda n: n.ChannelShuffle(2), IMAGE),
+    "Upsample": layer(lambda n: n.Upsample(scale_factor=2), IMAGE),
+    "Upsample-size": layer(lambda n: n.Upsample(size=(4, 9), mode="nearest-exact"), IMAGE),
+    "UpsamplingNearest2d": layer(lambda n: n.UpsamplingNearest2d(scale_factor=1.7), IMAGE),
+    "Sequential": layer(lambda n: n.Sequential(n.Linear(4, 3), n.ReLU(), n.Sequential(n.Linear(3, 2))), (5, 4)),
+}
+
+
+#: torch's own gradient of it takes a sixth in float32
+TOLERANCE = {"Hardsigmoid": 1e-7}
+
+
+def made(found: Layer, library: Any) -> Any:
+    args = (library.nn, library) if len(inspect.signature(found.make).parameters) == 2 else (library.nn,)
+    return found.make(*args)
+
+
+def pair(found: Layer) -> tuple[Any, Any]:
+    """The module in both libraries, in float64 and with the same random state."""
+    mine, right = made(found, tapegrad).double(), made(found, torch).double()
+    random = np.random.default_rng(0)
+    with torch.no_grad():
+        for name, t in right.state_dict().items():
+            if t.is_floating_point():
+                values = random.uniform(0.5, 1.5, tuple(t.shape)) if name.endswith("var") else random.standard_normal(tuple(t.shape))
+                t.copy_(torch.from_numpy(np.asarray(values)))
+    mine.load_state_dict({name: tapegrad.tensor(t.numpy()) for name, t in right.state_dict().items()})
+    return mine, right
+
+
+def arrays(found: Layer) -> list[np.ndarray]:
+    random = np.random.default_rng(1)
+    return [shape if isinstance(shape, np.ndarray) else random.standard_normal(shape) for shape in found.shapes]
+
+
+def operands(found: Layer, library: Any) -> list[Any]:
+    tensors = [library.from_numpy(a.copy()) for a in arrays(found)]
+    for i, t in enumerate(tensors):
+        if t.is_floating_point() and i not in found.fixed:
+            t.requires_grad_(True)
+    return tensors
+
+
+def host(t: Any) -> np.ndarray:
+    return np.asarray(t.detach().numpy())
+
+
+def close(mine: Any, right: Any, what: str, tolerance: float = 1e-9) -> None:
+    assert tuple(mine.shape) == tuple(right.shape), f"{what}: shape {mine.shape}, torch has {right.shape}"
+    np.testing.assert_allclose(host(mine), host(right), rtol=tolerance, atol=tolerance / 100, err_msg=what)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer(name: str) -> None:
+    """Output, gradients of inputs and parameters, and buffers afterwards."""
+    found = LAYERS[name]
+    mine, right = pair(found)
+    x, tx = operands(found, tapegrad), operands(found, torch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y, ty = mine(*x), right(*tx)
+    close(y, ty, "output")
+    assert y.requires_grad == ty.requires_grad
+    if ty.requires_grad:
+        seed = np.random.default_rng(2).standard_normal(tuple(ty.shape))
+        y.backward(tapegrad.tensor(seed))
+        ty.backward(torch.tensor(seed))
+    for i, (a, b) in enumerate(zip(x, tx)):
+        if b.requires_grad:
+            close(a.grad, b.grad, f"gradient of operand {i}", TOLERANCE.get(name, 1e-9))
+    for (key, p), (other, tp) in zip(mine.named_parameters(), right.named_parameters(), strict=True):
+        assert key == other
+        close(p.grad, tp.grad, f"gradient of {key}")
+    for (key, b), (other, tb) in zip(mine.named_buffers(), right.named_buffers(), strict=True):
+        assert key == other
+        close(b, tb, f"buffer {key}")
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_description(name: str) -> None:
+    """The repr, and names, shapes and dtypes in the state_dict."""
+    mine, right = made(LAYERS[name], tapegrad), made(LAYERS[name], torch)
+    assert repr(mine) == repr(right)
+    ours = [(k, tuple(t.shape), t.dtype.name) for k, t in mine.state_dict().items()]
+    assert ours == [(k, tuple(t.shape), str(t.dtype).removeprefix("torch.")) for k, t in right.state_dict().items()]
+    versions = {k: v["version"] for k, v in right.state_dict()._metadata.items()}
+    assert {k: v["version"] for k, v in mine.state_dict()._metadata.items()} == versions
+
+
+def modules() -> list[str]:
+    return sorted(name for name, value in vars(nn).items() if inspect.isclass(value) and issubclass(value, nn.Module))
+
+
+def test_every_module_is_compared() -> None:
+    elsewhere = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList"}
+    assert not set(modules()) - elsewhere - {name.partition("-")[0] for name in LAYERS}
+
+
+def parameters(function: Any) -> list[tuple[str, Any, Any]]:
+    return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_constructor(name: str) -> None:
+    """Names, order and defaults of the constructor's arguments."""
+    mine, right = parameters(getattr(nn, name)), parameters(getattr(torch.nn, name))
+    assert [(n, k) for n, k, _ in mine] == [(n, k) for n, k, _ in right]
+    for (_, _, ours), (_, _, theirs) in zip(mine, right):
+        assert ours == theirs
+
+
+#: torch's own is written in C, so its signature cannot be read
+UNREADABLE = {
+    "adaptive_avg_pool1d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "bilinear", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "elu_", "gelu", "hardshrink", "hardtanh_", "leaky_relu_", "linear", "logsigmoid",
+    "max_pool1d", "max_pool2d", "max_pool3d", "one_hot", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_",
+    "scaled_dot_product_attention", "selu_", "softplus", "softshrink", "threshold_", "constant_pad_nd",
+}
+
+
+def functions() -> list[str]:
+    return sorted(name for name, value in vars(F).items() if inspect.isfunction(value) and not name.startswith("_"))
+
+
+@pytest.mark.parametrize("name", [name for name in functions() if name not in UNREADABLE])
+def test_signature(name: str) -> None:
+    """Names, order and defaults of a function's arguments; ours may take `out` in addition."""
+    right = parameters(getattr(torch.nn.functional, name))
+    mine = [p for p in parameters(getattr(F, name)) if p[0] in {n for n, _, _ in right} or p[0] not in ("out", "axis", "keepdims")]
+    assert [n for n, _, _ in mine] == [n for n, _, _ in right]
+    for (argument, _, ours), (_, _, theirs) in zip(mine, right):
+        assert ours == theirs, f"the default of {argument}"
+
+
+def test_unreadable_signatures() -> None:
+    for name in UNREADABLE - {"max_pool1d", "max_pool2d", "max_pool3d", "constant_pad_nd"}:
+        with pytest.raises(ValueError):
+            inspect.signature(getattr(torch.nn.functional, name))
+
+
+def test_functional_has_no_other_names() -> None:
+    extra = [name for name in functions() if not hasattr(torch.nn.functional, name) and name != "constant_pad_nd"]
+    assert not extra
+
+
+# ---- initial values
+
+@pytest.mark.parametrize("name", ["Linear", "Conv2d", "ConvTranspose2d", "Bilinear", "Embedding"])
+def test_initial_distribution(name: str) -> None:
+    """Bounds or moments of the initial parameters."""
+    args = {"Linear": (300, 200), "Conv2d": (30, 40, 5), "ConvTranspose2d": (30, 40, 5), "Bilinear": (30, 40, 20), "Embedding": (500, 100)}[name]
+    mine, right = getattr(nn, name)(*args), getattr(torch.nn, name)(*args)
+    for (key, p), (_, tp) in zip(mine.named_parameters(), right.named_parameters()):
+        a, b = host(p), host(tp)
+        assert abs(a.mean() - b.mean()) < 6 * b.std() * (2 / b.size) ** 0.5
+        assert abs(a.std() / b.std() - 1) < 6 / b.size ** 0.5
+        if name != "Embedding":
+            assert abs(np.abs(a).max() / np.abs(b).max() - 1) < 0.1
+
+
+INITS = {
+    "uniform_": {"a": -2.0, "b": 3.0}, "normal_": {"mean": 1.0, "std": 3.0}, "trunc_normal_": {"std": 2.0, "a": -3.0, "b": 1.0}, "xavier_uniform_": {"gain": 2.0},
+    "xavier_normal_": {"gain": 2.0}, "kaiming_uniform_": {"a": 0.5}, "kaiming_normal_": {"mode": "fan_out", "nonlinearity": "relu"}, "sparse_": {"sparsity": 0.3},
+}
+
+
+@pytest.mark.parametrize("name", INITS)
+def test_random_init(name: str) -> None:
+    mine, right = tapegrad.empty(300, 200), torch.empty(300, 200)
+    assert getattr(nn.init, name)(mine, **INITS[name]) is mine
+    getattr(torch.nn.init, name)(right, **INITS[name])
+    a, b = host(mine), host(right)
+    assert abs(a.mean() - b.mean()) < 0.03 * b.std() and abs(a.std() / b.std() - 1) < 0.03
+    assert abs((a == 0).mean() - (b == 0).mean()) < 1e-3
+    if name.endswith("uniform_") or name == "trunc_normal_":
+        assert abs(a.max() - b.max()) < 0.02 * np.abs(b).max() and abs(a.min() - b.min()) < 0.02 * np.abs(b).max()
+
+
+@pytest.mark.parametrize(("name", "shape", "kwargs"), [
+    ("constant_", (2, 3), {"val": 0.3}), ("ones_", (2, 3), {}), ("zeros_", (2, 3), {}), ("eye_", (3, 4), {}), ("dirac_", (4, 2, 3, 3), {}),
+    ("dirac_", (4, 2, 5), {"groups": 2}),
+])
+def test_fixed_init(name: str, shape: tuple[int, ...], kwargs: dict[str, Any]) -> None:
+    mine, right = tapegrad.empty(*shape), torch.empty(*shape)
+    getattr(nn.init, name)(mine, **kwargs)
+    getattr(torch.nn.init, name)(right, **kwargs)
+    np.testing.assert_array_equal(host(mine), host(right))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 2, 3)])
+def test_orthogonal(shape: tuple[int, ...]) -> None:
+    w = host(nn.init.orthogonal_(tapegrad.empty(*shape), gain=2.0)).reshape(shape[0], -1)
+    gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
+    np.testing.assert_allclose(gram, 4 * np.eye(len(gram)), atol=1e-5)
+
+
+@pytest.mark.parametrize("args", [("linear",), ("tanh",), ("relu",), ("leaky_relu",), ("leaky_relu", 0.2), ("selu",), ("conv2d",), ("sigmoid",)])
+def test_gain(args: tuple[Any, ...]) -> None:
+    assert nn.init.calculate_gain(*args) == torch.nn.init.calculate_gain(*args)
+
+
+# ---- functions beyond the layers
+
+def numbers(*shape: int) -> np.ndarray:
+    return np.random.default_rng(3).standard_normal(shape)
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "pad": (lambda f, x: f.pad(x, (1, 2, 0, -1), value=2.0), (numbers(2, 3, 4),)),
+    "one_hot": (lambda f, t: f.one_hot(t), (np.array([[0, 2], [1, 0]]),)),
+    "one_hot-classes": (lambda f, t: f.one_hot(t, 5), (np.array(3),)),
+    "normalize": (lambda f, x: f.normalize(x, p=3.0, dim=0), (numbers(3, 4),)),
+    "cosine_similarity": (lambda f, x, y: f.cosine_similarity(x, y, dim=-1), (numbers(2, 1, 4), numbers(3, 4))),
+    "pairwise_distance": (lambda f, x, y: f.pairwise_distance(x, y), (numbers(3, 4), numbers(4) + 1)),
+    "linear-vector-weight": (lambda f, x, w: f.linear(x, w), (numbers(2, 3, 4), numbers(4))),
+    "attention": (lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v), (numbers(2, 2, 3, 4), numbers(2, 2, 5, 4), numbers(2, 2, 5, 6))),
+    "attention-causal": (lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3), (numbers(2, 5, 4),) * 3),
+    "attention-mask": (lambda f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, attn_mask=m), (*((numbers(2, 3, 4),) * 3), numbers(3, 3) > -0.5)),
+    "attention-nothing": (lambda f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, attn_mask=m),
+                          (*((numbers(2, 3, 4),) * 3), np.array([[True, True, False], [False] * 3, [True] * 3]))),
+    "attention-bias": (lambda f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, attn_mask=m), (*((numbers(2, 3, 4),) * 3), numbers(2, 3, 3))),
+    "attention-groups": (lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v, enable_gqa=True),
+                         (numbers(1, 4, 3, 2), numbers(1, 2, 3, 2), numbers(1, 2, 3, 2))),
+    "relu-inplace": (lambda f, x: f.relu(x * 2, inplace=True), (numbers(3, 4),)),
+    "silu-inplace": (lambda f, x: f.silu((x * 2).exp() - 1), (numbers(3, 4),)),
+    "elu-inplace": (lambda f, x: f.elu(x * 2, 0.5, inplace=True), (numbers(3, 4),)),
+    "softmax-dtype": (lambda f, x: f.softmax(x, 1), (numbers(3, 4),)),
+    "max_pool2d-indices": (lambda f, x: f.max_pool2d(x, 3, 2, 1, return_indices=True)[1], (numbers(1, 2, 5, 7),)),
+    "interpolate": (lambda f, x: f.interpolate(x, size=(3, 11)), (numbers(1, 2, 5, 7),)),
+    "embedding-grads": (lambda f, t, w: f.embedding(t, w, padding_idx=1, scale_grad_by_freq=True), (np.array([1, 2, 2, 0]), numbers(4, 3))),
+    "gaussian-column": (lambda f, x, y, v: f.gaussian_nll_loss(x, y, v, reduction="none"), (numbers(3, 4), numbers(3, 4), np.array([[0.5], [1.0], [1e-9]]))),
+    "layer_norm": (lambda f, x: f.layer_norm(x, (3, 4)), (numbers(2, 3, 4),)),
+    "cross_entropy-empty": (lambda f, x, t: f.cross_entropy(x, t, reduction="sum"), (numbers(0, 4), np.zeros(0, np.int64))),
+    "cross_entropy-all-ignored": (lambda f, x, t: f.cross_entropy(x, t), (numbers(2, 4), np.array([-100, -100]))),
+    "cross_entropy-large": (lambda f, x, t: f.cross_entropy(x * 1e4, t), (numbers(2, 4), np.array([1, 2]))),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function(name: str) -> None:
+    function, given = FUNCTIONS[name]
+    x, tx = ([lib.from_numpy(a.copy()).requires_grad_(a.dtype == np.float64) for a in given] for lib in (tapegrad, torch))
+    y, ty = function(F, *x), function(torch.nn.functional, *tx)
+    close(y, ty, "output")
+    assert y.dtype.name == str(ty.dtype).removeprefix("torch.")
+    if ty.requires_grad:
+        seed = np.random.default_rng(2).standard_normal(tuple(ty.shape))
+        y.backward(tapegrad.tensor(seed))
+        ty.backward(torch.tensor(seed))
+        for i, (a, b) in enumerate(zip(x, tx)):
+            if b.requires_grad:
+                close(a.grad, b.grad, f"gradient of operand {i}")
+
+
+# ---- half precision
+
+HALF = {
+    "linear": lambda f, x: f.linear(x, x),
+    "layer_norm": lambda f, x: f.layer_norm(x, (64,)),
+    "rms_norm": lambda f, x: f.rms_norm(x, (64,), eps=1e-5),
+    "batch_norm": lambda f, x: f.batch_norm(x, None, None, training=True),
+    "group_norm": lambda f, x: f.group_norm(x, 4),
+    "cross_entropy": lambda f, x: f.cross_entropy(x, x.argmax(1)),
+    "mse_loss": lambda f, x: f.mse_loss(x, x * 2),
+    "conv1d": lambda f, x: f.conv1d(x[None], x[:8, :, None]) if x.shape[0] == 64 else x.sum(),
+    "avg_pool1d": lambda f, x: f.avg_pool1d(x, 4),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", HALF)
+def test_half_precision(name: str, dtype: str) -> None:
+    """Within a rounding or two of float64's, with gradients of the operand's dtype: sums are taken in float32."""
+    values = np.random.default_rng(0).standard_normal((64, 64))
+    x = tapegrad.tensor(values).to(getattr(tapegrad, dtype)).requires_grad_()
+    exact = x.detach().to(tapegrad.float64).requires_grad_()
+    y, z = HALF[name](F, x), HALF[name](F, exact)
+    assert y.dtype == x.dtype
+    step = 2.0 ** (-10 if dtype == "float16" else -7)
+
+    def near(a: Any, b: Any) -> None:
+        right = host(b)
+        np.testing.assert_allclose(host(a.to(tapegrad.float64)), right, rtol=2 * step, atol=2 * step * np.abs(right).max())
+
+    near(y, z)
+    seed = tapegrad.tensor(np.random.default_rng(1).uniform(0.5, 1, tuple(y.shape)))
+    y.backward(seed.to(y.dtype))
+    z.backward(seed.to(y.dtype).to(z.dtype))
+    assert x.grad.dtype == x.dtype
+    near(x.grad, exact.grad)
+
+
+# ---- errors
+
+def raised(function: Callable[[], Any]) -> Exception:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            function()
+        except Exception as error:
+            return error
+    raise AssertionError("nothing was raised")
+
+
+ERRORS: dict[str, Callable[[Any, Any], Any]] = {
+    "linear-shape": lambda lib, f: f.linear(lib.ones(3, 4), lib.ones(5, 3)),
+    "linear-bias-dtype": lambda lib, f: f.linear(lib.ones(3, 4), lib.ones(5, 4), lib.ones(5, dtype=lib.float64)),
+    "conv-channels": lambda lib, f: f.conv2d(lib.ones(1, 2, 8, 8), lib.ones(4, 3, 3, 3)),
+    "conv-small": lambda lib, f: f.conv2d(lib.ones(1, 3, 2, 2), lib.ones(4, 3, 3, 3)),
+    "conv-dims": lambda lib, f: f.conv2d(lib.ones(2, 3), lib.ones(4, 3, 3, 3)),
+    "conv-dtype": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8, dtype=lib.float64), lib.ones(4, 3, 3, 3)),
+    "conv-bias": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), lib.ones(5)),
+    "conv-bias-dtype": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), lib.ones(4, dtype=lib.float64)),
+    "conv-stride": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), stride=0),
+    "conv-strides": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), stride=(1, 1, 1)),
+    "conv-padding": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), padding=-1),
+    "conv-padding-string": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), padding="foo"),
+    "conv-same-stride": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), padding="same", stride=2),
+    "conv-groups": lambda lib, f: f.conv2d(lib.ones(1, 4, 8, 8), lib.ones(5, 2, 3, 3), groups=2),
+    "conv-transpose-channels": lambda lib, f: f.conv_transpose2d(lib.ones(1, 2, 8, 8), lib.ones(4, 3, 3, 3)),
+    "conv-transpose-output-padding": lambda lib, f: f.conv_transpose2d(lib.ones(1, 2, 8, 8), lib.ones(2, 3, 3, 3), output_padding=1),
+    "conv-transpose-bias": lambda lib, f: f.conv_transpose2d(lib.ones(1, 2, 8, 8), lib.ones(2, 3, 3, 3), lib.ones(4)),
+    "max_pool-padding": lambda lib, f: f.max_pool2d(lib.ones(1, 3, 8, 8), 3, padding=2),
+    "max_pool-small": lambda lib, f: f.max_pool2d(lib.ones(1, 3, 2, 2), 3),
+    "max_pool-dims": lambda lib, f: f.max_pool2d(lib.ones(3, 8), 3),
+    "max_pool-stride": lambda lib, f: f.max_pool2d(lib.ones(1, 3, 8, 8), 2, 0),
+    "max_pool1d-padding": lambda lib, f: f.max_pool1d(lib.ones(1, 3, 8), 3, padding=2),
+    "max_pool1d-small": lambda lib, f: f.max_pool1d(lib.ones(1, 3, 2), 3),
+    "max_pool1d-dims": lambda lib, f: f.max_pool1d(lib.ones(3), 3),
+    "avg_pool-padding": lambda lib, f: f.avg_pool2d(lib.ones(1, 3, 8, 8), 3, padding=2),
+    "avg_pool-small": lambda lib, f: f.avg_pool2d(lib.ones(1, 3, 2, 2), 3),
+    "avg_pool1d-small": lambda lib, f: f.avg_pool1d(lib.ones(1, 3, 2), 3),
+    "avg_pool-divisor": lambda lib, f: f.avg_pool2d(lib.ones(1, 3, 8, 8), 3, divisor_override=0),
+    "adaptive-dims": lambda lib, f: f.adaptive_avg_pool2d(lib.ones(3, 8), 3),
+    "cross_entropy-class": lambda lib, f: f.cross_entropy(lib.ones(3, 4), lib.tensor([0, 1, 4])),
+    "cross_entropy-negative": lambda lib, f: f.cross_entropy(lib.ones(3, 4), lib.tensor([0, 1, -1])),
+    "cross_entropy-batch": lambda lib, f: f.cross_entropy(lib.ones(3, 4), lib.tensor([0, 1])),
+    "cross_entropy-dtype": lambda lib, f: f.cross_entropy(lib.ones(3, 4), lib.tensor([0, 1, 2], dtype=lib.int32)),
+    "cross_entropy-multi": lambda lib, f: f.cross_entropy(lib.ones(3, 4), lib.ones(3, 5)),
+    "cross_entropy-weight": lambda lib, f: f.cross_entropy(lib.ones(3, 4), lib.tensor([0, 1, 2]), lib.ones(5)),
+    "cross_entropy-reduction": lambda lib, f: f.cross_entropy(lib.ones(3, 4), lib.tensor([0, 1, 2]), reduction="foo"),
+    "cross_entropy-size": lambda lib, f: f.cross_entropy(lib.ones(3, 4, 2, 2), lib.zeros(3, 2, 3, dtype=lib.int64)),
+    "nll-dtype": lambda lib, f: f.nll_loss(lib.ones(3, 4), lib.ones(3)),
+    "mse-shape": lambda lib, f: f.mse_loss(lib.ones(3, 4), lib.ones(5)),
+    "bce-range": lambda lib, f: f.binary_cross_entropy(lib.ones(3) * 2, lib.ones(3)),
+    "bce-shape": lambda lib, f: f.binary_cross_entropy(lib.ones(3, 4), lib.ones(3)),
+    "bce-logits-shape": lambda lib, f: f.binary_cross_entropy_with_logits(lib.ones(3, 4), lib.ones(3)),
+    "embedding-range": lambda lib, f: f.embedding(lib.tensor([5]), lib.ones(5, 2)),
+    "embedding-negative": lambda lib, f: f.embedding(lib.tensor([-1]), lib.ones(5, 2)),
+    "embedding-dtype": lambda lib, f: f.embedding(lib.tensor([1.0]), lib.ones(5, 2)),
+    "embedding-weight": lambda lib, f: f.embedding(lib.tensor([1]), lib.ones(5)),
+    "embedding-padding": lambda lib, f: f.embedding(lib.tensor([1]), lib.ones(5, 2), padding_idx=7),
+    "layer_norm-shape": lambda lib, f: f.layer_norm(lib.ones(3, 4), (5,)),
+    "layer_norm-weight": lambda lib, f: f.layer_norm(lib.ones(3, 4), (4,), lib.ones(3)),
+    "layer_norm-dtype": lambda lib, f: f.layer_norm(lib.ones(3, 4), (4,), lib.ones(4, dtype=lib.float64)),
+    "group_norm-groups": lambda lib, f: f.group_norm(lib.ones(3, 4), 3),
+    "group_norm-weight": lambda lib, f: f.group_norm(lib.ones(3, 4), 2, lib.ones(3)),
+    "batch_norm-mean": lambda lib, f: f.batch_norm(lib.ones(3, 4), lib.ones(3), lib.ones(3)),
+    "batch_norm-none": lambda lib, f: f.batch_norm(lib.ones(3, 4), None, None),
+    "batch_norm-one": lambda lib, f: f.batch_norm(lib.ones(1, 4), None, None, training=True),
+    "batch_norm-half-tracked": lambda lib, f: f.batch_norm(lib.ones(3, 4), lib.ones(4), None, training=True),
+    "instance_norm-one": lambda lib, f: f.instance_norm(lib.ones(1, 3, 1)),
+    "dropout": lambda lib, f: f.dropout(lib.ones(3), 1.5),
+    "one_hot-negative": lambda lib, f: f.one_hot(lib.tensor([1, -1])),
+    "one_hot-large": lambda lib, f: f.one_hot(lib.tensor([1, 3]), 2),
+    "one_hot-dtype": lambda lib, f: f.one_hot(lib.tensor([1.0])),
+    "pad-reflect": lambda lib, f: f.pad(lib.ones(1, 3, 4), (4, 1), "reflect"),
+    "pad-circular": lambda lib, f: f.pad(lib.ones(1, 3, 4), (5, 1), "circular"),
+    "pad-odd": lambda lib, f: f.pad(lib.ones(3, 4), (1, 1, 1)),
+    "pad-long": lambda lib, f: f.pad(lib.ones(3), (1, 1, 1, 1)),
+    "pad-mode": lambda lib, f: f.pad(lib.ones(1, 3, 4), (1, 1), "foo"),
+    "pad-value": lambda lib, f: f.pad(lib.ones(1, 3, 4), (1, 1), "reflect", value=1.0),
+    "pad-negative": lambda lib, f: f.pad(lib.ones(3, 4), (-5, 0)),
+    "hardtanh": lambda lib, f: f.hardtanh(lib.ones(3), 2.0, 1.0),
+    "triplet-margin": lambda lib, f: f.triplet_margin_loss(lib.ones(3, 2), lib.ones(3, 2), lib.ones(3, 2), margin=-1.0),
+    "huber-delta": lambda lib, f: f.huber_loss(lib.ones(3), lib.ones(3), delta=-1.0),
+    "attention-causal-mask": lambda lib, f: f.scaled_dot_product_attention(lib.ones(2, 2), lib.ones(2, 2), lib.ones(2, 2), lib.ones(2, 2), is_causal=True),
+    "pixel_shuffle": lambda lib, f: f.pixel_shuffle(lib.ones(1, 3, 2, 2), 2),
+    "module-embedding-padding": lambda lib, f: lib.nn.Embedding(3, 2, padding_idx=5),
+    "module-conv-groups": lambda lib, f: lib.nn.Conv2d(3, 4, 3, groups=2),
+    "module-conv-transpose-mode": lambda lib, f: lib.nn.ConvTranspose2d(3, 4, 3, padding_mode="reflect"),
+    "module-group-norm": lambda lib, f: lib.nn.GroupNorm(3, 4),
+    "module-batch-norm-dims": lambda lib, f: lib.nn.BatchNorm2d(3)(lib.ones(2, 3)),
+    "module-dropout": lambda lib, f: lib.nn.Dropout(-0.1),
+    "module-huber": lambda lib, f: lib.nn.HuberLoss(delta="a"),
+    "module-triplet": lambda lib, f: lib.nn.TripletMarginLoss(margin=0.0),
+    "module-unflatten": lambda lib, f: lib.nn.Unflatten(1, 3),
+    "module-unflatten-item": lambda lib, f: lib.nn.Unflatten(1, (2, "a")),
+    "module-bilinear": lambda lib, f: lib.nn.Bilinear(0, 3, 2),
+    "module-conv-transpose-size": lambda lib, f: lib.nn.ConvTranspose2d(3, 4, 3, stride=2)(lib.ones(1, 3, 4, 4), output_size=(20, 20)),
+    "module-conv-transpose-sizes": lambda lib, f: lib.nn.ConvTranspose2d(3, 4, 3, stride=2)(lib.ones(1, 3, 4, 4), output_size=(9, 9, 9)),
+    "init-fan": lambda lib, f: lib.nn.init.kaiming_uniform_(lib.ones(3)),
+    "init-mode": lambda lib, f: lib.nn.init.kaiming_uniform_(lib.ones(3, 3), mode="foo"),
+    "init-gain": lambda lib, f: lib.nn.init.calculate_gain("foo"),
+    "init-eye": lambda lib, f: lib.nn.init.eye_(lib.ones(3)),
+    "init-dirac": lambda lib, f: lib.nn.init.dirac_(lib.ones(3)),
+    "init-dirac-groups": lambda lib, f: lib.nn.init.dirac_(lib.ones(3, 2, 2), groups=2),
+    "init-sparse": lambda lib, f: lib.nn.init.sparse_(lib.ones(3), 0.1),
+    "init-orthogonal": lambda lib, f: lib.nn.init.orthogonal_(lib.ones(3)),
+    "clip-norm": lambda lib, f: lib.nn.utils.clip_grad_norm_([with_grad(lib, float("inf"))], 1.0, error_if_nonfinite=True),
+}
+
+
+def with_grad(lib: Any, value: float) -> Any:
+    p = lib.ones(2, requires_grad=True)
+    p.grad = lib.full((2,), value)
+    return p
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_error(name: str) -> None:
+    """The same error in the same words."""
+    mine = raised(lambda: ERRORS[name](tapegrad, F))
+    right = raised(lambda: ERRORS[name](torch, torch.nn.functional))
+    assert type(mine) is type(right), f"{type(mine).__name__}: {mine}\ntorch: {type(right).__name__}: {right}"
+    assert str(mine) == str(right).partition("\nException raised from")[0]
+
+
+@pytest.mark.parametrize("norm_type", [2.0, 1.0, 3.0, 0.0, float("inf"), float("-inf")])
+def test_clip_grad_norm(norm_type: float) -> None:
+    values = [np.array([3.0, -4.0]), np.array([[1.0]])]
+    total, clipped = [], []
+    for lib in (tapegrad, torch):
+        parameters = [lib.ones(*v.shape, dtype=lib.float64).requires_grad_() for v in values]
+        for p, v in zip(parameters, values):
+            p.grad = lib.from_numpy(v.copy())
+        total.append(float(lib.nn.utils.clip_grad_norm_(parameters, 0.5, norm_type)))
+        clipped.append([host(p.grad) for p in parameters])
+    assert total[0] == pytest.approx(total[1])
+    for a, b in zip(*clipped):
+        np.testing.assert_allclose(a, b)
+
+
+def test_grad_fn_names() -> None:
+    """What a user sees of the graph bears torch's names."""
+    x, w = np.ones((2, 4, 6, 6)), np.ones((4, 4, 3, 3))
+
+    def names(lib: Any) -> list[str]:
+        f = lib.nn.functional
+        image, weight = lib.from_numpy(x).requires_grad_(), lib.from_numpy(w).requires_grad_()
+        row, classes = image[:, :, 0, 0], lib.tensor([0, 1])
+        results = [
+            f.linear(row, row, row[0, :2]), f.conv2d(image, weight), f.conv_transpose2d(image, weight), f.layer_norm(row, (4,)), f.batch_norm(row, None, None, training=True),
+            f.group_norm(image, 2), f.cross_entropy(row, classes), f.nll_loss(row, classes), f.mse_loss(row, row), f.embedding(classes, row), f.max_pool2d(image, 2),
+            f.avg_pool2d(image, 2), f.adaptive_avg_pool2d(image, 2), f.huber_loss(row, row), f.smooth_l1_loss(row, row), f.binary_cross_entropy_with_logits(row, row.detach()),
+            f.binary_cross_entropy(row, row.detach()), f.pad(row, (1, 1)),
+        ]
+        return [r.grad_fn.name() for r in results]
+
+    assert names(tapegrad) == names(torch)
