@@ -34,6 +34,7 @@ from tapegrad.autograd.ops.select import *  # noqa: F403
 from tapegrad.autograd.ops.signs import *  # noqa: F403
 from tapegrad.autograd.ops.special import *  # noqa: F403
 from tapegrad.autograd.ops.trigonometry import *  # noqa: F403
+from tapegrad.autograd.ops.inplace_functions import *  # noqa: F403
 from tapegrad.autograd.ops.random import *  # noqa: F403
 from tapegrad.autograd.ops.reduce import *  # noqa: F403
 from tapegrad.autograd.ops.shape import *  # noqa: F403

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.node import Node
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import ARRAYS
 
 _ids = itertools.count().__next__
@@ -73,7 +73,7 @@ def extra_of(node: Node) -> dict[str, Any]:
 
 def register_tensor_hook(t: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
     """Call `hook` with each gradient of `t`."""
-    if not t.requires_grad:
+    if not requires_grad(t):
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     store = more_of(t) if t._node is None else extra_of(t._node)
     return add_hook(store.setdefault("hooks", {}), hook)

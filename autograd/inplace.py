@@ -43,11 +43,12 @@ class View:
     def sync(self, view: Tensor) -> bool:
         """Bring the view's node up to date with writes to the memory; returns whether it requires grad."""
         version = cell_of(view).version
-        if version != self.seen:
+        if version != self.seen and view._array.dtype in dtypes.INEXACT:
             self.settle()
-            if requires_grad(self.root) and view._array.dtype in dtypes.INEXACT:
-                if self.origin:
-                    refuse_view(view, self, "its base or another view of its base has been")
+            flows = requires_grad(self.root)
+            if self.origin and (flows or view._node is not None):
+                refuse_view(view, self, "its base or another view of its base has been")
+            if flows:
                 before = set_bits(0)
                 try:
                     again = run(self.replay, self.root)
@@ -57,7 +58,11 @@ class View:
                     set_node(view, again._node)
                 else:
                     view._node, view._rg = None, again._rg
-            self.seen = version
+                self.seen = version
+            elif view._node is not None:
+                # The root has been detached in place, and then written: nothing flows back from what is there now.
+                set_node(view, rootless(view))
+                self.seen = version
         return view._rg
 
     def flows(self, view: Tensor) -> bool:
@@ -70,6 +75,17 @@ class View:
         """A root that has itself been made a view in place (``t_()``) is replaced by what it was."""
         while self.root._base is not None:
             self.root = self.root._base.root
+
+
+def rootless(view: Tensor) -> Node:
+    """A node for `view` from which no gradient flows on."""
+    from tapegrad.autograd.ops.common import zeros
+    before = from_array(view._array)
+    before._rg, before._node = True, view._node
+    zeros.op.build()
+    node: Node = zeros.op.record(view._array, before)
+    node.edges = (None,)
+    return node
 
 
 def run(replay: tuple[tuple[Callable[..., Any], tuple[Any, ...], int | None], ...], root: Any) -> Any:

@@ -195,7 +195,11 @@ def sum_to(grad: Any, shape: tuple[int, ...]) -> Any:
             grad = grad.sum(dims, True)
         return grad.reshape(shape) if grad.shape != shape else grad
     if dims:
-        grad = grad.sum(dims, keepdims=True, dtype=grad.dtype)
+        dtype = grad.dtype
+        if dtype.itemsize > 2:
+            grad = grad.sum(dims, keepdims=True, dtype=dtype)
+        else:  # half types are added up in float32
+            grad = grad.sum(dims, keepdims=True, dtype=np.float32).astype(dtype)
     return grad.reshape(shape)
 
 

@@ -43,8 +43,9 @@ def version(distribution: str) -> str | None:
 
 
 def machine(contenders: Sequence[Contender]) -> dict[str, Any]:
-    """The processor, its cores, the operating system, and the GPU."""
-    return {"cpu": processor(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}", "gpu": gpu(contenders)}
+    """The processor, its cores, the operating system, the GPU, and how many programs ran in the last minute, where the system tells."""
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {"cpu": processor(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}", "gpu": gpu(contenders), "load": load}
 
 
 def processor() -> str:

@@ -179,6 +179,9 @@ def footer(report: Report) -> list[str]:
     """What could not be run, and how many targets were reached."""
     verdicts = [row.reached for row in report.rows if row.target]
     lines = [f"skipped: {line}" for line in report.skipped] + [f"failed: {line}" for line in report.failed]
+    machine = report.facts["machine"]
+    if machine["load"] is not None and machine["load"] > machine["cores"] / 2:
+        lines.append(f"the machine was busy before the run began (load {machine['load']:.1f} on {machine['cores']} cores): repeat it on a quiet one to be sure")
     if report.plan["threads"] > 1:
         lines.append("with several threads each library's thread pool disturbs the other's: run them apart (--peers none) for exact numbers")
     if verdicts:

@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,8 @@ def test_a_missing_device_is_a_line_that_says_why(one_thread, capsys):
 def test_nothing_to_run_on_is_no_crash(one_thread, capsys):
     status, out, _ = outcome(["--devices", "cuda:63", "--quick", "--peers", "none"], capsys)
     assert status == 0
-    assert out.splitlines()[-1].startswith("skipped: tapegrad on cuda:63: ")
+    assert "\nskipped: tapegrad on cuda:63: " in out
+    assert "workload" not in out
 
 
 def test_a_missing_peer_is_a_line_that_says_why():
@@ -146,8 +147,9 @@ def report_of(samples, **changes):
     plan = Plan(rounds=len(samples))
     contender = Contender("tapegrad", None, "cpu")
     rows = rows_of([Measured("op.some", "time", "s", contender, "", samples, 1)], plan)
-    facts = {"versions": {"tapegrad": "1"}, "machine": {"cpu": "a", "cores": 2, "system": "b", "gpu": None}, "source": {"commit": None, "changed": None}}
-    return Report("today", facts, {"threads": 1, "collect": True, "quick": False}, [replace(row, **changes) for row in rows])
+    machine = {"cpu": "a", "cores": 2, "system": "b", "gpu": None, "load": 0.1}
+    facts = {"versions": {"tapegrad": "1"}, "machine": machine, "source": {"commit": None, "changed": None}}
+    return Report("today", facts, asdict(plan), [replace(row, **changes) for row in rows])
 
 
 def test_compare_flags_what_the_spread_does_not_explain(tmp_path, capsys):
@@ -169,6 +171,13 @@ def test_compare_does_not_flag_noise_and_names_what_only_one_has():
     text = comparison(report_of([1.0]), report_of([1.0], workload="op.other"))
     assert "only in A: op.some time tapegrad cpu" in text
     assert "only in B: op.other time tapegrad cpu" in text
+
+
+def test_a_busy_machine_is_named():
+    report = report_of([1.0])
+    assert "busy" not in table(report)
+    report.facts["machine"]["load"] = 1.5
+    assert "the machine was busy before the run began (load 1.5 on 2 cores)" in table(report)
 
 
 def test_a_target_is_judged_by_ratios_of_the_same_round():

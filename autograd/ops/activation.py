@@ -56,8 +56,8 @@ def relu(input: Any) -> Any:
 
 @op(input=lambda grad, output: _relu_back(grad, output), output=None, kind="linear", types="free", public=False)
 def _relu_back(input: Any, output: Any) -> Any:
-    mask = output > (_zero(output.dtype) if output.__class__ is np.ndarray else 0)
-    return keep.__wrapped__(input, mask)  # type: ignore[attr-defined]
+    dropped = output <= (_zero(output.dtype) if output.__class__ is np.ndarray else 0)  # not NaN
+    return keep.__wrapped__(input, ~dropped)  # type: ignore[attr-defined]
 
 
 @op(input=lambda grad, input, negative_slope: choose(input > 0, grad, grad * negative_slope), kind="elementwise", public=False)
@@ -187,7 +187,7 @@ def hardsigmoid(input: Any) -> Any:
 
 
 def _hardswish_rule(grad: Any, input: Any) -> Any:
-    return choose(input >= 3, grad, keep(grad * (input * (1 / 3) + 0.5), input > -3))
+    return choose(input >= 3, grad, keep(grad * (input * (1 / 3) + 0.5), ~(input <= -3)))
 
 
 @op(input=lambda grad, input: _hardswish_rule(grad, input), kind="elementwise", public=False)
@@ -207,7 +207,7 @@ def hardswish(input: Any) -> Any:
     return by_blocks(lambda x: x * clipped(x + 3, 0, 6) / 6, input)
 
 
-@op(input=lambda grad, input, lambd: keep(grad, ~(abs(input) <= lambd)), kind="elementwise", method=True)
+@op(input=lambda grad, input, lambd: keep(grad, abs(input) > lambd), kind="elementwise", method=True)
 @floating("hardshrink_cpu")
 def hardshrink(input: Any, lambd: float = 0.5) -> Any:
     """`input`, and 0 where its magnitude is at most `lambd`.
@@ -224,7 +224,7 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
     return keep.__wrapped__(input, ~(xp(input).absolute(input) <= lambd))  # type: ignore[attr-defined]
 
 
-@op(input=lambda grad, input, lambd: keep(grad, ~(abs(input) <= lambd)), kind="elementwise")
+@op(input=lambda grad, input, lambd: keep(grad, abs(input) > lambd), kind="elementwise")
 @floating("softshrink_cpu")
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
     """`input` moved towards 0 by `lambd`, and 0 where its magnitude is less.
@@ -391,7 +391,7 @@ def _silu_back(input: Any, other: Any) -> Any:
 
 
 def _elu_rule(grad: Any, input: Any, alpha: float, scale: float, input_scale: float) -> Any:
-    lower = grad * exp(keep(input, input <= 0) * input_scale) * (alpha * scale * input_scale)
+    lower = grad * exp(keep(input, ~(input > 0)) * input_scale) * (alpha * scale * input_scale)
     return choose(input > 0, grad * scale if scale != 1 else grad, lower)
 
 
@@ -418,7 +418,7 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
     return result if scale == 1 else result * scale
 
 
-@composite(inplace=True)
+@composite()
 def selu(input: Any) -> Any:
     """`elu` with the two constants for which activations keep mean 0 and variance 1.
 
@@ -433,7 +433,7 @@ def selu(input: Any) -> Any:
     return elu(input, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
 
 
-@composite(inplace=True)
+@composite()
 def celu(input: Any, alpha: float = 1.0) -> Any:
     """`input` where it is positive, ``alpha * (exp(input / alpha) - 1)`` elsewhere.
 

@@ -21,6 +21,11 @@ def alias(function: F, name: str) -> F:
     return function
 
 
+def array_of(a: Any, b: Any) -> Any:
+    """The array among two operands: beside an array of a device the other may be a Python number."""
+    return a if hasattr(a, "dtype") else b
+
+
 @op(input=lambda grad: zeros(grad), kind="linear", public=False)
 def zeros(input: Any) -> Any:
     """Zeros in the shape of `input`: the gradient of a step function."""

@@ -94,7 +94,7 @@ def conj(input: Any) -> Any:
     return conjugate(input) if category(input) == "c" else input
 
 
-@composite(method=True)
+@composite(method=True, inplace=True)
 def conj_physical(input: Any, *, out: Any = None) -> Any:
     """The complex conjugate in memory of its own; a real tensor is its own.
 
@@ -138,8 +138,7 @@ def angle(input: Any) -> Any:
     """
     if input.dtype.kind == "c":
         return xp(input).angle(input)
-    # Adding 0 * input carries NaN on.
-    return ((input < 0) * np.pi + 0 * input).astype(input.dtype)
+    return xp(input).where(input != input, input, ((input < 0) * np.pi).astype(input.dtype))
 
 
 def _angle_rule(grad: Any, input: Any) -> Any:

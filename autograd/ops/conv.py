@@ -217,43 +217,52 @@ def _depthwise_to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geome
     return w
 
 
-def _in_float32(function: Any, a: Any, b: Any, *args: Any) -> Any:
-    """NumPy has no fast products of half types, and would add up in them."""
-    if a.__class__ is not np.ndarray or a.dtype.itemsize > 2:
-        return function(a, b, *args)
-    return function(wide(a), wide(b), *args).astype(a.dtype)
+def _computed(function: Any, a: Any, b: Any, *args: Any) -> Any:
+    """`function` of two arrays; half types are multiplied and added up in float32."""
+    return function(a, b, *args) if a.dtype.itemsize > 2 else function(wide(a), wide(b), *args).astype(a.dtype)
+
+
+def _is_single(x: Any, geometry: Geometry) -> bool:
+    """Whether `x` is one image, without a dimension of images."""
+    return bool(x.ndim == len(geometry.stride) + 1)
 
 
 # ---- ops
 
-def _with_bias(y: Any, bias: Any) -> Any:
+def _with_bias(y: Any, bias: Any, single: bool) -> Any:
     if bias is not None:
         y += bias.reshape(-1, *(1,) * (y.ndim - 2))
-    return y
+    return y[0] if single else y
 
 
-def _bias_gradient(grad: Any) -> Any:
-    return lane_sum(grad.reshape(grad.shape[0], grad.shape[1], prod(grad.shape[2:])))
+def _bias_gradient(grad: Any, geometry: Geometry) -> Any:
+    images, channels, *space = (1, *grad.shape) if _is_single(grad, geometry) else grad.shape
+    return lane_sum(grad.reshape(images, channels, prod(space)))
 
 
 @op(input=lambda grad, weight, input_shape, geometry: _conv_to_input(grad, weight, input_shape, geometry),
     weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(grad, input, weight_shape, geometry),
-    bias=lambda grad: _bias_gradient(grad), types="free", public=False, name="convolution")
+    bias=lambda grad, geometry: _bias_gradient(grad, geometry), types="free", public=False, name="convolution")
 def _conv(input: Any, weight: Any, geometry: Geometry, bias: Any = None) -> Any:
-    return _with_bias(_in_float32(forward, input, weight, geometry), bias)
+    single = _is_single(input, geometry)
+    return _with_bias(_computed(forward, input[None] if single else input, weight, geometry), bias, single)
 
 
 @op(input=lambda grad, weight, geometry: _conv(grad, weight, geometry),
     weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(input, grad, weight_shape, geometry),
-    bias=lambda grad: _bias_gradient(grad), types="free", public=False, name="convolution")
+    bias=lambda grad, geometry: _bias_gradient(grad, geometry), types="free", public=False, name="convolution")
 def _conv_to_input(input: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry, bias: Any = None) -> Any:
-    return _with_bias(_in_float32(to_input, input, weight, shape, geometry), bias)
+    if _is_single(input, geometry):
+        return _with_bias(_computed(to_input, input[None], weight, (1, *shape), geometry), bias, True)
+    return _with_bias(_computed(to_input, input, weight, shape, geometry), bias, False)
 
 
 @op(output=lambda grad, input, geometry: _conv(input, grad, geometry),
     input=lambda grad, output, input_shape, geometry: _conv_to_input(output, grad, input_shape, geometry), types="free", public=False)
 def _conv_to_weight(output: Any, input: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
-    return _in_float32(to_weight, output, input, shape, geometry)
+    if _is_single(input, geometry):
+        output, input = output[None], input[None]
+    return _computed(to_weight, output, input, shape, geometry)
 
 
 # ---- what users call
@@ -337,8 +346,7 @@ def _convolve(dims: int, input: Any, weight: Any, bias: Any, stride: Any, paddin
     if any(r > n for r, n in zip(reach, padded)):
         raise RuntimeError(f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: ({' x '.join(map(str, reach))}). "
                            "Kernel size can't be greater than actual input size")
-    y = _conv(input if batched else input[None], weight, geometry, bias)
-    return y if batched else y[0]
+    return _conv(input, weight, geometry, bias)
 
 
 def _convolve_transposed(dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any) -> Any:
@@ -353,14 +361,13 @@ def _convolve_transposed(dims: int, input: Any, weight: Any, bias: Any, stride: 
         names = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}[dims]
         given = [f"{what}_{n}: {v}" for what, values in (("output_padding", more), ("stride", stride), ("dilation", dilation)) for n, v in zip(names, values)]
         raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {' '.join(given)}")
-    x = input if batched else input[None]
-    size = _array(x).shape
-    space = tuple((n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1 for n, s, p, d, k, m in zip(size[2:], stride, pads, dilation, kernel, more))
+    size = _array(input).shape
+    lead = size[:1] if batched else ()
+    space = tuple((n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1 for n, s, p, d, k, m in zip(size[1 + len(lead):], stride, pads, dilation, kernel, more))
     if any(n <= 0 for n in space):
-        raise RuntimeError(f"Given input size per channel: ({' x '.join(map(str, size[2:]))}). Calculated output size per channel: "
+        raise RuntimeError(f"Given input size per channel: ({' x '.join(map(str, size[1 + len(lead):]))}). Calculated output size per channel: "
                            f"({' x '.join(map(str, space))}). Output size is too small")
-    y = _conv_to_input(x, weight, (size[0], _array(weight).shape[1] * groups, *space), Geometry(stride, pads, dilation, groups), bias)
-    return y if batched else y[0]
+    return _conv_to_input(input, weight, (*lead, _array(weight).shape[1] * groups, *space), Geometry(stride, pads, dilation, groups), bias)
 
 
 @composite()

@@ -71,7 +71,7 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     return input.copy() if input.flags.c_contiguous else input.copy(order="K")
 
 
-@composite(method=True)
+@composite(method=True, public=False)
 def contiguous(input: Any, memory_format: Any = None) -> Any:
     """The tensor itself where its elements lie in memory in the order of their indices, else a copy in which they do.
 

@@ -7,7 +7,7 @@ from typing import Any
 from tapegrad.autograd.op import composite
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.elementwise import mul
-from tapegrad.autograd.ops.linalg import _mm
+from tapegrad.autograd.ops.linalg import _mm, check_alike
 from tapegrad.autograd.ops.shape import _expand_core, _permute_core, _reshape_core
 from tapegrad.autograd.ops.strided import diagonal
 
@@ -203,6 +203,8 @@ def _pair(a: _Term, b: _Term, keep: set[Label]) -> _Term:
     left = [label for label in a.labels if label not in theirs]
     right = [label for label in b.labels if label not in ours]
     if not summed or (batch and not left and not right):
+        if summed:
+            check_alike(raw(a.tensor), raw(b.tensor))
         labels = [*batch, *left, *right, *summed]
         product = _Term(mul(_spread(a, labels), _spread(b, labels)), labels)
         return _summed(product, {*batch, *left, *right})

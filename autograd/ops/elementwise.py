@@ -7,15 +7,18 @@ import numpy as np
 
 from tapegrad.autograd import inplace
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.common import alias, zeros
+from tapegrad.autograd.ops.common import alias, array_of, zeros
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.precision import in_float32
+from tapegrad.autograd.ops.select import keep
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
 
 
 def scaled(array: Any, factor: Any) -> Any:
     """`array` times a Python number, in the dtype of `array`."""
+    if not hasattr(array, "dtype"):
+        return array * factor
     if isinstance(factor, float) and array.dtype.kind in "iub":
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     product = array * factor
@@ -54,8 +57,13 @@ def _sub_in_place(a: Any, b: Any, alpha: Any = 1) -> None:
     a -= b if alpha == 1 else b * alpha
 
 
-def _no_bool(name: str) -> RuntimeError:
-    return RuntimeError(f"{name}, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.")
+def _difference(a: Any, b: Any) -> Any:
+    try:
+        return a - b
+    except TypeError:
+        if array_of(a, b).dtype.kind != "b":
+            raise
+        raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.") from None
 
 
 @op(input=lambda grad: grad, other=lambda grad, alpha: -grad if alpha == 1 else grad * -alpha, kind="elementwise", method=True, inplace=True,
@@ -76,23 +84,16 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
         >>> tapegrad.sub(tapegrad.ones(2), tapegrad.tensor([1.0, 2.0]))
         tensor([ 0., -1.])
     """
-    if input.dtype.kind == "b":
-        raise _no_bool("Subtraction, the `-` operator")
-    return input - other if alpha == 1 else input - scaled(other, alpha)
+    return _difference(input, other if alpha == 1 else scaled(other, alpha))
 
 
 @op(input=lambda grad: grad, other=lambda grad: -grad, kind="elementwise", public=False, name="sub")
 def minus(input: Any, other: Any) -> Any:
     """The operator ``-``, which has no `alpha` to look at."""
-    try:
-        return input - other
-    except TypeError:
-        if input.dtype.kind == "b":
-            raise _no_bool("Subtraction, the `-` operator") from None
-        raise
+    return _difference(input, other)
 
 
-@op(input=lambda grad, alpha: -grad if alpha == 1 else grad * -alpha, other=lambda grad: grad, kind="elementwise", method=True)
+@op(input=lambda grad, alpha: -grad if alpha == 1 else grad * -alpha, other=lambda grad: grad, kind="elementwise")
 def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """Elementwise difference the other way round, ``other - alpha * input``.
 
@@ -109,9 +110,7 @@ def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
         >>> tapegrad.rsub(tapegrad.tensor([1.0, 2.0]), 1)
         tensor([ 0., -1.])
     """
-    if input.dtype.kind == "b":
-        raise _no_bool("Subtraction, the `-` operator")
-    return other - input if alpha == 1 else other - scaled(input, alpha)
+    return _difference(other, input if alpha == 1 else scaled(input, alpha))
 
 
 def _mul_in_place(a: Any, b: Any) -> None:
@@ -207,22 +206,25 @@ def true_divide(input: Any, other: Any, *, out: Any = None) -> Any:
 
 def check_divisor(input: Any, other: Any) -> None:
     """Raise torch's error for an integer division by zero; a device is not asked."""
-    if input.dtype.kind in "iub" and other.__class__ is np.ndarray and not other.all():
+    if other.__class__ is np.ndarray and other.dtype.kind in "iub" and not other.all():
         raise RuntimeError("ZeroDivisionError")
 
 
 def floored_quotient(input: Any, other: Any) -> Any:
     """``input // other`` of arrays of one dtype."""
+    if array_of(input, other).dtype.kind == "b":
+        raise NotImplementedError("\"div_floor_cpu\" not implemented for 'Bool'")
     check_divisor(input, other)
-    return input // other if input.dtype.kind != "b" else (input.astype(np.int64) // other.astype(np.int64)).astype(np.bool_)
+    return input // other
 
 
 def _truncated_quotient(input: Any, other: Any) -> Any:
-    if input.dtype.kind in "fV":
-        return xp(input).trunc(input / other)
+    array = array_of(input, other)
+    if array.dtype.kind in "fV":
+        return xp(array).trunc(input / other)
     check_divisor(input, other)
     quotient = input // other
-    if input.dtype.kind == "i":  # rounding down is one too low where the signs differ and the division has a rest
+    if array.dtype.kind == "i":  # rounding down is one too low where the signs differ and the division has a rest
         quotient += ((input < 0) != (other < 0)) & (quotient * other != input)
     return quotient
 
@@ -375,7 +377,7 @@ def copysign(input: Any, other: Any) -> Any:
         >>> tapegrad.copysign(tapegrad.tensor([1.0, -2.0]), -1)
         tensor([-1., -2.])
     """
-    return xp(input).copysign(input, other)
+    return xp(array_of(input, other)).copysign(input, other)
 
 
 def _sign_ratio(input: Any, result: Any) -> Any:
@@ -398,7 +400,7 @@ def hypot(input: Any, other: Any) -> Any:
         >>> tapegrad.hypot(tapegrad.tensor([3.0]), tapegrad.tensor([4.0]))
         tensor([5.])
     """
-    return xp(input).hypot(input, other)
+    return xp(array_of(input, other)).hypot(input, other)
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -417,8 +419,8 @@ def gcd(input: Any, other: Any) -> Any:
         >>> tapegrad.gcd(tapegrad.tensor([12, 18]), tapegrad.tensor([8, 27]))
         tensor([4, 9])
     """
-    _integers(input, "gcd")
-    return xp(input).gcd(input, other)
+    _integers(array_of(input, other), "gcd")
+    return xp(array_of(input, other)).gcd(input, other)
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -437,8 +439,8 @@ def lcm(input: Any, other: Any) -> Any:
         >>> tapegrad.lcm(tapegrad.tensor([4, 6]), tapegrad.tensor([6, 9]))
         tensor([12, 18])
     """
-    _integers(input, "lcm")
-    return xp(input).lcm(input, other)
+    _integers(array_of(input, other), "lcm")
+    return xp(array_of(input, other)).lcm(input, other)
 
 
 def _integers(input: Any, name: str) -> None:
@@ -446,7 +448,8 @@ def _integers(input: Any, name: str) -> None:
         raise NotImplementedError(f'"{name}_cpu" not implemented for \'{_scalar_type(input.dtype)}\'')
 
 
-@op(input=lambda grad: grad, other=lambda grad: zeros(grad), kind="elementwise", types="same", method=True, inplace=True)
+@op(input=lambda grad, input, other: keep(grad, input != other), other=lambda grad: zeros(grad), kind="elementwise",
+    types="same", method=True, inplace=True)
 def nextafter(input: Any, other: Any) -> Any:
     """The next floating-point number from `input` in the direction of `other`.
 

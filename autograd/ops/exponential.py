@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.op import op
+from tapegrad.autograd.ops.common import array_of
 from tapegrad.autograd.ops.precision import in_float32
 from tapegrad.autograd.ops.select import keep
 from tapegrad.backends import xp
@@ -96,8 +97,8 @@ def log10(input: Any) -> Any:
 
     Example:
         >>> import tapegrad
-        >>> tapegrad.log10(tapegrad.tensor([1.0, 1000.0]))
-        tensor([0., 3.])
+        >>> tapegrad.log10(tapegrad.tensor([1.0, 2.0]))
+        tensor([0.0000, 0.3010])
     """
     return xp(input).log10(input)
 
@@ -157,7 +158,6 @@ def _xlogy_rule(grad: Any, input: Any, other: Any) -> Any:
 
 @op(input=lambda grad, input, other: _xlogy_rule(grad, input, other), other=lambda grad, input, other: grad * input / other, kind="elementwise",
     types="float", method=True, inplace=True)
-@in_float32
 def xlogy(input: Any, other: Any) -> Any:
     """``input * log(other)``, and 0 where `input` is 0, unless `other` is NaN.
 
@@ -170,8 +170,14 @@ def xlogy(input: Any, other: Any) -> Any:
         >>> tapegrad.xlogy(tapegrad.tensor([0.0, 2.0]), tapegrad.tensor([0.0, 1.0]))
         tensor([0., 0.])
     """
-    at_zero = (input == 0) & ~xp(other).isnan(other)
-    return xp(input).where(at_zero, input * 0, input * xp(other).log(other))
+    array = array_of(input, other)
+    return _xlogy(*[v if hasattr(v, "dtype") else xp(array).full((), v, array.dtype) for v in (input, other)])
+
+
+@in_float32
+def _xlogy(x: Any, y: Any) -> Any:
+    product = x * xp(y).log(y)
+    return xp(y).where((x == 0) & (y == y), xp(y).zeros((), product.dtype), product)
 
 
 @op(input=lambda grad, result: grad * (1 - result) * result, kind="elementwise", types="float", method=True, inplace=True)

@@ -25,6 +25,11 @@ def _kind(array: Any) -> str:
     return dtypes.of(array.dtype).scalar_type
 
 
+def _copy(array: Any) -> Any:
+    """A copy in memory in order; of a NumPy scalar, which a gradient may be, an array."""
+    return xp(array).array(array, order="C")
+
+
 def _check_range(index: Any, n: int, dim: int, error: type[Exception] = RuntimeError, text: str = "", lowest: int = 0) -> None:
     """Raise unless all indices on the host lie between `lowest` and `n`."""
     if index.__class__ is np.ndarray and index.size and not (lowest <= index.min() and index.max() < n):
@@ -112,7 +117,7 @@ def _scatter_zeros(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> An
 
 @op(input=lambda grad: grad, index=None, src=lambda grad, dim, index: gather(grad, dim, index), types="free", kind="linear", name="scatter_add", public=False)
 def _scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
-    result = input.copy(order="C")
+    result = _copy(input)
     if index.size:
         backend(input).scatter_add(result.reshape((-1,)), _positions(index, dim, input.shape), src.reshape((-1,)))
     return result
@@ -121,7 +126,7 @@ def _scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
 @op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, src=lambda grad, dim, index: gather(grad, dim, index), types="free",
     kind="linear", name="scatter", public=False)
 def _scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
-    result = input.copy(order="C")
+    result = _copy(input)
     if index.size:
         result.reshape((-1,))[_positions(index, dim, input.shape)] = src.reshape((-1,))
     return result
@@ -129,7 +134,7 @@ def _scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
 
 @op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, types="free", kind="linear", name="scatter", public=False)
 def _scatter_value(input: Any, dim: int, index: Any, value: Any) -> Any:
-    result = input.copy(order="C")
+    result = _copy(input)
     if index.size:
         result.reshape((-1,))[_positions(index, dim % max(input.ndim, 1), input.shape)] = xp(result).full((), value, result.dtype)
     return result
@@ -232,7 +237,7 @@ def _combine(target: Any, positions: Any, values: Any, how: str) -> Any:
 
 def _start(input: Any, positions: Any, how: str, include_self: bool) -> Any:
     """The vector to combine into: `input`, or the neutral element where something comes in."""
-    start = input.copy(order="C").reshape((-1,))
+    start = _copy(input).reshape((-1,))
     if not include_self:
         inexact = input.dtype in dtypes.INEXACT
         if how == "prod":
@@ -248,7 +253,7 @@ def _start(input: Any, positions: Any, how: str, include_self: bool) -> Any:
 
 def _reduced(input: Any, dim: int, index: Any, src: Any, how: str, include_self: bool) -> Any:
     if not index.size:
-        return input.copy()
+        return _copy(input)
     positions = _positions(index, dim, input.shape)
     return _combine(_start(input, positions, how, include_self), positions, src.reshape((-1,)), how).reshape(input.shape)
 
@@ -397,7 +402,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     if index.__class__ is np.ndarray and index.size and not (index.min() >= 0 and index.max() < n):
         raise IndexError("index out of range in self")
     if not input.ndim:
-        return input.copy()
+        return _copy(input)
     return input.take(index.reshape((-1,)), dim)
 
 
@@ -405,7 +410,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
 def _add_items(grad: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
     """Zeros of `shape` with the items of `grad` added where the index says: the adjoint of `index_select`."""
     if not shape:
-        return grad.copy()
+        return _copy(grad)
     result = xp(grad).zeros(shape, grad.dtype)
     backend(grad).scatter_add(result, _items(result, dim % len(shape), index), grad)
     return result
@@ -423,6 +428,9 @@ def _check_source(name: str, input: Any, dim: Any, index: Any, source: Any) -> i
     if input.dtype != source.dtype:
         raise RuntimeError(f"index_copy_(): self and source expected to have the same dtype, but got (self) {_kind(input)} and (source) {_kind(source)}"
                            if name == "index_copy" else f"{name}_(): self ({_kind(input)}) and source ({_kind(source)}) must have the same scalar type")
+    if name == "index_copy" and source.ndim and input.ndim and source.ndim != input.ndim:
+        raise IndexError("index_copy_(): When source and destination are not scalars, their dimensionality must match. Source dimensionality "
+                         f"({source.ndim}), destination dimensionality ({input.ndim})")
     theirs, ours = source.shape[:dim] + source.shape[dim + 1:], input.shape[:dim] + input.shape[dim + 1:]
     if name == "index_copy" and theirs != ours:
         raise RuntimeError("index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
@@ -456,7 +464,9 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
     """
     dim = _check_source("index_add", input, dim, index, source)
     _check_range(index, input.shape[dim] if input.ndim else 1, dim)
-    result = _at_least_1d(input.copy(order="C"))
+    if input.dtype not in dtypes.INEXACT:
+        alpha = int(alpha)
+    result = _at_least_1d(_copy(input))
     backend(result).scatter_add(result, _items(result, dim, index), _at_least_1d(source if alpha == 1 else source * alpha))
     return result.reshape(input.shape)
 
@@ -488,7 +498,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """
     dim = _check_source("index_copy", input, dim, index, source)
     _check_range(index, input.shape[dim] if input.ndim else 1, dim, IndexError, "index_copy_(): ")
-    result = _at_least_1d(input.copy(order="C"))
+    result = _at_least_1d(_copy(input))
     result[_items(result, dim, index)] = _at_least_1d(source)
     return result.reshape(input.shape)
 
@@ -520,7 +530,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
         raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
     n = input.shape[dim] if input.ndim else 1
     _check_range(index, n, dim, IndexError, lowest=-n)
-    result = _at_least_1d(input.copy(order="C"))
+    result = _at_least_1d(_copy(input))
     if not hasattr(value, "ndim"):
         if isinstance(value, complex) and result.dtype.kind != "c":
             raise RuntimeError(f"value cannot be converted to type {c_name(result.dtype)} without overflow")
@@ -590,9 +600,10 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     shape = common_shape(found.shape, raw(input).shape)
     if not shape:
         input, found, shape = _reshape_core(input, (1,)), found.reshape((1,)), (1,)
+    recording = isinstance(input, Tensor) and not (gate.on and state.bits & GRAD_OFF) and requires_grad(input)
     if found.shape != shape:
         found = xp(found).broadcast_to(found, shape)
-    elif isinstance(mask, Tensor) and isinstance(input, Tensor) and not (gate.on and state.bits & GRAD_OFF) and requires_grad(input):
+    if recording and isinstance(mask, Tensor):
         found = found.copy()
     result = gather_by(input if raw(input).shape == shape else _expand_core(input, shape), advanced(((0, found),)))
     if out is None:
@@ -610,7 +621,7 @@ def _order(mask: Any) -> Any:
     kind="linear", name="masked_scatter", public=False)
 def _masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     if not source.size:
-        return input.copy()
+        return _copy(input)
     return xp(input).where(mask, source.reshape((-1,)).take(xp(mask).clip(_order(mask), 0, source.size - 1)), input)
 
 
@@ -735,7 +746,7 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
         raise IndexError(f"put_(): Expected source and index to have the same number of elements, but got source.numel() = {source.size}, "
                          f"index.numel() = {index.size}")
     _check_flat(index, input.size)
-    result = input.copy(order="C")
+    result = _copy(input)
     flat = result.reshape((-1,))
     if accumulate:
         backend(result).scatter_add(flat, index.reshape((-1,)), source.reshape((-1,)))
@@ -746,7 +757,7 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 
 @op(input=lambda grad, index: _put_zero(grad, index), index=None, types="free", kind="linear", public=False)
 def _put_zero(input: Any, index: Any) -> Any:
-    result = input.copy(order="C")
+    result = _copy(input)
     result.reshape((-1,))[index.reshape((-1,))] = xp(result).zeros((), result.dtype)
     return result
 
@@ -791,6 +802,11 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, axis: in
 # ---- where the nonzero elements are
 
 
+def _as(input: Any, array: Any) -> Any:
+    """`array` as `input` is: a tensor, or an array."""
+    return from_array(array) if isinstance(input, Tensor) else array
+
+
 @composite(method=True)
 def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not zero, one in a row; or a vector of indices for each dimension.
@@ -809,8 +825,8 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     array = raw(input)
     found = _at_least_1d(array).nonzero()
     if as_tuple:
-        return tuple(from_array(i) for i in found)
-    result = from_array(xp(array).stack(found, axis=1) if array.ndim else xp(array).zeros((found[0].size, 0), np.int64))
+        return tuple(_as(input, i) for i in found)
+    result = _as(input, xp(array).stack(found, axis=1) if array.ndim else xp(array).zeros((found[0].size, 0), np.int64))
     if out is None:
         return result
     from tapegrad.autograd.inplace import store_out
@@ -854,7 +870,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     shape = Size((shape,) if isinstance(shape, int) else shape)
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(shape)}")
-    return tuple(from_array(array // math.prod(shape[k + 1:]) % n) for k, n in enumerate(shape))
+    return tuple(_as(indices, array // math.prod(shape[k + 1:]) % n) for k, n in enumerate(shape))
 
 
 # ---- into a diagonal
@@ -881,7 +897,7 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    result = input.copy(order="C")
+    result = _copy(input)
     part = diagonal(result, offset, dim1, dim2)
     if part.shape != src.shape:
         raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(part.shape)}")
@@ -891,7 +907,7 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
 
 @op(input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2), kind="linear", public=False)
 def _clear_diagonal(input: Any, offset: int, dim1: int, dim2: int) -> Any:
-    result = input.copy(order="C")
+    result = _copy(input)
     diagonal(result, offset, dim1, dim2)[...] = 0
     return result
 

@@ -238,7 +238,8 @@ def gather_by(input: Any, index: Any) -> Any:
     """``input[index]`` for an index of arrays."""
     if index.__class__ is not tuple and index.dtype.kind != "b" and input.flags.c_contiguous and input.ndim:
         return input.take(index, 0)  # a seventh of the time
-    return input[index]
+    result = input[index]
+    return result if result.flags.c_contiguous else result.copy(order="C")  # NumPy lays out ``x[:, i]`` as ``x.T[i].T``
 
 
 @op(grad=lambda grad, index: gather_by(grad, index) if _has_arrays(index) else view_by(grad, index), kind="linear", public=False)
@@ -264,7 +265,7 @@ def getitem(self: Any, index: Any) -> Any:
         if index.__class__ is slice and index.step is None:
             return _slice_core(self, index)
         array = self._array if isinstance(self, Tensor) else self
-        parts = parse(index, array, self is not array and requires_grad(self))
+        parts = parse(index, array, self is not array and self.requires_grad)
         if not parts.arrays:
             return view_by(self, parts.basic)
         if parts.basic is not None:
@@ -288,11 +289,27 @@ def _torch_error(error: IndexError, index: Any, indexed: Any) -> IndexError:
 
 # ---- writing
 
+def _store(array: Any, index: Any, value: Any) -> None:
+    """``array[index] = value`` for an index of arrays."""
+    try:
+        array[index] = value
+    except (ValueError, TypeError):  # TypeError: NumPy's for masks
+        shape = value.shape
+        while len(shape) > 1 and shape[0] == 1:
+            shape = shape[1:]
+        try:
+            array[index] = value.reshape(shape)
+        except (ValueError, TypeError):
+            raise RuntimeError(f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape "
+                               f"{list(array[index].shape)}") from None
+
+
 def _written(input: Any, index: Any, value: Any) -> Any:
-    result = input.copy()
-    if value is None:
-        value = 0 if not _has_arrays(index) else xp(result).zeros((), result.dtype)
-    result[index] = value
+    result = xp(input).array(input)  # a gradient may be a NumPy scalar
+    if not _has_arrays(index):
+        result[index] = 0 if value is None else value
+    else:
+        _store(result, index, xp(result).zeros((), result.dtype) if value is None else value)
     return result
 
 
@@ -317,7 +334,7 @@ def _down_to(grad: Any, shape: tuple[int, ...]) -> Any:
 @op(input=lambda grad: grad, value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear", types="free", name="index_put",
     public=False)
 def _put_add(input: Any, index: Any, value: Any) -> Any:
-    result = input.copy()
+    result = xp(input).array(input)
     backend(result).scatter_add(result, index, value)
     return result
 
@@ -326,7 +343,7 @@ def _put_add(input: Any, index: Any, value: Any) -> Any:
     kind="linear", types="free", name="index_put", public=False)
 def _fill_mask(input: Any, mask: Any, value: Any) -> Any:
     """`input` with one value (None: zero) wherever `mask`, which has as many dimensions, is True."""
-    result = input.copy()
+    result = xp(input).array(input)
     xp(result).copyto(result, result.dtype.type(0) if value is None else value.reshape(()), where=mask)
     return result
 
@@ -339,7 +356,7 @@ def _where_mask(input: Any, mask: Any) -> Any:
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``, recorded where gradients flow."""
     array = self._array
-    recording = not (gate.on and state.bits & GRAD_OFF) and ((isinstance(value, Tensor) and requires_grad(value)) or self.requires_grad)
+    recording = not (gate.on and state.bits & GRAD_OFF) and (self.requires_grad or (isinstance(value, Tensor) and requires_grad(value)))
     inplace.check_writable(self, recording)
     try:
         parts = Index(index) if index.__class__ is int else parse(index, array, recording)
@@ -384,7 +401,7 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
     else:
         given = value = _value_beside(value, array)
     target = _view(array, index)
-    if value is not given and _same_memory(target, given) and value._base is not None:
+    if value is not given and value._base is not None and value._base.root is (self if self._base is None else self._base.root) and _same_memory(target, given):
         # ``x[i] += v`` has written it already, through the view that it now assigns.
         written(self)
         return
@@ -393,11 +410,13 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
         before = inplace.as_before(self, array)
         if value is self:
             value, given = before, given.copy()
-    inplace.check_overlap(target)
+    inplace.check_overlap(array if recording else target)
+    # The history first, since `value` may be a view of this memory; a kept operand there is none.
+    made = _recorded(_put_slices.op, array, before, index, value) if recording else None
     _assign(target, given)
     written(self)
-    if recording:
-        _record(self, _put_slices.op, before, index, value)
+    if made is not None:
+        inplace.rebase(self, made)
 
 
 def _same_memory(a: Any, b: Any) -> bool:
@@ -449,26 +468,25 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
     # One value wherever a mask says so needs no look at the mask, which the host would have to wait for.
     index: Any = lone_mask(arrays, array.ndim) if given.size == 1 else None
     function: Any = _fill_mask
-    if index is not None:
+    if index is None:
+        index, function = advanced(arrays), _put
+    made = _recorded(function.op, array, before, index, value) if recording else None
+    if function is _fill_mask:
         xp(array).copyto(array, given.reshape(()), where=index)
     else:
-        index, function = advanced(arrays), _put
-        try:
-            array[index] = given
-        except ValueError:
-            raise RuntimeError(f"shape mismatch: value tensor of shape {list(given.shape)} cannot be broadcast to indexing result of shape "
-                               f"{list(array[index].shape)}") from None
+        _store(array, index, given)
     written(self)
-    if recording:
-        _record(self, function.op, before, index, value)
+    if made is not None:
+        inplace.rebase(self, made)
 
 
-def _record(self: Tensor, node: Any, before: Any, index: Any, value: Any) -> None:
-    node.build()
-    result = from_array(self._array)
-    result._node = node.record(self._array, before, index, value)
+def _recorded(op: Any, array: Any, before: Any, index: Any, value: Any) -> Tensor:
+    """What `array` will be once `value` has been written to it."""
+    op.build()
+    result = from_array(array)
+    result._node = op.record(array, before, index, value)
     result._rg = True
-    inplace.rebase(self, result)
+    return result
 
 
 # ---- by name
@@ -617,7 +635,7 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     try:
         parts = parse(tuple([FULL if i is None else i for i in indices]), array, True)
         if parts.basic is not None:  # an index without dimensions: as one of a single item
-            parts = parse(tuple([i.reshape(1) if isinstance(i, Tensor) and not i.ndim else FULL if i is None else i for i in indices]), array, True)
+            parts = parse(tuple([FULL if i is None else i.reshape((1,)) if not i.ndim else i for i in indices]), array, True)
         index = advanced(parts.arrays)
         return (_put_add if accumulate else _put)(input, index, values)
     except IndexError as error:

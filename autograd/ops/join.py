@@ -378,7 +378,7 @@ def cartesian_prod(*tensors: Any) -> Any:
             raise RuntimeError(f"Expect a 1D vector, but got shape {list(raw(x).shape)}")
     if len(tensors) == 1:
         return tensors[0]
-    return _reshape_core(stack(meshgrid(*tensors, indexing="ij"), -1), (-1, len(tensors)))
+    return stack([_reshape_core(x, (-1,)) for x in meshgrid(*tensors, indexing="ij")], 1)
 
 
 @composite()

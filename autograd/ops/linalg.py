@@ -11,7 +11,7 @@ from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import integer, raw, wrap
 from tapegrad.autograd.ops.elementwise import add, mul
-from tapegrad.autograd.ops.shape import _expand_core, _permute_core, _reshape_core, common_shape, expanded_shape
+from tapegrad.autograd.ops.shape import _expand_core, _permute_core, _reshape_core, common_shape, expanded_shape, unsafe_view
 from tapegrad.autograd.ops.strided import diagonal
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
@@ -23,6 +23,12 @@ from tapegrad.backends import is_array, xp
 def _c_name(array: Any) -> str:
     """The dtype as torch names it in some of its errors."""
     return {"Float": "float", "Double": "double"}.get(kind := dtypes.of(array.dtype).scalar_type, kind)
+
+
+def check_alike(a: Any, b: Any) -> None:
+    """Raise torch's error unless both have one dtype."""
+    if a.dtype != b.dtype:
+        raise RuntimeError(f"expected scalar type {dtypes.of(a.dtype).scalar_type} but found {dtypes.of(b.dtype).scalar_type}")
 
 
 def _differ(a: Any, b: Any) -> Exception:
@@ -64,7 +70,7 @@ def _product(input: Any, other: Any) -> Any:
         name, position, wrong = ("input", 1, input) if not hasattr(input, "ndim") else ("other", 2, other)
         raise TypeError(f"matmul(): argument '{name}' (position {position}) must be Tensor, not {type(wrong).__name__}") from None
     if input.dtype.kind not in "fc":
-        if input.dtype.kind == "b":
+        if input.dtype.kind == "b" and input.size and other.size:
             raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
         if input.dtype.kind == "V" and (input.__class__ is np.ndarray or n > 2 or m > 2):
             return _wide(input, other)
@@ -378,6 +384,9 @@ def ger(input: Any, vec2: Any, *, out: Any = None) -> Any:
 
 
 def _scaled(value: Any, factor: float) -> Any:
+    """`value` times a number, which is cut to an integer beside integers."""
+    if factor.__class__ is float and raw(value).dtype not in dtypes.INEXACT:
+        factor = int(factor)
     return value if factor == 1 else value * factor
 
 
@@ -410,8 +419,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
     result = _product(mat1, mat2)
     if input.shape != result.shape[-1:] and input.shape != result.shape:
         expanded_shape(input, result.shape)
-    if alpha != 1:
-        result = result * alpha
+    result = _scaled(result, alpha)
     if beta == 0:
         return result
     result += _scaled(input, beta)
@@ -448,6 +456,9 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1, 
         tensor([4., 4.])
     """
     have, matrix = raw(input), raw(mat)
+    if have.dtype != matrix.dtype:
+        kinds = [dtypes.of(x.dtype).scalar_type for x in (have, matrix, raw(vec))]
+        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {kinds[0]}, {kinds[1]}, and {kinds[2]}")
     product = mv(mat, vec)
     if have.ndim > 1 or have.size not in (1, matrix.shape[0]):
         raise RuntimeError(f"size mismatch, got input ({have.size}), mat ({matrix.shape[0]}x{matrix.shape[1]}), vec ({raw(vec).size})")
@@ -508,6 +519,8 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
         raise RuntimeError(f"batch1 and batch2 must have same number of batches, got {a.shape[0]} and {b.shape[0]}")
     if a.shape[2] != b.shape[1]:
         raise RuntimeError(f"Incompatible matrix sizes for bmm ({a.shape[1]}x{a.shape[2]} and {b.shape[1]}x{b.shape[2]})")
+    if raw(input).dtype != b.dtype:
+        raise RuntimeError(f"self and mat2 must have the same dtype, but got {dtypes.of(raw(input).dtype).scalar_type} and {dtypes.of(b.dtype).scalar_type}")
     # One product of the matrices side by side.
     count, rows, between = a.shape
     left = _reshape_core(_permute_core(batch1, (1, 0, 2)), (rows, count * between))
@@ -534,6 +547,9 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
         >>> tapegrad.baddbmm(tapegrad.ones(1, 1), tapegrad.ones(5, 1, 2), tapegrad.ones(5, 2, 1)).shape
         torch.Size([5, 1, 1])
     """
+    names = [_c_name(raw(x)) for x in (input, batch1, batch2)]
+    if len(set(names)) > 1:
+        raise RuntimeError(f"Input dtypes must be the same, got: input {names[0]}, batch1: {names[1]}, batch2: {names[2]}")
     return _plus(input, bmm(batch1, batch2), beta, alpha, out)
 
 
@@ -589,7 +605,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     shape = tuple([first.shape[i] for i in rows]), tuple([second.shape[i] for i in columns])
     product = _mm(_reshape_core(_permute_core(a, (*rows, *left)), (math.prod(shape[0]), between)),
                   _reshape_core(_permute_core(b, (*right, *columns)), (between, math.prod(shape[1]))))
-    return _with_out("tensordot", out, _reshape_core(product, shape[0] + shape[1]))
+    return _with_out("tensordot", out, unsafe_view(product, shape[0] + shape[1]))
 
 
 @composite(method=True)
@@ -611,7 +627,7 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
     a, b = (1,) * (ndim - len(a)) + a, (1,) * (ndim - len(b)) + b
     spread = _reshape_core(input, tuple([n for m in a for n in (m, 1)]))
     product = mul(spread, _reshape_core(other, tuple([n for m in b for n in (1, m)])))
-    return _with_out("kron", out, _reshape_core(product, tuple([n * m for n, m in zip(a, b)])))
+    return _with_out("kron", out, unsafe_view(product, tuple([n * m for n, m in zip(a, b)])))
 
 
 @composite(method=True)
@@ -634,7 +650,7 @@ def trace(input: Any) -> Any:
     return diagonal(input).sum()
 
 
-@op(input=lambda grad, other, dim: _cross(other, grad, dim), other=lambda grad, input, dim: _cross(grad, input, dim), types="promote", name="linalg_cross",
+@op(input=lambda grad, other, dim: _cross(other, grad, dim), other=lambda grad, input, dim: _cross(grad, input, dim), name="linalg_cross",
     public=False)
 def _cross(input: Any, other: Any, dim: int) -> Any:
     a0, a1, a2 = (input[(*[slice(None)] * dim, i)] for i in range(3))
@@ -671,6 +687,7 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
             warnings.warn("Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or simply use "
                           "torch.linalg.cross.\nThe default value of dim will change to agree with that of linalg.cross in a future release.", stacklevel=2)
     dim = wrap(dim, a.ndim)
+    check_alike(a, b)
     if a.shape[dim] != 3 or b.shape[dim] != 3:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {a.shape[dim]} and {b.shape[dim]}")
     shape = common_shape(a.shape, b.shape)

@@ -13,6 +13,7 @@ import numpy as np
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw
+from tapegrad.autograd.ops.linalg import matmul
 from tapegrad.autograd.ops.precision import FLOAT32
 from tapegrad.autograd.ops.reduce import expand_reduced
 from tapegrad.autograd.runtime import sum_to
@@ -93,8 +94,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         return _linear(input, weight, bias)
     if array.ndim != 1:
         raise RuntimeError(f"linear(): weight must be a matrix or a vector, but has {array.ndim} dimensions")
-    y = _linear(input, weight.reshape(1, -1))
-    y = y.reshape(y.shape[:-1])
+    y = matmul(input, weight)
     return y if bias is None else y + bias
 
 
@@ -122,7 +122,11 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     for i, (given, wanted) in enumerate(((input1.shape[-1], in1), (input2.shape[-1], in2)), 1):
         if given != wanted:
             raise RuntimeError(f"bilinear(): input{i} size does not match weight size: got {given} but expected {wanted}")
-    half = _linear(input1, weight.transpose(1, 2).reshape(out * in2, in1))
+    found = [None if t is None else dtypes.of(getattr(t, "_array", t).dtype).scalar_type.lower() for t in (input1, input2, weight, bias)]
+    if len({name for name in found if name is not None}) > 1:
+        said = ", ".join(f"{what}: {name}" for what, name in zip(("input1", "input2", "weight", "bias"), found) if name is not None)
+        raise RuntimeError(f"All tensors must have the same dtype, got {said}")
+    half = _linear(input1, weight.swapaxes(1, 2).reshape(out * in2, in1))
     y = (half.reshape(*input1.shape[:-1], out, in2) * input2.reshape(*input2.shape[:-1], 1, in2)).sum(-1)
     return y if bias is None else y + bias
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.op import op
+from tapegrad.autograd.ops.common import array_of
 from tapegrad.backends import xp
 
 
-def _truths(array: Any) -> Any:
+def _truths(array: Any, name: str = "") -> Any:
     """`array` for a logical function; CuPy's take no complex numbers."""
+    if not hasattr(array, "dtype"):
+        raise TypeError(f"{name}(): argument 'other' (position 2) must be Tensor, not {type(array).__name__}")
     return array if array.dtype.kind != "c" else array != 0
 
 
@@ -25,7 +28,7 @@ def logical_and(input: Any, other: Any) -> Any:
         >>> tapegrad.logical_and(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
         tensor([ True, False])
     """
-    return xp(input).logical_and(_truths(input), _truths(other))
+    return xp(input).logical_and(_truths(input), _truths(other, "logical_and"))
 
 
 @op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
@@ -41,7 +44,7 @@ def logical_or(input: Any, other: Any) -> Any:
         >>> tapegrad.logical_or(tapegrad.tensor([False, True]), tapegrad.tensor([False, False]))
         tensor([False,  True])
     """
-    return xp(input).logical_or(_truths(input), _truths(other))
+    return xp(input).logical_or(_truths(input), _truths(other, "logical_or"))
 
 
 @op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
@@ -57,7 +60,7 @@ def logical_xor(input: Any, other: Any) -> Any:
         >>> tapegrad.logical_xor(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
         tensor([False,  True])
     """
-    return xp(input).logical_xor(_truths(input), _truths(other))
+    return xp(input).logical_xor(_truths(input), _truths(other, "logical_xor"))
 
 
 @op(input=None, kind="elementwise", method=True, inplace=True)
@@ -75,12 +78,11 @@ def logical_not(input: Any) -> Any:
     return xp(input).logical_not(_truths(input))
 
 
-def _bits(name: str, array: Any) -> Any:
-    """`array`, unless it has no bits to work on."""
+def _check_bits(name: str, array: Any) -> None:
+    """Raise torch's error for numbers without bits to work on."""
     if array.dtype.kind not in "iub":
         from tapegrad.autograd import dtypes
         raise NotImplementedError(f'"{name}_cpu" not implemented for \'{dtypes.of(array.dtype).scalar_type}\'')
-    return array
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -99,7 +101,8 @@ def bitwise_and(input: Any, other: Any) -> Any:
         >>> tapegrad.bitwise_and(tapegrad.tensor([1, 2]), 3)
         tensor([1, 2])
     """
-    return _bits("bitwise_and", input) & other
+    _check_bits("bitwise_and", array_of(input, other))
+    return input & other
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -118,7 +121,8 @@ def bitwise_or(input: Any, other: Any) -> Any:
         >>> tapegrad.bitwise_or(tapegrad.tensor([1, 4]), 2)
         tensor([3, 6])
     """
-    return _bits("bitwise_or", input) | other
+    _check_bits("bitwise_or", array_of(input, other))
+    return input | other
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -137,7 +141,8 @@ def bitwise_xor(input: Any, other: Any) -> Any:
         >>> tapegrad.bitwise_xor(tapegrad.tensor([1, 3]), 1)
         tensor([0, 2])
     """
-    return _bits("bitwise_xor", input) ^ other
+    _check_bits("bitwise_xor", array_of(input, other))
+    return input ^ other
 
 
 @op(input=None, kind="elementwise", method=True, inplace=True)
@@ -155,7 +160,8 @@ def bitwise_not(input: Any) -> Any:
         >>> tapegrad.bitwise_not(tapegrad.tensor([True, False])), tapegrad.bitwise_not(tapegrad.tensor([0, 5]))
         (tensor([False,  True]), tensor([-1, -6]))
     """
-    return ~_bits("bitwise_not", input)
+    _check_bits("bitwise_not", input)
+    return ~input
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -174,7 +180,8 @@ def bitwise_left_shift(input: Any, other: Any) -> Any:
         >>> tapegrad.bitwise_left_shift(tapegrad.tensor([2, 3]), 2)
         tensor([ 8, 12])
     """
-    return _bits("bitwise_left_shift", input) << other
+    _check_bits("bitwise_left_shift", array_of(input, other))
+    return input << other
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -193,7 +200,8 @@ def bitwise_right_shift(input: Any, other: Any) -> Any:
         >>> tapegrad.bitwise_right_shift(tapegrad.tensor([2, 4]), 2)
         tensor([0, 1])
     """
-    return _bits("bitwise_right_shift", input) >> other
+    _check_bits("bitwise_right_shift", array_of(input, other))
+    return input >> other
 
 
 __all__ = ["bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "logical_and", "logical_not", "logical_or",

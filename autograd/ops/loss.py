@@ -346,15 +346,15 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     a, b = _array(input), _array(target)
     if a.shape == b.shape:
         return input, target
-    import warnings
-    warnings.warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to incorrect results "
-                  "due to broadcasting. Please ensure they have the same size.", stacklevel=4)
     try:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         dim = next(i for i in range(-1, -1 - min(a.ndim, b.ndim), -1) if a.shape[i] != b.shape[i] and 1 not in (a.shape[i], b.shape[i]))
         raise RuntimeError(f"The size of tensor a ({a.shape[dim]}) must match the size of tensor b ({b.shape[dim]}) at non-singleton dimension "
                            f"{max(a.ndim, b.ndim) + dim}") from None
+    import warnings
+    warnings.warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to incorrect results "
+                  "due to broadcasting. Please ensure they have the same size.", stacklevel=4)
     return input.expand(shape), target.expand(shape)
 
 

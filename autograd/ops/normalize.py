@@ -176,8 +176,10 @@ def _normalized(input: Any, weight: Any = None, bias: Any = None, view: tuple[in
                 eps: float = 1e-5, center: bool = True, running: tuple[Any, Any, float] | None = None) -> Any:
     """Standardise, scale and shift; `running` are a mean and a variance to move towards the input's by a fraction."""
     x = wide(input).reshape(view)
-    at_once = view == lanes or lanes[2] == 1
+    at_once = view in (lanes, lanes[:2])
     shape = (1, lanes[1], 1)[:len(view)]
+    # Where a row holds one group of several, the parameters cannot be applied row by row.
+    at_once = at_once and (len(view) == 3 or lanes[2] == 1)
     w, b = ((None if p is None else p.reshape(shape)) for p in (weight, bias)) if at_once else (None, None)
     y, mean, square, rstd = _forward(x, w, b, dims, eps, center)
     if not at_once:
@@ -381,6 +383,10 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     if not training:
         if running_mean is None:
             raise RuntimeError("running_mean must be defined in evaluation mode")
+        given = _array(input).dtype
+        for found in (_array(running_mean).dtype, _array(running_var).dtype):
+            if found != given and not (given.itemsize == 2 and found == FLOAT32):
+                raise RuntimeError(f"expected scalar type {dtypes.of(given).scalar_type} but found {dtypes.of(found).scalar_type}")
         return _batch_norm_eval(input, running_mean, running_var, weight, bias, lanes, eps)
     if batch * rest == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapegrad.autograd.dtypes import INEXACT
 from tapegrad.autograd.operators import install
 from tapegrad.autograd.ops.compare import eq, ge, gt, le, lt, ne
 from tapegrad.autograd.ops.elementwise import add, minus, mul, neg, plus, positive, quotient, rsub, sub
 from tapegrad.autograd.ops.logic import bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor
-from tapegrad.autograd.ops.powers import pow, reciprocal
+from tapegrad.autograd.ops.powers import pow, power_of_number, reciprocal
 from tapegrad.autograd.ops.rounding import floor_divide, remainder
 from tapegrad.autograd.ops.signs import abs
 from tapegrad.autograd.tensor import Tensor
@@ -27,6 +28,17 @@ install(
     {"neg": neg, "pos": positive, "abs": abs, "invert": bitwise_not},
     {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge})
 
+_pow = Tensor.__pow__  # type: ignore[operator]
+
+
+def _power(self: Tensor, exponent: Any) -> Any:
+    """``self ** exponent``; a number beside floating-point elements, which is most of its use, takes the shortest way."""
+    if (exponent.__class__ is int or exponent.__class__ is float) and self._array.dtype in INEXACT:
+        return power_of_number.op.core(self, exponent)  # type: ignore[attr-defined]
+    return _pow(self, exponent)
+
+
+Tensor.__pow__ = _power  # type: ignore[assignment, method-assign]
 Tensor.__rsub__ = rsub.op.core  # type: ignore[attr-defined]
 Tensor.__rtruediv__ = _over  # type: ignore[attr-defined]
 

@@ -6,7 +6,6 @@ Where the largest value stood is found again in backward, by comparing those sli
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -132,28 +131,33 @@ def _avg_pool(input: Any, windows: Windows, divisor: Any) -> Any:
     y = whole[first].copy()
     for part in rest:
         y += whole[part]
-    y *= _weights(y, divisor)
+    if y.dtype.kind in "iu":
+        return (y * _weights(y.astype(np.float64), windows, divisor)).astype(input.dtype)
+    y *= _weights(y, windows, divisor)
     return y.astype(input.dtype, copy=False)
 
 
 @op(input=lambda grad, windows, divisor: _avg_pool(grad, windows, divisor), kind="linear", public=False)
 def _avg_back(input: Any, shape: tuple[int, ...], windows: Windows, divisor: Any) -> Any:
     g = wide(input)
-    g = g * _weights(g, divisor)
+    g = g * _weights(g, windows, divisor)
     x = xp(g).zeros(windows.whole(shape), g.dtype)
     for part in windows.slices():
         x[part] += g
     return x[windows.interior(shape[-len(windows.kernel):])].astype(input.dtype, copy=False)
 
 
-def _weights(like: Any, divisor: Any) -> Any:
+def _weights(like: Any, windows: Windows, divisor: Any) -> Any:
     """One over how many elements each window counts: a number, or the product of one factor for each dimension."""
     if not isinstance(divisor, tuple):
         return 1 / divisor
     weights: Any = 1
-    for i, counts in enumerate(divisor):
-        factor = 1 / xp(like).asarray(counts, dtype=like.dtype)
-        weights = factor.reshape(-1, *(1,) * (len(divisor) - 1 - i)) * weights
+    module = xp(like)
+    for i, (low, high) in enumerate(divisor):
+        # Made on the device: nothing is copied there.
+        first = module.arange(windows.places[i]) * windows.stride[i] - windows.padding[i][0]
+        counts = module.minimum(first + windows.kernel[i], high) - module.maximum(first, low)
+        weights = (1 / counts.astype(like.dtype)).reshape(-1, *(1,) * (len(divisor) - 1 - i)) * weights
     return weights
 
 
@@ -294,16 +298,12 @@ def _avg(dims: int, name: str, input: Any, kernel_size: Any, stride: Any, paddin
     return _avg_pool(input, windows, _divisor(windows, shape[-dims:], _each("padding", padding, dims), count_include_pad))
 
 
-@lru_cache(256)
 def _divisor(windows: Windows, space: tuple[int, ...], pads: tuple[int, ...], count_include_pad: bool) -> Any:
-    """How many elements each window counts: one number for all, or for each dimension the numbers whose products they are."""
-    counts = []
-    for n, k, s, p, places in zip(space, windows.kernel, windows.stride, pads, windows.places):
-        low, high = (-p, n + p) if count_include_pad else (0, n)
-        counts.append(tuple(min(i * s - p + k, high) - max(i * s - p, low) for i in range(places)))
-    if all(len(set(c)) == 1 for c in counts):
-        return prod(c[0] for c in counts)
-    return tuple(counts)
+    """How many elements each window counts: one number for all, or for each dimension the bounds between which elements count."""
+    bounds = tuple((-p, n + p) if count_include_pad else (0, n) for n, p in zip(space, pads))
+    inside = all(first >= low and first + (places - 1) * s + k <= high for first, (low, high), places, s, k in zip(
+        (-p for p in pads), bounds, windows.places, windows.stride, windows.kernel))
+    return prod(windows.kernel) if inside else bounds
 
 
 @composite()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.common import zeros
+from tapegrad.autograd.ops.common import array_of, zeros
 from tapegrad.autograd.ops.convert import cast
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.elementwise import mul
@@ -69,16 +69,17 @@ def _exponent_rule(grad: Any, input: Any, other: Any, result: Any) -> Any:
     kind="elementwise", public=False, name="pow")
 def power(input: Any, other: Any) -> Any:
     """An array to the power of another."""
-    if input.dtype.kind == "b":
-        return input | ~other
-    if input.dtype.kind == "i" and other.__class__ is np.ndarray and (other < 0).any():
+    kind = array_of(input, other).dtype.kind
+    if kind == "b":
+        return input | (other ^ True)
+    if kind == "i" and other.__class__ is np.ndarray and (other < 0).any():
         raise RuntimeError(_NEGATIVE)
     return input ** other
 
 
 def _number_base_rule(grad: Any, base: float, exponent: Any, result: Any) -> Any:
     if base == 0:
-        return keep(grad * (result * -math.inf), exponent.real < 0)
+        return keep(grad * (result * -math.inf), ~(exponent.real >= 0))
     factor = math.log(base) if base > 0 else cmath.log(base) if category(exponent) == "c" else math.nan
     return grad * (result * factor)
 
@@ -222,7 +223,7 @@ def ldexp(input: Any, other: Any) -> Any:
         >>> tapegrad.ldexp(tapegrad.tensor([1.0]), tapegrad.tensor([3]))
         tensor([8.])
     """
-    return input * xp(input).exp2(other)
+    return input * xp(array_of(other, input)).exp2(other)
 
 
 def _two_to(other: Any) -> Any:

@@ -245,7 +245,8 @@ def _last_rank(ranked: Any, dim: int, ignore_nan: bool) -> Any:
     n = ranked.shape[dim]
     if ignore_nan:
         return xp(ranked).maximum(n - 1 - (ranked != ranked).sum(axis=dim, keepdims=True), 0).astype(ranked.dtype)
-    return ranked[(*(slice(None),) * dim, slice(n - 1, n))] * 0 + (n - 1)
+    last = ranked[(*(slice(None),) * dim, slice(n - 1, n))]
+    return xp(ranked).where(last == last, xp(ranked).full((), n - 1, ranked.dtype), last)
 
 
 @op(rank=None, types="free", public=False)

@@ -7,7 +7,6 @@ import numpy as np
 
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import integer, raw, sequence, shape_arguments, wrap, wrap_all
-from tapegrad.autograd.ops.shape import transpose
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.backends import xp
 
@@ -106,13 +105,15 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     first, second = wrap(dims[0], ndim), wrap(dims[1], ndim)
     if first == second:
         raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
-    if k % 4 == 2:
-        return _flip(input, (first, second))
-    if k % 4 == 1:
-        return transpose(_flip(input, (second,)), first, second)
-    if k % 4 == 3:
-        return transpose(_flip(input, (first,)), first, second)
-    return _flip(input, ())
+    return _rot90(input, k % 4, first, second)
+
+
+@op(input=lambda grad, k, first, second: _rot90(grad, -k % 4, first, second), kind="linear", name="rot90", public=False)
+def _rot90(input: Any, k: int, first: int, second: int) -> Any:
+    back = slice(None, None, -1)
+    turned = (first, second) if k == 2 else (second,) if k == 1 else (first,) if k == 3 else ()
+    input = input[tuple([back if i in turned else slice(None) for i in range(input.ndim)])]
+    return (input.swapaxes(first, second) if k % 2 else input).copy()
 
 
 @op(input=lambda grad, shifts, dims: _roll(grad, tuple([-shift for shift in shifts]), dims), kind="linear", name="roll", public=False)

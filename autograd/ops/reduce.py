@@ -206,8 +206,8 @@ def logsumexp(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
     Example:
         >>> import tapegrad
-        >>> tapegrad.logsumexp(tapegrad.tensor([1000.0, 1000.0]), 0)
-        tensor(1000.6931)
+        >>> tapegrad.logsumexp(tapegrad.tensor([1.0, 1.0]), 0)
+        tensor(1.6931)
     """
     x = wide(input)
     axis = axes(dim, x.ndim)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.op import op
-from tapegrad.autograd.ops.common import alias, no_rule, zeros
+from tapegrad.autograd.ops.common import alias, array_of, no_rule, zeros
 from tapegrad.autograd.ops.elementwise import check_divisor, div, floored_quotient
 from tapegrad.autograd.ops.precision import in_float32
 from tapegrad.autograd.ops.select import keep
@@ -142,6 +142,8 @@ def remainder(input: Any, other: Any) -> Any:
         >>> tapegrad.remainder(tapegrad.tensor([7, -7]), 3)
         tensor([1, 2])
     """
+    if array_of(input, other).dtype.kind == "b":
+        raise NotImplementedError("\"remainder_cpu\" not implemented for 'Bool'")
     check_divisor(input, other)
     return input % other
 
@@ -164,7 +166,7 @@ def fmod(input: Any, other: Any) -> Any:
         tensor([ 1, -1])
     """
     check_divisor(input, other)
-    return xp(input).fmod(input, other)
+    return xp(array_of(input, other)).fmod(input, other)
 
 
 @op(input=lambda grad, input: keep(grad, _finite(input)), kind="elementwise", method=True, inplace=True)

@@ -133,6 +133,8 @@ def recurrence_back(input: Any, factor: Any, dim: int) -> Any:
 
 def _cumprod_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
     dim = wrap(dim, input.ndim)
+    if result.__class__ is np.ndarray and result.all() and np.isfinite(result).all():  # nothing is lost where no product is zero, and division is faster
+        return _accumulated(grad * result, dim, "cumsum", None, True) / input
     return shifted(result, dim, 1) * recurrence_back(grad, input, dim)
 
 
@@ -319,6 +321,8 @@ def logcumsumexp(input: Any, dim: int) -> Any:
         tensor([0.0000, 0.6931])
     """
     dim = wrap(dim, input.ndim)
+    if input.dtype.kind == "c":
+        raise NotImplementedError("\"logcumsumexp\" not implemented for complex numbers")
     return _scanned(input, dim, "logaddexp") if input.ndim else input.copy()
 
 

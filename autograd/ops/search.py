@@ -39,8 +39,10 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
     """
     array = raw(input)
     axis = None if dim is None else wrap(dim, array.ndim)
-    found = xp(array).unique(array, return_inverse=return_inverse, return_counts=return_counts, axis=axis if array.ndim else None, equal_nan=False)
+    values = array.astype(np.float32) if array.dtype.kind == "V" else array  # float32 keeps the order of bfloat16, which NumPy lacks
+    found = xp(array).unique(values, return_inverse=return_inverse, return_counts=return_counts, axis=axis if array.ndim else None, equal_nan=False)
     results = list(found) if return_inverse or return_counts else [found]
+    results[0] = results[0].astype(array.dtype, copy=False)
     if return_inverse:
         results[1] = results[1].reshape(array.shape if axis is None or not array.ndim else -1)
     return _wrapped(input, results)

@@ -71,9 +71,13 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
         tensor([0., 2.])
     """
     if input is None and other is None:
-        from tapegrad.autograd.ops import index
-        return index.nonzero(condition, as_tuple=True)
+        from tapegrad.autograd.ops.gather import nonzero
+        return nonzero(condition, as_tuple=True)
+    if input is None or other is None:
+        raise TypeError("where(): takes one argument (the condition) or three")
     mask = raw(condition)
+    if not hasattr(mask, "dtype"):
+        raise TypeError(f"where(): argument 'condition' (position 1) must be Tensor, not {type(condition).__name__}")
     if mask.dtype.kind != "b":
         if mask.dtype != np.uint8:
             raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {_scalar_type(mask.dtype)}")

@@ -25,6 +25,12 @@ def _reshape(input: Any, shape: tuple[int, ...]) -> Any:
 _reshape_core = _reshape.op.core
 
 
+@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="linear", public=False)
+def unsafe_view(input: Any, shape: tuple[int, ...]) -> Any:
+    """A result of our own in another shape: a view that need not be known as one, since nobody else has the tensor that it is a view of."""
+    return input.reshape(shape)
+
+
 @composite(method=True)
 def reshape(input: Any, *shape: Any) -> Any:
     """`input` with another shape: a view where the layout allows it, a copy otherwise.
@@ -752,7 +758,12 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     have = raw(input).shape
     if len(shape) > len(have) or any(n not in (1, m) for n, m in zip(shape[::-1], have[::-1])):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")
-    return sum_to(input, shape)
+    return input if shape == have else _sum_to_size(input, shape)
+
+
+@op(input=lambda grad, input_shape: _expand(grad, input_shape), kind="linear", name="sum_to_size", public=False)
+def _sum_to_size(input: Any, shape: tuple[int, ...]) -> Any:
+    return sum_to(input.astype(np.int64) if input.dtype.kind in "biu" else input, shape)
 
 
 __all__ = [

@@ -47,10 +47,19 @@ def sign(input: Any) -> Any:
         >>> tapegrad.sign(tapegrad.tensor([-2.0, 0.0, 3.0]))
         tensor([-1.,  0.,  1.])
     """
-    kind = input.dtype.kind
-    if kind == "c":
+    if input.dtype.kind == "c":
         raise RuntimeError("Unlike NumPy, torch.sign doesn't return the complex sign. Use torch.sgn instead.")
-    return xp(input).sign(input) if kind != "b" else input.copy()
+    return _sign(input)
+
+
+def _sign(x: Any) -> Any:
+    """The signs of real numbers; 0 for NaN, as in PyTorch."""
+    dtype = x.dtype
+    if dtype.kind == "b":
+        return x.copy()
+    if x.__class__ is np.ndarray and x.ndim:  # faster than NumPy's own
+        return ((x > 0).view(np.int8) - (x < 0).view(np.int8)).astype(dtype)
+    return (x > 0).astype(dtype) - (x < 0).astype(dtype)
 
 
 @op(input=lambda grad, input, result: _sgn_rule(grad, input, result), kind="elementwise", method=True, inplace=True)
@@ -65,9 +74,8 @@ def sgn(input: Any) -> Any:
         >>> tapegrad.sgn(tapegrad.tensor([3 + 4j, 0]))
         tensor([0.6000+0.8000j, 0.0000+0.0000j])
     """
-    kind = input.dtype.kind
-    if kind != "c":
-        return xp(input).sign(input) if kind != "b" else input.copy()
+    if input.dtype.kind != "c":
+        return _sign(input)
     size = xp(input).absolute(input)
     return input / (size + (size == 0))
 
@@ -96,9 +104,7 @@ def heaviside(input: Any, values: Any) -> Any:
         >>> tapegrad.heaviside(tapegrad.tensor([-2.0, 0.0, 3.0]), tapegrad.tensor([0.5]))
         tensor([0.0000, 0.5000, 1.0000])
     """
-    if input.dtype.kind in "iub":
-        return xp(input).where(input == 0, values, (input > 0).astype(input.dtype))
-    return xp(input).heaviside(input, values)
+    return xp(input).where(input == 0, values, (input > 0).astype(input.dtype))
 
 
 @op(input=None, kind="elementwise", method=True)

@@ -3,13 +3,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import op
 from tapegrad.autograd.ops.blocks import by_rows
 from tapegrad.autograd.ops.dims import wrap
 from tapegrad.autograd.ops.exponential import exp
-from tapegrad.autograd.ops.precision import in_float32
-from tapegrad.autograd.ops.reduce import as_type, sum, total
+from tapegrad.autograd.ops.precision import wide
+from tapegrad.autograd.ops.reduce import as_type, sum
 from tapegrad.backends import xp
 
 
@@ -21,19 +23,26 @@ def _real(name: str, input: Any, dtype: Any) -> Any:
     return input
 
 
-def _softmax_of(x: Any, axis: int) -> Any:
-    y = x - x.max(axis=axis, keepdims=True)
+def _exponents(x: Any, axis: int, out: Any) -> Any:
+    """`x` minus its largest along `axis`."""
+    if x.__class__ is np.ndarray:
+        return np.subtract(x, np.maximum.reduce(x, axis, None, None, True), out)  # `out` None is a new array
+    return x - x.max(axis=axis, keepdims=True)
+
+
+def _softmax_of(axis: int, out: Any, x: Any) -> Any:
+    y = _exponents(x, axis, out)
     xp(x).exp(y, y)
-    y /= total(y, axis, True)
+    y /= xp(x).add.reduce(y, axis, None, None, True)
     return y
 
 
-@in_float32
-def _softmax(x: Any, dim: int) -> Any:
-    dim = wrap(dim, x.ndim)
-    if not x.ndim or not x.size:
-        return xp(x).ones(x.shape, x.dtype) * (x == x)
-    return by_rows(lambda piece: _softmax_of(piece, -1 if dim == x.ndim - 1 else dim), dim, x)
+def _along(formula: Any, dim: int, *arrays: Any) -> Any:
+    """A formula along `dim` of arrays in single or double precision; half types are computed in single."""
+    dtype = arrays[0].dtype
+    if dtype.itemsize == 2:
+        return by_rows(formula, dim, *[wide(a) for a in arrays]).astype(dtype)
+    return by_rows(formula, dim, *arrays)
 
 
 @op(input=lambda grad, result, dim: _softmax_back(grad, result, dim), kind="general", method=True)
@@ -54,24 +63,21 @@ def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
         >>> tapegrad.softmax(tapegrad.tensor([0.0, 0.0]), dim=0)
         tensor([0.5000, 0.5000])
     """
-    return _softmax(_real("softmax_lastdim_kernel_impl", input, dtype), dim)
+    x = _real("softmax_lastdim_kernel_impl", input, dtype)
+    dim = wrap(dim, x.ndim)
+    return _along(_softmax_of, dim, x) if x.size and x.ndim else exp.__wrapped__(x - x)  # type: ignore[attr-defined]
 
 
 @op(input=lambda grad, output, dim: _softmax_back(grad, output, dim), output=lambda grad, input, output, dim: _twice(grad, input, output, dim),
     types="free", public=False)
 def _softmax_back(input: Any, output: Any, dim: int) -> Any:
     """The Jacobian of softmax, which is symmetric, times `input`."""
-    dim = wrap(dim, output.ndim)
-    if not output.ndim:
-        return input * 0
-    axis = -1 if dim == output.ndim - 1 else dim
-    return by_rows(lambda g, y: _pulled(g, y, axis), dim, input, output)
+    return _along(_pulled, wrap(dim, output.ndim), input, output) if output.ndim else input * 0
 
 
-@in_float32
-def _pulled(g: Any, y: Any, axis: int) -> Any:
-    product = g * y
-    product -= y * total(product, axis, True)
+def _pulled(axis: int, out: Any, g: Any, y: Any) -> Any:
+    product = g * y if out is None else np.multiply(g, y, out)
+    product -= y * xp(g).add.reduce(product, axis, None, None, True)
     return product
 
 
@@ -80,21 +86,13 @@ def _twice(grad: Any, input: Any, output: Any, dim: int) -> Any:
     return grad * (input - sum(input * output, dim, True)) - input * sum(grad * output, dim, True)
 
 
-def _log_softmax_of(x: Any, axis: int) -> Any:
-    y = x - x.max(axis=axis, keepdims=True)
-    y -= xp(x).log(total(xp(x).exp(y), axis, True))
+def _log_softmax_of(axis: int, out: Any, x: Any) -> Any:
+    y = _exponents(x, axis, out)
+    y -= xp(x).log(xp(x).add.reduce(xp(x).exp(y), axis, None, None, True))
     return y
 
 
-@in_float32
-def _log_softmax(x: Any, dim: int) -> Any:
-    dim = wrap(dim, x.ndim)
-    if not x.ndim or not x.size:
-        return x - x
-    return by_rows(lambda piece: _log_softmax_of(piece, -1 if dim == x.ndim - 1 else dim), dim, x)
-
-
-@op(input=lambda grad, result, dim: grad - exp(result) * sum(grad, dim, True), kind="general", method=True)
+@op(input=lambda grad, result, dim: _log_softmax_back(grad, result, dim), kind="general", method=True)
 def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The logarithm of `softmax`, without overflow or loss of precision.
 
@@ -112,7 +110,22 @@ def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
         >>> tapegrad.log_softmax(tapegrad.tensor([0.0, 0.0]), dim=0)
         tensor([-0.6931, -0.6931])
     """
-    return _log_softmax(_real("log_softmax_lastdim_kernel_impl", input, dtype), dim)
+    x = _real("log_softmax_lastdim_kernel_impl", input, dtype)
+    dim = wrap(dim, x.ndim)
+    return _along(_log_softmax_of, dim, x) if x.size and x.ndim else x - x
+
+
+@op(input=lambda grad, output, dim: grad - sum(grad * exp(output), dim, True), output=lambda grad, input, output, dim: -grad * exp(output) * sum(input, dim, True),
+    types="free", public=False)
+def _log_softmax_back(input: Any, output: Any, dim: int) -> Any:
+    """``input - exp(output) * sum(input)``."""
+    return _along(_log_pulled, wrap(dim, output.ndim), input, output) if output.ndim else input * 0
+
+
+def _log_pulled(axis: int, out: Any, g: Any, y: Any) -> Any:
+    result = xp(g).exp(y) if out is None else np.exp(y, out)
+    result *= xp(g).add.reduce(g, axis, None, None, True)
+    return xp(g).subtract(g, result, result)
 
 
 __all__ = ["log_softmax", "softmax"]

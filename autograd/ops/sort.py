@@ -9,15 +9,18 @@ from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.along import put_along
 from tapegrad.autograd.ops.dims import wrap
 from tapegrad.autograd.ops.extrema import store_pair
+from tapegrad.autograd.ops.precision import wide
 from tapegrad.backends import xp
 
-_FEW = 1024  # elements along the dimension up to which sorting them all is no slower than partitioning
+_FEW = 64  # elements along the dimension up to which sorting them all is no slower than partitioning
 
 
 def order_of(input: Any, dim: int, descending: bool = False) -> Any:
     """The indices that sort an array along `dim`, stably; NaN counts as the largest."""
     if not input.ndim:
         return xp(input).zeros((), np.int64)
+    if input.dtype.kind == "V":  # NumPy has no order for bfloat16 that knows NaN; float32 keeps it
+        input = input.astype(np.float32)
     if not descending:
         return input.argsort(axis=dim, kind="stable")
     back = (*(slice(None),) * dim, slice(None, None, -1))
@@ -110,7 +113,7 @@ def _top(input: Any, k: int, dim: int, largest: bool) -> Any:
     n = input.shape[dim]
     if n <= _FEW or 4 * k > n or not k or input.__class__ is not np.ndarray:
         return _first(order_of(input, dim, largest), dim, k)
-    few = np.moveaxis(_few(np.moveaxis(input, dim, -1), k, largest), -1, dim)
+    few = np.moveaxis(_few(np.moveaxis(wide(input), dim, -1), k, largest), -1, dim)
     return taken(few, order_of(taken(input, few, dim), dim, largest), dim)
 
 

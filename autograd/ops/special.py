@@ -97,7 +97,7 @@ def _zeta(s: int, x: Any) -> Any:
         total = total + (x + k) ** -float(s)
     x = x + _SHIFT
     power = x ** -float(s)
-    total = total + power * (x / (s - 1) + 0.5)
+    total = total + x ** -float(s - 1) / (s - 1) + power * 0.5
     square = 1 / (x * x)
     power = power * s / x
     for i, b in enumerate(_BERNOULLI):
@@ -181,7 +181,7 @@ def mvlgamma(input: Any, p: int, *, out: Any = None) -> Any:
     Example:
         >>> import tapegrad
         >>> tapegrad.mvlgamma(tapegrad.tensor([3.0]), 2)
-        tensor([1.5475])
+        tensor([1.5502])
     """
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from op_table.row import Row, Sample, sample
 from op_table.shape import draw, of
 
@@ -12,6 +13,5 @@ def fills(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
 
 ROWS: list[Row] = [
     Row("clone", of(((2, 3),), ((),), ((0, 2),)), np.copy, complex=True),
-    Row("contiguous", of(((2, 3),), ((),), ((0, 2),)), np.copy, "Tensor.contiguous", complex=True, view="maybe"),
     Row("fill", fills, lambda x, value: np.full_like(x, value), complex=True, inplace=True),
 ]

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from op_table.row import AsIs, Row, Sample, sample
-from op_table.shape import draw
 
 import tapegrad
+from op_table.row import AsIs, Row, Sample, sample
+from op_table.shape import draw
 
 SIZES = [sample(2, 3), sample((2, 3)), sample(()), sample(0, 2), sample(2, dtype=tapegrad.int64), sample(2, dtype=tapegrad.bool)]
 
@@ -79,7 +79,8 @@ ROWS: list[Row] = [
         why="it makes CPU tensors"),
     factory("scalar_tensor", given(sample(3), sample(2, dtype=tapegrad.int64)), lambda s, dtype=np.float32: np.array(s, dtype)),
     factory("arange", ARANGES, np_arange),
-    factory("linspace", given(sample(0, 1, 5), sample(-2.5, 3, 4), sample(1, 2, 1), sample(1, 2, 0), sample(0, 10, 4, dtype=tapegrad.float64)), np_linspace),
+    factory("linspace", given(sample(0, 1, 5), sample(-2.5, 3, 4), sample(1, 2, 1), sample(1, 2, 0), sample(0, 10, 4, dtype=tapegrad.float64)),
+            np_linspace, tolerance=1e-6),
     factory("logspace", given(sample(0, 2, 3), sample(0, 3, 4, 2.0), sample(-1, 1, 3, dtype=tapegrad.float64)), np_logspace, tolerance=1e-6),
     factory("eye", given(sample(3), sample(2, 4), sample(0), sample(2, dtype=tapegrad.int64)), lambda n, m=None, dtype=np.float32: np.eye(n, m, dtype=dtype)),
     factory("tril_indices", TRIANGLES, lambda n, m, k=0: np.stack(np.tril_indices(n, k, m))),

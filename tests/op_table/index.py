@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from op_table.row import Row, Sample, sample
 from op_table.shape import draw, of, row
 
@@ -56,7 +57,7 @@ def np_index_put(x: np.ndarray, indices: tuple[Any, ...], values: np.ndarray, ac
 ROWS: list[Row] = [
     row("select", of(((2, 3), 0, 1), ((2, 3), -1, -2), ((3,), 0, 0)), lambda x, dim, i: x.take(i, dim), view=True),
     row("narrow", of(((4, 3), 0, 1, 2), ((2, 5), -1, -3, 3), ((3,), 0, 1, 0)), lambda x, dim, start, n: x.take(range(start, start + n), dim), view=True),
-    row("select_scatter", select_scatters, np_select_scatter, twice=False),
-    row("slice_scatter", slice_scatters, np_slice_scatter),
+    Row("select_scatter", select_scatters, np_select_scatter, twice=False),
+    Row("slice_scatter", slice_scatters, np_slice_scatter),
     row("index_put", puts, np_index_put, inplace=True, twice=False),
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from op_table.row import Row, Sample, sample
 from op_table.shape import draw, of, row
 
@@ -49,12 +50,12 @@ def np_block_diag(*xs: np.ndarray) -> np.ndarray:
 
 
 def meshes(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [sample(draw(rng, dtype, 2), draw(rng, dtype, 3), indexing=indexing) for indexing in ("ij", "xy")] + [
-        sample(draw(rng, dtype, 2), draw(rng, dtype), draw(rng, dtype, 4), indexing="xy"), sample([draw(rng, dtype, 2), draw(rng, dtype, 1)], indexing="ij")]
+    lists = [((2,), (3,)), ((2,), (), (4,))]
+    return [sample([draw(rng, dtype, *shape) for shape in shapes], indexing=indexing) for indexing in ("ij", "xy") for shapes in lists]
 
 
-def np_meshgrid(*xs: Any, indexing: str) -> list[np.ndarray]:
-    return np.meshgrid(*(xs[0] if isinstance(xs[0], list) else xs), indexing=indexing)  # type: ignore[call-overload]
+def np_meshgrid(xs: Any, indexing: Any) -> Any:
+    return np.meshgrid(*xs, indexing=indexing)
 
 
 def np_combinations(x: np.ndarray, r: int = 2, with_replacement: bool = False) -> np.ndarray:
@@ -78,7 +79,7 @@ ROWS: list[Row] = [
     row("column_stack", lists((((2,), (2, 3)),), (((3,), (3,)),), (((), ()),)), np.column_stack),
     row("block_diag", several(((2, 3), (3, 1)), ((), (3,), (1, 2)), ((2, 2),)), np_block_diag),
     row("meshgrid", meshes, np_meshgrid, view="maybe"),
-    row("cartesian_prod", several(((2,), (3,)), ((3,),), ((2,), (1,), (2,))), lambda *xs: xs[0] if len(xs) == 1 else np.array(list(itertools.product(*xs)))),
+    row("cartesian_prod", several(((2,), (3,)), ((2,), (1,), (2,))), lambda *xs: np.array(list(itertools.product(*xs)))),
     row("combinations", of(((4,),), ((4,), 3), ((3,), 2, True), ((2,), 3)), np_combinations),
     row("unbind", of(((3, 2),), ((2, 3), -1), ((3,),), ((2, 3, 4), 1)), np_unbind, view=True),
     row("split", of(((5, 2), 2), ((2, 5), 3, 1), ((5,), [1, 4]), ((2, 4), [0, 4], -1)), np_split, view=True),

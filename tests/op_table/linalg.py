@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from op_table.row import Row, Sample, sample
 from op_table.shape import draw, of, row
 
@@ -28,7 +29,8 @@ EINSUMS: list[tuple[Any, ...]] = [
     ("i,j->ij", (2,), (3,)), ("i,i", (3,), (3,)), ("...ij,...jk->...ik", (4, 2, 3), (3, 2)), ("bij,bjk->bik", (4, 2, 3), (4, 3, 2)),
     ("bij,bij->b", (4, 2, 3), (4, 2, 3)), ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)), ("ij,ij->ij", (2, 3), (2, 3)), ("bij,b->ij", (4, 2, 3), (4,)),
     ("i...->...", (2, 3)), ("ij...->...", (2, 3, 4)), ("bhqd,bhkd->bhqk", (2, 2, 3, 4), (2, 2, 5, 4)), ("aij,bjk,ci->abck", (2, 3, 4), (3, 4, 2), (2, 3)),
-    ("iij,jk->ik", (2, 2, 3), (3, 2)), ("ij,jk->k", (2, 1), (1, 4)), ("...,...", (2, 3), (3,)), ("", ()), ("ij,jk->ki", (0, 3), (3, 4)), ("ij,jk->ik", (2, 0), (0, 4))]
+    ("iij,jk->ik", (2, 2, 3), (3, 2)), ("ij,jk->k", (2, 1), (1, 4)), ("...,...", (2, 3), (3,)), ("", ()),
+    ("ij,jk->ki", (0, 3), (3, 4)), ("ij,jk->ik", (2, 0), (0, 4))]
 
 
 def einsums(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
@@ -74,7 +76,7 @@ ROWS: list[Row] = [
     row("addbmm", threes(((2, 4), (5, 2, 3), (5, 3, 4))), plus(lambda a, b: (a @ b).sum(0)), inplace=True),
     row("baddbmm", threes(((5, 2, 4), (5, 2, 3), (5, 3, 4)), ((2, 1), (5, 2, 3), (5, 3, 4))), plus(np.matmul), inplace=True),
     row("tensordot", tensordots, lambda a, b, dims=2: np.tensordot(a, b, dims)),
-    row("einsum", einsums, np_einsum, raw=False),
+    row("einsum", einsums, np_einsum, raw=False, dtypes=("float16", "float32", "float64", "int64")),
     row("kron", pairs(((2, 3), (3, 2)), ((2,), (2, 2)), ((), (2, 2))), np_kron),
     row("trace", of(((3, 3),), ((2, 4),), ((0, 0),)), np.trace),
     row("cross", crosses, lambda a, b, dim: np.cross(*np.broadcast_arrays(a, b), axis=dim)),

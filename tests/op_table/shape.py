@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from op_table.row import Row, Sample, sample
 
 
@@ -36,8 +37,9 @@ def np_squeeze(x: np.ndarray, dim: Any = None) -> np.ndarray:
 def np_unfold(x: np.ndarray, dim: int, size: int, step: int) -> np.ndarray:
     if not x.ndim:
         return x.reshape(1)[:size]
-    return np.moveaxis(np.moveaxis(np.lib.stride_tricks.sliding_window_view(np.moveaxis(x, dim, 0), size, 0), 0, dim), dim, 0)[::step].swapaxes(0, dim) \
-        if x.ndim == 1 else np.moveaxis(np.moveaxis(np.lib.stride_tricks.sliding_window_view(x, size, dim), dim, 0)[::step], 0, dim)
+    dim %= x.ndim
+    starts = range(0, x.shape[dim] - size + 1, step)
+    return np.stack([np.moveaxis(x.take(range(start, start + size), dim), dim, -1) for start in starts], dim)
 
 
 def np_expand(x: np.ndarray, *sizes: Any) -> np.ndarray:
@@ -81,16 +83,18 @@ def np_sum_to(x: np.ndarray, *size: Any) -> np.ndarray:
     return x.sum(tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
 
 
-def broadcast_pair(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [sample(draw(rng, dtype, 2, 1), draw(rng, dtype, 3)), sample(draw(rng, dtype), draw(rng, dtype, 2, 2)), sample(draw(rng, dtype, 0, 1), draw(rng, dtype, 3))]
+def broadcast_lists(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
+    return [sample([draw(rng, dtype, 2, 1), draw(rng, dtype, 3)]), sample([draw(rng, dtype), draw(rng, dtype, 2, 2)]),
+            sample([draw(rng, dtype, 0, 1), draw(rng, dtype, 3)])]
 
 
-def listed(*shapes: tuple[int, ...]) -> Callable[..., list[Sample]]:
-    return lambda rng, dtype: [sample(draw(rng, dtype, *shape)) for shape in shapes] + [sample(draw(rng, dtype, *shapes[0]), draw(rng, dtype, *shapes[-1]))]
+def widened(*shapes: tuple[int, ...]) -> Callable[..., list[Sample]]:
+    """Samples: one operand of each of `shapes`, and all of them in a list."""
+    return lambda rng, dtype: [*[sample(draw(rng, dtype, *shape)) for shape in shapes], sample([draw(rng, dtype, *shape) for shape in shapes])]
 
 
-def np_atleast(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *xs: function(*xs)
+def each(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda xs: [function(x) for x in xs] if isinstance(xs, list) else function(xs)
 
 
 def repeats_samples(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
@@ -104,20 +108,22 @@ def np_repeat_interleave(x: np.ndarray, repeats: Any, dim: int | None = None, ou
 
 
 ROWS: list[Row] = [
-    row("reshape", of(((2, 3), 3, 2), ((2, 3), (-1,)), ((), 1, 1), ((0, 3), 3, 0), ((2, 3, 4), (2, -1))), lambda x, *s: x.reshape(flat_args(s)), "Tensor.reshape",
+    row("reshape", of(((2, 3), 3, 2), ((2, 3), (-1,)), ((), 1, 1), ((0, 3), 3, 0), ((2, 3, 4), (2, -1))), lambda x, *s: x.reshape(flat_args(s)),
+        "Tensor.reshape", view="maybe"),
+    row("reshape_as", lambda rng, dtype: [sample(draw(rng, dtype, 2, 3), np.ones((6, 1), int))], lambda x, y: x.reshape(y.shape), "Tensor.reshape_as",
         view="maybe"),
-    row("reshape_as", lambda rng, dtype: [sample(draw(rng, dtype, 2, 3), np.ones((6, 1), int))], lambda x, y: x.reshape(y.shape), "Tensor.reshape_as", view="maybe"),
-    row("view", of(((2, 3), 3, 2), ((2, 3), (-1,)), ((), 1, 1), ((0, 3), 3, 0)), lambda x, *s: x.reshape(flat_args(s)), "Tensor.view", view=True, layouts=False),
+    row("view", of(((2, 3), 3, 2), ((2, 3), (-1,)), ((), 1, 1), ((0, 3), 3, 0)), lambda x, *s: x.reshape(flat_args(s)), "Tensor.view", view=True,
+        layouts=False),
     row("view_as", lambda rng, dtype: [sample(draw(rng, dtype, 2, 3), np.ones((6, 1), int))], lambda x, y: x.reshape(y.shape), "Tensor.view_as", view=True,
         layouts=False),
     row("unsqueeze", of(((2, 3), 0), ((2, 3), -1), ((), 0), ((0, 3), 1)), np.expand_dims, view=True),
     row("squeeze", of(((1, 3, 1),), ((1, 3, 1), 0), ((1, 3, 1), (0, -1)), ((2, 3), 0), ((),), ((0, 1),)), np_squeeze, view=True),
-    row("flatten", of(((2, 3, 4),), ((2, 3, 4), 1), ((2, 3, 4), 0, 1), ((),), ((0, 3),), ((2, 3), 1, 1)), np_flatten, view="maybe"),
+    row("flatten", of(((2, 3, 4),), ((2, 3, 4), 1), ((2, 3, 4), 0, 1), ((),), ((0, 3),)), np_flatten, view="maybe"),
     row("ravel", of(((2, 3),), ((),), ((0, 2),)), lambda x: x.reshape(-1), view="maybe"),
     row("unflatten", of(((2, 6), 1, (3, 2)), ((6,), 0, (2, -1)), ((4, 3), -2, (2, 2))), np_unflatten, view=True),
-    row("atleast_1d", listed((), (2, 3)), np.atleast_1d, view=True),
-    row("atleast_2d", listed((), (3,), (2, 3)), np.atleast_2d, view=True),
-    row("atleast_3d", listed((), (3,), (2, 3), (2, 3, 4)), np.atleast_3d, view=True),
+    row("atleast_1d", widened(()), each(np.atleast_1d), view=True),
+    row("atleast_2d", widened((), (3,)), each(np.atleast_2d), view=True),
+    row("atleast_3d", widened((), (3,), (2, 3)), each(np.atleast_3d), view=True),
     row("transpose", of(((2, 3), 0, 1), ((2, 3, 4), -1, 0), ((), 0, -1), ((0, 3), 1, 0)), lambda x, i, j: x.swapaxes(i, j) if x.ndim else x, view=True),
     row("swapaxes", of(((2, 3), 0, 1)), np.swapaxes, view=True),
     row("swapdims", of(((2, 3), 0, 1)), np.swapaxes, view=True),
@@ -130,10 +136,10 @@ ROWS: list[Row] = [
     row("expand_as", lambda rng, dtype: [sample(draw(rng, dtype, 1, 3), np.ones((2, 3), int))], lambda x, y: np.broadcast_to(x, y.shape), "Tensor.expand_as",
         view=True),
     row("broadcast_to", of(((2, 1), (2, 3)), ((), (2,))), np.broadcast_to, view=True),
-    row("broadcast_tensors", broadcast_pair, np.broadcast_arrays, view=True),
-    Row("broadcast_shapes", lambda rng, dtype: [sample((2, 1), (3,)), sample((), (2,)), sample(2, (3, 1)), sample()], lambda *s: np.array(np.broadcast_shapes(*s)),
-        grad=False),
-    row("sum_to_size", of(((2, 3), 2, 1), ((2, 3), (3,)), ((4, 2, 3), 1, 1), ((2, 3), (2, 3))), np_sum_to, "Tensor.sum_to_size"),
+    row("broadcast_tensors", broadcast_lists, lambda xs: np.broadcast_arrays(*xs), lambda xs: __import__("torch").broadcast_tensors(*xs), view=True),
+    Row("broadcast_shapes", lambda rng, dtype: [sample((2, 1), (3,)), sample((), (2,)), sample(2, (3, 1)), sample()],
+        lambda *s: np.array(np.broadcast_shapes(*s)), grad=False),
+    row("sum_to_size", of(((2, 3), 2, 1), ((2, 3), (3,)), ((4, 2, 3), 1, 1), ((0, 3), 1, 1)), np_sum_to, "Tensor.sum_to_size"),
     row("as_strided", of(((2, 3), (2, 2), (1, 2)), ((6,), (3, 3), (1, 1)), ((2, 3), (2,), (3,), 1), ((4,), (), ())), np_as_strided, view=True, layouts=False),
     row("diagonal", of(((3, 3),), ((2, 4), 1), ((4, 2), -2), ((2, 3, 4), 0, 0, 2), ((2, 3), 5), ((0, 3),)),
         lambda x, offset=0, dim1=0, dim2=1: np.diagonal(x, offset, dim1, dim2), view=True),
