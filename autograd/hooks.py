@@ -94,6 +94,7 @@ def retain_grad(t: Tensor) -> None:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if t._node is None or t.retains_grad:
         return
+    requires_grad(t)  # brings a view up to date, or says why it cannot be
     more_of(t)["retains_grad"] = True
     extra_of(t._node)["retained"] = weakref.ref(t)
 

@@ -61,13 +61,14 @@ class NumpyBackend(Backend):
                 return np.ndarray(shape, array.dtype, array, offset, strides)
             except ValueError:
                 pass  # it does not stay within this array, but perhaps within the memory that it is a part of
-        owner = _memory_of(array)
-        if not owner.flags.forc:
+        begins, owner = _offset_of(array), _memory_of(array)
+        owner = owner.transpose(sorted(range(owner.ndim), key=lambda axis: -owner.strides[axis]))
+        if not owner.flags.c_contiguous:
             # Memory that is not NumPy's own, of which only this array is known.
             if offset:
                 raise ValueError("as_strided: the memory of this array is not NumPy's own")
             return np.lib.stride_tricks.as_strided(array, shape, strides)
-        return np.ndarray(shape, array.dtype, owner if owner.flags.c_contiguous else owner.T, _offset_of(array) + offset, strides)
+        return np.ndarray(shape, array.dtype, owner, begins + offset, strides)
 
     def erf(self, x: Array) -> Array:
         from tapegrad.backends import special

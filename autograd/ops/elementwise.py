@@ -448,8 +448,8 @@ def _integers(input: Any, name: str) -> None:
         raise NotImplementedError(f'"{name}_cpu" not implemented for \'{_scalar_type(input.dtype)}\'')
 
 
-@op(input=lambda grad, input, other: keep(grad, input != other), other=lambda grad: zeros(grad), kind="elementwise",
-    types="same", method=True, inplace=True)
+@op(input=lambda grad, input, other: keep(grad, input != other), other=lambda grad: zeros(grad), kind="elementwise", method=True,
+    inplace=True)
 def nextafter(input: Any, other: Any) -> Any:
     """The next floating-point number from `input` in the direction of `other`.
 
@@ -462,7 +462,10 @@ def nextafter(input: Any, other: Any) -> Any:
         >>> tapegrad.nextafter(tapegrad.ones(1), tapegrad.zeros(1)) < 1
         tensor([True])
     """
-    return xp(input).nextafter(input, other)
+    space = xp(array_of(input, other))
+    if array_of(input, other).dtype.kind in "iub":
+        raise NotImplementedError(f'"nextafter_cpu" not implemented for \'{_scalar_type(array_of(input, other).dtype)}\'')
+    return space.nextafter(input, other)
 
 
 divide = alias(div, "divide")

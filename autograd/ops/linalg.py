@@ -60,6 +60,10 @@ def _misfit(a: Any, b: Any) -> Exception:
     return RuntimeError(f"Expected size for first two dimensions of batch2 tensor to be: [{size}, {a.shape[-1]}] but got: [{size}, {b.shape[-2]}].")
 
 
+#: what BLAS multiplies as it stands
+_BLAS = {np.dtype(name) for name in ("float32", "float64", "complex64", "complex128")}
+
+
 def _product(input: Any, other: Any) -> Any:
     """NumPy's product of arrays of any rank, as stacks of matrices."""
     try:
@@ -169,15 +173,42 @@ def matmul(input: Any, other: Any) -> Any:
     return _product(input, other)
 
 
-_mm = matmul.op.core  # type: ignore[attr-defined]
+_matmul = matmul.op.core
+
+
+def _mm(input: Any, other: Any) -> Any:
+    """The product in a rule: of arrays at once, of tensors recorded."""
+    return _matmul(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else _product(input, other)
+
+
+# Two matrices, much the most frequent case: their gradients need no shapes, and no choice by rank.
+
+
+def _of_matrices(input: Any, other: Any) -> Any:
+    if input.dtype is other.dtype and input.dtype in _BLAS and len(other) != 1:
+        try:
+            return input.dot(other)
+        except ValueError:
+            raise _misfit(input, other) from None
+    return _product(input, other)
+
+
+def _mm_of_matrices(input: Any, other: Any) -> Any:
+    return _matrices(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else _of_matrices(input, other)
+
+
+_matrices = op(input=lambda grad, other: _mm_of_matrices(grad, other.T), other=lambda grad, input: _mm_of_matrices(input.T, grad), types="free", name="mm",
+               public=False)(_of_matrices).op.core
 
 
 def _operator(self: Any, other: Any) -> Any:
-    return _mm(self, other) if other.__class__ is Tensor or isinstance(other, Tensor) or is_array(other) else NotImplemented
+    if isinstance(other, Tensor):
+        return _matrices(self, other) if self._array.ndim == 2 == other._array.ndim else _matmul(self, other)
+    return _matmul(self, other) if is_array(other) else NotImplemented
 
 
 def _reflected(self: Any, other: Any) -> Any:
-    return _mm(other, self) if is_array(other) else NotImplemented
+    return _matmul(other, self) if is_array(other) else NotImplemented
 
 
 Tensor.__matmul__ = _operator  # type: ignore[attr-defined]

@@ -180,7 +180,7 @@ def bitwise_left_shift(input: Any, other: Any) -> Any:
         >>> tapegrad.bitwise_left_shift(tapegrad.tensor([2, 3]), 2)
         tensor([ 8, 12])
     """
-    _check_bits("bitwise_left_shift", array_of(input, other))
+    _check_bits("lshift", array_of(input, other))
     return input << other
 
 
@@ -200,7 +200,7 @@ def bitwise_right_shift(input: Any, other: Any) -> Any:
         >>> tapegrad.bitwise_right_shift(tapegrad.tensor([2, 4]), 2)
         tensor([0, 1])
     """
-    _check_bits("bitwise_right_shift", array_of(input, other))
+    _check_bits("rshift", array_of(input, other))
     return input >> other
 
 

@@ -3,14 +3,11 @@
 All of them standardise, ``h = (x - mean) * rstd`` over some dimensions of a view of the input, then scale and shift by parameters. The Jacobian of
 standardising is symmetric, ``J = rstd (1 - mean - h h^T / N)``, so the op that pulls gradients back through it is its own adjoint, and a few small
 ops with total derivatives give gradients of any order. The statistics that the forward pass kept reach them as plain arguments.
-
-How an input is laid out is said by three arguments: `view`, the shape in which it is standardised, `dims` of that view, and `lanes`, a shape
-(before, parameters, after) in which the parameters scale it.
 """
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,30 +23,82 @@ from tapegrad.backends import backend, xp
 BLOCK = 1 << 15
 
 
-def _blocks(x: Any, dims: tuple[int, ...]) -> list[Any]:
-    """Indices that cut a large NumPy array, and its statistics alike, where no sum over `dims` is cut."""
-    if x.__class__ is not np.ndarray or x.size <= 2 * BLOCK:
-        return []
-    along = 1 if dims == (0, 2) else 0
-    step = max(1, BLOCK * x.shape[along] // x.size)
-    cuts = [slice(i, i + step) for i in range(0, x.shape[along], step)]
-    return [(slice(None), cut) for cut in cuts] if along else cuts
+class Layout(NamedTuple):
+    """How an input is standardised.
+
+    Attributes:
+        view: the shape in which it is: (rows, elements), where each row is standardised, or (samples, channels, elements), where each channel is.
+        lanes: the shape (before, parameters, after) in which the parameters scale it.
+    """
+
+    view: tuple[int, ...]
+    lanes: tuple[int, int, int]
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The dimensions of `view` that statistics are taken over."""
+        return (1,) if len(self.view) == 2 else (0, 2)
+
+    @property
+    def count(self) -> int:
+        """How many elements go into a statistic."""
+        return prod(self.view[d] for d in self.dims)
+
+    def blocks(self, x: Any) -> list[Any]:
+        """Indices that cut a large NumPy array of shape `view` where no statistic is cut, and no sample from its parameters; statistics are cut alike."""
+        if x.__class__ is not np.ndarray or x.size <= 2 * BLOCK:
+            return []
+        rows = len(self.view) == 2
+        n = self.view[0 if rows else 1]
+        unit = max(1, n // self.lanes[0]) if rows else 1
+        step = max(1, BLOCK * n // (x.size * unit)) * unit
+        cuts = [slice(i, i + step) for i in range(0, n, step)]
+        return cuts if rows else [(slice(None), cut) for cut in cuts]
+
+    def parameter(self, p: Any, i: Any = None) -> Any:
+        """A parameter beside the block `i` of the lanes."""
+        if p is None:
+            return None
+        p = p.reshape(self.lanes[1], 1)
+        return p[i[1]] if i.__class__ is tuple else p
+
+    def in_lanes(self, block: Any) -> Any:
+        """A block of the view as the lanes of its samples."""
+        return block.reshape(-1, *self.lanes[1:]) if block.ndim == 2 else block
 
 
-def _part(array: Any, index: Any) -> Any:
-    """The block of something that has the array's dimensions, or 1 in their place."""
-    if array is None or (index.__class__ is slice and len(array) == 1):
-        return array
-    return array[index]
+def _total(x: Any, dims: tuple[int, ...]) -> Any:
+    """The sum over `dims`, which are kept."""
+    if x.__class__ is not np.ndarray:
+        return x.sum(axis=dims, keepdims=True)
+    # Products with ones take BLAS, which is two to three times as fast as NumPy's sum along a dimension.
+    if dims == (1,):
+        return x.dot(np.ones(x.shape[1], x.dtype))[:, None]
+    lanes = x[:, :, 0] if x.shape[2] == 1 else x @ np.ones(x.shape[2], x.dtype)
+    return np.ones(len(x), x.dtype).dot(lanes)[None, :, None]
 
 
-def _standardize(x: Any, dims: tuple[int, ...], eps: float, center: bool) -> tuple[Any, Any, Any, Any]:
+def _total_product(x: Any, y: Any, dims: tuple[int, ...]) -> Any:
+    """The sum of ``x * y`` over `dims`, which are kept."""
+    if x.__class__ is not np.ndarray:
+        return (x * y).sum(axis=dims, keepdims=True)
+    if dims == (1,):
+        return np.vecdot(x, y)[:, None]
+    lanes = x[:, :, 0] * y[:, :, 0] if x.shape[2] == 1 else np.vecdot(x, y)
+    return np.ones(len(x), x.dtype).dot(lanes)[None, :, None]
+
+
+# ---- blocks
+
+def _standardize(x: Any, dims: tuple[int, ...], count: int, eps: float, center: bool) -> tuple[Any, Any, Any, Any]:
     """`x` standardised, its mean (None unless `center`), its variance (its mean square) and the reciprocal of the root of that."""
     mean = None
     if center:
-        mean = x.mean(axis=dims, keepdims=True)
+        mean = _total(x, dims)
+        mean /= count
         x = x - mean
-    square = (x * x).mean(axis=dims, keepdims=True)
+    square = _total_product(x, x, dims)
+    square /= count
     rstd = 1 / xp(x).sqrt(square + eps)
     return x * rstd, mean, square, rstd
 
@@ -63,22 +112,23 @@ def _affine(y: Any, weight: Any, bias: Any) -> Any:
     return y
 
 
-def _forward(x: Any, weight: Any, bias: Any, dims: tuple[int, ...], eps: float, center: bool) -> tuple[Any, Any, Any, Any]:
-    """`_standardize` with `_affine` after it, block by block."""
-    blocks = _blocks(x, dims)
-    if not blocks:
-        h, mean, square, rstd = _standardize(x, dims, eps, center)
-        return _affine(h, weight, bias), mean, square, rstd
-    y = np.empty(x.shape, x.dtype)
-    rstd = np.empty([1 if d in dims else n for d, n in enumerate(x.shape)], x.dtype)
-    square = np.empty_like(rstd)
-    mean = np.empty_like(rstd) if center else None
-    for i in blocks:
-        h, m, square[i], rstd[i] = _standardize(x[i], dims, eps, center)
-        y[i] = _affine(h, _part(weight, i), _part(bias, i))
-        if mean is not None:
-            mean[i] = m
-    return y, mean, square, rstd
+def _pulled(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: int) -> Any:
+    """``J g``."""
+    h = x * rstd if mean is None else x - mean
+    if mean is not None:
+        h *= rstd
+    share = _total_product(g, h, dims)
+    share *= rstd
+    share /= count
+    h *= share
+    if mean is not None:
+        share = _total(g, dims)
+        share *= rstd
+        share /= count
+        h += share
+    g = g * rstd
+    g -= h
+    return g
 
 
 def _again(x: Any, mean: Any, rstd: Any) -> Any:
@@ -86,71 +136,105 @@ def _again(x: Any, mean: Any, rstd: Any) -> Any:
     return x * rstd if mean is None else (x - mean) * rstd
 
 
-@op(input=lambda grad, input, mean, rstd, view, dims: _pull(grad, input, mean, rstd, view, dims), public=False)
-def _standardized(input: Any, mean: Any, rstd: Any, view: tuple[int, ...], dims: tuple[int, ...]) -> Any:
-    """`input` standardised, given its statistics, in the shape `view`."""
-    return _again(wide(input).reshape(view), mean, rstd).astype(input.dtype, copy=False)
+def _lanes_of_product(g: Any, h: Any) -> Any:
+    """The sum of ``g * h`` for each parameter, both in lanes."""
+    if g.__class__ is not np.ndarray:
+        return (g * h).sum(axis=(0, 2))
+    lanes = g[:, :, 0] * h[:, :, 0] if g.shape[2] == 1 else np.vecdot(g, h)
+    return np.ones(len(g), g.dtype).dot(lanes)
 
 
-def _pulled(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...]) -> Any:
-    h = _again(x, mean, rstd)
-    d = g * h
-    h *= d.mean(axis=dims, keepdims=True)
-    xp(x).subtract(g, h, out=d)
-    if mean is not None:
-        d -= g.mean(axis=dims, keepdims=True)
-    d *= rstd
-    return d
+def _part(statistic: Any, i: Any) -> Any:
+    return None if statistic is None else statistic[i]
 
 
-@op(given=lambda grad, given_shape, input, mean, rstd, view, dims: _pull(grad, input, mean, rstd, view, dims).reshape(given_shape),
-    input=lambda grad, given, input, mean, rstd, view, dims: _pull_input(grad, given, input, mean, rstd, view, dims), types="free", public=False)
-def _pull(given: Any, input: Any, mean: Any, rstd: Any, view: tuple[int, ...], dims: tuple[int, ...]) -> Any:
-    """``J(input) given``: the gradient `given` of `_standardized` pulled back to `input`."""
-    g, x = wide(given).reshape(view), wide(input).reshape(view)
-    blocks = _blocks(x, dims)
+# ---- ops on whole arrays, with total derivatives
+
+@op(input=lambda grad, input, mean, rstd, layout: _pull(grad, input, None, mean, rstd, layout), public=False)
+def _standardized(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """`input` standardised, given its statistics, in the shape of the view."""
+    return _again(wide(input).reshape(layout.view), mean, rstd).astype(input.dtype, copy=False)
+
+
+@op(given=lambda grad, given_shape, input, weight, mean, rstd, layout: _scaled(_pull(grad, input, None, mean, rstd, layout), weight, layout).reshape(given_shape),
+    input=lambda grad, given, input, weight, mean, rstd, layout: _pull_input(grad, _scaled(given, weight, layout), input, mean, rstd, layout),
+    weight=lambda grad, given, input, mean, rstd, layout, weight_shape:
+        lane_sum(given.reshape(layout.lanes) * _pull(grad, input, None, mean, rstd, layout).reshape(layout.lanes)).reshape(weight_shape),
+    types="free", public=False)
+def _pull(given: Any, input: Any, weight: Any = None, mean: Any = None, rstd: Any = None, layout: Any = None) -> Any:
+    """``J(input) (given * weight)``: the gradient `given` of what was scaled by `weight`, pulled back to `input`."""
+    view, dims, count = layout.view, layout.dims, layout.count
+    g, x = given.reshape(view), input.reshape(view)
+    blocks = layout.blocks(x)
     if not blocks:
-        return _pulled(g, x, mean, rstd, dims).astype(input.dtype, copy=False).reshape(input.shape)
+        g = wide(g)
+        if weight is not None:
+            g = (layout.in_lanes(g) * layout.parameter(wide(weight))).reshape(view)
+        return _pulled(g, wide(x), mean, rstd, dims, count).astype(input.dtype, copy=False).reshape(input.shape)
     d = np.empty(view, input.dtype)
     for i in blocks:
-        d[i] = _pulled(g[i], x[i], _part(mean, i), rstd[i], dims)
+        part = wide(g[i])
+        if weight is not None:
+            part = (layout.in_lanes(part) * layout.parameter(wide(weight), i)).reshape(part.shape)
+        d[i] = _pulled(part, wide(x[i]), _part(mean, i), rstd[i], dims, count)
     return d.reshape(input.shape)
 
 
-def _pull_input(grad: Any, given: Any, input: Any, mean: Any, rstd: Any, view: tuple[int, ...], dims: tuple[int, ...]) -> Any:
+def _scaled(grad: Any, weight: Any, layout: Layout) -> Any:
+    """``grad * weight`` in the shape of the view."""
+    return (grad if weight is None else grad.reshape(layout.lanes) * weight.reshape(layout.lanes[1], 1)).reshape(layout.view)
+
+
+def _pull_input(grad: Any, given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """The gradient of ``<grad, J(input) given>`` with respect to `input`."""
-    share = 1 / prod(view[d] for d in dims)
-    h = _standardized(input, mean, rstd, view, dims)
-    r = _rstd(input, mean, rstd, view, dims)
+    view, dims, share = layout.view, layout.dims, 1 / layout.count
+    h = _standardized(input, mean, rstd, layout)
+    r = _rstd(input, mean, rstd, layout)
     g, v = grad.reshape(view), given.reshape(view)
     a, b, c = total(g * h, dims, True) * share, total(v * h, dims, True) * share, total(g * v, dims, True) * share
     if mean is not None:
         c = c - total(g, dims, True) * total(v, dims, True) * share ** 2
-    pulled = _pull(v, input, mean, rstd, view, dims).reshape(view) * a + _pull(g, input, mean, rstd, view, dims).reshape(view) * b
+    pulled = _pull(v, input, None, mean, rstd, layout).reshape(view) * a + _pull(g, input, None, mean, rstd, layout).reshape(view) * b
     return -(r * r * (c - a * b) * h + r * pulled).reshape(input.shape)
 
 
-@op(input=lambda grad, input, mean, rstd, view, dims: _rstd_pull(grad, input, mean, rstd, view, dims), public=False)
-def _rstd(input: Any, mean: Any, rstd: Any, view: tuple[int, ...], dims: tuple[int, ...]) -> Any:
+@op(input=lambda grad, input, mean, rstd, layout: _rstd_pull(grad, input, mean, rstd, layout), public=False)
+def _rstd(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """The reciprocal standard deviation of `input`, which is known already."""
     return rstd.astype(input.dtype)
 
 
-def _rstd_pull(grad: Any, input: Any, mean: Any, rstd: Any, view: tuple[int, ...], dims: tuple[int, ...]) -> Any:
-    r = _rstd(input, mean, rstd, view, dims)
-    h = _standardized(input, mean, rstd, view, dims)
-    return (h * (grad * r * r * (-1 / prod(view[d] for d in dims)))).reshape(input.shape)
+def _rstd_pull(grad: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    r = _rstd(input, mean, rstd, layout)
+    return (_standardized(input, mean, rstd, layout) * (grad * r * r * (-1 / layout.count))).reshape(input.shape)
+
+
+@op(given=lambda grad, input, mean, rstd, layout, given_shape: (_standardized(input, mean, rstd, layout).reshape(layout.lanes) * grad[:, None]).reshape(given_shape),
+    input=lambda grad, given, input, mean, rstd, layout: _pull(given.reshape(layout.lanes) * grad[:, None], input, None, mean, rstd, layout),
+    types="free", public=False)
+def _to_weight(given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """The sum of the gradient `given` times the standardised input, for each parameter."""
+    g, x = given.reshape(layout.view), input.reshape(layout.view)
+    blocks = layout.blocks(x)
+    if not blocks:
+        h = _again(wide(x), mean, rstd)
+        return _lanes_of_product(wide(g).reshape(layout.lanes), h.reshape(layout.lanes)).astype(input.dtype, copy=False)
+    sums: Any = np.zeros(layout.lanes[1], wide(x[:0]).dtype)
+    for i in blocks:
+        h = _again(wide(x[i]), _part(mean, i), rstd[i])
+        sums[i[1] if i.__class__ is tuple else slice(None)] += _lanes_of_product(layout.in_lanes(wide(g[i])), layout.in_lanes(h))
+    return sums.astype(input.dtype, copy=False)
 
 
 @op(input=lambda grad, input_shape: _spread(grad, input_shape), kind="linear", public=False)
 def lane_sum(input: Any) -> Any:
     """The sum of an array of shape (before, parameters, after) for each parameter."""
-    before, lanes, after = input.shape
-    if input.__class__ is np.ndarray and input.dtype.kind == "f" and input.itemsize > 2:
-        # A product with ones takes BLAS, which is two to three times as fast as NumPy's sum along a dimension.
-        sums = input.reshape(before * lanes, after).dot(np.ones(after, input.dtype)).reshape(before, lanes) if after > 1 else input.reshape(before, lanes)
-        return np.ones(before, input.dtype).dot(sums)
-    return wide(input).sum(axis=(0, 2)).astype(input.dtype, copy=False)
+    x = wide(input)
+    if x.__class__ is not np.ndarray or x.dtype.kind != "f":
+        return x.sum(axis=(0, 2)).astype(input.dtype, copy=False)
+    before, lanes, after = x.shape
+    sums = x.reshape(before * lanes, after).dot(np.ones(after, x.dtype)).reshape(before, lanes) if after > 1 else x.reshape(before, lanes)
+    return np.ones(before, x.dtype).dot(sums).astype(input.dtype, copy=False)
 
 
 @op(input=lambda grad: lane_sum(grad), kind="linear", public=False)
@@ -158,38 +242,40 @@ def _spread(input: Any, shape: tuple[int, ...]) -> Any:
     return xp(input).broadcast_to(input.reshape(shape[1], 1), shape).copy()
 
 
-def _scaled(grad: Any, weight: Any, view: tuple[int, ...], lanes: tuple[int, ...]) -> Any:
-    """The gradient of the standardised input."""
-    return (grad if weight is None else grad.reshape(lanes) * weight.reshape(lanes[1], 1)).reshape(view)
-
-
 _RULES: dict[str, Any] = {
-    "input": lambda grad, input, weight, mean, rstd, view, dims, lanes: _pull(_scaled(grad, weight, view, lanes), input, mean, rstd, view, dims),
-    "weight": lambda grad, input, mean, rstd, view, dims, lanes, weight_shape:
-        lane_sum(grad.reshape(lanes) * _standardized(input, mean, rstd, view, dims).reshape(lanes)).reshape(weight_shape),
-    "bias": lambda grad, lanes, bias_shape: lane_sum(grad.reshape(lanes)).reshape(bias_shape),
+    "input": lambda grad, input, weight, mean, rstd, layout: _pull(grad, input, weight, mean, rstd, layout),
+    "weight": lambda grad, input, mean, rstd, layout, weight_shape: _to_weight(grad, input, mean, rstd, layout).reshape(weight_shape),
+    "bias": lambda grad, layout, bias_shape: lane_sum(grad.reshape(layout.lanes)).reshape(bias_shape),
     "keeps": ("mean", "rstd"), "types": "free", "public": False,
 }
 
 
-def _normalized(input: Any, weight: Any = None, bias: Any = None, view: tuple[int, ...] = (), dims: tuple[int, ...] = (), lanes: tuple[int, ...] = (),
-                eps: float = 1e-5, center: bool = True, running: tuple[Any, Any, float] | None = None) -> Any:
+def _normalized(input: Any, weight: Any = None, bias: Any = None, layout: Any = None, eps: float = 1e-5, center: bool = True,
+                running: tuple[Any, Any, float] | None = None) -> Any:
     """Standardise, scale and shift; `running` are a mean and a variance to move towards the input's by a fraction."""
-    x = wide(input).reshape(view)
-    at_once = view in (lanes, lanes[:2])
-    shape = (1, lanes[1], 1)[:len(view)]
-    # Where a row holds one group of several, the parameters cannot be applied row by row.
-    at_once = at_once and (len(view) == 3 or lanes[2] == 1)
-    w, b = ((None if p is None else p.reshape(shape)) for p in (weight, bias)) if at_once else (None, None)
-    y, mean, square, rstd = _forward(x, w, b, dims, eps, center)
-    if not at_once:
-        y = y.reshape(lanes)
-        _affine(y, *(None if p is None else p.reshape(lanes[1], 1) for p in (weight, bias)))
+    x = input.reshape(layout.view)
+    dims, count = layout.dims, layout.count
+    weight, bias = wide(weight) if weight is not None else None, wide(bias) if bias is not None else None
+    blocks = layout.blocks(x)
+    if not blocks:
+        y, mean, square, rstd = _standardize(wide(x), dims, count, eps, center)
+        _affine(layout.in_lanes(y), layout.parameter(weight), layout.parameter(bias))
+        y = y.astype(input.dtype, copy=False)
+    else:
+        y = np.empty(layout.view, input.dtype)
+        rstd = np.empty([1 if d in dims else n for d, n in enumerate(layout.view)], wide(x[:0]).dtype)
+        square = np.empty_like(rstd)
+        mean = np.empty_like(rstd) if center else None
+        for i in blocks:
+            h, m, square[i], rstd[i] = _standardize(wide(x[i]), dims, count, eps, center)
+            _affine(layout.in_lanes(h), layout.parameter(weight, i), layout.parameter(bias, i))
+            y[i] = h
+            if mean is not None:
+                mean[i] = m
     if running is not None:
-        count = prod(view[d] for d in dims)
         _move(running[0], mean, running[2])
         _move(running[1], square * (count / (count - 1)), running[2])
-    return y.reshape(input.shape).astype(input.dtype, copy=False), mean, rstd
+    return y.reshape(input.shape), mean, rstd
 
 
 def _move(running: Any, seen: Any, momentum: float) -> None:
@@ -206,7 +292,7 @@ _group_norm = op(**_RULES, name="native_group_norm")(_normalized)
 _rms_norm = op(**_RULES, name="fused_rms_norm")(_normalized)
 
 
-@op(input=lambda grad, weight, rstd, lanes, input_shape: _scaled(grad.reshape(lanes) * rstd, weight, lanes, lanes).reshape(input_shape),
+@op(input=lambda grad, weight, rstd, lanes, input_shape: _eval_scaled(grad, weight, rstd, lanes).reshape(input_shape),
     weight=lambda grad, input, mean, rstd, lanes: lane_sum(grad.reshape(lanes) * ((input.reshape(lanes) - mean) * rstd)),
     bias=lambda grad, lanes: lane_sum(grad.reshape(lanes)), running_mean=None, running_var=None, keeps=("mean", "rstd"), types="free", public=False,
     name="native_batch_norm")
@@ -221,6 +307,11 @@ def _batch_norm_eval(input: Any, running_mean: Any, running_var: Any, weight: An
     y += shift
     # What is kept must not follow later writes to the running statistics.
     return y.reshape(input.shape).astype(input.dtype, copy=False), mean.astype(input.dtype), rstd.astype(input.dtype)
+
+
+def _eval_scaled(grad: Any, weight: Any, rstd: Any, lanes: tuple[int, ...]) -> Any:
+    grad = grad.reshape(lanes) * rstd
+    return grad if weight is None else grad * weight.reshape(lanes[1], 1)
 
 
 # ---- what users call
@@ -238,8 +329,8 @@ def _check_dtype(input: Any, *parameters: Any) -> None:
             raise RuntimeError(f"mixed dtype (CPU): expect parameter to have scalar type of {dtypes.of(dtype).scalar_type}")
 
 
-def _trailing(name: str, input: Any, normalized_shape: Any, **parameters: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The view and lanes for normalisation over the last dimensions, which must be `normalized_shape`."""
+def _trailing(input: Any, normalized_shape: Any, **parameters: Any) -> Layout:
+    """The layout of normalisation over the last dimensions, which must be `normalized_shape`."""
     shape = tuple(normalized_shape) if not isinstance(normalized_shape, int) else (normalized_shape,)
     size = tuple(_array(input).shape)
     if not shape:
@@ -254,7 +345,7 @@ def _trailing(name: str, input: Any, normalized_shape: Any, **parameters: Any) -
     n = prod(shape)
     before = prod(size[:len(size) - len(shape)])
     _check_dtype(input, *parameters.values())
-    return (before, n), (before, n, 1)
+    return Layout((before, n), (before, n, 1))
 
 
 @composite()
@@ -276,8 +367,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
         >>> tapegrad.nn.functional.layer_norm(tapegrad.tensor([[1.0, 3.0]]), (2,))
         tensor([[-1.0000,  1.0000]])
     """
-    view, lanes = _trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)
-    return _layer_norm(input, weight, bias, view, (1,), lanes, eps, True)
+    return _layer_norm(input, weight, bias, _trailing(input, normalized_shape, weight=weight, bias=bias), eps)
 
 
 @composite()
@@ -300,10 +390,10 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
         >>> tapegrad.nn.functional.rms_norm(tapegrad.tensor([[3.0, 3.0]]), (2,))
         tensor([[1., 1.]])
     """
-    view, lanes = _trailing("rms_norm", input, normalized_shape, weight=weight)
+    layout = _trailing(input, normalized_shape, weight=weight)
     if eps is None:
         eps = float(dtypes.finfo(dtypes.of(wide(_array(input)[:0] if _array(input).ndim else _array(input)).dtype)).eps)
-    return _rms_norm(input, weight, None, view, (1,), lanes, eps, False)
+    return _rms_norm(input, weight, None, layout, eps, False)
 
 
 @composite()
@@ -338,7 +428,8 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
         raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(size)} and "
                            f"num_groups={num_groups}")
     _check_channels(input, channels, weight=weight, bias=bias)
-    return _group_norm(input, weight, bias, (batch * num_groups, channels // num_groups * rest), (1,), (batch, channels, rest), eps, True)
+    layout = Layout((batch * num_groups, channels // num_groups * rest), (batch, channels, rest))
+    return _group_norm(input, weight, bias, layout, eps)
 
 
 def _check_channels(input: Any, channels: int, **parameters: Any) -> None:
@@ -390,11 +481,10 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
         return _batch_norm_eval(input, running_mean, running_var, weight, bias, lanes, eps)
     if batch * rest == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
-    return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, lanes, (0, 2), lanes, momentum, eps)
+    return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, Layout(lanes, lanes), momentum, eps)
 
 
-def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, view: tuple[int, ...], dims: tuple[int, ...],
-                     lanes: tuple[int, ...], momentum: float, eps: float) -> Any:
+def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, layout: Layout, momentum: float, eps: float) -> Any:
     """A norm by the input's own statistics, towards which the running ones move."""
     running = None
     if running_mean is not None or running_var is not None:
@@ -403,7 +493,7 @@ def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any,
                 raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and {t.device}! "
                                    "(in batch_norm)")
         running = (_array(running_mean), _array(running_var), momentum)
-    result = norm(input, weight, bias, view, dims, lanes, eps, True, running)
+    result = norm(input, weight, bias, layout, eps, True, running)
     for t in (running_mean, running_var):
         if isinstance(t, Tensor):
             written(t)
@@ -443,7 +533,8 @@ def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None,
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     _check_statistics(channels, running_mean, running_var, weight, bias)
     _check_dtype(input, weight, bias)
-    return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, (batch * channels, rest), (1,), (batch, channels, rest), momentum, eps)
+    layout = Layout((batch * channels, rest), (batch, channels, rest))
+    return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, layout, momentum, eps)
 
 
 def _check_statistics(channels: int, running_mean: Any, running_var: Any, weight: Any, bias: Any) -> None:

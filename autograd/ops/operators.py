@@ -21,11 +21,18 @@ def _over(self: Tensor, other: Any) -> Any:
     return quotient.op.core(other, self)  # type: ignore[attr-defined]
 
 
+def _inverted(self: Tensor) -> Any:
+    """``~self``."""
+    if self._array.dtype.kind not in "iub":
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return bitwise_not(self)
+
+
 install(
     {"add": (plus, add), "sub": (minus, sub), "mul": (mul, mul), "truediv": (quotient, quotient), "floordiv": (floor_divide, floor_divide),
      "mod": (remainder, remainder), "pow": (pow, pow), "and": (bitwise_and, bitwise_and), "or": (bitwise_or, bitwise_or), "xor": (bitwise_xor, bitwise_xor),
      "lshift": (bitwise_left_shift, bitwise_left_shift), "rshift": (bitwise_right_shift, bitwise_right_shift)},
-    {"neg": neg, "pos": positive, "abs": abs, "invert": bitwise_not},
+    {"neg": neg, "pos": positive, "abs": abs, "invert": _inverted},
     {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge})
 
 _pow = Tensor.__pow__  # type: ignore[operator]

@@ -184,6 +184,8 @@ def repeat(input: Any, *repeats: Any) -> Any:
         tensor([[1, 2, 1, 2],
                 [1, 2, 1, 2]])
     """
+    if not repeats:
+        raise TypeError('repeat() missing 1 required positional arguments: "repeats"')
     times = shape_arguments(repeats)
     shape = raw(input).shape
     if len(times) < len(shape):

@@ -249,7 +249,7 @@ def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         >>> tapegrad.all(tapegrad.tensor([[True, False], [True, True]]), dim=1)
         tensor([False,  True])
     """
-    result = input.all(axis=axes(dim, input.ndim), keepdims=keepdim)
+    result = input.all(axis=axes(dim, input.ndim), keepdims=keepdim) if dim != () else input != 0
     return result if input.dtype != np.uint8 else result.astype(np.uint8)
 
 
@@ -267,7 +267,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         >>> tapegrad.any(tapegrad.tensor([[True, False], [False, False]]), dim=1)
         tensor([ True, False])
     """
-    result = input.any(axis=axes(dim, input.ndim), keepdims=keepdim)
+    result = input.any(axis=axes(dim, input.ndim), keepdims=keepdim) if dim != () else input != 0
     return result if input.dtype != np.uint8 else result.astype(np.uint8)
 
 

@@ -453,6 +453,8 @@ def permute(input: Any, *dims: Any) -> Any:
         >>> tapegrad.ones(2, 3, 4).permute(2, 0, 1).shape
         torch.Size([4, 2, 3])
     """
+    if not dims:
+        raise TypeError('permute() missing 1 required positional arguments: "dims"')
     order = sequence(dims)
     try:
         return _permute_core(input, order)

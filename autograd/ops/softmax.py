@@ -115,8 +115,8 @@ def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     return _along(_log_softmax_of, dim, x) if x.size and x.ndim else x - x
 
 
-@op(input=lambda grad, output, dim: grad - sum(grad * exp(output), dim, True), output=lambda grad, input, output, dim: -grad * exp(output) * sum(input, dim, True),
-    types="free", public=False)
+@op(input=lambda grad, output, dim: grad - sum(grad * exp(output), dim, True),
+    output=lambda grad, input, output, dim: -grad * exp(output) * sum(input, dim, True), types="free", public=False)
 def _log_softmax_back(input: Any, output: Any, dim: int) -> Any:
     """``input - exp(output) * sum(input)``."""
     return _along(_log_pulled, wrap(dim, output.ndim), input, output) if output.ndim else input * 0

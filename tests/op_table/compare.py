@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from op_table.elementwise import PAIRS, draw
 from op_table.row import Row, Sample, sample
 
@@ -53,18 +54,21 @@ def _isin(elements: Any, test_elements: Any, assume_unique: bool = False, invert
 ROWS = [
     _compare("eq", np.equal, complex=True), _compare("ne", np.not_equal, complex=True),
     _compare("lt", np.less), _compare("le", np.less_equal), _compare("gt", np.greater), _compare("ge", np.greater_equal),
-    Row("isnan", _odd, np.isnan, grad=False, integer=False), Row("isinf", _odd, np.isinf, grad=False, integer=False), Row("isfinite", _odd, np.isfinite, grad=False, integer=False),
+    Row("isnan", _odd, np.isnan, grad=False, integer=False), Row("isinf", _odd, np.isinf, grad=False, integer=False), Row("isfinite", _odd,
+        np.isfinite, grad=False, integer=False),
     Row("isposinf", _odd, np.isposinf, grad=False, integer=False), Row("isneginf", _odd, np.isneginf, grad=False, integer=False),
     Row("isclose", _isclose_samples, np.isclose, grad=False),
     Row("allclose", _isclose_samples, np.allclose, grad=False, synchronises=True),
     Row("equal", lambda rng, dtype: [sample(np.ones(2, dtype), np.ones(2, dtype)), sample(np.ones(2, dtype), np.zeros(2, dtype)),
                                      sample(np.ones(2, dtype), np.ones((1, 2), dtype))], np.array_equal, grad=False, synchronises=True),
     Row("isin", lambda rng, dtype: [sample(whole(rng, dtype, (3, 4)), np.asarray([1.0, 2.0], dtype)),
-                                    sample(np.array([1, 2, 3]), np.array([[2, 5]]), invert=True), sample(np.array([1, 2, 3]), np.array([2]), assume_unique=True)],
+                                    sample(np.array([1, 2, 3]), np.array([[2, 5]]), invert=True), sample(np.array([1, 2, 3]), np.array([2]),
+                                        assume_unique=True)],
         _isin, grad=False),
     Row("logical_and", _truths, np.logical_and, grad=False, inplace=True, integer=True), Row("logical_or", _truths, np.logical_or, grad=False, inplace=True),
     Row("logical_xor", _truths, np.logical_xor, grad=False, inplace=True),
-    Row("logical_not", lambda rng, dtype: [sample(np.array([True, False])), sample(np.asarray([0.0, 1.5, np.nan], dtype))], np.logical_not, grad=False, inplace=True, integer=False),
+    Row("logical_not", lambda rng, dtype: [sample(np.array([True, False])), sample(np.asarray([0.0, 1.5, np.nan], dtype))], np.logical_not,
+        grad=False, inplace=True, integer=False),
     Row("bitwise_and", _integers(3), np.bitwise_and, grad=False, inplace=True), Row("bitwise_or", _integers(3), np.bitwise_or, grad=False, inplace=True),
     Row("bitwise_xor", _integers(3), np.bitwise_xor, grad=False, inplace=True),
     Row("bitwise_not", lambda rng, dtype: [sample(np.array([True, False])), sample(rng.integers(-5, 5, (3, 4)))], np.bitwise_not, grad=False, inplace=True),

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from op_table.row import Row, Sample, sample
 from scipy import special
+
+from op_table.row import Row, Sample, sample
 
 SHAPES = ((3, 4), (), (0, 3), (2, 1, 3))
 PAIRS = (((3, 4), (3, 4)), ((3, 4), ()), ((), ()), ((3, 1), (1, 4)), ((2, 3), (3,)), ((0, 3), (3,)))
@@ -112,14 +113,15 @@ def arithmetic() -> list[Row]:
             lambda a, b, c, value=1: a + value * b * c, complex=True, inplace=True, integer=False, dtypes=FLOATS),
         Row("addcdiv", of(lambda d: sample(d(3, 4), d(3, 4), d(3, 4, low=1.0)), lambda d: sample(d(3, 1), d(4), d(3, 4, low=1.0), value=0.5)),
             lambda a, b, c, value=1: a + value * b / c, complex=True, inplace=True, integer=False),
-        Row("lerp", of(lambda d: sample(d(3, 4), d(3, 4), 0.3), lambda d: sample(d(3, 1), d(4), 0.75), lambda d: sample(d(3, 4), d(4), d(3, 4, low=0.6, high=1.0)),
+        Row("lerp", of(lambda d: sample(d(3, 4), d(3, 4), 0.3), lambda d: sample(d(3, 1), d(4), 0.75),
+            lambda d: sample(d(3, 4), d(4), d(3, 4, low=0.6, high=1.0)),
                        lambda d: sample(d(), d(), d(low=0.1, high=0.4))),
             lambda a, b, w: a + w * (b - a), inplace=True, integer=False),
         binary("copysign", np.copysign, 0.2, 2, 0.2, 2, integer=True, gradgrad=False, why="zero, where torch has the noise of rounding"),
         binary("hypot", np.hypot, 0.2, 2),
         Row("gcd", lambda rng, dtype: [sample(rng.integers(1, 40, (3, 4)), rng.integers(1, 40, 4))], np.gcd, grad=False, inplace=True, integer=False),
         Row("lcm", lambda rng, dtype: [sample(rng.integers(1, 40, (3, 4)), rng.integers(1, 40, 4))], np.lcm, grad=False, inplace=True, integer=False),
-        binary("nextafter", np.nextafter, -2, 0, 1, 2, twice=False, why="nextafter(x, x) is x"),
+        binary("nextafter", np.nextafter, -2, 0, 1, 2, integer=False, twice=False, why="nextafter(x, x) is x"),
     ]
 
 
@@ -171,7 +173,8 @@ def signs() -> list[Row]:
         unary("abs", np.abs, kinks=(0.0,)),
         unary("sign", np.sign, kinks=(0.0,)),
         Row("sgn", one(0.3, 2), lambda x: x / np.abs(x), complex=True, inplace=True, integer=False),
-        Row("heaviside", of(lambda d: sample(np.array([-1, 0, 2]).astype(d(1).dtype), d(3))), np.heaviside, grad=False, inplace=True, why=_NOT_DIFFERENTIABLE, integer=False),
+        Row("heaviside", of(lambda d: sample(np.array([-1, 0, 2]).astype(d(1).dtype), d(3))), np.heaviside, grad=False, inplace=True,
+            why=_NOT_DIFFERENTIABLE, integer=False),
         unary("signbit", np.signbit, grad=False, inplace=False),
         unary("floor", np.floor, 0.1, 0.9, integer=True), unary("ceil", np.ceil, 0.1, 0.9, integer=True), unary("trunc", np.trunc, 0.1, 0.9, integer=True),
         Row("round", both(one(0.1, 0.4), of(lambda d: sample(np.array([0.511, 1.222, -3.789]).astype(d(1).dtype), decimals=1),
@@ -195,25 +198,31 @@ def complex_numbers() -> list[Row]:
         Row("real", imaginary, np.real, complex=True, view=True), Row("imag", imaginary, np.imag, complex=True, view=True),
         Row("conj", imaginary, np.conj, complex=True), Row("conj_physical", imaginary, np.conj, complex=True, inplace=True),
         Row("resolve_conj", imaginary, lambda x: x, complex=True, grad=False, view=True, why=_ITSELF),
-        Row("angle", lambda rng, dtype: [sample(draw(rng, np.dtype("c16" if dtype.itemsize == 8 or dtype.kind == "c" else "c8"), shape, 0.3, 2)) for shape in SHAPES],
+        Row("angle", lambda rng, dtype: [sample(draw(rng, np.dtype("c16" if dtype.itemsize == 8 or dtype.kind == "c" else "c8"), shape, 0.3,
+            2)) for shape in SHAPES],
             np.angle, complex=True, integer=False),
-        Row("view_as_real", lambda rng, dtype: [s for s in imaginary(rng, dtype) if s.args[0].size], lambda x: np.stack([x.real, x.imag], -1), complex=True, view=True),
+        Row("view_as_real", lambda rng, dtype: [s for s in imaginary(rng, dtype) if s.args[0].size], lambda x: np.stack([x.real, x.imag], -1),
+            complex=True, view=True),
         Row("view_as_complex", pairs, lambda x: x[..., 0] + 1j * x[..., 1], view=True, integer=False, dtypes=FLOATS[1:], **layouts),
-        Row("complex", two(), lambda a, b: a + 1j * b, integer=False, dtypes=FLOATS[1:]), Row("polar", two(0.3, 2), lambda a, b: a * np.exp(1j * b), integer=False),
+        Row("complex", two(), lambda a, b: a + 1j * b, integer=False, dtypes=FLOATS[1:]), Row("polar", two(0.3, 2), lambda a, b: a * np.exp(1j * b),
+            integer=False),
         Row("isreal", lambda rng, dtype: [sample(np.array([1 + 1j, 2 + 0j])), sample(np.array([1.0, 2.0]))], np.isreal, grad=False),
     ]
 
 
 def bounds() -> list[Row]:
-    inside = of(lambda d: sample(away(d(3, 4), -0.5, 0.8), -0.5, 0.8), lambda d: sample(away(d(3, 4), -0.5), min=-0.5), lambda d: sample(away(d(), 0.8), max=0.8),
+    inside = of(lambda d: sample(away(d(3, 4), -0.5, 0.8), -0.5, 0.8), lambda d: sample(away(d(3, 4), -0.5), min=-0.5),
+        lambda d: sample(away(d(), 0.8), max=0.8),
                 lambda d: sample(away(d(3, 4), -0.5, 0.8), np.asarray(-0.5, d(1).dtype), np.full((4,), 0.8, d(1).dtype)),
                 lambda d: sample(away(d(3, 4), 0.8), max=np.full((4,), 0.8, d(1).dtype)))
     return [
         Row("maximum", two(apart=True), np.maximum), Row("minimum", two(apart=True), np.minimum),
         Row("fmax", two(apart=True), np.fmax), Row("fmin", two(apart=True), np.fmin),
         Row("clamp", inside, lambda x, min=None, max=None: np.clip(x, min, max), inplace=True, integer=False),
-        Row("clamp_min", of(lambda d: sample(away(d(3, 4), 0.5), 0.5), lambda d: sample(away(d(3, 4), 0.5), np.full((4,), 0.5, d(1).dtype))), np.maximum, inplace=True),
-        Row("clamp_max", of(lambda d: sample(away(d(3, 4), 0.5), 0.5), lambda d: sample(away(d(3, 4), 0.5), np.full((4,), 0.5, d(1).dtype))), np.minimum, inplace=True),
+        Row("clamp_min", of(lambda d: sample(away(d(3, 4), 0.5), 0.5), lambda d: sample(away(d(3, 4), 0.5), np.full((4,), 0.5, d(1).dtype))),
+            np.maximum, inplace=True),
+        Row("clamp_max", of(lambda d: sample(away(d(3, 4), 0.5), 0.5), lambda d: sample(away(d(3, 4), 0.5), np.full((4,), 0.5, d(1).dtype))),
+            np.minimum, inplace=True),
     ]
 
 
@@ -255,18 +264,23 @@ def activations() -> list[Row]:
         Row("leaky_relu", both(one(kinks=(0.0,)), number(-2, 2, 0.3, 1.5, -0.5, kinks=(0.0,))), lambda x, s=0.01: np.where(x > 0, x, s * x), integer=False),
         Row("prelu", of(lambda d: sample(away(d(2, 3, 4), 0.0), d(3)), lambda d: sample(away(d(5), 0.0), d(1)), lambda d: sample(away(d(), 0.0), d())),
             lambda x, w: np.where(x > 0, x, x * (w.reshape((1, -1) + (1,) * (x.ndim - 2)) if x.ndim > 1 else w.reshape(()))), integer=False),
-        Row("threshold", of(lambda d: sample(away(d(3, 4), 0.5), 0.5, 7.0), lambda d: sample(away(d(), 0.5), 0.5, 7.0)), lambda x, t, v: np.where(x > t, x, v), integer=False),
-        Row("hardtanh", both(one(kinks=(-1.0, 1.0)), of(lambda d: sample(away(d(3, 4), -0.5, 1.5), -0.5, 1.5))), lambda x, a=-1.0, b=1.0: np.clip(x, a, b), integer=False),
+        Row("threshold", of(lambda d: sample(away(d(3, 4), 0.5), 0.5, 7.0), lambda d: sample(away(d(), 0.5), 0.5, 7.0)), lambda x, t,
+            v: np.where(x > t, x, v), integer=False),
+        Row("hardtanh", both(one(kinks=(-1.0, 1.0)), of(lambda d: sample(away(d(3, 4), -0.5, 1.5), -0.5, 1.5))), lambda x, a=-1.0,
+            b=1.0: np.clip(x, a, b), integer=False),
         Row("relu6", one(-2, 8, kinks=(0.0, 6.0)), lambda x: np.clip(x, 0, 6), integer=False),
-        Row("hardsigmoid", one(-5, 5, kinks=(-3.0, 3.0)), lambda x: np.clip(x + 3, 0, 6) / 6, integer=False, torch=_twice_differentiable_hardsigmoid, dtypes=FLOATS),
+        Row("hardsigmoid", one(-5, 5, kinks=(-3.0, 3.0)), lambda x: np.clip(x + 3, 0, 6) / 6, integer=False, torch=_twice_differentiable_hardsigmoid,
+            dtypes=FLOATS),
         Row("hardswish", one(-5, 5, kinks=(-3.0, 3.0)), lambda x: x * np.clip(x + 3, 0, 6) / 6, integer=False),
         Row("hardshrink", both(one(kinks=(-0.5, 0.5)), number(-2, 2, 1.0, kinks=(-1.0, 1.0))), lambda x, l=0.5: np.where(np.abs(x) > l, x, 0), integer=False),
-        Row("softshrink", both(one(kinks=(-0.5, 0.5)), number(-2, 2, 1.0, kinks=(-1.0, 1.0))), lambda x, l=0.5: np.where(np.abs(x) > l, x - np.sign(x) * l, 0), integer=False),
+        Row("softshrink", both(one(kinks=(-0.5, 0.5)), number(-2, 2, 1.0, kinks=(-1.0, 1.0))), lambda x,
+            l=0.5: np.where(np.abs(x) > l, x - np.sign(x) * l, 0), integer=False),
         Row("gelu", both(one(), one(approximate="tanh"), large), _erf_gelu, integer=False, **big),
         Row("silu", both(one(), large), lambda x: x * special.expit(x), integer=False, **big),
         Row("elu", both(one(kinks=(0.0,)), number(-2, 2, 0.7, kinks=(0.0,))), _elu, integer=False),
         Row("selu", one(kinks=(0.0,)), lambda x: 1.0507009873554805 * _elu(x, 1.6732632423543772), integer=False),
-        Row("celu", both(one(kinks=(0.0,)), number(-2, 2, 0.5, kinks=(0.0,))), lambda x, a=1.0: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0) / a)), integer=False),
+        Row("celu", both(one(kinks=(0.0,)), number(-2, 2, 0.5, kinks=(0.0,))), lambda x,
+            a=1.0: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0) / a)), integer=False),
         Row("softplus", both(one(), of(lambda d: sample(d(3, 4, low=-3.0, high=3.0), 2.0), lambda d: sample(d(3, 4, low=11.0, high=13.0), 2.0))),
             lambda x, b=1.0: np.where(x * b > 20, x, np.log1p(np.exp(x * b)) / b), integer=False),
         Row("logsigmoid", one(), special.log_expit, integer=False),

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import special
+
 from op_table.elementwise import draw
 from op_table.row import Row, Sample, sample
-from scipy import special
 
 #: (shape, how it is reduced)
 CASES: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (
@@ -194,14 +195,17 @@ ROWS = [
     Row("min", lambda rng, dtype: [*reduced(ONE_DIM, apart=True)(rng, dtype), *_pairwise(rng, dtype)], _extreme(np.argmin, np.minimum)),
     Row("argmax", reduced(ONE_DIM, apart=True), over(np.argmax), grad=False), Row("argmin", reduced(ONE_DIM, apart=True), over(np.argmin), grad=False),
     Row("all", _truths, over(np.all), grad=False), Row("any", _truths, over(np.any), grad=False),
-    Row("count_nonzero", lambda rng, dtype: [sample(np.round(draw(rng, dtype, (3, 4)))), sample(rng.integers(0, 2, (3, 4)), 1), sample(rng.integers(0, 2, (2, 3, 4)), (0, 2))],
+    Row("count_nonzero", lambda rng, dtype: [sample(np.round(draw(rng, dtype, (3, 4)))), sample(rng.integers(0, 2, (3, 4)), 1),
+        sample(rng.integers(0, 2, (2, 3, 4)), (0, 2))],
         lambda x, dim=None: np.asarray(np.count_nonzero(x, axis=dim)), grad=False),
     Row("norm", _norms, _norm, complex=True), Row("dist", _distances, lambda a, b, p=2: _norm(a - b, p), complex=False),
     Row("median", reduced(ONE_DIM, apart=True), _with_index(_lower_median)),
     Row("nanmedian", lambda rng, dtype: [*reduced(ONE_DIM, apart=True)(rng, dtype), *_with_nan(rng, dtype)], _with_index(_nan_lower_median)),
     Row("mode", _modes, _mode, gradgrad=False, why="equal elements stop being equal when one of them is moved", grad=False, tolerance=1e-9),
-    Row("kthvalue", lambda rng, dtype: [sample(spread(rng, dtype, (3, 5)), 2), sample(spread(rng, dtype, (3, 5)), 3, 0, True), sample(spread(rng, dtype, ()), 1)],
-        lambda x, k, dim=-1, keepdim=False: _with_index(lambda x, axis: np.take(np.argsort(x, axis=axis), k - 1, axis=axis))(x, dim, keepdim), dtypes=("float32", "float64")),
+    Row("kthvalue", lambda rng, dtype: [sample(spread(rng, dtype, (3, 5)), 2), sample(spread(rng, dtype, (3, 5)), 3, 0, True),
+        sample(spread(rng, dtype, ()), 1)],
+        lambda x, k, dim=-1, keepdim=False: _with_index(lambda x, axis: np.take(np.argsort(x, axis=axis), k - 1, axis=axis))(x, dim,
+            keepdim), dtypes=("float32", "float64")),
     Row("quantile", _quantiles, _quantile(np.quantile), constant=(1,)), Row("nanquantile", _nan_quantiles, _quantile(np.nanquantile), constant=(1,)),
 ]
 

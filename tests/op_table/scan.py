@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from op_table.elementwise import draw
 from op_table.reduce import _with_zeros, spread
 from op_table.row import Row, Sample, sample

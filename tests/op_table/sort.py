@@ -4,13 +4,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from op_table.elementwise import draw
 from op_table.reduce import spread
 from op_table.row import Row, Sample, sample
 
 
 def _sorts(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [sample(spread(rng, dtype, (3, 4))), sample(spread(rng, dtype, (3, 4)), 0, True), sample(spread(rng, dtype, (2, 5, 3)), 1), sample(spread(rng, dtype, ())),
+    return [sample(spread(rng, dtype, (3, 4))), sample(spread(rng, dtype, (3, 4)), 0, True), sample(spread(rng, dtype, (2, 5, 3)), 1),
+        sample(spread(rng, dtype, ())),
             sample(np.zeros((0, 2), dtype), 0)]
 
 
@@ -35,7 +37,8 @@ def _top(x: Any, k: int, dim: int = -1, largest: bool = True) -> Any:
 def _levels(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     a = np.round(draw(rng, dtype, (4, 3)))
     rows = np.asarray([[1, 2], [0, 1], [1, 2], [0, 1]], dtype)
-    return [sample(a), sample(a, return_inverse=True, return_counts=True), sample(rows, dim=0), sample(rows, True, True, True, 0), sample(np.array([3, 1, 3]), return_counts=True),
+    return [sample(a), sample(a, return_inverse=True, return_counts=True), sample(rows, dim=0), sample(rows, True, True, True, 0),
+        sample(np.array([3, 1, 3]), return_counts=True),
             sample(np.zeros(0, dtype))]
 
 
@@ -67,7 +70,8 @@ def _places(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     table = np.stack([line, line + 1])
     values = np.asarray([[0.0, 3.0, 6.0], [4.0, 2.0, 9.0]], dtype)
     return [sample(line, values), sample(line, values, right=True), sample(line, values, side="right"), sample(table, values), sample(line, 3.0),
-            sample(line[::-1].copy(), values, sorter=np.array([3, 1, 2, 0])), sample(np.array([1, 2]), np.array([2]), out_int32=True), sample(line, np.asarray(3.0, dtype))]
+            sample(line[::-1].copy(), values, sorter=np.array([3, 1, 2, 0])), sample(np.array([1, 2]), np.array([2]), out_int32=True), sample(line,
+                np.asarray(3.0, dtype))]
 
 
 def _searchsorted(a: Any, v: Any, right: bool = False, side: Any = None, sorter: Any = None, out_int32: bool = False) -> Any:

@@ -117,17 +117,20 @@ class Program:
     def overwritten(self, i: int) -> str:
         other = self.operand(i)
         same = self.like(i, True)
+        if any(_overlap(self.theirs[i], self.theirs[int(v[1:])]) for v in (other, f"v{same}") if v[0] == "v"):
+            raise Give  # PyTorch reads what it has just written
         return self.rng.choice([f"v{i}.add_({other})", f"v{i}.mul_({other})", f"v{i}.sub_({other})", f"v{i}.add_(v{same}, alpha=0.5)", f"v{i}.div_(2.0)", f"v{i}.tanh_()",
                                 f"v{i}.sigmoid_()", f"v{i}.sin_()", f"v{i}.neg_()", f"v{i}.zero_()", f"v{i}.fill_({self.number()})", f"v{i}.copy_(v{self.like(i)})",
                                 f"v{i}.pow_(2)", f"v{i}.mul_(v{same})", f"v{i}.relu_()", f"v{i}.clamp_(-0.5, 0.5)", f"v{i}.mul_(v{i})", f"v{i}.add_(v{i})",
                                 f"v{i}.masked_fill_(v{i}.detach() > 0.2, 0.7)"])
 
     def assigned(self, i: int) -> str:
-        index = self.index(i) if self.rng.random() < 0.6 or not self.theirs[i].shape else self.fancy(i)
+        plain = self.rng.random() < 0.6 or not self.theirs[i].shape
+        index = self.index(i) if plain else self.fancy(i)
         with torch.no_grad():
             target = eval(f"v{i}[{index}]", {"m": torch, f"v{i}": self.theirs[i]}).shape
         found = [j for j, t in enumerate(self.theirs) if _fits(tuple(t.shape), tuple(target))]
-        return f"v{i}[{index}] = " + (f"v{self.rng.choice(found)}" if self.rng.random() < 0.7 else self.number())
+        return f"v{i}[{index}] = " + (f"v{self.rng.choice(found)}{'' if plain else '.clone()'}" if self.rng.random() < 0.7 else self.number())
 
     def flagged(self, i: int) -> str:
         choices = [f"v{i}.requires_grad_()", f"v{i}.requires_grad_(False)", f"v{i}.detach_()", f"v{i}.retain_grad()", f"setattr(v{i}, 'grad', None)", f"v{i}.grad.mul_(3)"]
@@ -194,8 +197,8 @@ class Program:
         if theirs is not None and _is_refused_on_purpose(theirs):
             self.over = True
             return
-        if theirs is not None and ours is not None and "leaf Variable" in str(ours) and "its base or another view" in str(theirs):
-            return  # two things are wrong, and either may be named
+        if ours is not None and "its base or another view" in str(theirs):
+            return  # where two things are wrong, either may be named
         assert _kind(theirs) == _kind(ours), f"{self}\n    theirs: {theirs!r}\n    ours:   {ours!r}"
         if theirs is not None and (".backward(" in text or ".grad(" in text):
             self.over = True  # how far a pass came before it failed is not promised
@@ -240,6 +243,11 @@ class Program:
 
 def _fits(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
     return len(small) <= len(large) and all(a in (1, b) for a, b in zip(reversed(small), reversed(large)))
+
+
+def _overlap(a: torch.Tensor, b: torch.Tensor) -> bool:
+    same = a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
+    return same and (a.storage_offset(), a.shape, a.stride()) != (b.storage_offset(), b.shape, b.stride())
 
 
 def _attempt(f: object) -> object:
