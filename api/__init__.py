@@ -9,7 +9,7 @@ from tapegrad.autograd.dtypes import (
 )
 from tapegrad.autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from tapegrad.autograd.generator import Generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from tapegrad.autograd.ops.index import *  # noqa: F403
+from tapegrad.autograd.ops import index as _index, metadata as _metadata, new_methods as _new_methods  # noqa: F401
 from tapegrad.autograd.ops.convert import *  # noqa: F403
 from tapegrad.autograd.ops.creation import *  # noqa: F403
 from tapegrad.autograd.ops.activation import *  # noqa: F403
@@ -38,15 +38,23 @@ from tapegrad.autograd.ops.inplace_functions import *  # noqa: F403
 from tapegrad.autograd.ops.random import *  # noqa: F403
 from tapegrad.autograd.ops.reduce import *  # noqa: F403
 from tapegrad.autograd.ops.shape import *  # noqa: F403
-from tapegrad.autograd.ops import metadata as _metadata  # noqa: F401
+from tapegrad.autograd.ops.transposes import *  # noqa: F403
+from tapegrad.autograd.ops.broadcasting import *  # noqa: F403
 from tapegrad.autograd.memory_format import *  # noqa: F403
 from tapegrad.autograd.ops.facts import *  # noqa: F403
 from tapegrad.autograd.ops.gather import *  # noqa: F403
+from tapegrad.autograd.ops.scatter_reduce import *  # noqa: F403
+from tapegrad.autograd.ops.items import *  # noqa: F403
+from tapegrad.autograd.ops.masks import *  # noqa: F403
+from tapegrad.autograd.ops.positions import *  # noqa: F403
 from tapegrad.autograd.ops.linalg import *  # noqa: F403
+from tapegrad.autograd.ops.products import *  # noqa: F403
 from tapegrad.autograd.ops.einsum import *  # noqa: F403
 from tapegrad.autograd.ops.sequences import *  # noqa: F403
 from tapegrad.autograd.ops.legacy import *  # noqa: F403
 from tapegrad.autograd.ops.join import *  # noqa: F403
+from tapegrad.autograd.ops.split import *  # noqa: F403
+from tapegrad.autograd.ops.slices import *  # noqa: F403
 from tapegrad.autograd.ops.rearrange import *  # noqa: F403
 from tapegrad.autograd.ops.strided import *  # noqa: F403
 from tapegrad.autograd.printing import get_printoptions, printoptions, set_printoptions

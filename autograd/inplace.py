@@ -82,8 +82,9 @@ def rootless(view: Tensor) -> Node:
     from tapegrad.autograd.ops.common import zeros
     before = from_array(view._array)
     before._rg, before._node = True, view._node
-    zeros.op.build()
-    node: Node = zeros.op.record(view._array, before)
+    op: Any = zeros.op
+    op.build()
+    node: Node = op.record(view._array, before)
     node.edges = (None,)
     return node
 
@@ -265,6 +266,7 @@ def rebase(t: Tensor, result: Tensor) -> None:
     if result._array.dtype is not t._array.dtype:
         from tapegrad.autograd.ops.convert import cast
         result = cast(result, t._array.dtype)
+    assert result._node is not None
     base = t._base
     if base is None:
         set_node(t, result._node)

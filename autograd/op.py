@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -116,6 +116,15 @@ class Op:
         return any(name in signature(rule).parameters for rule in rules)
 
 
+class OpFunction(Protocol):
+    """What `op` makes of a function."""
+
+    op: Op
+    __name__: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
 def _stub(*args: Any, **kwargs: Any) -> Any:
     build()  # type: ignore[name-defined]  # noqa: F821
     return function(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
@@ -128,7 +137,7 @@ def _core_stub(*args: Any, **kwargs: Any) -> Any:
 
 def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...] | str = (), keeps: tuple[str, ...] = (), joint: Any = None,
        inplace_fn: Any = None, view: bool = False, jvp: Any = None, batch: Any = None, method: bool = False, inplace: bool = False, public: bool = True,
-       name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+       name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], OpFunction]:
     """Make a function over raw arrays differentiable; see the module and `Op` for what can be said.
 
     Args:
@@ -139,7 +148,7 @@ def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...]
         **rules: for each tensor operand its rule, or None.
     """
 
-    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(fn: Callable[..., Any]) -> OpFunction:
         told = Op(fn, name, rules, kind, types or ("promote" if kind == "elementwise" else "same"), outs, keeps, joint, inplace_fn, view or kind == "view", jvp, batch)
         space: dict[str, Any] = {"__name__": fn.__module__, "__builtins__": __builtins__}
         function = FunctionType(_stub.__code__, space, fn.__name__)
@@ -152,7 +161,7 @@ def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...]
         function.__dict__["__wrapped__"] = fn
         function.__dict__["op"] = told
         publish(function, method, inplace, public)
-        return function
+        return cast(OpFunction, function)
 
     return decorate
 

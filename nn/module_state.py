@@ -14,7 +14,7 @@ from tapegrad.nn.parameter import Parameter
 EXTRA_STATE = "_extra_state"
 
 
-class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
+class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
     """The keys that a state_dict lacked, and those that the module did not know."""
 
     __slots__ = ()
@@ -157,7 +157,7 @@ class State:
                     if first not in self._modules if rest else first not in own:
                         unexpected_keys.append(key)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
         """Copy the values of a `state_dict` into this module and those below it.
 
         Args:
@@ -197,7 +197,7 @@ class State:
                 if child is not None:
                     below = f"{prefix}{name}."
                     load(child, {k: v for k, v in local.items() if k.startswith(below)}, below)
-            keys = IncompatibleKeys(missing, unexpected)
+            keys = _IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, keys) is not None:
                     raise AssertionError("Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new values, if "
@@ -212,7 +212,7 @@ class State:
         if problems:
             lines = "\n\t".join(problems)
             raise RuntimeError(f"Error(s) in loading state_dict for {self.__class__.__name__}:\n\t{lines}")
-        return IncompatibleKeys(missing, unexpected)
+        return _IncompatibleKeys(missing, unexpected)
 
 
 def _quoted(keys: list[str]) -> str:

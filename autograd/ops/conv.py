@@ -20,7 +20,7 @@ from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend, xp
 
 # Elements of the columns that are made at a time: what fits into the cache; on a device, where only memory counts, far more.
-CPU_BLOCK, DEVICE_BLOCK = 1 << 18, 1 << 26
+CPU_BLOCK, DEVICE_BLOCK = 1 << 19, 1 << 26
 
 
 class Geometry(NamedTuple):
@@ -57,6 +57,43 @@ class Geometry(NamedTuple):
 
 # ---- arrays
 
+class Rows(NamedTuple):
+    """How the places of a kernel lie in a row of columns.
+
+    With stride 1 a row is one stretch of the padded image, from the first place to the last: copying it is copying memory. It then also has elements for
+    the places beyond the right edge, where a kernel would reach over into the next line, and which mean nothing.
+
+    Attributes:
+        length: of a row.
+        steps: from one place to the next, in each dimension, in elements.
+        is_stretch: whether rows are stretches of the padded image.
+        pitch: the steps of the padded image.
+    """
+
+    length: int
+    steps: tuple[int, ...]
+    is_stretch: bool
+    pitch: tuple[int, ...]
+
+    def grid(self, rows: Any, images: int, places: tuple[int, ...]) -> Any:
+        """The places of ``(groups, channels, images * length)`` as a view (images, all channels, *places)."""
+        n = rows.itemsize
+        channels = rows.shape[0] * rows.shape[1]
+        strides = (self.length * n, images * self.length * n, *(step * n for step in self.steps))
+        return backend(rows).as_strided(rows, (images, channels, *places), strides)
+
+
+def _pitch(space: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(prod(space[i + 1:]) for i in range(len(space)))
+
+
+def _rows(geometry: Geometry, padded: tuple[int, ...], places: tuple[int, ...]) -> Rows:
+    pitch = _pitch(padded)
+    if all(s == 1 for s in geometry.stride):
+        return Rows(sum((n - 1) * step for n, step in zip(places, pitch)) + 1, pitch, True, pitch)
+    return Rows(prod(places), _pitch(places), False, pitch)
+
+
 def _matmul(a: Any, b: Any) -> Any:
     """Products of matrices, one for each group."""
     return a[0].dot(b[0])[None] if len(a) == 1 else xp(a).matmul(a, b)
@@ -69,55 +106,67 @@ def _chunks(x: Any, columns: int) -> list[slice]:
 
 
 def _pad(x: Any, geometry: Geometry) -> Any:
+    """`x` with its padding, in one piece."""
     if not any(map(any, geometry.padding)):
-        return x
+        return xp(x).ascontiguousarray(x)
     space = x.shape[2:]
     whole = xp(x).zeros((*x.shape[:2], *geometry.padded(space)), x.dtype)
     whole[geometry.interior(space)] = x
     return whole
 
 
-def _columns(x: Any, kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry) -> Any:
-    """The columns of some padded images: (groups, channels * kernel, images * places)."""
+def _columns(x: Any, kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
+    """The columns of some padded images: (groups, channels * kernel, images * length)."""
     b, c = x.shape[:2]
     sb, sc, *steps = x.strides
-    windows = backend(x).as_strided(x, (c, *kernel, b, *places), (
-        sc, *(s * d for s, d in zip(steps, geometry.dilation)), sb, *(s * t for s, t in zip(steps, geometry.stride))))
+    taps = [s * d for s, d in zip(steps, geometry.dilation)]
+    if rows.is_stretch:
+        windows = backend(x).as_strided(x, (c, *kernel, b, rows.length), (sc, *taps, sb, x.itemsize))
+    else:
+        windows = backend(x).as_strided(x, (c, *kernel, b, *places), (sc, *taps, sb, *(s * t for s, t in zip(steps, geometry.stride))))
     columns = xp(x).empty(windows.shape, x.dtype)
     columns[...] = windows
-    return columns.reshape(geometry.groups, c // geometry.groups * prod(kernel), b * prod(places))
+    return columns.reshape(geometry.groups, c // geometry.groups * prod(kernel), b * rows.length)
 
 
-def _taps(kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry) -> list[tuple[tuple[int, ...], tuple[Any, ...]]]:
-    """For each element of the kernel, its index and the part of a padded space that it meets."""
-    return [(tap, tuple(slice(i * d, i * d + s * (n - 1) + 1, s) for i, d, s, n in zip(tap, geometry.dilation, geometry.stride, places)))
-            for tap in product(*map(range, kernel))]
+def _to_rows(g: Any, places: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
+    """(images, channels, *places) as (groups, channels, images * length), zero where there is no place."""
+    b, c = g.shape[:2]
+    groups = geometry.groups
+    make = xp(g).empty if rows.length == prod(places) else xp(g).zeros
+    laid = make((groups, c // groups, b * rows.length), g.dtype)
+    rows.grid(laid, b, places)[...] = g
+    return laid
 
 
-def _to_images(columns: Any, whole: Any, kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry) -> None:
+def _taps(kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry, rows: Rows) -> list[tuple[tuple[int, ...], tuple[Any, ...]]]:
+    """For each element of the kernel, its index and the part of the images that it meets: of padded images, flat ones where rows are stretches."""
+    found: list[tuple[tuple[int, ...], tuple[Any, ...]]] = []
+    for tap in product(*map(range, kernel)):
+        if rows.is_stretch:
+            start = sum(i * d * step for i, d, step in zip(tap, geometry.dilation, rows.pitch))
+            found.append((tap, (slice(start, start + rows.length),)))
+        else:
+            found.append((tap, tuple(slice(i * d, i * d + s * (n - 1) + 1, s) for i, d, s, n in zip(tap, geometry.dilation, geometry.stride, places))))
+    return found
+
+
+def _flat(whole: Any, rows: Rows) -> Any:
+    """Padded images as `_taps` indexes them."""
+    return whole.reshape(*whole.shape[:2], prod(whole.shape[2:])) if rows.is_stretch else whole
+
+
+def _to_images(columns: Any, whole: Any, kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry, rows: Rows) -> None:
     """Add columns up where they came from, in the padded images `whole`: the adjoint of `_columns`."""
     b, c = whole.shape[:2]
-    columns = columns.reshape(c, *kernel, b, *places)
-    for tap, part in _taps(kernel, places, geometry):
-        whole[(slice(None), slice(None), *part)] += columns[(slice(None), *tap)].swapaxes(0, 1)
+    columns = columns.reshape(c, *kernel, b, *((rows.length,) if rows.is_stretch else places))
+    flat = _flat(whole, rows)
+    for tap, part in _taps(kernel, places, geometry, rows):
+        flat[(slice(None), slice(None), *part)] += columns[(slice(None), *tap)].swapaxes(0, 1)
 
 
 def _grouped(weight: Any, groups: int) -> Any:
     return weight.reshape(groups, weight.shape[0] // groups, prod(weight.shape[1:]))
-
-
-def _images_first(rows: Any, images: int, shape: tuple[int, ...]) -> Any:
-    """(groups, channels, images * places) as (images, *shape)."""
-    return rows.reshape(-1, images, prod(shape[1:])).swapaxes(0, 1).reshape(images, *shape)
-
-
-def _channels_first(x: Any, groups: int) -> Any:
-    """(images, channels, *space) as (groups, channels, images * space)."""
-    b, c = x.shape[:2]
-    n = prod(x.shape[2:])
-    if b == 1:
-        return x.reshape(groups, c // groups, n)
-    return x.reshape(b, c, n).swapaxes(0, 1).reshape(groups, c // groups, b * n)
 
 
 def _is_depthwise(weight_shape: tuple[int, ...], groups: int) -> bool:
@@ -132,15 +181,16 @@ def forward(x: Any, weight: Any, geometry: Geometry) -> Any:
     n, o = len(x), weight.shape[0]
     if not (n and o and weight.size and prod(places)):
         return xp(x).zeros((n, o, *places), x.dtype)
+    rows = _rows(geometry, geometry.padded(x.shape[2:]), places)
     if _is_depthwise(weight.shape, groups):
-        return _depthwise_forward(x, weight, places, geometry)
+        return _depthwise_forward(x, weight, places, geometry, rows)
     w = _grouped(weight, groups)
     if geometry.is_pointwise(kernel):
         return _pointwise(w, x, (n, o, *places))
     y = xp(x).empty((n, o, *places), x.dtype)
-    for i in _chunks(x, weight.size // o * groups * prod(places)):
-        rows = _matmul(w, _columns(_pad(x[i], geometry), kernel, places, geometry))
-        y[i] = _images_first(rows, i.stop - i.start, (o, *places))
+    for i in _chunks(x, weight.size // o * groups * rows.length):
+        product_ = _matmul(w, _columns(_pad(x[i], geometry), kernel, places, geometry, rows))
+        y[i] = rows.grid(product_, i.stop - i.start, places)
     return y
 
 
@@ -153,19 +203,41 @@ def _pointwise(w: Any, x: Any, shape: tuple[int, ...]) -> Any:
     return xp(x).matmul(w, x.reshape(n, groups, c, size)).reshape(shape)
 
 
-def _depthwise_forward(x: Any, weight: Any, places: tuple[int, ...], geometry: Geometry) -> Any:
+def _per_channel(weight: Any, tap: tuple[int, ...], ndim: int) -> Any:
+    """One element of each channel's kernel, beside images of `ndim` dimensions."""
+    return weight[(slice(None), 0, *tap)].reshape(-1, *(1,) * (ndim - 2))
+
+
+def _depthwise_forward(x: Any, weight: Any, places: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
     y = xp(x).empty((*x.shape[:2], *places), x.dtype)
-    for i in _chunks(x, y.size // len(x)):
-        padded = _pad(x[i], geometry)
+    for i in _chunks(x, 4 * y.size // len(x)):
+        padded = _flat(_pad(x[i], geometry), rows)
         total: Any = None
-        for tap, part in _taps(weight.shape[2:], places, geometry):
-            term = padded[(slice(None), slice(None), *part)] * weight[(slice(None), 0, *tap)].reshape(-1, *(1,) * len(places))
+        for tap, part in _taps(weight.shape[2:], places, geometry, rows):
+            term = padded[(slice(None), slice(None), *part)] * _per_channel(weight, tap, padded.ndim)
             if total is None:
                 total = term
             else:
                 total += term
-        y[i] = total
+        y[i] = _from_stretch(total, places, rows)
     return y
+
+
+def _from_stretch(total: Any, places: tuple[int, ...], rows: Rows) -> Any:
+    """(images, channels, length) as (images, channels, *places)."""
+    if not rows.is_stretch:
+        return total
+    n, line = total.itemsize, rows.length * total.itemsize
+    return backend(total).as_strided(total, (*total.shape[:2], *places), (total.shape[1] * line, line, *(step * n for step in rows.steps)))
+
+
+def _to_stretch(g: Any, places: tuple[int, ...], rows: Rows) -> Any:
+    """(images, channels, *places) as (images, channels, length), zero where there is no place."""
+    if not rows.is_stretch:
+        return g
+    laid = xp(g).zeros((*g.shape[:2], rows.length), g.dtype)
+    _from_stretch(laid, places, rows)[...] = g
+    return laid
 
 
 def to_input(g: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
@@ -179,15 +251,17 @@ def to_input(g: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry) ->
     if geometry.is_pointwise(kernel) and not depthwise:
         return _pointwise(w, g, shape)
     space = shape[2:]
+    padded = geometry.padded(space)
+    rows = _rows(geometry, padded, places)
     x = xp(g).empty(shape, g.dtype)
-    per_image = shape[1] * prod(geometry.padded(space)) if depthwise else weight.size // weight.shape[0] * groups * prod(places)
-    for i in _chunks(g, per_image):
-        whole = xp(g).zeros((i.stop - i.start, shape[1], *geometry.padded(space)), g.dtype)
+    for i in _chunks(g, 4 * shape[1] * prod(padded) if depthwise else weight.size // weight.shape[0] * groups * rows.length):
+        whole = xp(g).zeros((i.stop - i.start, shape[1], *padded), g.dtype)
         if depthwise:
-            for tap, part in _taps(kernel, places, geometry):
-                whole[(slice(None), slice(None), *part)] += g[i] * weight[(slice(None), 0, *tap)].reshape(-1, *(1,) * len(places))
+            flat, laid = _flat(whole, rows), _to_stretch(g[i], places, rows)
+            for tap, part in _taps(kernel, places, geometry, rows):
+                flat[(slice(None), slice(None), *part)] += laid * _per_channel(weight, tap, laid.ndim)
         else:
-            _to_images(_matmul(w, _channels_first(g[i], groups)), whole, kernel, places, geometry)
+            _to_images(_matmul(w, _to_rows(g[i], places, geometry, rows)), whole, kernel, places, geometry, rows)
         x[i] = whole[geometry.interior(space)]
     return x
 
@@ -198,22 +272,27 @@ def to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geometry) -> Any
     places = g.shape[2:]
     if not (g.size and x.size and prod(shape)):
         return xp(g).zeros(shape, g.dtype)
+    rows = _rows(geometry, geometry.padded(x.shape[2:]), places)
     if _is_depthwise(shape, groups):
-        return _depthwise_to_weight(g, x, shape, geometry)
+        return _depthwise_to_weight(g, x, shape, geometry, rows)
     w = xp(g).zeros((groups, shape[0] // groups, prod(shape[1:])), g.dtype)
-    for i in _chunks(x, prod(shape[1:]) * groups * prod(places)):
-        columns = _columns(_pad(x[i], geometry), kernel, places, geometry)
-        w += _matmul(_channels_first(g[i], groups), columns.swapaxes(1, 2))
+    for i in _chunks(x, prod(shape[1:]) * groups * rows.length):
+        columns = _columns(_pad(x[i], geometry), kernel, places, geometry, rows)
+        w += _matmul(_to_rows(g[i], places, geometry, rows), columns.swapaxes(1, 2))
     return w.reshape(shape)
 
 
-def _depthwise_to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
+def _depthwise_to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
     w = xp(g).zeros(shape, g.dtype)
-    space = (0, *range(2, g.ndim))
-    for i in _chunks(x, g.size // len(g)):
-        padded = _pad(x[i], geometry)
-        for tap, part in _taps(shape[2:], g.shape[2:], geometry):
-            w[(slice(None), 0, *tap)] += (padded[(slice(None), slice(None), *part)] * g[i]).sum(axis=space)
+    places = g.shape[2:]
+    for i in _chunks(x, 4 * g.size // len(g)):
+        padded, laid = _flat(_pad(x[i], geometry), rows), _to_stretch(g[i], places, rows)
+        for tap, part in _taps(shape[2:], places, geometry, rows):
+            met = padded[(slice(None), slice(None), *part)]
+            if laid.__class__ is np.ndarray and laid.ndim == 3:
+                w[(slice(None), 0, *tap)] += np.vecdot(met, laid).sum(axis=0)
+            else:
+                w[(slice(None), 0, *tap)] += (met * laid).sum(axis=(0, *range(2, laid.ndim)))
     return w
 
 

@@ -16,15 +16,22 @@ from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import CPU, Device, backend, backend_for, xp
 
 
-@op(input=lambda grad, input_dtype: cast(grad, input_dtype), kind="linear", name="to_copy", public=False)
-def cast(input: Any, dtype: np.dtype) -> Any:
-    """`input` with elements of the NumPy dtype `dtype`; a real result takes the real part."""
+def _as_type(input: Any, dtype: np.dtype) -> Any:
     if input.dtype.kind == "c" and dtype.kind not in "cb":
         input = input.real
     if (dtype.itemsize < input.dtype.itemsize or dtype.kind in "iu") and input.dtype.kind in "fcV" and isinstance(input, (np.ndarray, np.generic)):
         with np.errstate(all="ignore"):  # too large a number becomes inf, inf and nan some integer, as in torch
             return input.astype(dtype)
     return input.astype(dtype)
+
+
+_cast = op(input=lambda grad, input_dtype: _cast(grad, input_dtype), kind="linear", name="to_copy", public=False)(_as_type)
+_cast_away = op(input=None, name="to_copy", public=False)(_as_type)
+
+
+def cast(input: Any, dtype: np.dtype) -> Any:
+    """`input`, a tensor or an array, with elements of the NumPy dtype `dtype`; a real result takes the real part, and gradients end at integers and bool."""
+    return _cast(input, dtype) if dtype in dtypes.INEXACT else _cast_away(input, dtype)
 
 
 @op(input=lambda grad, source: _transfer(grad, source, None), kind="linear", name="to_copy", public=False)
@@ -128,7 +135,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         return inplace.apply(fill, self, (src,), {})
     array, given = self._array, src._array
     if given.shape != array.shape:
-        from tapegrad.autograd.ops.shape import common_shape, expand
+        from tapegrad.autograd.ops.broadcasting import common_shape, expand
         shape = common_shape(array.shape, given.shape)
         if shape != array.shape:
             raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(shape)}")

@@ -5,11 +5,13 @@ import math
 from typing import Any
 
 from tapegrad.autograd.op import composite
+from tapegrad.autograd.ops.broadcasting import _expand_core
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.elementwise import mul
 from tapegrad.autograd.ops.linalg import _mm, check_alike
-from tapegrad.autograd.ops.shape import _expand_core, _permute_core, _reshape_core
+from tapegrad.autograd.ops.shape import _reshape_core
 from tapegrad.autograd.ops.strided import diagonal
+from tapegrad.autograd.ops.transposes import _permute_core
 
 # A label is a letter, or an integer below zero for a dimension that an ellipsis stands for: -1 is the last of them.
 Label = Any

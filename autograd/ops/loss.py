@@ -35,7 +35,8 @@ def _reduced(loss: Any, reduction: str, dtype: Any) -> Any:
 
 
 def _mean(losses: Any) -> Any:
-    return losses.mean() if losses.size else losses.sum() * float("nan")
+    # The method `mean` takes three times as long as `sum` does on few elements.
+    return losses.sum() / losses.size if losses.size else losses.sum() * float("nan")
 
 
 def _spread(grad: Any, reduction: str, shape: tuple[int, ...]) -> Any:

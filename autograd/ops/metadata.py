@@ -11,7 +11,8 @@ from tapegrad.autograd.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.inplace import View
 from tapegrad.autograd.ops.dims import shape_arguments
 from tapegrad.autograd.ops.facts import owner_of
-from tapegrad.autograd.ops.shape import squeeze, t, transpose, unsqueeze
+from tapegrad.autograd.ops.shape import squeeze, unsqueeze
+from tapegrad.autograd.ops.transposes import t, transpose
 from tapegrad.autograd.tensor import Tensor, new, requires_grad
 from tapegrad.backends import backend, xp
 

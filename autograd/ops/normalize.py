@@ -20,7 +20,7 @@ from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend, xp
 
 # Elements of a block: passes that stay in the processor's cache are two to three times as fast as passes over a large array.
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 
 
 class Layout(NamedTuple):
@@ -90,17 +90,17 @@ def _total_product(x: Any, y: Any, dims: tuple[int, ...]) -> Any:
 
 # ---- blocks
 
-def _standardize(x: Any, dims: tuple[int, ...], count: int, eps: float, center: bool) -> tuple[Any, Any, Any, Any]:
-    """`x` standardised, its mean (None unless `center`), its variance (its mean square) and the reciprocal of the root of that."""
+def _standardize(x: Any, dims: tuple[int, ...], count: int, eps: float, center: bool, out: Any = None) -> tuple[Any, Any, Any, Any]:
+    """`x` standardised (in `out` if given), its mean (None unless `center`), its variance (its mean square) and the reciprocal of the root of that."""
     mean = None
     if center:
         mean = _total(x, dims)
         mean /= count
-        x = x - mean
+        x = out = xp(x).subtract(x, mean, out=out)
     square = _total_product(x, x, dims)
     square /= count
     rstd = 1 / xp(x).sqrt(square + eps)
-    return x * rstd, mean, square, rstd
+    return xp(x).multiply(x, rstd, out=out), mean, square, rstd
 
 
 def _affine(y: Any, weight: Any, bias: Any) -> Any:
@@ -112,10 +112,13 @@ def _affine(y: Any, weight: Any, bias: Any) -> Any:
     return y
 
 
-def _pulled(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: int) -> Any:
-    """``J g``."""
-    h = x * rstd if mean is None else x - mean
-    if mean is not None:
+def _pulled(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: int, out: Any = None, scratch: Any = None) -> Any:
+    """``J g`` (in `out` if given, with `scratch` to work in)."""
+    module = xp(x)
+    if mean is None:
+        h = module.multiply(x, rstd, out=scratch)
+    else:
+        h = module.subtract(x, mean, out=scratch)
         h *= rstd
     share = _total_product(g, h, dims)
     share *= rstd
@@ -126,9 +129,9 @@ def _pulled(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: 
         share *= rstd
         share /= count
         h += share
-    g = g * rstd
-    g -= h
-    return g
+    d = module.multiply(g, rstd, out=out)
+    d -= h
+    return d
 
 
 def _again(x: Any, mean: Any, rstd: Any) -> Any:
@@ -156,7 +159,8 @@ def _standardized(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     return _again(wide(input).reshape(layout.view), mean, rstd).astype(input.dtype, copy=False)
 
 
-@op(given=lambda grad, given_shape, input, weight, mean, rstd, layout: _scaled(_pull(grad, input, None, mean, rstd, layout), weight, layout).reshape(given_shape),
+@op(given=lambda grad, given_shape, input, weight, mean, rstd, layout:
+        _scaled(_pull(grad, input, None, mean, rstd, layout), weight, layout).reshape(given_shape),
     input=lambda grad, given, input, weight, mean, rstd, layout: _pull_input(grad, _scaled(given, weight, layout), input, mean, rstd, layout),
     weight=lambda grad, given, input, mean, rstd, layout, weight_shape:
         lane_sum(given.reshape(layout.lanes) * _pull(grad, input, None, mean, rstd, layout).reshape(layout.lanes)).reshape(weight_shape),
@@ -172,11 +176,21 @@ def _pull(given: Any, input: Any, weight: Any = None, mean: Any = None, rstd: An
             g = (layout.in_lanes(g) * layout.parameter(wide(weight))).reshape(view)
         return _pulled(g, wide(x), mean, rstd, dims, count).astype(input.dtype, copy=False).reshape(input.shape)
     d = np.empty(view, input.dtype)
+    scratch = None if input.itemsize == 2 else np.empty(x[blocks[0]].shape, input.dtype)
+    weight = None if weight is None else wide(weight)
     for i in blocks:
-        part = wide(g[i])
+        part, to = wide(g[i]), None
+        if scratch is not None:
+            to = d[i]
+            if to.shape != scratch.shape:
+                scratch = np.empty(to.shape, input.dtype)
         if weight is not None:
-            part = (layout.in_lanes(part) * layout.parameter(wide(weight), i)).reshape(part.shape)
-        d[i] = _pulled(part, wide(x[i]), _part(mean, i), rstd[i], dims, count)
+            # The result's own place holds the scaled gradient meanwhile.
+            lanes = layout.in_lanes(part)
+            part = np.multiply(lanes, layout.parameter(weight, i), out=None if to is None else to.reshape(lanes.shape)).reshape(part.shape)
+        result = _pulled(part, wide(x[i]), _part(mean, i), rstd[i], dims, count, to, scratch)
+        if to is None:
+            d[i] = result
     return d.reshape(input.shape)
 
 
@@ -209,7 +223,8 @@ def _rstd_pull(grad: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> A
     return (_standardized(input, mean, rstd, layout) * (grad * r * r * (-1 / layout.count))).reshape(input.shape)
 
 
-@op(given=lambda grad, input, mean, rstd, layout, given_shape: (_standardized(input, mean, rstd, layout).reshape(layout.lanes) * grad[:, None]).reshape(given_shape),
+@op(given=lambda grad, input, mean, rstd, layout, given_shape:
+        (_standardized(input, mean, rstd, layout).reshape(layout.lanes) * grad[:, None]).reshape(given_shape),
     input=lambda grad, given, input, mean, rstd, layout: _pull(given.reshape(layout.lanes) * grad[:, None], input, None, mean, rstd, layout),
     types="free", public=False)
 def _to_weight(given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
@@ -267,9 +282,10 @@ def _normalized(input: Any, weight: Any = None, bias: Any = None, layout: Any = 
         square = np.empty_like(rstd)
         mean = np.empty_like(rstd) if center else None
         for i in blocks:
-            h, m, square[i], rstd[i] = _standardize(wide(x[i]), dims, count, eps, center)
+            h, m, square[i], rstd[i] = _standardize(wide(x[i]), dims, count, eps, center, None if y.itemsize == 2 else y[i])
             _affine(layout.in_lanes(h), layout.parameter(weight, i), layout.parameter(bias, i))
-            y[i] = h
+            if y.itemsize == 2:
+                y[i] = h
             if mean is not None:
                 mean[i] = m
     if running is not None:

@@ -35,7 +35,7 @@ install(
     {"neg": neg, "pos": positive, "abs": abs, "invert": _inverted},
     {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge})
 
-_pow = Tensor.__pow__  # type: ignore[operator]
+_pow = Tensor.__pow__
 
 
 def _power(self: Tensor, exponent: Any) -> Any:
@@ -45,8 +45,8 @@ def _power(self: Tensor, exponent: Any) -> Any:
     return _pow(self, exponent)
 
 
-Tensor.__pow__ = _power  # type: ignore[assignment, method-assign]
+Tensor.__pow__ = _power
 Tensor.__rsub__ = rsub.op.core  # type: ignore[attr-defined]
-Tensor.__rtruediv__ = _over  # type: ignore[attr-defined]
+Tensor.__rtruediv__ = _over
 
 __all__: list[str] = []

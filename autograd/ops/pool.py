@@ -14,6 +14,7 @@ import numpy as np
 
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.precision import wide
+from tapegrad.autograd.ops.select import keep
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
 
@@ -59,6 +60,9 @@ class Windows(NamedTuple):
         return (*shape[:lead], *(n + sum(p) for n, p in zip(shape[lead:], self.padding)))
 
 
+_keep = keep.__wrapped__  # type: ignore[attr-defined]
+
+
 def _lowest(dtype: np.dtype) -> float:
     return -np.inf if dtype.kind in "fV" else int(np.iinfo(dtype).min)
 
@@ -96,8 +100,13 @@ def _chosen(input: Any, largest: Any, windows: Windows) -> Any:
 def _max_back(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     """Each gradient to the element that was the largest of its window."""
     x = xp(output).zeros(windows.whole(input.shape), output.dtype)
+    # Where windows do not overlap, each element is met once.
+    apart = all(d == 1 and s >= k for d, s, k in zip(windows.dilation, windows.stride, windows.kernel))
     for part, here in _chosen(input, largest, windows):
-        x[part] += output * here
+        if apart:
+            x[part] = _keep(output, here)
+        else:
+            x[part] += _keep(output, here)
     return x[windows.interior(input.shape[-len(windows.kernel):])]
 
 
@@ -107,7 +116,7 @@ def _max_take(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     whole = windows.pad(output, 0)
     y: Any = 0
     for part, here in _chosen(input, largest, windows):
-        y = whole[part] * here + y
+        y = _keep(whole[part], here) + y
     return y
 
 

@@ -66,4 +66,4 @@ def _narrow(result: Any, dtype: np.dtype) -> Any:
 
 def category(input: Any) -> str:
     """The kind of a tensor's or an array's numbers, as in `numpy.dtype.kind`: b, i, u, f, V (bfloat16) or c."""
-    return raw(input).dtype.kind  # type: ignore[no-any-return]
+    return raw(input).dtype.kind

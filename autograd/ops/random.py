@@ -93,7 +93,13 @@ def _like(input: Tensor, dtype: Any, device: Any) -> tuple[Any, Any]:
 @composite()
 def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
               memory_format: Any = None) -> Tensor:
-    """Uniform random numbers from [0, 1) with the shape, dtype and device of `input`."""
+    """Uniform random numbers from [0, 1) with the shape, dtype and device of `input`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.rand_like(tapegrad.zeros(2, 3)).shape
+        torch.Size([2, 3])
+    """
     dtype, device = _like(input, dtype, device)
     return _make("uniform", input._array.shape, dtype, device, generator, requires_grad, None)
 
@@ -101,7 +107,13 @@ def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: Any =
 @composite()
 def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
                memory_format: Any = None) -> Tensor:
-    """Standard normal random numbers with the shape, dtype and device of `input`."""
+    """Standard normal random numbers with the shape, dtype and device of `input`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.randn_like(tapegrad.zeros(2, dtype=tapegrad.float64)).dtype
+        torch.float64
+    """
     dtype, device = _like(input, dtype, device)
     return _make("normal", input._array.shape, dtype, device, generator, requires_grad, None)
 
@@ -151,7 +163,13 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
 @composite()
 def randint_like(input: Tensor, low: int, high: int | None = None, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None,
                  device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
-    """Random integers from [low, high) with the shape, dtype and device of `input`."""
+    """Random integers from [low, high) with the shape, dtype and device of `input`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.randint_like(tapegrad.zeros(2), 5, 6)
+        tensor([5., 5.])
+    """
     dtype, device = _like(input, dtype, device)
     if high is None:
         low, high = 0, low

@@ -241,7 +241,7 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, outpu
         >>> tapegrad.tensor([1, 2]).repeat_interleave(tapegrad.tensor([1, 3]))
         tensor([1, 2, 2, 2])
     """
-    from tapegrad.autograd.ops.gather import index_select
+    from tapegrad.autograd.ops.items import index_select
     from tapegrad.autograd.tensor import Tensor, from_array
     if repeats is None:
         return from_array(_interleaved(raw(input), output_size))

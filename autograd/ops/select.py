@@ -71,7 +71,7 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
         tensor([0., 2.])
     """
     if input is None and other is None:
-        from tapegrad.autograd.ops.gather import nonzero
+        from tapegrad.autograd.ops.masks import nonzero
         return nonzero(condition, as_tuple=True)
     if input is None or other is None:
         raise TypeError("where(): takes one argument (the condition) or three")

@@ -26,7 +26,7 @@ def _real(name: str, input: Any, dtype: Any) -> Any:
 def _exponents(x: Any, axis: int, out: Any) -> Any:
     """`x` minus its largest along `axis`."""
     if x.__class__ is np.ndarray:
-        return np.subtract(x, np.maximum.reduce(x, axis, None, None, True), out)  # `out` None is a new array
+        return np.subtract(x, np.maximum.reduce(x, axis, keepdims=True), out)  # `out` None is a new array
     return x - x.max(axis=axis, keepdims=True)
 
 
