@@ -126,7 +126,7 @@ class Sequential(Module):
         """Remove the module at an index, and return it."""
         module = self[key]
         del self[key]
-        return module  # type: ignore[no-any-return]
+        return module
 
 
 def _wrapped(index: Any, length: int) -> int:
@@ -134,7 +134,7 @@ def _wrapped(index: Any, length: int) -> int:
     index = operator.index(index)
     if not -length <= index < length:
         raise IndexError(f"index {index} is out of range")
-    return index % length  # type: ignore[no-any-return]
+    return index % length
 
 
 def _renumber(container: Any) -> None:
@@ -223,7 +223,7 @@ class ModuleList(Module):
         """Remove the module at an index, and return it."""
         module = self[key]
         del self[key]
-        return module  # type: ignore[no-any-return]
+        return module
 
 
 def _folded(container: Any) -> str:

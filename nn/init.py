@@ -57,7 +57,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
         >>> w.shape
         torch.Size([3, 5])
     """
-    return tensor.uniform_(a, b, generator=generator)  # type: ignore[no-any-return]
+    return tensor.uniform_(a, b, generator=generator)
 
 
 @no_grad()
@@ -69,7 +69,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
         >>> tapegrad.nn.init.normal_(tapegrad.empty(2), mean=3.0, std=0.0)
         tensor([3., 3.])
     """
-    return tensor.normal_(mean, std, generator=generator)  # type: ignore[no-any-return]
+    return tensor.normal_(mean, std, generator=generator)
 
 
 @no_grad()
@@ -93,7 +93,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     tensor.uniform_(2 * below((a - mean) / std) - 1, 2 * below((b - mean) / std) - 1, generator=generator)
     tensor.erfinv_()
     tensor.mul_(std * math.sqrt(2.0)).add_(mean)
-    return tensor.clamp_(a, b)  # type: ignore[no-any-return]
+    return tensor.clamp_(a, b)
 
 
 @no_grad()

@@ -205,7 +205,7 @@ class Module(Hooks, State):
     def __delattr__(self, name: str) -> None:
         for store in (self._parameters, self._buffers, self._modules):
             if name in store:
-                del store[name]  # type: ignore[attr-defined]
+                del store[name]
                 self._non_persistent_buffers_set.discard(name)
                 return
         object.__delattr__(self, name)
@@ -315,7 +315,7 @@ class Module(Hooks, State):
             module = getattr(module, part)
             if not isinstance(module, Module):
                 raise AttributeError(f"`{part}` is not an nn.Module")
-        return module  # type: ignore[no-any-return]
+        return module
 
     def set_submodule(self, target: str, module: Module) -> None:
         """Put `module` in the place with the dotted name `target`.
@@ -357,7 +357,7 @@ class Module(Hooks, State):
             raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
         if not is_wanted(module, name):
             raise AttributeError(f"`{name}` is not {what}")
-        return getattr(module, name)  # type: ignore[no-any-return]
+        return getattr(module, name)
 
     # ---- changing everything at once
 
@@ -416,7 +416,7 @@ class Module(Hooks, State):
 
         def convert(t: Tensor) -> Tensor:
             wanted = dtype if dtype is not None and t._array.dtype in dtypes.INEXACT else t.dtype
-            return t.to(device=device, dtype=wanted, non_blocking=non_blocking)  # type: ignore[no-any-return]
+            return t.to(device=device, dtype=wanted, non_blocking=non_blocking)
 
         return self._apply(convert)
 

@@ -170,7 +170,7 @@ _Pass.__name__ = _Pass.__qualname__ = "BackwardHookFunctionBackward"
 def _tensor(grad: Any, like: Any) -> Tensor | None:
     """A gradient as a tensor: zeros for an output that was not used, None where none flows."""
     if like is None or isinstance(grad, Tensor):
-        return grad  # type: ignore[no-any-return]
+        return grad
     zeros, shape, dtype = like
     return from_array(zeros(shape, dtype) if grad is None else grad)
 

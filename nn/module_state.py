@@ -131,8 +131,8 @@ class State:
         """Load this module's own tensors; problems are added to the lists."""
         for hook, with_module in self._load_state_dict_pre_hooks.values():  # type: ignore[attr-defined]
             hook(*((self,) if with_module else ()), state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        own = {**self._parameters, **{k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set}}
-        own = {k: v for k, v in own.items() if v is not None}
+        persistent = {k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set}
+        own: dict[str, Tensor] = {k: v for k, v in (*self._parameters.items(), *persistent.items()) if v is not None}
         assign = local_metadata.get("assign_to_params_buffers", False)
         for name, tensor in own.items():
             key = prefix + name

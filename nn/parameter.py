@@ -45,7 +45,7 @@ class Parameter(Tensor):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         known = memo.get(id(self))
         if known is not None:
-            return known  # type: ignore[no-any-return]
+            return known
         copy = deepcopy(self, memo)
         copy._grad = None
         return copy

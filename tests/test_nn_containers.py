@@ -40,7 +40,8 @@ def test_sequential() -> None:
 
 @pytest.mark.parametrize(("act", "error", "text"), [
     (lambda s: s[5], IndexError, "index 5 is out of range"), (lambda s: s["a"], TypeError, "cannot be interpreted as an integer"),
-    (lambda s: s + [1], ValueError, "add operator supports only objects of Sequential class"), (lambda s: s * 0, ValueError, "Non-positive multiplication factor 0"),
+    (lambda s: s + [1], ValueError, "add operator supports only objects of Sequential class"),
+    (lambda s: s * 0, ValueError, "Non-positive multiplication factor 0"),
     (lambda s: s * 1.5, TypeError, "unsupported operand type"), (lambda s: s.insert(9, nn.ReLU()), IndexError, "Index out of range: 9"),
     (lambda s: s.insert(0, 3), AssertionError, "module should be of type"), (lambda s: s.append(3), TypeError, "int is not a Module subclass"),
 ])
@@ -63,7 +64,7 @@ def test_module_list() -> None:
     assert found.pop(1) is b and list(found) == [d]
     found += [a]
     assert list(found) == [d, a] and list(found._modules) == ["0", "1"]
-    with pytest.raises(TypeError, match="ModuleList.extend should be called with an iterable, but got int"):
+    with pytest.raises(TypeError, match=r"ModuleList.extend should be called with an iterable, but got int"):
         found.extend(3)
     with pytest.raises(NotImplementedError):
         found(1)
@@ -87,7 +88,7 @@ def test_module_dict() -> None:
     assert list(found) == ["c", "x", "y"]
     found.clear()
     assert not len(found)
-    with pytest.raises(TypeError, match="ModuleDict.update should be called with an iterable of key/value pairs, but got int"):
+    with pytest.raises(TypeError, match=r"ModuleDict.update should be called with an iterable of key/value pairs, but got int"):
         found.update(3)
     with pytest.raises(ValueError, match="ModuleDict update sequence element #0 has length 1; 2 is required"):
         found.update([("x",)])
@@ -103,7 +104,7 @@ def test_parameter_list() -> None:
     found += [tapegrad.ones(4)]
     assert len(found) == 4
     assert repr(nn.ParameterList([tapegrad.ones(2, 3)])) == "ParameterList(  (0): Parameter containing: [torch.float32 of size 2x3])"
-    with pytest.raises(TypeError, match="ParameterList.extend should be called with an iterable, but got Tensor"):
+    with pytest.raises(TypeError, match=r"ParameterList.extend should be called with an iterable, but got Tensor"):
         found.extend(tapegrad.ones(2))
     with pytest.raises(RuntimeError, match="ParameterList should not be called"):
         found()

@@ -238,7 +238,7 @@ def test_repr_of_nested_modules() -> None:
 
 
 def test_init_takes_no_arguments() -> None:
-    with pytest.raises(TypeError, match="Module.__init__\\(\\) got an unexpected keyword argument 'a'"):
+    with pytest.raises(TypeError, match=r"Module.__init__\(\) got an unexpected keyword argument 'a'"):
         nn.Module(a=1)
     with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
         nn.Module(1)

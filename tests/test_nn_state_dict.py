@@ -22,7 +22,8 @@ def test_keys_and_sharing() -> None:
     a = net()
     state = a.state_dict()
     assert list(state) == KEYS and type(state) is OrderedDict and state._metadata["1"] == {"version": 2}
-    assert not any(t.requires_grad for t in state.values()) and all(t.requires_grad for k, t in a.state_dict(keep_vars=True).items() if "running" not in k and "num" not in k)
+    assert not any(t.requires_grad for t in state.values())
+    assert [k for k, t in a.state_dict(keep_vars=True).items() if t.requires_grad] == [k for k, _ in a.named_parameters()]
     assert np.shares_memory(state["0.weight"].numpy(), a[0].weight.detach().numpy())
     assert list(a.state_dict(prefix="m.")) == [f"m.{key}" for key in KEYS]
     found: dict[str, Any] = {}
@@ -72,10 +73,10 @@ def test_errors() -> None:
     state["2.weight"] = tapegrad.ones(1, 3)
     outcome = a.load_state_dict(state, strict=False)
     assert outcome.missing_keys == ["0.bias"] and outcome.unexpected_keys == ["3.weight"]
-    assert repr(outcome) == "IncompatibleKeys(missing_keys=['0.bias'], unexpected_keys=['3.weight'])".replace("IncompatibleKeys", "_IncompatibleKeys")
-    with pytest.raises(TypeError, match="Expected state_dict to be dict-like, got <class 'list'>."):
+    assert repr(outcome) == "_IncompatibleKeys(missing_keys=['0.bias'], unexpected_keys=['3.weight'])"
+    with pytest.raises(TypeError, match=r"Expected state_dict to be dict-like, got <class 'list'>."):
         a.load_state_dict([])
-    with pytest.raises(RuntimeError, match="expected torch.Tensor or Tensor-like object from checkpoint but received <class 'int'>"):
+    with pytest.raises(RuntimeError, match=r"expected torch.Tensor or Tensor-like object from checkpoint but received <class 'int'>"):
         a.load_state_dict({**a.state_dict(), "0.bias": 3})
 
 
@@ -118,9 +119,9 @@ def test_extra_state() -> None:
     assert a.state_dict()["0._extra_state"] == {"count": 7}
     b.load_state_dict(a.state_dict())
     assert b[0].count == 7
-    with pytest.raises(RuntimeError, match='Missing key\\(s\\) in state_dict: "0._extra_state"'):
+    with pytest.raises(RuntimeError, match=r'Missing key\(s\) in state_dict: "0._extra_state"'):
         b.load_state_dict({})
-    with pytest.raises(RuntimeError, match="Unexpected key\\(s\\) in state_dict: \"_extra_state\""):
+    with pytest.raises(RuntimeError, match=r"Unexpected key\(s\) in state_dict: \"_extra_state\""):
         nn.ReLU().load_state_dict({"_extra_state": 1})
 
 

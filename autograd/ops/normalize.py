@@ -40,7 +40,7 @@ class Layout(NamedTuple):
         return (1,) if len(self.view) == 2 else (0, 2)
 
     @property
-    def count(self) -> int:
+    def elements(self) -> int:
         """How many elements go into a statistic."""
         return prod(self.view[d] for d in self.dims)
 
@@ -167,7 +167,7 @@ def _standardized(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     types="free", public=False)
 def _pull(given: Any, input: Any, weight: Any = None, mean: Any = None, rstd: Any = None, layout: Any = None) -> Any:
     """``J(input) (given * weight)``: the gradient `given` of what was scaled by `weight`, pulled back to `input`."""
-    view, dims, count = layout.view, layout.dims, layout.count
+    view, dims, count = layout.view, layout.dims, layout.elements
     g, x = given.reshape(view), input.reshape(view)
     blocks = layout.blocks(x)
     if not blocks:
@@ -201,7 +201,7 @@ def _scaled(grad: Any, weight: Any, layout: Layout) -> Any:
 
 def _pull_input(grad: Any, given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """The gradient of ``<grad, J(input) given>`` with respect to `input`."""
-    view, dims, share = layout.view, layout.dims, 1 / layout.count
+    view, dims, share = layout.view, layout.dims, 1 / layout.elements
     h = _standardized(input, mean, rstd, layout)
     r = _rstd(input, mean, rstd, layout)
     g, v = grad.reshape(view), given.reshape(view)
@@ -220,7 +220,7 @@ def _rstd(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
 
 def _rstd_pull(grad: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     r = _rstd(input, mean, rstd, layout)
-    return (_standardized(input, mean, rstd, layout) * (grad * r * r * (-1 / layout.count))).reshape(input.shape)
+    return (_standardized(input, mean, rstd, layout) * (grad * r * r * (-1 / layout.elements))).reshape(input.shape)
 
 
 @op(given=lambda grad, input, mean, rstd, layout, given_shape:
@@ -269,7 +269,7 @@ def _normalized(input: Any, weight: Any = None, bias: Any = None, layout: Any = 
                 running: tuple[Any, Any, float] | None = None) -> Any:
     """Standardise, scale and shift; `running` are a mean and a variance to move towards the input's by a fraction."""
     x = input.reshape(layout.view)
-    dims, count = layout.dims, layout.count
+    dims, count = layout.dims, layout.elements
     weight, bias = wide(weight) if weight is not None else None, wide(bias) if bias is not None else None
     blocks = layout.blocks(x)
     if not blocks:

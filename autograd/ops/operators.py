@@ -18,7 +18,7 @@ def _over(self: Tensor, other: Any) -> Any:
     """``other / self``, as `self`'s reciprocal times `other`."""
     if other.__class__ is int or other.__class__ is float:
         return reciprocal(self) if other == 1 else reciprocal(self) * other
-    return quotient.op.core(other, self)  # type: ignore[attr-defined]
+    return quotient.op.core(other, self)
 
 
 def _inverted(self: Tensor) -> Any:
@@ -41,12 +41,12 @@ _pow = Tensor.__pow__
 def _power(self: Tensor, exponent: Any) -> Any:
     """``self ** exponent``; a number beside floating-point elements, which is most of its use, takes the shortest way."""
     if (exponent.__class__ is int or exponent.__class__ is float) and self._array.dtype in INEXACT:
-        return power_of_number.op.core(self, exponent)  # type: ignore[attr-defined]
+        return power_of_number.op.core(self, exponent)
     return _pow(self, exponent)
 
 
 Tensor.__pow__ = _power
-Tensor.__rsub__ = rsub.op.core  # type: ignore[attr-defined]
+Tensor.__rsub__ = rsub.op.core
 Tensor.__rtruediv__ = _over
 
 __all__: list[str] = []

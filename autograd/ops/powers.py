@@ -72,9 +72,12 @@ def power(input: Any, other: Any) -> Any:
     kind = array_of(input, other).dtype.kind
     if kind == "b":
         return input | (other ^ True)
-    if kind == "i" and other.__class__ is np.ndarray and (other < 0).any():
-        raise RuntimeError(_NEGATIVE)
-    return input ** other
+    try:
+        return input ** other
+    except ValueError as error:
+        if "negative integer powers" in str(error):
+            raise RuntimeError(_NEGATIVE) from None
+        raise
 
 
 def _number_base_rule(grad: Any, base: float, exponent: Any, result: Any) -> Any:

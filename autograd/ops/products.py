@@ -290,7 +290,7 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
     a, b = (1,) * (ndim - len(a)) + a, (1,) * (ndim - len(b)) + b
     spread = _reshape_core(input, tuple([n for m in a for n in (m, 1)]))
     product = mul(spread, _reshape_core(other, tuple([n for m in b for n in (1, m)])))
-    return _with_out("inner", "kron", out, unsafe_view(product, tuple([n * m for n, m in zip(a, b)])))
+    return _with_out("kron", out, unsafe_view(product, tuple([n * m for n, m in zip(a, b)])))
 
 
 @composite(method=True)

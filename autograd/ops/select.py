@@ -99,10 +99,10 @@ def _scalar_type(dtype: np.dtype) -> str:
 
 def _alike(condition: Any, input: Any, other: Any) -> list[Any]:
     """The two values, numbers among them, as tensors or arrays of one dtype on the device of `condition`."""
-    _, input, other = together(choose.op, condition, input, other)  # type: ignore[attr-defined]
+    _, input, other = together(choose.op, condition, input, other)
     mask = raw(condition)
     tensors = isinstance(condition, Tensor) or isinstance(input, Tensor) or isinstance(other, Tensor)
-    found = mix(_promoting.op, input, other)  # type: ignore[attr-defined]
+    found = mix(_promoting.op, input, other)
     if found is None:
         raise TypeError(f"where(): argument must be a tensor or a number, not {type(input).__name__} and {type(other).__name__}")
     return [_array_like(value, mask, found, tensors) for value in found]

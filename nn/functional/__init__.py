@@ -1,5 +1,6 @@
 """`tapegrad.nn.functional`: what modules compute, as functions."""
 from tapegrad.autograd.ops.conv import *  # noqa: F403
+from tapegrad.autograd.ops.cross_entropy import *  # noqa: F403
 from tapegrad.autograd.ops.embedding import *  # noqa: F403
 from tapegrad.autograd.ops.linear import *  # noqa: F403
 from tapegrad.autograd.ops.loss import *  # noqa: F403

@@ -44,12 +44,33 @@ def relu(input: Any, inplace: bool = False) -> Any:
 
 
 def relu6(input: Any, inplace: bool = False) -> Any:
-    """``min(max(input, 0), 6)``; `inplace` writes to `input`."""
+    """``min(max(input, 0), 6)``.
+
+    Args:
+        input: any tensor.
+        inplace: write to `input`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.relu6(tapegrad.tensor([-1.0, 8.0]))
+        tensor([0., 6.])
+    """
     return _with_inplace(ops.relu6, inplace, input)
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    """`input` where it is positive, `negative_slope` times it where not; `inplace` writes to `input`."""
+    """`input` where it is positive, `negative_slope` times it where not.
+
+    Args:
+        input: any tensor.
+        negative_slope: the slope on the left.
+        inplace: write to `input`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.leaky_relu(tapegrad.tensor([-1.0, 2.0]))
+        tensor([-0.0100,  2.0000])
+    """
     return _with_inplace(ops.leaky_relu, inplace, input, negative_slope)
 
 
@@ -59,10 +80,21 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False)
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
-    """`input` cut off at `min_val` and `max_val`; `inplace` writes to `input`.
+    """`input` cut off at two bounds.
+
+    Args:
+        input: any tensor.
+        min_val: the lower bound.
+        max_val: the upper bound.
+        inplace: write to `input`.
 
     Raises:
         ValueError: `min_val` is larger than `max_val`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.hardtanh(tapegrad.tensor([-3.0, 0.5]))
+        tensor([-1.0000,  0.5000])
     """
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
@@ -70,17 +102,52 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
 
 
 def hardsigmoid(input: Any, inplace: bool = False) -> Any:
-    """``min(max(input / 6 + 1 / 2, 0), 1)``; `inplace` writes to `input`."""
+    """``min(max(input / 6 + 1 / 2, 0), 1)``.
+
+    Args:
+        input: any tensor.
+        inplace: write to `input`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.hardsigmoid(tapegrad.tensor([-4.0, 0.0]))
+        tensor([0.0000, 0.5000])
+    """
     return _with_inplace(ops.hardsigmoid, inplace, input)
 
 
 def hardswish(input: Any, inplace: bool = False) -> Any:
-    """``input * hardsigmoid(input)``; `inplace` writes to `input`."""
+    """``input * hardsigmoid(input)``.
+
+    Args:
+        input: any tensor.
+        inplace: write to `input`.
+
+    Source: Howard et al., "Searching for MobileNetV3" (2019).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.hardswish(tapegrad.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.6667])
+    """
     return _with_inplace(ops.hardswish, inplace, input)
 
 
 def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
-    """`input` where it is positive, ``alpha * (exp(input) - 1)`` where not; `inplace` writes to `input`."""
+    """`input` where it is positive, ``alpha * (exp(input) - 1)`` where not.
+
+    Args:
+        input: any tensor.
+        alpha: the limit on the left.
+        inplace: write to `input`.
+
+    Source: Clevert, Unterthiner and Hochreiter, "Fast and Accurate Deep Network Learning by Exponential Linear Units" (2015).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.elu(tapegrad.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.0000])
+    """
     return _with_inplace(ops.elu, inplace, input, alpha)
 
 
@@ -98,12 +165,34 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
 
 
 def silu(input: Any, inplace: bool = False) -> Any:
-    """``input * sigmoid(input)``; `inplace` writes to `input`."""
+    """``input * sigmoid(input)``.
+
+    Args:
+        input: any tensor.
+        inplace: write to `input`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.silu(tapegrad.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.7311])
+    """
     return _with_inplace(ops.silu, inplace, input)
 
 
 def mish(input: Any, inplace: bool = False) -> Any:
-    """``input * tanh(softplus(input))``; `inplace` writes to `input`."""
+    """``input * tanh(softplus(input))``.
+
+    Args:
+        input: any tensor.
+        inplace: write to `input`.
+
+    Source: Misra, "Mish" (2019).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.mish(tapegrad.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.8651])
+    """
     return _with_inplace(ops.mish, inplace, input)
 
 
@@ -132,37 +221,37 @@ def _sloped(input: Any, slopes: Any) -> Any:
 
 def relu_(input: Tensor) -> Tensor:
     """`relu`, written to `input`."""
-    return relu(input, inplace=True)  # type: ignore[no-any-return]
+    return relu(input, inplace=True)
 
 
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """`leaky_relu`, written to `input`."""
-    return leaky_relu(input, negative_slope, inplace=True)  # type: ignore[no-any-return]
+    return leaky_relu(input, negative_slope, inplace=True)
 
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """`threshold`, written to `input`."""
-    return _with_inplace(ops.threshold, True, input, threshold, value)  # type: ignore[no-any-return]
+    return _with_inplace(ops.threshold, True, input, threshold, value)
 
 
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """`hardtanh`, written to `input`."""
-    return hardtanh(input, min_val, max_val, inplace=True)  # type: ignore[no-any-return]
+    return hardtanh(input, min_val, max_val, inplace=True)
 
 
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`elu`, written to `input`."""
-    return elu(input, alpha, inplace=True)  # type: ignore[no-any-return]
+    return elu(input, alpha, inplace=True)
 
 
 def selu_(input: Tensor) -> Tensor:
     """`selu`, written to `input`."""
-    return selu(input, inplace=True)  # type: ignore[no-any-return]
+    return selu(input, inplace=True)
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`celu`, written to `input`."""
-    return celu(input, alpha, inplace=True)  # type: ignore[no-any-return]
+    return celu(input, alpha, inplace=True)
 
 
 # ---- softmax
@@ -192,7 +281,18 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
 
 def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """`softmax` of ``-input``."""
+    """`softmax` of ``-input``.
+
+    Args:
+        input: any tensor.
+        dim: the dimension.
+        dtype: to cast to first.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.softmin(tapegrad.zeros(2), dim=0)
+        tensor([0.5000, 0.5000])
+    """
     return softmaxes.softmax(-input, _dim("softmin", input, dim, _stacklevel), dtype=dtype)
 
 

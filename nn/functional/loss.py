@@ -171,8 +171,8 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
 
     Example:
         >>> import tapegrad
-        >>> tapegrad.nn.functional.cosine_embedding_loss(tapegrad.ones(1, 2), tapegrad.ones(1, 2), tapegrad.tensor([-1]))
-        tensor(1.0000)
+        >>> tapegrad.nn.functional.cosine_embedding_loss(tapegrad.ones(1, 2), -tapegrad.ones(1, 2), tapegrad.tensor([-1]))
+        tensor(0.)
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if target.ndim not in (0, 1):

@@ -57,8 +57,13 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
     first = found[0]._array
     home = backend(first).device_of(first)
     # On a device the norms are gathered where the first tensor is; nothing goes to the host.
-    norms = [backend(t._array).to_device(_norm(t._array, norm_type).reshape(1), home) for t in found]
-    total = _norm(xp(first).concatenate(norms), norm_type) if len(norms) > 1 else norms[0].reshape(())
+    norms = [backend(t._array).to_device(_norm(t._array, norm_type), home) for t in found]
+    total = norms[0]
+    if len(norms) > 1:
+        together = xp(first).empty(len(norms), norms[0].dtype)
+        for i, norm in enumerate(norms):
+            together[i] = norm
+        total = _norm(together, norm_type)
     if error_if_nonfinite and not math.isfinite(float(total)):
         raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. To disable this error "
                            "and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`")

@@ -29,7 +29,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     from tapegrad.autograd.ops.join import cat
     found = list(parameters)
     _check_device(found)
-    return cat([p.reshape(-1) for p in found])  # type: ignore[no-any-return]
+    return cat([p.reshape(-1) for p in found])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:

@@ -121,8 +121,8 @@ class Program:
             raise Give  # PyTorch reads what it has just written
         write = self.rng.choice([
             f"add_({other})", f"mul_({other})", f"sub_({other})", f"add_(v{same}, alpha=0.5)", f"mul_(v{same})", f"copy_(v{same})", f"mul_(v{i})",
-            f"add_(v{i})", f"fill_({self.number()})", "div_(2.0)", "tanh_()", "sigmoid_()", "sin_()", "neg_()", "zero_()", "pow_(2)", "relu_()", "clamp_(-0.5, 0.5)",
-            f"masked_fill_(v{i}.detach() > 0.2, 0.7)"])
+            f"add_(v{i})", f"fill_({self.number()})", "div_(2.0)", "tanh_()", "sigmoid_()", "sin_()", "neg_()", "zero_()", "pow_(2)", "relu_()",
+            "clamp_(-0.5, 0.5)", f"masked_fill_(v{i}.detach() > 0.2, 0.7)"])
         return f"v{i}.{write}"
 
     def assigned(self, i: int) -> str:
