@@ -79,10 +79,9 @@ def tensor_repr(t: Tensor) -> str:
         node = t.grad_fn
         if node is not None:
             name = node.name()
-    device = t.device
-    return printing.tensor_repr(
-        t._array, to_host=backend(t._array).to_host, dtype=t.dtype, default_dtype=dtypes.get_default_dtype(), device_suffix=None if device.type == "cpu" else str(device),
-        requires_grad=t._rg, grad_fn_name=name)
+    suffix = None if t.is_cpu else str(t.device)
+    return printing.tensor_repr(t._array, to_host=backend(t._array).to_host, dtype=t.dtype, default_dtype=dtypes.get_default_dtype(), device_suffix=suffix,
+                                requires_grad=t._rg, grad_fn_name=name)
 
 
 # ---- Python's number protocol
@@ -160,7 +159,7 @@ def _cuda_array_interface(self: Tensor) -> dict[str, Any]:
     if requires_grad(self):
         raise RuntimeError("Can't get __cuda_array_interface__ on Variable that requires grad. If gradients aren't required, use var.detach() to get "
                            "Variable that doesn't require grad.")
-    return self._array.__cuda_array_interface__  # type: ignore[no-any-return]
+    return self._array.__cuda_array_interface__
 
 
 def type_name(t: Tensor) -> str:
@@ -203,7 +202,7 @@ def deepcopy(t: Tensor, memo: dict[int, Any]) -> Tensor:
         raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If you were attempting "
                            "to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001")
     if id(t) in memo:
-        return memo[id(t)]  # type: ignore[no-any-return]
+        return memo[id(t)]
     result: Tensor = object.__new__(type(t))
     memo[id(t)] = result
     _fill(result, t._array.copy(), t.requires_grad)

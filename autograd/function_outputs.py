@@ -174,7 +174,7 @@ def _kept(to_save: tuple[Any, ...], results: list[Any], inputs: list[Tensor]) ->
         if t is not None and not isinstance(t, Tensor):
             raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
         numbers = [nr for nr, y in enumerate(results) if y is t] if t is not None and t._node is not None else []
-        if numbers:
+        if t is not None and numbers:
             kept.append(Output(numbers[-1], t._array))
         elif t is None or t._base is None or _among(t, inputs):
             kept.append(t)

@@ -10,7 +10,6 @@ from tapegrad.autograd.cell import INFERENCE_CELL
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
 from tapegrad.autograd.tensor import Tensor
 
-
 _GENERATOR = 0x20  # inspect.CO_GENERATOR; the module itself is slow to import
 
 

@@ -67,7 +67,7 @@ def extra_of(node: Node) -> dict[str, Any]:
     """Where the node keeps hooks and the like; from now on it runs them."""
     if node.bare is None:
         node.extra = {}
-        node.__class__ = _hooked(type(node))  # type: ignore[assignment]
+        node.__class__ = _hooked(type(node))  # type: ignore[arg-type]
     return node.extra
 
 

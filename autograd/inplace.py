@@ -281,12 +281,50 @@ def rebase(t: Tensor, result: Tensor) -> None:
 
 def set_node(t: Tensor, node: Node) -> None:
     """Make `node` the one that made `t`; `retain_grad` follows the newest value."""
+    let_go(t, node)
     if t.retains_grad:
         from tapegrad.autograd.hooks import extra_of
         assert t._node is not None
         extra_of(node)["retained"] = t._node.extra.pop("retained")
     t._node = node
     t._rg = True
+
+
+def let_go(t: Tensor, node: Node) -> None:
+    """Where a node below `node` keeps `t` or a view of it, have it keep what that was: else tensor and nodes would hold each other in a ring.
+
+    Only nodes made since `t` got the node it has can keep it as it is now, so no other is looked at.
+    """
+    since = t._node.seq if t._node is not None else 0
+    seen = {node}
+    stack = [node]
+    while stack:
+        kept = stack.pop()
+        if kept.saved and any(_holds(value, t) for value in kept.saved):
+            kept.saved = tuple([_former(value, t) for value in kept.saved])
+        for edge in kept.edges:
+            if isinstance(edge, Node) and edge.seq > since and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+
+
+def _holds(value: Any, t: Tensor) -> bool:
+    if isinstance(value, Tensor):
+        return value is t or (value._base is not None and value._base.root is t)
+    return isinstance(value, tuple) and any(_holds(item, t) for item in value)
+
+
+def _former(value: Any, t: Tensor) -> Any:
+    """What a node keeps, with `t` and its views as they were; the cell they share tells of the write."""
+    if isinstance(value, tuple):
+        return tuple([_former(item, t) for item in value])
+    if not _holds(value, t):
+        return value
+    former = from_array(value._array)
+    former._rg = value._rg
+    former._node = value._node
+    former._cell = value._cell
+    return former
 
 
 class CopySlices(Node):

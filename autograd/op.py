@@ -62,8 +62,8 @@ class Op:
     __slots__ = ("batch", "core", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "namespace", "node_class", "outs",
                  "params", "record", "rules", "types", "view")
 
-    def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, types: str, outs: tuple[str, ...] | str, keeps: tuple[str, ...], joint: Any,
-                 inplace_fn: Any, view: bool, jvp: Any, batch: Any) -> None:
+    def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, types: str, outs: tuple[str, ...] | str,
+                 keeps: tuple[str, ...], joint: Any, inplace_fn: Any, view: bool, jvp: Any, batch: Any) -> None:
         self.fn = fn
         self.name = name or fn.__name__.lstrip("_")
         self.rules = rules
@@ -127,7 +127,7 @@ class OpFunction(Protocol):
 
 def _stub(*args: Any, **kwargs: Any) -> Any:
     build()  # type: ignore[name-defined]  # noqa: F821
-    return function(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
+    return function(*args, **kwargs)  # noqa: F821
 
 
 def _core_stub(*args: Any, **kwargs: Any) -> Any:
@@ -149,7 +149,8 @@ def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...]
     """
 
     def decorate(fn: Callable[..., Any]) -> OpFunction:
-        told = Op(fn, name, rules, kind, types or ("promote" if kind == "elementwise" else "same"), outs, keeps, joint, inplace_fn, view or kind == "view", jvp, batch)
+        how = types or ("promote" if kind == "elementwise" else "same")
+        told = Op(fn, name, rules, kind, how, outs, keeps, joint, inplace_fn, view or kind == "view", jvp, batch)
         space: dict[str, Any] = {"__name__": fn.__module__, "__builtins__": __builtins__}
         function = FunctionType(_stub.__code__, space, fn.__name__)
         space["build"] = told.build

@@ -21,7 +21,7 @@ def core_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as operators call it: NotImplemented for what is no operand."""
     op = getattr(function, "op", None)
     if op is not None:
-        return op.core  # type: ignore[no-any-return]
+        return op.core
 
     def operator(self: Any, other: Any) -> Any:
         return function(self, other) if _takes(self) and _takes(other) else NotImplemented

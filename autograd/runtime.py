@@ -8,6 +8,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes, promotion
 from tapegrad.autograd.cell import cell_of, tick
+from tapegrad.autograd.inplace import make_view
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.tensor import Tensor, from_array, new, requires_grad
 from tapegrad.backends import ARRAYS, Device, backend, backend_for, is_array
@@ -254,7 +255,6 @@ def deliver(op: Op, node: Any, results: Any, source: Any, source_array: Any, arg
 
 def aliased(function: Any, view: Tensor, source: Tensor, source_array: Any, args: tuple[Any, ...], bits: int, nr: int | None = None) -> None:
     """Note that `view` shares `source`'s memory, if it does."""
-    from tapegrad.autograd.inplace import make_view
     if backend(source_array).shares_memory(view._array, source_array):
         make_view(function, view, source, args, bits, nr)
 
@@ -283,4 +283,5 @@ def to_device(operand: Tensor, device: Device) -> Tensor:
 
 
 #: what the written source refers to by name
-CALLED = {f.__name__: f for f in (mix, refuse, to_float, constant, foreign, same, together, sum_to, store, shapes_differ, kept_result, aliased, deliver, no_derivative)}
+CALLED = {f.__name__: f for f in (
+    mix, refuse, to_float, constant, foreign, same, together, sum_to, store, shapes_differ, kept_result, aliased, deliver, no_derivative)}

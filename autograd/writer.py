@@ -264,7 +264,8 @@ class _Writer:
         if self.many:
             self.add(f"    results = fn({raw})")
         else:
-            value = call(op.fn, "fn", [self.raw.get(p, p) for p in params]) if not any(p.kind is inspect.Parameter.KEYWORD_ONLY for p in self.params) else f"fn({raw})"
+            positional = all(p.kind is not inspect.Parameter.KEYWORD_ONLY for p in self.params)
+            value = call(op.fn, "fn", [self.raw.get(p, p) for p in params]) if positional else f"fn({raw})"
             if self.broadcasts:
                 self.add("    try:", f"        {', '.join(results)} = {value}",
                          "    except ValueError as error:", f"        shapes_differ(error, {', '.join(self.raw[x] for x in self.operands)})")

@@ -1,6 +1,7 @@
 """`Backend`: what a device offers beyond its array namespace. Knows nothing of gradients."""
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ class Backend:
     #: the device type it serves: "cpu", "cuda", "strict"
     type: str
     #: the class of its arrays
-    array_type: type
+    array_type: builtins.type
     #: the array namespace, spelt as NumPy's main namespace is
     xp: Any
 

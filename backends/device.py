@@ -49,18 +49,18 @@ class Device:
         if isinstance(type, Device):
             return type
         if isinstance(type, int):
-            type, index = "cuda", type
+            return cls("cuda", type)
         if not isinstance(type, str):
             raise TypeError(f"device(): argument 'type' must be str, int or device, not {type.__class__.__name__}")
-        kind, colon, number = type.partition(":")
+        kind, colon, digits = type.partition(":")
         if kind not in TYPES:
             raise RuntimeError(f"Expected one of {', '.join(TYPES)} device type at start of device string: {type}")
         if colon:
             if index is not None:
                 raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
-            if not number.isdecimal():
+            if not digits.isdecimal():
                 raise RuntimeError(f"Invalid device string: '{type}'")
-            index = int(number)
+            index = int(digits)
         self = object.__new__(cls)
         object.__setattr__(self, "type", kind)
         object.__setattr__(self, "index", index)

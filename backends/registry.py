@@ -28,7 +28,7 @@ class _ByArrayType(dict[type, Any]):
 _backends: dict[type, Backend] = _ByArrayType()
 _namespaces: dict[type, Any] = _ByArrayType()
 #: the array classes of all loaded backends
-ARRAYS: set[type] = set()
+ARRAYS: set[Any] = set()
 
 
 def register(backend: Backend) -> None:

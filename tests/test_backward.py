@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import weakref
 
 import numpy as np
 import pytest
+
 import tapegrad as tg
 from tapegrad.autograd import grad
 
@@ -43,7 +45,8 @@ def test_a_leaf_may_be_the_root(device):
 
 def test_shape_and_dtype_of_the_given_gradient():
     y = leaf(1, 2, 3) * 2
-    with pytest.raises(RuntimeError, match=r"Mismatch in shape: grad_output\[0\] has a shape of torch.Size\(\[4\]\) and output\[0\] has a shape of torch.Size\(\[3\]\)"):
+    mismatch = "Mismatch in shape: grad_output[0] has a shape of torch.Size([4]) and output[0] has a shape of torch.Size([3])"
+    with pytest.raises(RuntimeError, match=re.escape(mismatch)):
         y.backward(tg.ones(4))
     with pytest.raises(RuntimeError, match="required to have the same dtype"):
         y.backward(tg.ones(3, dtype=tg.complex128))
@@ -112,7 +115,7 @@ def test_grad_errors():
     x, unused = leaf(1), leaf(1)
     with pytest.raises(RuntimeError, match="One of the differentiated Tensors does not require grad"):
         grad(x * 2, tg.ones(1))
-    with pytest.raises(RuntimeError, match="The differentiated Tensor at index 1 appears to not have been used in the graph. Set allow_unused=True"):
+    with pytest.raises(RuntimeError, match=r"The differentiated Tensor at index 1 appears to not have been used in the graph\. Set allow_unused=True"):
         grad(x * 2, [x, unused])
     assert grad(x * 2, [x, unused], allow_unused=True)[1] is None
     assert grad(x * 2, [x, unused], materialize_grads=True)[1].tolist() == [0.0]
@@ -161,7 +164,7 @@ def test_a_second_pass_raises():
     x = leaf(1)
     y = x * x
     y.backward()
-    with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time.*Specify retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"Trying to backward through the graph a second time.*Specify retain_graph=True"):
         y.backward()
     with pytest.raises(RuntimeError, match="after they have already been freed"):
         _ = y.grad_fn._saved_self

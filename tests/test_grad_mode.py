@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+
 import tapegrad as tg
 
 
@@ -228,7 +229,7 @@ def test_python_numbers():
         bool(tg.ones(2))
     with pytest.raises(RuntimeError, match="a Tensor with 2 elements cannot be converted to Scalar"):
         tg.ones(2).item()
-    with pytest.raises(TypeError, match="len.. of a 0-d tensor"):
+    with pytest.raises(TypeError, match=r"len\(\) of a 0-d tensor"):
         len(t)
     with pytest.raises(TypeError, match="iteration over a 0-d tensor"):
         iter(t)

@@ -9,6 +9,7 @@ import io
 import re
 
 import pytest
+
 import tapegrad
 from tapegrad.testing import counting
 
@@ -237,7 +238,7 @@ def test_gradients_accumulate(run):
 
 def test_graph_is_destroyed(run):
     run(BACKWARD_ONCE)
-    with pytest.raises(RuntimeError, match="backward through the graph a second time.*Specify retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"backward through the graph a second time.*Specify retain_graph=True"):
         run("y.backward()")
 
 

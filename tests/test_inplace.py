@@ -329,3 +329,47 @@ def test_a_zero_dimensional_tensor_written_by_index():
 def test_rows_read_by_a_list_are_contiguous():
     x = tapegrad.arange(6).reshape(2, 3)
     assert x[:, [2, 0]].view(-1).tolist() == [2, 0, 5, 3]
+
+
+def _freed_by_refcount(make):
+    """Whether what `make` returns takes its graph with it when dropped, with the garbage collector off."""
+    import gc
+    import weakref
+    gc.collect()
+    gc.disable()
+    try:
+        t = make()
+        node = weakref.ref(t.grad_fn)
+        del t
+        return node() is None
+    finally:
+        gc.enable()
+
+
+def test_a_tensor_overwritten_with_what_was_made_of_it_makes_no_ring():
+    x = tapegrad.ones(3, dtype=tapegrad.float64, requires_grad=True)
+
+    def itself():
+        y = x * 1
+        y.add_(y * y)
+        return y
+
+    def a_view():
+        y = x * 1
+        y[0].add_((y[1] * y[2]).exp())
+        return y
+
+    def a_constant():
+        y = tapegrad.ones(3, dtype=tapegrad.float64)
+        y.add_(y * x)
+        return y
+
+    def in_a_list():
+        y = x * 1
+        y.mul_(tapegrad.cat([y * y, y])[:3])
+        return y
+
+    for make in (itself, a_view, a_constant, in_a_list):
+        assert _freed_by_refcount(make), make.__name__
+    with pytest.raises(RuntimeError, match="is at version 1; expected version 0 instead"):
+        itself().sum().backward()

@@ -5,6 +5,7 @@ import inspect
 
 import numpy as np
 import pytest
+
 import tapegrad as tg
 from tapegrad.autograd import grad
 from tapegrad.autograd.op import each, op
@@ -67,7 +68,7 @@ def test_values_gradients_and_second_order(device):
     a = tg.tensor([1.0, 2.0], device=device, requires_grad=True)
     b = tg.tensor([3.0, 5.0], device=device, requires_grad=True)
     y = product(a, power_of_e(b))
-    (da, db) = grad(y.sum(), [a, b], create_graph=True)
+    (da, _) = grad(y.sum(), [a, b], create_graph=True)
     np.testing.assert_allclose(da.tolist(), np.exp([3, 5]), rtol=1e-6)
     (dab,) = grad(da.sum(), b)
     np.testing.assert_allclose(dab.tolist(), np.exp([3, 5]), rtol=1e-6)
@@ -147,7 +148,7 @@ def test_promotion_and_devices():
     assert product(tg.ones(2, dtype=tg.int64), 2.5).dtype is tg.float32
     assert product(tg.ones(2, dtype=tg.uint8), 3).dtype is tg.uint8
     assert power_of_e(tg.ones(2, dtype=tg.int32)).dtype is tg.float32
-    with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device, but found at least two devices, strict:0 and cpu!.*product"):
+    with pytest.raises(RuntimeError, match=r"Expected all tensors to be on the same device, but found at least two devices, strict:0 and cpu!.*product"):
         product(tg.ones(2), tg.ones(2, device="strict"))
 
 

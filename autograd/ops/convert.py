@@ -212,7 +212,7 @@ def to_place(input: Tensor, dtype: np.dtype | None, device: Device | None, copy:
 def _cast_warned(input: Tensor, dtype: Any) -> Tensor:
     if input._array.dtype.kind == "c" and dtype.kind not in "cb":
         warnings.warn("Casting complex values to real discards the imaginary part", stacklevel=4)
-    return cast(input, dtype)  # type: ignore[no-any-return]
+    return cast(input, dtype)
 
 
 def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, other: Tensor | None = None, non_blocking: bool = False, copy: bool = False,

@@ -273,7 +273,7 @@ def _no_out(out: Any, made: Tensor) -> Tensor:
     if out is None:
         return made
     from tapegrad.autograd.inplace import store_out
-    return store_out("factory", out, made)  # type: ignore[no-any-return]
+    return store_out("factory", out, made)
 
 
 @composite()

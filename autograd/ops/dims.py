@@ -19,7 +19,7 @@ def wrap(dim: Any, ndim: int) -> int:
     n = ndim or 1
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
-    return dim + n if dim < 0 else dim  # type: ignore[no-any-return]
+    return dim + n if dim < 0 else dim
 
 
 def wrap_all(dims: Iterable[Any], ndim: int) -> tuple[int, ...]:

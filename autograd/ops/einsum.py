@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from tapegrad.autograd.op import composite
@@ -9,7 +10,7 @@ from tapegrad.autograd.ops.broadcasting import _expand_core
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.elementwise import mul
 from tapegrad.autograd.ops.linalg import _mm, check_alike
-from tapegrad.autograd.ops.shape import _reshape_core
+from tapegrad.autograd.ops.shape import _reshape_core, unsafe_view
 from tapegrad.autograd.ops.strided import diagonal
 from tapegrad.autograd.ops.transposes import _permute_core
 
@@ -43,7 +44,7 @@ def einsum(*args: Any) -> Any:
             operands = tuple(operands[0])
     else:
         equation, operands = _from_lists(args)
-    terms, result = _parse(equation, operands)
+    terms, result = _parse(equation, tuple([raw(x).ndim for x in operands]))
     return _contract([_simple(x, labels, i) for i, (x, labels) in enumerate(zip(operands, terms))], result)
 
 
@@ -87,18 +88,18 @@ def _labels(term: str, what: str) -> list[Label]:
     return found
 
 
-def _parse(equation: str, operands: Any) -> tuple[list[list[Label]], list[Label]]:
+@lru_cache(256)
+def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[list[list[Label]], list[Label]]:
     """The labels of each operand's dimensions, and of the result's."""
-    if not operands:
+    if not ndims:
         raise RuntimeError("einsum(): must provide at least one operand")
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = [_labels(term, f"operand {i}") for i, term in enumerate(left.split(","))]
-    if len(terms) != len(operands):
-        few = "fewer" if len(terms) > len(operands) else "more"
+    if len(terms) != len(ndims):
+        few = "fewer" if len(terms) > len(ndims) else "more"
         raise RuntimeError(f"einsum(): {few} operands were provided than specified in the equation")
     widest = 0
-    for i, (labels, x) in enumerate(zip(terms, operands)):
-        ndim = raw(x).ndim
+    for i, (labels, ndim) in enumerate(zip(terms, ndims)):
         named = len(labels) - (Ellipsis in labels)
         if named > ndim or (named < ndim and Ellipsis not in labels):
             more = " and no ellipsis was given" if Ellipsis not in labels else " but fewer dimensions"
@@ -156,6 +157,7 @@ def _simple(x: Any, labels: list[Label], which: int) -> _Term:
 
 def _contract(terms: list[_Term], result: list[Label]) -> Any:
     """The result of all terms."""
+    given = terms[0].tensor
     sizes: dict[Label, int] = {}
     for i, term in enumerate(terms):
         for label, n in term.sizes().items():
@@ -170,6 +172,8 @@ def _contract(terms: list[_Term], result: list[Label]) -> Any:
         keep = {*result, *[label for term in rest for label in term.labels]}
         terms = [_pair(_summed(terms[i], {*keep, *terms[j].labels}), _summed(terms[j], {*keep, *terms[i].labels}), keep), *rest]
     last = _summed(terms[0], set(result))
+    if last.labels == result and len(sizes) and last.tensor is not given:
+        return last.tensor
     return _permute_core(last.tensor, tuple([last.labels.index(label) for label in result]))
 
 
@@ -213,14 +217,18 @@ def _pair(a: _Term, b: _Term, keep: set[Label]) -> _Term:
     n, k = (math.prod([ours[label] for label in group]) for group in (left, summed))
     m = math.prod([theirs[label] for label in right])
     stack = math.prod([ours[label] for label in batch])
-    first = _permute_core(a.tensor, tuple([a.labels.index(label) for label in (*batch, *left, *summed)]))
-    second = _permute_core(b.tensor, tuple([b.labels.index(label) for label in (*batch, *summed, *right)]))
-    if batch:
-        product = _mm(_reshape_core(first, (stack, n, k)), _reshape_core(second, (stack, k, m)))
-    else:
-        product = _mm(_reshape_core(first, (n, k)), _reshape_core(second, (k, m)))
+    lead = (stack,) if batch else ()
+    product = _mm(_arranged(a, [*batch, *left, *summed], (*lead, n, k)), _arranged(b, [*batch, *summed, *right], (*lead, k, m)))
     shape = tuple([ours[label] for label in (*batch, *left)] + [theirs[label] for label in right])
-    return _Term(_reshape_core(product, shape), [*batch, *left, *right])
+    return _Term(product if raw(product).shape == shape else unsafe_view(product, shape), [*batch, *left, *right])
+
+
+def _arranged(term: _Term, labels: list[Label], shape: tuple[int, ...]) -> Any:
+    """The tensor with its dimensions in the order of `labels`, made those of `shape`."""
+    tensor = term.tensor
+    if term.labels != labels:
+        tensor = _permute_core(tensor, tuple([term.labels.index(label) for label in labels]))
+    return tensor if raw(tensor).shape == shape else _reshape_core(tensor, shape)
 
 
 def _widened(a: _Term, b: _Term) -> _Term:
@@ -233,8 +241,7 @@ def _widened(a: _Term, b: _Term) -> _Term:
 def _spread(term: _Term, labels: list[Label]) -> Any:
     """The tensor with a dimension for each of `labels`, of size 1 where it has none."""
     sizes = term.sizes()
-    order = tuple([term.labels.index(label) for label in labels if label in sizes])
-    return _reshape_core(_permute_core(term.tensor, order), tuple([sizes.get(label, 1) for label in labels]))
+    return _arranged(term, [label for label in labels if label in sizes], tuple([sizes.get(label, 1) for label in labels]))
 
 
 __all__ = ["einsum"]

@@ -61,7 +61,7 @@ def strides_of(array: Any) -> tuple[int, ...]:
 
 def dim(self: Tensor) -> int:
     """The number of dimensions."""
-    return self._array.ndim  # type: ignore[no-any-return]
+    return self._array.ndim
 
 
 def numel_method(self: Tensor) -> int:
@@ -83,7 +83,7 @@ def numel(input: Tensor) -> int:
         >>> tapegrad.numel(tapegrad.ones(2, 3))
         6
     """
-    return _tensor(input, "numel")._array.size  # type: ignore[no-any-return]
+    return _tensor(input, "numel")._array.size
 
 
 def _tensor(input: Any, name: str) -> Tensor:
@@ -94,7 +94,7 @@ def _tensor(input: Any, name: str) -> Tensor:
 
 def element_size(self: Tensor) -> int:
     """Bytes of one element."""
-    return self._array.itemsize  # type: ignore[no-any-return]
+    return self._array.itemsize
 
 
 def data_ptr(self: Tensor) -> int:
@@ -128,7 +128,7 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
         (True, False)
     """
     if memory_format is None:
-        return self._array.flags.c_contiguous  # type: ignore[no-any-return]
+        return self._array.flags.c_contiguous
     return is_ordered(self._array, memory_format) or not self._array.size
 
 
@@ -140,7 +140,7 @@ def get_device(self: Tensor) -> int:
 
 def is_same_size(self: Tensor, other: Tensor) -> bool:
     """Whether the shapes agree."""
-    return self._array.shape == other._array.shape  # type: ignore[no-any-return]
+    return self._array.shape == other._array.shape
 
 
 def is_tensor(obj: Any) -> bool:

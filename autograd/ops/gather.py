@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.backends import backend, xp
 
 # On the host, where looking costs little, indices are looked at; on a device that would mean to wait, and they wrap as CuPy's do.
+
+
+#: the dtypes that an index may have
+INDICES = frozenset((np.dtype(np.int64), np.dtype(np.int32)))
+_UNSIGNED = {np.dtype(np.int64): np.dtype(np.uint64), np.dtype(np.int32): np.dtype(np.uint32)}
 
 
 def _kind(array: Any) -> str:
@@ -28,9 +34,15 @@ def _at_least_1d(array: Any) -> Any:
     return array if array.ndim else array.reshape((1,))
 
 
+def outside(index: np.ndarray, n: int) -> bool:
+    """Whether some index is negative, or not below `n`: read as unsigned, negative ones are large."""
+    flat = index.reshape((-1,))
+    return bool(np.maximum.reduce(flat.view(_UNSIGNED[flat.dtype])) >= n)
+
+
 def _check_range(index: Any, n: int, dim: int, error: type[Exception] = RuntimeError, text: str = "", lowest: int = 0) -> None:
     """Raise unless all indices on the host lie between `lowest` and `n`."""
-    if index.__class__ is np.ndarray and index.size and not (lowest <= index.min() and index.max() < n):
+    if index.__class__ is np.ndarray and index.size and (outside(index, n) if lowest == 0 else not (lowest <= index.min() and index.max() < n)):
         wrong = next(i for i in index.reshape(-1).tolist() if not lowest <= i < n)
         raise error(f"{text}index {wrong} is out of bounds for dimension {dim} with size {n}")
 
@@ -46,7 +58,7 @@ def _check_same(name: str, a: Any, b: Any) -> None:
 def _check_index(name: str, input: Any, dim: Any, index: Any, src: Any = None) -> int:
     """The dimension counted from the front, once the shapes are known to fit."""
     dim = wrap(dim, input.ndim)
-    if index.dtype not in (np.int64, np.int32):
+    if index.dtype not in INDICES:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if not index.size:
         return dim
@@ -55,7 +67,10 @@ def _check_index(name: str, input: Any, dim: Any, index: Any, src: Any = None) -
                            "Index tensor must have the same number of dimensions as self tensor")
     if src is not None and (src.ndim or 1) != (index.ndim or 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
-    too_large = next((k for k, (n, m) in enumerate(zip(index.shape, input.shape)) if k != dim and n > m), None)
+    too_large = None
+    for k, (n, m) in enumerate(zip(index.shape, input.shape)):
+        if n > m and k != dim:
+            too_large = k
     if name == "gather":
         if too_large is not None:
             raise RuntimeError(f"Size does not match at dimension {too_large} expected index {list(index.shape)} to be no larger than self {list(input.shape)} "
@@ -71,12 +86,32 @@ def _positions(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
     """For each element of `index` the position, in memory in order, of the element of an array of `shape` that it names along `dim`."""
     if not shape:
         return index.reshape((-1,)) * 0
-    steps = [math.prod(shape[k + 1:]) for k in range(len(shape))]
-    result = index.astype(np.int64) * steps[dim]
-    for k, (n, step) in enumerate(zip(index.shape, steps)):
-        if k != dim and n > 1:
-            result += (xp(index).arange(n) * step).reshape((n,) + (1,) * (len(shape) - 1 - k))
+    step = math.prod(shape[dim + 1:])
+    result = index if step == 1 and index.dtype.itemsize == 8 else index.astype(np.int64) * step
+    if len(shape) > 1:
+        result = result + _starts(index, dim, shape)
     return result.reshape((-1,))
+
+
+def _starts(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
+    """What the other dimensions add to the positions."""
+    rest = (*index.shape[:dim], 1, *index.shape[dim + 1:])
+    if index.__class__ is np.ndarray and math.prod(rest) <= 4096:
+        return _known_starts(rest, dim, shape)
+    return _made_starts(xp(index), rest, dim, shape)
+
+
+@lru_cache(256)
+def _known_starts(rest: tuple[int, ...], dim: int, shape: tuple[int, ...]) -> Any:
+    return _made_starts(np, rest, dim, shape)
+
+
+def _made_starts(here: Any, rest: tuple[int, ...], dim: int, shape: tuple[int, ...]) -> Any:
+    result: Any = 0
+    for k, n in enumerate(rest):
+        if k != dim:
+            result = result + (here.arange(n) * math.prod(shape[k + 1:])).reshape((n,) + (1,) * (len(shape) - 1 - k))
+    return result
 
 
 @op(input=lambda grad, input_shape, dim, index: _scatter_zeros(grad, dim, index, input_shape), index=None, types="free", kind="linear", method=True)

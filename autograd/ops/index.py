@@ -20,6 +20,7 @@ from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import ARRAYS, backend, xp
 
 FULL = slice(None)
+_INDICES = frozenset(map(np.dtype, (np.bool_, np.int64, np.int32)))
 
 
 class Index(NamedTuple):
@@ -50,7 +51,8 @@ def parse(index: Any, array: Any, own: bool = False) -> Index:
     """
     if index.__class__ is not tuple:
         index = _as_tuple(index)
-    used, arrays, items = 0, False, []
+    used, arrays = 0, False
+    items: list[Any] = []
     for i in index:
         if i.__class__ is int:
             used += 1
@@ -114,7 +116,7 @@ def _index_of(i: Any, array: Any, own: bool) -> Any:
 
 
 def _index_array(i: Any) -> Any:
-    if i.dtype.kind == "b" or i.dtype in (np.int64, np.int32):
+    if i.dtype in _INDICES:
         return i
     if i.dtype == np.uint8:
         warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5)
@@ -264,6 +266,24 @@ def getitem(self: Any, index: Any) -> Any:
             return _select_core(self, index)
         if index.__class__ is slice and index.step is None:
             return _slice_core(self, index)
+        if index.__class__ is tuple:
+            view, dots = _alias_core, False
+            for i in index:
+                if i.__class__ is int:
+                    view = _select_core
+                elif i.__class__ is slice:
+                    if i.step is not None:
+                        break
+                    if i.start is not None or i.stop is not None:
+                        view = _slice_core
+                elif i is None:
+                    view = _unsqueeze_core
+                elif i is not Ellipsis or dots:
+                    break
+                else:
+                    dots = True
+            else:
+                return view(self, index)
         array = self._array if isinstance(self, Tensor) else self
         parts = parse(index, array, self is not array and self.requires_grad)
         if not parts.arrays:
@@ -489,6 +509,6 @@ def _recorded(op: Any, array: Any, before: Any, index: Any, value: Any) -> Tenso
     return result
 
 
-Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
-Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+Tensor.__getitem__ = getitem  # type: ignore[method-assign]
+Tensor.__setitem__ = setitem  # type: ignore[method-assign]
 __all__: list[str] = []

@@ -9,7 +9,7 @@ from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import _expand_core
 from tapegrad.autograd.ops.dims import c_name, raw, wrap
-from tapegrad.autograd.ops.gather import _at_least_1d, _check_range, _copy, _kind
+from tapegrad.autograd.ops.gather import INDICES, _at_least_1d, _check_range, _copy, _kind, outside
 from tapegrad.autograd.ops.index import FULL
 from tapegrad.autograd.ops.scatter_reduce import scatter_reduce
 from tapegrad.autograd.ops.shape import _reshape_core
@@ -19,7 +19,7 @@ from tapegrad.backends import backend, xp
 def _check_vector(name: str, index: Any) -> None:
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector")
-    if index.dtype not in (np.int64, np.int32):
+    if index.dtype not in INDICES:
         raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
 
 
@@ -51,7 +51,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     if not input.ndim and index.size != 1:
         raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)")
     n = input.shape[dim] if input.ndim else 1
-    if index.__class__ is np.ndarray and index.size and not (index.min() >= 0 and index.max() < n):
+    if index.__class__ is np.ndarray and index.size and outside(index, n):
         raise IndexError("index out of range in self")
     if not input.ndim:
         return _copy(input)
@@ -176,7 +176,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
         tensor([5., 0., 5.])
     """
     dim = wrap(dim, input.ndim)
-    if index.dtype not in (np.int64, np.int32):
+    if index.dtype not in INDICES:
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
     if getattr(value, "ndim", 0):
         raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")

@@ -34,7 +34,7 @@ def _cat(tensors: Any, dim: int = 0) -> Any:
         return xp(kept[0]).concatenate(kept, axis=dim)
 
 
-_cat_core = _cat.op.core  # type: ignore[attr-defined]
+_cat_core = _cat.op.core
 
 
 @composite()
@@ -100,7 +100,8 @@ def _cat_dim(kept: list[Any], dim: int, tensors: Any) -> int:
 
 def _cat_back(grad: Any, shapes: list[tuple[int, ...]], dim: int) -> list[Any]:
     dim = dim % grad.ndim
-    parts, start = [], 0
+    parts: list[Any] = []
+    start = 0
     for shape in shapes:
         if shape == (0,) and grad.ndim > 1:
             parts.append(None)
@@ -166,9 +167,9 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     if not len(tensors):
         raise RuntimeError("stack expects a non-empty TensorList")
     shape = tensors[0].shape
-    for i, x in enumerate(tensors):
-        if x.shape != shape:
-            raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(x.shape)} at entry {i}")
+    if len({x.shape for x in tensors}) > 1:
+        i = next(i for i, x in enumerate(tensors) if x.shape != shape)
+        raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(tensors[i].shape)} at entry {i}")
     dim = wrap(dim, len(shape) + 1)
     shape = (*shape[:dim], 1, *shape[dim:])
     return xp(tensors[0]).concatenate([x.reshape(shape) for x in tensors], axis=dim)

@@ -210,8 +210,8 @@ def _reflected(self: Any, other: Any) -> Any:
     return _matmul(other, self) if is_array(other) else NotImplemented
 
 
-Tensor.__matmul__ = _operator  # type: ignore[attr-defined]
-Tensor.__rmatmul__ = _reflected  # type: ignore[attr-defined]
+Tensor.__matmul__ = _operator
+Tensor.__rmatmul__ = _reflected
 
 
 # ---- by rank

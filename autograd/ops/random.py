@@ -481,7 +481,7 @@ def dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Te
     if p == 1:
         return input * 0
     mask = dropout_mask(input._array.shape if shape is None else shape, p, input.device)
-    return scale_kept(input, mask, 1.0 / (1.0 - p))  # type: ignore[no-any-return]
+    return scale_kept(input, mask, 1.0 / (1.0 - p))
 
 
 for _method in (uniform_, normal_, log_normal_, exponential_, cauchy_, geometric_, bernoulli_, random_):

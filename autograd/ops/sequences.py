@@ -62,9 +62,9 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
         start, end, step = given.get("start", start), given.get("end", end), given.get("step", step)
     if end is None or len(args) > 3:
         raise TypeError(f"arange() received an invalid combination of arguments - got ({', '.join([type(a).__name__ for a in args])})")
-    start = 0 if start is None else _real(start, "arange", "start", 1)
-    end = _real(end, "arange", "end", 2)
-    step = 1 if step is None else _real(step, "arange", "step", 3)
+    start = 0 if start is None else start if start.__class__ is int else _real(start, "arange", "start", 1)
+    end = end if end.__class__ is int else _real(end, "arange", "end", 2)
+    step = 1 if step is None else step if step.__class__ is int else _real(step, "arange", "step", 3)
     whole = start.__class__ is int and end.__class__ is int and step.__class__ is int
     wanted = (np.dtype(np.int64) if whole else dtypes.default_float()) if dtype is None else dtypes.numpy_dtype(dtype)
     if wanted.kind not in "iufV":

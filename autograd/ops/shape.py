@@ -45,13 +45,22 @@ def reshape(input: Any, *shape: Any) -> Any:
         tensor([[0, 1],
                 [2, 3]])
     """
-    size = shape_arguments(shape)
-    if size and min(size) < -1:
-        raise _bad_shape(input, size)  # NumPy takes any negative number for -1
+    return _reshaped(input, shape)
+
+
+def _reshaped(input: Any, shape: Any) -> Any:
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = tuple(shape[0])
+    for n in shape:
+        if n.__class__ is not int:
+            shape = shape_arguments(shape)
+            break
+        if n < -1:
+            raise _bad_shape(input, shape)  # NumPy takes any negative number for -1
     try:
-        return _reshape_core(input, size)
+        return _reshape_core(input, shape)
     except ValueError:
-        raise _bad_shape(input, size) from None
+        raise _bad_shape(input, shape) from None
 
 
 def _bad_shape(input: Any, size: tuple[int, ...]) -> Exception:
@@ -104,13 +113,16 @@ def view(input: Any, *shape: Any, dtype: Any = None, size: Any = None) -> Any:
         >>> x
         tensor([0., 5., 0., 0.])
     """
-    if dtype is None and len(shape) == 1 and isinstance(shape[0], (dtypes.dtype, np.dtype)):
+    if shape and isinstance(shape[0], (dtypes.dtype, np.dtype)):
         dtype = shape[0]
     if dtype is not None:
         return _view_dtype(input, dtypes.numpy_dtype(dtype))
-    if not shape and size is None:
-        raise TypeError("view() received an invalid combination of arguments - got (), but expected one of:\n * (torch.dtype dtype)\n * (tuple of ints size)")
-    result = reshape(input, *shape) if size is None else reshape(input, size)
+    if not shape:
+        if size is None:
+            raise TypeError("view() received an invalid combination of arguments - got (), but expected one of:\n * (torch.dtype dtype)\n"
+                            " * (tuple of ints size)")
+        shape = (size,)
+    result = _reshaped(input, shape)
     array = raw(input)
     if not array.flags.c_contiguous and array.size and not backend(array).shares_memory(raw(result), array):
         raise RuntimeError("view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). "

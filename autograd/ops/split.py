@@ -130,8 +130,8 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     """
     dim, n = _split_dim(tensor, dim)
     if isinstance(split_size_or_sections, (tuple, list)):
-        return _split_with_sizes(tensor, _given_sizes(split_size_or_sections, n, dim), dim)  # type: ignore[no-any-return]
-    return _split(tensor, _equal_sizes(n, integer(split_size_or_sections)), dim)  # type: ignore[no-any-return]
+        return _split_with_sizes(tensor, _given_sizes(split_size_or_sections, n, dim), dim)
+    return _split(tensor, _equal_sizes(n, integer(split_size_or_sections)), dim)
 
 
 @composite(method=True)
@@ -152,7 +152,7 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, .
         (tensor([0]), tensor([1, 2]))
     """
     dim, n = _split_dim(input, dim)
-    return _split_with_sizes(input, _given_sizes(split_sizes, n, dim), dim)  # type: ignore[no-any-return]
+    return _split_with_sizes(input, _given_sizes(split_sizes, n, dim), dim)
 
 
 @composite(method=True)
@@ -170,7 +170,7 @@ def unsafe_split(tensor: Any, split_size: int, dim: int = 0) -> tuple[Any, ...]:
         (tensor([0, 1]), tensor([2]))
     """
     dim, n = _split_dim(tensor, dim)
-    return _unsafe_split(tensor, _equal_sizes(n, split_size), dim)  # type: ignore[no-any-return]
+    return _unsafe_split(tensor, _equal_sizes(n, split_size), dim)
 
 
 def _chunk_sizes(n: int, chunks: int) -> tuple[int, ...]:
@@ -197,7 +197,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
         (tensor([0, 1, 2]), tensor([3, 4]))
     """
     dim, n = _split_dim(input, dim, "chunk")
-    return _split(input, _chunk_sizes(n, chunks), dim)  # type: ignore[no-any-return]
+    return _split(input, _chunk_sizes(n, chunks), dim)
 
 
 @composite(method=True)
@@ -215,7 +215,7 @@ def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
         (tensor([0, 1]), tensor([2]))
     """
     dim, n = _split_dim(input, dim, "chunk")
-    return _unsafe_split(input, _chunk_sizes(n, chunks), dim)  # type: ignore[no-any-return]
+    return _unsafe_split(input, _chunk_sizes(n, chunks), dim)
 
 
 @composite(method=True)

@@ -232,7 +232,7 @@ def _t_property(self: Tensor) -> Tensor:
                           "dimensions of a tensor.", stacklevel=2)
         else:
             warnings.warn("Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.", stacklevel=2)
-    return _permute_core(self, tuple(range(ndim))[::-1])  # type: ignore[no-any-return]
+    return _permute_core(self, tuple(range(ndim))[::-1])
 
 
 Tensor.T = property(_t_property)  # type: ignore[attr-defined]

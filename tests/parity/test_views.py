@@ -23,7 +23,8 @@ LAYOUTS = {
 VIEWS = [
     "v[0]", "v[-1]", "v[1:]", "v[..., ::2]", "v[None]", "v[:, 1]", "v.view(-1)", "v.view(2, -1)", "v.t()", "v.transpose(0, -1)", "v.permute(*range(v.dim()))",
     "v.permute(*reversed(range(v.dim())))", "v.movedim(0, -1)", "v.unsqueeze(1)", "v.squeeze()", "v.squeeze(0)", "v.flatten(0, 1)", "v.unflatten(0, (1, -1))",
-    "v.narrow(0, 0, 1)", "v.select(-1, 0)", "v.diagonal()", "v.diagonal(-1, -1, 0)", "v.unfold(0, 2, 2)", "v.unfold(-1, 1, 2)", "v.expand(2, *v.shape)", "v.unbind(0)[0]", "v.split(1, -1)[0]", "v.chunk(2)[0]", "v.tensor_split(2)[1]",
+    "v.narrow(0, 0, 1)", "v.select(-1, 0)", "v.diagonal()", "v.diagonal(-1, -1, 0)", "v.unfold(0, 2, 2)", "v.unfold(-1, 1, 2)", "v.expand(2, *v.shape)",
+    "v.unbind(0)[0]", "v.split(1, -1)[0]", "v.chunk(2)[0]", "v.tensor_split(2)[1]",
     "v.hsplit(2)[0]", "v.view_as(v)", "v.mT", "v.swapaxes(0, 1)", "v[:]", "v[()]", "v.real", "v.reshape(-1)", "v.contiguous()", "v.T",
 ]
 
