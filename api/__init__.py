@@ -11,6 +11,7 @@ from tapegrad.autograd.dtypes import (
 )
 from tapegrad.autograd.generator import Generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from tapegrad.autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from tapegrad.autograd.memory_format import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from tapegrad.autograd.ops import index as _index, metadata as _metadata, new_methods as _new_methods
 from tapegrad.autograd.ops.activation import *
 from tapegrad.autograd.ops.bounds import *

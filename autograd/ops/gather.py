@@ -18,7 +18,7 @@ from tapegrad.backends import backend, xp
 
 #: the dtypes that an index may have
 INDICES = frozenset((np.dtype(np.int64), np.dtype(np.int32)))
-_UNSIGNED = {np.dtype(np.int64): np.dtype(np.uint64), np.dtype(np.int32): np.dtype(np.uint32)}
+_UNSIGNED: dict[np.dtype, np.dtype] = {np.dtype(np.int64): np.dtype(np.uint64), np.dtype(np.int32): np.dtype(np.uint32)}
 
 
 def _kind(array: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from tapegrad.autograd import dtypes, inplace
 from tapegrad.autograd.generator import Generator, default_generator
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.broadcasting import broadcast_shapes
 from tapegrad.autograd.ops.creation import finish, place, size_of
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import Device, xp
@@ -47,12 +48,13 @@ def _make(draw: str, size: tuple[int, ...], dtype: Any, device: Any, generator: 
 
 
 @composite()
-def rand(*size: Any, generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+def rand(*sizes: Any, size: Any = None, generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
     """Uniform random numbers from [0, 1).
 
     Args:
-        *size: the shape, as integers or one sequence.
+        *sizes: the shape, as integers or one sequence.
+        size: the shape, by name.
         generator: whose stream to take; the device's default one if not given.
         dtype: of the result; the default dtype if not given.
         device: where the tensor lives.
@@ -63,16 +65,17 @@ def rand(*size: Any, generator: Generator | None = None, out: Any = None, dtype:
         >>> tapegrad.rand(2, 3).shape
         torch.Size([2, 3])
     """
-    return _make("uniform", size_of(size), dtype, device, generator, requires_grad, out)
+    return _make("uniform", size_of(sizes, size, "rand"), dtype, device, generator, requires_grad, out)
 
 
 @composite()
-def randn(*size: Any, generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+def randn(*sizes: Any, size: Any = None, generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
           requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
     """Standard normal random numbers; complex ones have variance 1.
 
     Args:
-        *size: the shape, as integers or one sequence.
+        *sizes: the shape, as integers or one sequence.
+        size: the shape, by name.
         generator: whose stream to take; the device's default one if not given.
         dtype: of the result; the default dtype if not given.
         device: where the tensor lives.
@@ -83,7 +86,7 @@ def randn(*size: Any, generator: Generator | None = None, out: Any = None, dtype
         >>> tapegrad.randn(2, 3).shape
         torch.Size([2, 3])
     """
-    return _make("normal", size_of(size), dtype, device, generator, requires_grad, out)
+    return _make("normal", size_of(sizes, size, "randn"), dtype, device, generator, requires_grad, out)
 
 
 def _like(input: Tensor, dtype: Any, device: Any) -> tuple[Any, Any]:
@@ -224,7 +227,7 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
         given = [t.detach() for t in (mean, std) if isinstance(t, Tensor)]
-        shape = np.broadcast_shapes(*[t._array.shape for t in given])
+        shape = broadcast_shapes(*[t._array.shape for t in given])
         z = _make("normal", shape, given[0].dtype, given[0].device, generator, False, None)
         mean = mean.detach() if isinstance(mean, Tensor) else mean
         made = z * (std.detach() if isinstance(std, Tensor) else std) + mean

@@ -13,7 +13,9 @@ from tapegrad.autograd.tensor import Tensor, from_array
 
 
 def check_has_inplace(case: Case) -> None:
-    """The row says whether there is an in-place form."""
+    """The row says whether there is an in-place form; that of a view op, which changes shape and strides, and of a random one have tests of their own."""
+    if case.row.view or not case.row.values:
+        return
     has = hasattr(Tensor, f"{case.row.name}_")
     assert has == case.row.inplace, f"Tensor.{case.row.name}_ is {'there' if has else 'missing'}, and the row says inplace={case.row.inplace}"
 

@@ -202,7 +202,7 @@ def np_diagonal_scatter(x: np.ndarray, src: np.ndarray, offset: int = 0, dim1: i
 
 ROWS: list[Row] = [
     row("gather", gathers, np_gather),
-    row("scatter", larger, np_scatter, inplace=True, twice=False),
+    row("scatter", larger, np_scatter, inplace=True),
     row("scatter_add", scatters(False), np_scatter_add, inplace=True),
     Row("scatter_reduce", reductions, np_scatter_reduce, inplace=True),
     row("index_select", lambda rng, dtype: [
@@ -210,11 +210,11 @@ ROWS: list[Row] = [
         sample(draw(rng, dtype, 2, 3), 0, np.zeros(0, np.int64)), sample(draw(rng, dtype, 2, 3), 1, np.array([2, 0], np.int32))],
         lambda x, dim, index: x.take(index, dim) if x.ndim else x),
     row("index_add", lambda rng, dtype: [*items()(rng, dtype), *items(alpha=2)(rng, dtype)], np_index_add, inplace=True),
-    row("index_copy", items(distinct=True), np_index_copy, inplace=True, twice=False),
+    row("index_copy", items(distinct=True), np_index_copy, inplace=True),
     row("index_fill", fills, np_index_copy, inplace=True),
     Row("index_reduce", index_reductions, np_index_reduce, inplace=True),
     row("masked_select", masked, lambda x, mask: np.broadcast_arrays(x, mask)[0][np.broadcast_arrays(x, mask)[1]].reshape(-1), synchronises=True),
-    row("masked_scatter", masked_sources, np_masked_scatter, inplace=True, twice=False),
+    row("masked_scatter", masked_sources, np_masked_scatter, inplace=True),
     row("take", takes, np.take),
     row("put", puts, np_put, inplace=True),
     row("take_along_dim", take_alongs, np_take_along),

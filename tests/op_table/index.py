@@ -57,7 +57,7 @@ def np_index_put(x: np.ndarray, indices: tuple[Any, ...], values: np.ndarray, ac
 ROWS: list[Row] = [
     row("select", of(((2, 3), 0, 1), ((2, 3), -1, -2), ((3,), 0, 0)), lambda x, dim, i: x.take(i, dim), view=True),
     row("narrow", of(((4, 3), 0, 1, 2), ((2, 5), -1, -3, 3), ((3,), 0, 1, 0)), lambda x, dim, start, n: x.take(range(start, start + n), dim), view=True),
-    Row("select_scatter", select_scatters, np_select_scatter, twice=False),
+    Row("select_scatter", select_scatters, np_select_scatter),
     Row("slice_scatter", slice_scatters, np_slice_scatter),
-    row("index_put", puts, np_index_put, inplace=True, twice=False),
+    row("index_put", puts, np_index_put, inplace=True),
 ]
