@@ -368,7 +368,11 @@ class _Writer:
                  f"{indent}n.edges = ({''.join(self._edge(x) + ', ' for x in self.operands)})")
         if self.broadcasts:
             self._shapes(indent)
-        self.add(f"{indent}n.saved = ({''.join(self._kept(s) + ', ' for s in self.saved)})")
+        if self.saved == ["shapes"]:
+            self.names["alike"] = (None,)  # one tuple for all nodes whose operands were of one shape
+            self.add(f"{indent}n.saved = alike if shapes is None else (shapes,)")
+        else:
+            self.add(f"{indent}n.saved = ({''.join(self._kept(s) + ', ' for s in self.saved)})")
 
     def _edge(self, x: str) -> str:
         if x not in self.differentiable:

@@ -18,5 +18,5 @@ def _strict() -> Backend:
 
 
 register(NumpyBackend())
-register_loader("cuda", _cupy)
+register_loader("cuda", _cupy, array="cupy.ndarray")
 register_loader("strict", _strict)

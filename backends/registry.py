@@ -12,12 +12,19 @@ from tapegrad.backends.device import Device
 
 _by_type: dict[str, Backend] = {}
 _loaders: dict[str, Callable[[], Backend]] = {}
+#: full name of an array class -> the device type whose backend serves it, for classes that may come from elsewhere before the device is first asked for
+_foreign: dict[str, str] = {}
 
 
 class _ByArrayType(dict[type, Any]):
-    """Array class -> what was registered for it; NumPy's scalar classes are found at first use."""
+    """Array class -> what was registered for it; NumPy's scalar classes, and classes whose backend is not loaded yet, are found at first use."""
 
     def __missing__(self, cls: type) -> Any:
+        for base in cls.__mro__:
+            type = _foreign.get(f"{base.__module__}.{base.__qualname__}")
+            if type is not None and type not in _by_type:
+                backend_for(Device(type))
+                return self[cls]
         for known in list(self):
             if issubclass(cls, known) or (known is np.ndarray and issubclass(cls, np.generic)):
                 value = self[cls] = self[known]
@@ -43,9 +50,11 @@ def _serve_arrays(backend: Backend) -> None:
     ARRAYS.add(backend.array_type)
 
 
-def register_loader(type: str, load: Callable[[], Backend]) -> None:
-    """Name the function that makes the backend of a device type, at the type's first use."""
+def register_loader(type: str, load: Callable[[], Backend], array: str | None = None) -> None:
+    """Name the function that makes the backend of a device type, at the first use of the type or of an array of the class of full name `array`."""
     _loaders[type] = load
+    if array is not None:
+        _foreign[array] = type
 
 
 def xp(array: Array) -> Any:
