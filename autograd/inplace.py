@@ -192,7 +192,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
         else:
             try:
                 raw(t._array, *[a._array if isinstance(a, Tensor) else a for a in args], **kwargs)
-            except ValueError:
+            except (ValueError, OverflowError):
                 # The op itself tells what is wrong: shapes that do not broadcast, or a result larger than the target.
                 overwrite(function.__name__, t, function(from_array(t._array), *args, **kwargs)._array)
         written(t)

@@ -208,6 +208,7 @@ class _Writer:
 
     def _signature(self, more: Iterable[str] = ()) -> str:
         """The function's own parameters, and keyword-only ones of the public form."""
+        extra = list(more)
         parts = []
         star = False
         for p in self.params:
@@ -215,12 +216,17 @@ class _Writer:
                 parts.append("*")
                 star = True
             if p.default is inspect.Parameter.empty:
-                parts.append(p.name)
+                parts.append("dim=missing" if p.name == "dim" and "axis=None" in extra and self._dim_is_last else p.name)
             else:
                 self.names[f"default_{p.name}"] = p.default
                 parts.append(f"{p.name}=default_{p.name}")
-        extra = list(more)
         return ", ".join(parts + (["*"] if extra and not star else []) + extra)
+
+    @property
+    def _dim_is_last(self) -> bool:
+        """Whether `dim` is the last argument that must be given, so that ``axis=`` can be given in its place."""
+        required = [p.name for p in self.params if p.default is inspect.Parameter.empty and p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        return bool(required) and required[-1] == "dim"
 
     def _public(self) -> None:
         """The function users call: `core`, with NumPy's spellings of `dim` and `keepdim`, and ``out=``."""
@@ -230,6 +236,9 @@ class _Writer:
         self.add(f"def wrapper({self._signature(more)}):")
         if "dim" in names:
             self.add("    if axis is not None: dim = axis")
+            if self._dim_is_last:
+                self.names["missing"] = object()
+                self.add(f"    if dim is missing: raise TypeError('{self.op.name}() missing 1 required positional arguments: \"dim\"')")
         if "keepdim" in names:
             self.add("    if keepdims is not None: keepdim = keepdims")
         if "out=None" in more:

@@ -192,3 +192,11 @@ def test_a_constant_number_is_never_changed():
     y = x * 7.5
     y.mul_(2)
     assert (x * 7.5).tolist() == [7.5] * 3
+
+
+def test_axis_stands_for_dim():
+    x = tg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert tg.cumsum(x, axis=0).tolist() == x.cumsum(0).tolist() == [[1, 2], [4, 6]]
+    assert x.sum(axis=1, keepdims=True).tolist() == [[3], [7]]
+    with pytest.raises(TypeError, match="missing 1 required positional arguments: \"dim\""):
+        tg.cumsum(x)

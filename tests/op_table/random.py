@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 import tapegrad
 from op_table.creation import factory, given
 from op_table.row import Row, sample
