@@ -128,7 +128,8 @@ def _run(pairs: list[tuple[Any, Any]], graph: bool, retain: bool, inputs: set[An
 
 
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], grad_outputs: Any = None, retain_graph: bool | None = None,
-         create_graph: bool = False, allow_unused: bool | None = None, materialize_grads: bool = False) -> tuple[Tensor, ...]:
+         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
+         materialize_grads: bool = False) -> tuple[Tensor, ...]:
     """The gradients of the sum of `outputs` with respect to `inputs`; ``.grad`` is left alone.
 
     Args:
@@ -137,7 +138,9 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         grad_outputs: the gradient of each output, of its shape; None for those of one element.
         retain_graph: keep what the graph has saved; by default as `create_graph`.
         create_graph: record the pass, so that the gradients can be differentiated.
+        only_inputs: taken for torch's sake; False is the same.
         allow_unused: give None for an input that the outputs do not depend on, instead of raising.
+        is_grads_batched: not offered.
         materialize_grads: give zeros instead of None there.
 
     Returns:
@@ -146,6 +149,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
     Raises:
         RuntimeError: an input does not require grad or was not used, or the graph has been freed.
         ValueError: `materialize_grads` with ``allow_unused=False``.
+        NotImplementedError: `is_grads_batched`.
 
     Example:
         >>> import tapegrad
@@ -154,6 +158,8 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         >>> tapegrad.autograd.grad(dx, x)
         (tensor(12.),)
     """
+    if is_grads_batched:
+        raise NotImplementedError("grad: is_grads_batched is not supported; call grad once for each gradient")
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
     roots, targets = _tuple(outputs), _tuple(inputs)

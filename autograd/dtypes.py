@@ -246,8 +246,8 @@ def numpy_dtype(spec: Any) -> np.dtype:
     """The NumPy dtype that `spec` means.
 
     Args:
-        spec: a dtype of ours or NumPy's, a NumPy scalar type, ``float``, ``int``, ``bool`` or ``complex`` (as Python numbers: ``float`` is the default
-            dtype, ``int`` is int64), or a name such as ``"float32"``.
+        spec: a dtype of ours or NumPy's, a NumPy scalar type, ``float``, ``int``, ``bool`` or ``complex`` (float64, int64, bool and
+            complex128, as in NumPy), or a name such as ``"float32"``.
 
     Raises:
         TypeError: if it means none, or one that tensors cannot have.
@@ -262,13 +262,13 @@ def numpy_dtype(spec: Any) -> np.dtype:
         return of(spec).numpy
     if isinstance(spec, type):
         if spec is builtins.float:
-            return _default.numpy
+            return float64.numpy
         if spec is builtins.int:
             return int64.numpy
         if spec is builtins.bool:
             return bool_.numpy
         if spec is builtins.complex:
-            return default_complex()
+            return complex128.numpy
         if issubclass(spec, np.generic):
             if spec.__name__ in _NAMED:
                 return _NAMED[spec.__name__].numpy

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tapegrad.autograd.cell import Cell, DetachedCell
-from tapegrad.backends import backend
+from tapegrad.backends import ARRAYS, backend
 
 
 class Special:
@@ -137,15 +137,13 @@ def plain_name(node: Node) -> str:
 def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | None) -> NoReturn:
     """Raise torch's error for a kept value that has been written since; `producer` made it (None: a leaf)."""
     from tapegrad.autograd import dtypes
-    array = getattr(kept, "_array", kept)
+    array = kept if kept.__class__ in ARRAYS else kept._array
     kind = f"{dtypes.of(array.dtype).scalar_type}Tensor"
     place = "torch." if backend(array).type == "cpu" else "torch.cuda."
     made = f", which is output {nr} of {plain_name(producer)}," if producer is not None else ""
     raise RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace operation: [{place}{kind} {list(array.shape)}]{made} "
-        f"is at version {cell.version}; expected version {cell.version_at(node.seq)} instead. "
-        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, "
-        "check_nan=False).")
+        f"is at version {cell.version}; expected version {cell.version_at(node.seq)} instead.")
 
 
 def check_kept(node: Node, kept: Any) -> None:

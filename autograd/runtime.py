@@ -59,7 +59,7 @@ def mix(op: Op, *operands: Any) -> list[Any] | None:
     """
     found = []
     for i, operand in enumerate(operands):
-        if operand is None or isinstance(operand, Tensor):
+        if isinstance(operand, Tensor) or (operand is None and len(operands) != 2):
             continue
         if len(operands) == 2 and not isinstance(operand, NUMBERS) and not is_array(operand):
             return None

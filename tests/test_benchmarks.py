@@ -295,7 +295,8 @@ def test_workloads_compute_what_torch_computes(name, cpu):
 def test_pytest_benchmark_suite_collects_every_workload():
     pytest.importorskip("pytest_benchmark")
     command = [sys.executable, "-m", "pytest", "benchmarks", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}  # under xdist the suite would refuse to measure
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in WORKLOADS:
         assert f"test_workload[{name}-tapegrad-cpu]" in done.stdout

@@ -110,10 +110,8 @@ def test_of_byte_swapped():
     assert dtypes.float32 != np.dtype("f4").newbyteorder()
 
 
-def test_numpy_dtype_of_python_types(restore_default):
-    assert [numpy_dtype(t) for t in (bool, int, float, complex)] == [np.dtype(t) for t in ("?", "i8", "f4", "c8")]
-    dtypes.set_default_dtype(dtypes.float64)
-    assert numpy_dtype(float) == "f8" and numpy_dtype(complex) == "c16"
+def test_numpy_dtype_of_python_types():
+    assert [numpy_dtype(t) for t in (bool, int, float, complex)] == [np.dtype(t) for t in ("?", "i8", "f8", "c16")]
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "float", "f4", "", object(), str, list, np.floating, np.number, np.zeros(2), ("float32",)])

@@ -200,3 +200,20 @@ def test_axis_stands_for_dim():
     assert x.sum(axis=1, keepdims=True).tolist() == [[3], [7]]
     with pytest.raises(TypeError, match="missing 1 required positional arguments: \"dim\""):
         tg.cumsum(x)
+
+
+def test_comparison_with_none_is_pythons():
+    x = tg.ones(2)
+    assert (x == None) is False  # noqa: E711
+    assert (x != None) is True  # noqa: E711
+    assert x not in [None]
+    with pytest.raises(TypeError):
+        _ = x + None
+    with pytest.raises(TypeError, match="must be Tensor, not NoneType"):
+        tg.add(x, None)
+
+
+def test_complex_numbers_have_no_order():
+    z = tg.tensor([1 + 1j])
+    with pytest.raises(NotImplementedError, match="\"lt_cpu\" not implemented for 'ComplexFloat'"):
+        _ = z < z

@@ -88,7 +88,8 @@ def test_strict_device_takes_the_same_dtypes(row: Row) -> None:
     if not (row.strict and row.values):
         assert row.why or not row.values
         return
-    for sample in row.samples(np.random.default_rng(0), np.dtype("float64")):
+    samples = row.samples(np.random.default_rng(0), np.dtype("float64"))
+    for sample in [s for s in samples if Case(row, s, "cpu").arrays]:
         for name in ("bool", "uint8", "int32", "int64", "float16", "bfloat16", "float32", "complex64"):
             outcomes = []
             for device in ("cpu", "strict"):

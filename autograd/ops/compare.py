@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.dtypes import of
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import alias
 from tapegrad.backends import xp
@@ -42,6 +43,13 @@ def ne(input: Any, other: Any) -> Any:
     return input != other
 
 
+def _real(name: str, input: Any) -> Any:
+    """`input`, unless it is complex, of which NumPy would compare the real parts first."""
+    if getattr(input, "dtype", None) is not None and input.dtype.kind == "c":
+        raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{of(input.dtype).scalar_type}'")
+    return input
+
+
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
 def lt(input: Any, other: Any) -> Any:
     """Elementwise ``input < other``.
@@ -55,7 +63,7 @@ def lt(input: Any, other: Any) -> Any:
         >>> tapegrad.lt(tapegrad.tensor([1, 2]), 2)
         tensor([ True, False])
     """
-    return input < other
+    return _real("lt", input) < other
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -71,7 +79,7 @@ def le(input: Any, other: Any) -> Any:
         >>> tapegrad.le(tapegrad.tensor([1, 2, 3]), 2)
         tensor([ True,  True, False])
     """
-    return input <= other
+    return _real("le", input) <= other
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -87,7 +95,7 @@ def gt(input: Any, other: Any) -> Any:
         >>> tapegrad.gt(tapegrad.tensor([1, 2, 3]), 2)
         tensor([False, False,  True])
     """
-    return input > other
+    return _real("gt", input) > other
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -103,7 +111,7 @@ def ge(input: Any, other: Any) -> Any:
         >>> tapegrad.ge(tapegrad.tensor([1, 2, 3]), 2)
         tensor([False,  True,  True])
     """
-    return input >= other
+    return _real("ge", input) >= other
 
 
 def _inexact(array: Any) -> bool:

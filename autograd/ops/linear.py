@@ -17,6 +17,8 @@ from tapegrad.autograd.ops.linalg import matmul
 from tapegrad.autograd.ops.precision import FLOAT32
 from tapegrad.autograd.ops.reduce import expand_reduced
 from tapegrad.autograd.runtime import sum_to
+from tapegrad.autograd.tensor import Tensor
+from tapegrad.backends import is_array
 
 
 def rows(array: Any) -> Any:
@@ -100,6 +102,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         >>> tapegrad.nn.functional.linear(tapegrad.tensor([[1.0, 2.0]]), tapegrad.tensor([[3.0, 4.0]]), tapegrad.tensor([0.5]))
         tensor([[11.5000]])
     """
+    if not (isinstance(input, Tensor) or is_array(input)):
+        raise TypeError(f"linear(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     array = raw(weight)
     if getattr(array, "ndim", 2) == 2:
         return _linear(input, weight, bias)
