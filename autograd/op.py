@@ -16,6 +16,7 @@ registry and makes no closure. ``print(tapegrad.mul.op.source())`` shows what wa
 """
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, Protocol, TypeVar, cast
@@ -25,7 +26,7 @@ import numpy as np
 from tapegrad.autograd import dtypes, runtime
 from tapegrad.autograd.cell import tick
 from tapegrad.autograd.gate import gate, state, unusual
-from tapegrad.autograd.node import Node, Slot, check_kept, freed, overwritten
+from tapegrad.autograd.node import Node, check_kept, freed, overwritten
 from tapegrad.autograd.tensor import Tensor, new, requires_grad
 from tapegrad.autograd.writer import Each, write_op
 from tapegrad.backends import ARRAYS
@@ -34,7 +35,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: every public op and composite function, by name; each is a row of the test table
 OPS: dict[str, Callable[..., Any]] = {}
-
+_building = threading.RLock()
 
 each = Each
 
@@ -59,8 +60,8 @@ class Op:
         jvp, batch: for forward mode and vmap, where the kind does not give them.
     """
 
-    __slots__ = ("batch", "core", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "namespace", "node_class", "outs",
-                 "params", "record", "rules", "types", "view")
+    __slots__ = ("batch", "core", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "outs", "record", "rules",
+                 "types", "view")
 
     def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, types: str, outs: tuple[str, ...] | str,
                  keeps: tuple[str, ...], joint: Any, inplace_fn: Any, view: bool, jvp: Any, batch: Any) -> None:
@@ -77,7 +78,6 @@ class Op:
         self.jvp = jvp
         self.batch = batch
         self.record: Any = None
-        self.node_class: Any = None
         self.function: Any = None
         self.core: Any = None
 
@@ -87,26 +87,27 @@ class Op:
 
     def build(self) -> None:
         """Write the wrapper and the Node class, and put the wrapper's code into the stub that stands for it."""
-        if self.record is not None:
-            return
+        with _building:  # of two threads that meet at an op's first call one waits
+            if self.record is None:
+                self._build()
+
+    def _build(self) -> None:
         import linecache  # slow to import, and most programs that are timed at import call no op
         written = write_op(self)
         space = self.function.__globals__
         space.update(
-            Tensor=Tensor, Node=Node, Slot=Slot, new=new, gate=gate, state=state, unusual=unusual, tick=tick, freed=freed, overwritten=overwritten,
+            Tensor=Tensor, Node=Node, new=new, gate=gate, state=state, unusual=unusual, tick=tick, freed=freed, overwritten=overwritten,
             check_kept=check_kept, requires_grad=requires_grad, ARRAYS=ARRAYS, ndarray=np.ndarray, asarray=np.asarray, INEXACT=dtypes.INEXACT,
-            **runtime.CALLED,
-            op=self, fn=self.fn, function=self.function, **written.names)
+            **runtime.CALLED, op=self, fn=self.fn, function=self.function, **written.names)
         filename = f"<tapegrad op {self.name}>"
         linecache.cache[filename] = (len(written.source), None, written.source.splitlines(True), filename)
         exec(compile(written.source, filename, "exec"), space)
-        wrapper, core = space.pop("wrapper"), space.pop("core")
-        self.node_class = space["NodeClass"]
-        for stub, made in ((self.function, wrapper), (self.core, core)):
+        wrapper, core = space["wrapper"], space["core"]
+        space["core"] = self.core
+        for stub, made in ((self.core, core), (self.function, wrapper)):
             stub.__defaults__ = made.__defaults__
             stub.__kwdefaults__ = made.__kwdefaults__
             stub.__code__ = made.__code__
-        space["core"] = self.core
         self.record = space.get("record", True)
 
     def reads(self, name: str) -> bool:

@@ -217,3 +217,24 @@ def test_complex_numbers_have_no_order():
     z = tg.tensor([1 + 1j])
     with pytest.raises(NotImplementedError, match="\"lt_cpu\" not implemented for 'ComplexFloat'"):
         _ = z < z
+
+
+def test_threads_may_meet_at_an_ops_first_call():
+    import threading
+    for _ in range(20):
+        @op(input=lambda grad: grad * 3, public=False)
+        def fresh(input, dim=0):
+            return input * 3
+
+        x, results, gate = tg.ones(2, requires_grad=True), [], threading.Barrier(4)
+
+        def work(fresh=fresh, x=x, results=results, gate=gate):
+            gate.wait()
+            results.append(fresh(x).sum().item())
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert results == [6.0] * 4
