@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tapegrad.autograd.cell import Cell, DetachedCell
-from tapegrad.backends import ARRAYS, backend
+from tapegrad.backends import backend
 
 
 class Special:
@@ -137,7 +137,8 @@ def plain_name(node: Node) -> str:
 def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | None) -> NoReturn:
     """Raise torch's error for a kept value that has been written since; `producer` made it (None: a leaf)."""
     from tapegrad.autograd import dtypes
-    array = kept if kept.__class__ in ARRAYS else kept._array
+    from tapegrad.autograd.tensor import Tensor
+    array = kept._array if isinstance(kept, Tensor) else kept
     kind = f"{dtypes.of(array.dtype).scalar_type}Tensor"
     place = "torch." if backend(array).type == "cpu" else "torch.cuda."
     made = f", which is output {nr} of {plain_name(producer)}," if producer is not None else ""
