@@ -144,7 +144,9 @@ def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | Non
     made = f", which is output {nr} of {plain_name(producer)}," if producer is not None else ""
     raise RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace operation: [{place}{kind} {list(array.shape)}]{made} "
-        f"is at version {cell.version}; expected version {cell.version_at(node.seq)} instead.")
+        f"is at version {cell.version}; expected version {cell.version_at(node.seq)} instead. "
+        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, "
+        "check_nan=False).")
 
 
 def check_kept(node: Node, kept: Any) -> None:

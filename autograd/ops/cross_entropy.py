@@ -165,7 +165,7 @@ def _check_classes(input: Any, target: Any, weight: Any, reduction: str) -> None
     if x.ndim > 1 and (x.shape[0], *x.shape[2:]) != t.shape:
         if x.ndim == 2:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-        raise RuntimeError(f"size mismatch (got input: {list(x.shape)} , target: {list(t.shape)})")
+        raise RuntimeError(f"size mismatch (got input: {list(x.shape)} , target: {list(t.shape)}")
     if x.ndim == 1 and t.size != 1:
         raise RuntimeError(f"size mismatch (got input: {list(x.shape)}, target: {list(t.shape)})")
     if t.dtype != np.int64 and t.dtype != np.uint8:
