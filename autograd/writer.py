@@ -166,16 +166,13 @@ class _Writer:
         elif len(self.operands) == 1:
             self.add(f"        return ({self._apply(self.rules[0])},)")
         else:
-            self.add(f"        {', '.join('to_' + x for x in self.operands)} = self.edges",
-                     f"        {' = '.join('d_' + x for x in self.operands)} = None")
-            for rule in self.rules:
-                x = rule.serves[0]
-                self.add(f"        if to_{x} is not None:",
-                         f"            d_{x} = {self._apply(rule)}")
-                if self.broadcasts:
-                    i = self.operands.index(x)
-                    self.add(f"            if shapes is not None: d_{x} = sum_to(d_{x}, shapes[{i}])")
-            self.add(f"        return {', '.join('d_' + x for x in self.operands)}")
+            gradients = {rule.serves[0]: f"{self._apply(rule)} if to_{rule.serves[0]} is not None else None" for rule in self.rules}
+            self.add(f"        {', '.join('to_' + x for x in self.operands)} = self.edges")
+            if self.broadcasts:
+                self.add("        if shapes is not None:",
+                         *(f"            d_{x} = {gradients.get(x)}" for x in self.operands),
+                         "            return " + ", ".join(f"d_{x} if d_{x} is None else sum_to(d_{x}, shapes[{i}])" for i, x in enumerate(self.operands)))
+            self.add(f"        return {', '.join(str(gradients.get(x)) for x in self.operands)}")
 
     def _apply(self, rule: _Rule) -> str:
         return call(self.names[rule.variable], rule.variable, ["grad", *rule.asks])
@@ -280,7 +277,7 @@ class _Writer:
                          "    except ValueError as error:", f"        shapes_differ(error, {', '.join(self.raw[x] for x in self.operands)})")
             else:
                 self.add(f"    {', '.join(results)} = {value}")
-            self.add("    if y.__class__ not in ARRAYS: y = asarray(y)",
+            self.add("    if y.__class__ is not ndarray and y.__class__ not in ARRAYS: y = asarray(y)",
                      "    t = new(Tensor)",
                      "    t._array = y",
                      "    t._base = t._cell = None")
@@ -458,7 +455,7 @@ class _Writer:
                  f"        {x} = {how}(op, *{x})",
                  f"        {x}_ = [x._array if isinstance(x, Tensor) else x for x in {x}]",
                  f"    y = fn({raw})",
-                 "    if y.__class__ not in ARRAYS: y = asarray(y)",
+                 "    if y.__class__ is not ndarray and y.__class__ not in ARRAYS: y = asarray(y)",
                  "    t = new(Tensor)",
                  "    t._array = y",
                  "    t._base = t._cell = None",
