@@ -75,9 +75,13 @@ class DetachedCell(Cell):
 
 
 class InferenceCell(Cell):
-    """The cell of tensors made in inference mode, which track no version."""
+    """The cell of tensors made in inference mode, which track no version: a node that keeps one finds it written."""
 
     __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = 1 << 62
 
     def write(self) -> None:
         from tapegrad.autograd.gate import INFERENCE, state

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tapegrad.autograd.cell import Cell, DetachedCell
+from tapegrad.autograd.cell import INFERENCE_CELL, Cell, DetachedCell
 from tapegrad.backends import backend
 
 
@@ -152,6 +152,11 @@ def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | Non
 def check_kept(node: Node, kept: Any) -> None:
     """Raise if the kept tensor `kept` has been written since `node` was recorded (called once its cell says so)."""
     cell = kept._cell
+    if cell is INFERENCE_CELL:
+        # PyTorch says so when it would keep the tensor; here the test costs nothing.
+        raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation tracked by "
+                           "autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
+                           "instead of `torch.inference_mode()`.")
     if isinstance(cell, DetachedCell) and cell.memory.written <= node.seq:
         raise RuntimeError("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use "
                            "out-of-place `.detach()` instead")

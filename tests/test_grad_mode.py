@@ -261,3 +261,14 @@ def test_no_grad_keeps_no_intermediates():
         plain = peak(forward)
     assert plain <= 3 * activation * 1.05
     assert plain <= 0.4 * recording
+
+
+def test_inference_tensors_are_no_part_of_a_recording():
+    w = tg.ones(2, requires_grad=True)
+    with tg.inference_mode():
+        y = tg.ones(2) * 2
+    with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
+        (w * y).sum().backward()
+    (w + y).sum().backward()
+    (w * y.clone()).sum().backward()
+    assert w.grad.tolist() == [3, 3]
