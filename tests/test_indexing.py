@@ -1,13 +1,12 @@
 """Reading and writing by index: gradients, devices, what is kept, and the functions by index tensors where the op table does not reach."""
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
 import tapegrad
 from tapegrad import Tensor
+from tapegrad.autograd import tape
 from tapegrad.backends.registry import standing_in
 from tapegrad.backends.strict_backend import StrictBackend, refusing
 
@@ -166,19 +165,17 @@ def test_dtypes_of_written_values():
         x[0] = "a"
 
 
-def test_rows_in_a_loop_cost_what_the_rows_cost():
-    """A loop over the rows of a large leaf: each row's gradient is added into one buffer, so twice as many rows take about twice as long, not four times."""
-    def seconds(n: int) -> float:
-        x = tapegrad.zeros(n, 2000, requires_grad=True)
-        start = time.perf_counter()
-        total = x[0]
-        for i in range(1, n):
-            total = total + x[i]
-        total.sum().backward()
-        return time.perf_counter() - start
-
-    few, many = (min(seconds(n) for _ in range(3)) for n in (50, 400))
-    assert many < 40 * few
+def test_rows_in_a_loop_are_added_into_one_buffer(monkeypatch):
+    """A loop over the rows of a leaf makes one array of zeros for its gradient, not one for each row."""
+    made, dense = [], tape.dense
+    monkeypatch.setattr(tape, "dense", lambda *args: made.append(1) or dense(*args))
+    x = tapegrad.zeros(50, 20, requires_grad=True)
+    total = x[0]
+    for i in range(1, 50):
+        total = total + x[i]
+    total.sum().backward()
+    assert len(made) == 1
+    assert (x.grad == 1).all()
 
 
 # ---- functions
@@ -242,6 +239,3 @@ def test_products_of_stacks_with_odd_strides_use_blas(rng):
     a, b = (tapegrad.tensor(rng.normal(size=(8, 64, 64)), requires_grad=True) for _ in range(2))
     (a @ b).sum().backward()
     assert np.allclose(a.grad.numpy(), np.broadcast_to(host(b).sum(2)[:, None, :], (8, 64, 64)))
-    start = time.perf_counter()
-    (a[:, ::2] @ b.mT[..., ::2]).sum().backward()
-    assert time.perf_counter() - start < 1.0
