@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tapegrad.autograd import tape
-from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.gate import GRAD_OFF, TRANSFORM, gate, set_bits, state
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import xp
 
@@ -92,7 +92,7 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
                       "leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use this function, make sure to reset "
                       "the .grad fields of your parameters to None after use to break the cycle and avoid the leak.", stacklevel=3)
     retain = create_graph if retain_graph is None else retain_graph
-    pairs = _seeds_of(roots, grads, create_graph)
+    pairs = _seeds_of(roots, grads, _on_tensors(create_graph))
     if inputs is None:
         _run(pairs, create_graph, retain)
         return
@@ -117,10 +117,16 @@ def _target(t: Tensor) -> Any:
     return t._node or t
 
 
-def _run(pairs: list[tuple[Any, Any]], graph: bool, retain: bool, inputs: set[Any] | None = None, capture: Any = None) -> None:
+def _on_tensors(graph: bool) -> bool:
+    """Whether the rules of a pass must see Tensors: because it is recorded, or because a transform must see what they do."""
+    return graph or bool(gate.on and state.bits & TRANSFORM)
+
+
+def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[Any] | None = None, capture: Any = None) -> None:
     """One pass, in the grad mode that rules, hooks and Functions are to see."""
+    graph = _on_tensors(record)
     bits = state.bits
-    before = set_bits(bits & ~GRAD_OFF if graph else bits)
+    before = set_bits(bits & ~GRAD_OFF if record else bits | GRAD_OFF if graph else bits)
     try:
         tape.run(pairs, graph, retain, tape.accumulate_grad, inputs, capture)
     finally:
@@ -168,7 +174,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
     if not targets:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
-    pairs = _seeds_of(roots, grads, create_graph)
+    pairs = _seeds_of(roots, grads, _on_tensors(create_graph))
     keys = [_target(t) for t in targets]
     retain = create_graph if retain_graph is None else retain_graph
     found: dict[Any, Any] = {}
@@ -183,7 +189,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
 
     _run(pairs, create_graph, retain, set(keys), capture)
     taken: set[int] = set()
-    return tuple(_result(i, t, found.get(key), create_graph, bool(allow_unused), materialize_grads, taken) for i, (t, key) in enumerate(zip(targets, keys)))
+    return tuple(_result(i, t, found.get(key), _on_tensors(create_graph), bool(allow_unused), materialize_grads, taken) for i, (t, key) in enumerate(zip(targets, keys)))
 
 
 def _result(i: int, t: Tensor, d: Any, graph: bool, allow_unused: bool, materialize: bool, taken: set[int]) -> Any:

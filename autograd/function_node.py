@@ -153,7 +153,7 @@ class BackwardCFunction(Node):
 
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         grads = [self._given(d, facts, graph) for d, facts in zip(grad if self.several else (grad,), self.outputs)]
-        before = set_bits(state.bits & ~GRAD_OFF if graph else state.bits | GRAD_OFF)
+        before = set_bits(state.bits if graph else state.bits | GRAD_OFF)
         try:
             results = self.apply(*grads)
         finally:

@@ -2,7 +2,8 @@
 
 While all threads are in the default state (grad mode on, no hooks on saved tensors, no inference mode ...) `gate.on` is False and that is
 all an op looks at. Otherwise the op reads its thread's `state.bits`: `GRAD_OFF` alone is handled in the op's own wrapper; anything else goes
-to `unusual`, which peels one level and calls the op again.
+to `unusual`, which peels one level and calls the op again. The order of the bits is the order of peeling: transforms are outermost, so that
+what looks at ops sees those that are really computed.
 """
 from __future__ import annotations
 
@@ -12,6 +13,12 @@ from typing import Any
 
 GRAD_OFF = 1
 INFERENCE = 2
+#: tensors that ops keep go through hooks
+SAVED_HOOKS = 4
+#: something looks on at each op and each node (`state.watchers`)
+WATCHED = 8
+#: forward mode or vmap (`state.levels`)
+TRANSFORM = 16
 
 
 class Gate:
@@ -25,9 +32,17 @@ class Gate:
 
 
 class State(threading.local):
-    """What is unusual in this thread."""
+    """What is unusual in this thread.
+
+    Attributes:
+        bits: which of the states above it is in.
+        watchers: what looks on, the innermost last; see `tapegrad.autograd.watch`.
+        levels: the transforms that it is inside of, the innermost last; see `tapegrad.autograd.levels`.
+    """
 
     bits = 0
+    watchers: tuple[Any, ...] = ()
+    levels: tuple[Any, ...] = ()
 
 
 gate = Gate()

@@ -126,10 +126,10 @@ def _seen(grad: Any, graph: bool) -> Tensor:
 
 def _through(hooks: list[Any], grad: Any, graph: bool) -> Any:
     from tapegrad.autograd.conversion import type_name
-    from tapegrad.autograd.grad_mode import set_grad_enabled
+    from tapegrad.autograd.grad_mode import is_grad_enabled, set_grad_enabled
     value = _seen(grad, graph)
     changed = False
-    with set_grad_enabled(graph):
+    with set_grad_enabled(graph and is_grad_enabled()):
         for hook in hooks:
             result = hook(value)
             if result is None:

@@ -161,7 +161,7 @@ def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...]
         function.__qualname__ = fn.__qualname__
         function.__doc__ = fn.__doc__
         function.__dict__["__wrapped__"] = fn
-        function.__dict__["op"] = told
+        function.__dict__["op"] = told.core.__dict__["op"] = told
         publish(function, method, inplace, public)
         return cast(OpFunction, function)
 

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.cell import written
+from tapegrad.autograd.gate import gate, state
 from tapegrad.autograd.node import At, Node, Part
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.watch import watched_pull
 from tapegrad.backends import ARRAYS, backend, xp
 
 _leaf_lock = threading.Lock()
@@ -74,13 +76,14 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
 
     Args:
         roots: targets (a node, or a leaf) with their gradients; arrays, or Tensors where `graph`.
-        graph: record the pass: gradients are Tensors and rules run on Tensors.
+        graph: gradients are Tensors and rules run on Tensors: the pass is recorded, where grad mode is on.
         retain: keep what the nodes have saved.
         accumulate: called as ``accumulate(leaf, grad, owned, graph)`` for each leaf whose sum is whole; `owned`: nobody else holds `grad`.
         inputs: run only what leads to these targets.
         capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after its hooks.
     """
     needed = None if inputs is None else leading_to(inputs, [root for root, _ in roots])
+    plain = inputs is None and not (gate.on and state.watchers)
     sums = Sums(graph)
     whole, partial = sums.whole, sums.partial
     ready: list[tuple[int, Node]] = []  # nodes that have a gradient, the latest first
@@ -105,11 +108,11 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         else:
             node, following = following, None
         given, edges = grad, node.edges
-        if needed is None:
+        if plain:
             grads = node.pull(given, graph)
         else:
             given, grads = visit(node, given, graph, needed, inputs, capture)
-            if node not in needed:
+            if needed is not None and node not in needed:
                 continue
         if node.frees and not retain:
             node.saved = None
@@ -156,15 +159,23 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         finish_leaf(leaf, sums, accumulate, inputs, capture)
 
 
-def visit(node: Node, grad: Any, graph: bool, needed: set[Any], inputs: Any, capture: Any) -> tuple[Any, tuple[Any, ...]]:
-    """A node in a pass that asks for certain gradients: its gradient, after hooks if it is asked for, and those of its operands, if it is needed."""
+def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: Any, capture: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A node in a pass that asks for certain gradients, or that somebody looks on at.
+
+    Returns:
+        Its gradient, after hooks if it is asked for, and those of its operands, if it is needed.
+    """
     pull = type(node).pull
-    if node in inputs:
+    if inputs is not None and node in inputs:
         if node.bare is not None:
             from tapegrad.autograd.hooks import run_tensor_hooks
             grad, pull = run_tensor_hooks(node.extra, grad, graph), node.bare.pull
         capture(node, grad, graph)
-    return grad, pull(node, grad, graph) if node in needed else ()
+    if needed is not None and node not in needed:
+        return grad, ()
+    if state.watchers:
+        pull = watched_pull(state.watchers, pull)
+    return grad, pull(node, grad, graph)
 
 
 def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Callable[[Tensor, Any, bool, bool], None],

@@ -1,0 +1,64 @@
+"""Looking on: what sees each op as it is called, and each node as a pass runs it (anomaly detection, the profiler).
+
+Watchers are kept per thread; while there is none, neither an op nor a pass looks for any.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tapegrad.autograd import gate
+from tapegrad.autograd.gate import WATCHED, set_bits, state
+from tapegrad.autograd.node import Node
+
+Call = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+Pull = Callable[[Node, Any, bool], tuple[Any, ...]]
+
+
+class Watcher:
+    """Base of what looks on; a context manager that does so inside."""
+
+    def op(self, call: Call, op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The op ``op.op`` is called: do so by ``call(args, kwargs)``, and return its result."""
+        return call(args, kwargs)
+
+    def pull(self, pull: Pull, node: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
+        """A pass runs `node`: do so by ``pull(node, grad, graph)``, and return the gradients of its operands."""
+        return pull(node, grad, graph)
+
+    def __enter__(self) -> Any:
+        state.watchers += (self,)
+        set_bits(state.bits | WATCHED)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        watchers = list(state.watchers)
+        watchers.reverse()
+        watchers.remove(self)
+        state.watchers = tuple(reversed(watchers))
+        if not watchers:
+            set_bits(state.bits & ~WATCHED)
+
+
+def watched_pull(watchers: tuple[Watcher, ...], pull: Pull) -> Pull:
+    """`pull` with `watchers` looking on."""
+    for watcher in watchers:
+        pull = partial(watcher.pull, pull)
+    return pull
+
+
+def _watched_op(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        before = set_bits(state.bits & ~WATCHED)
+        try:
+            return op(*args, **kwargs)
+        finally:
+            set_bits(before)
+
+    for watcher in state.watchers:
+        call = partial(watcher.op, call, op)
+    return call(args, kwargs)
+
+
+gate.handlers[WATCHED] = _watched_op
