@@ -1,7 +1,7 @@
 """tapegrad: PyTorch's eager autograd on the arrays Python already has, NumPy on the CPU and CuPy on CUDA."""
 from math import e, inf, nan, pi
 
-from tapegrad import autograd, cuda, func, nn, optim, random, testing
+from tapegrad import autograd, cuda, func, nn, optim, random, testing, utils
 from tapegrad.autograd import silence as _silence
 from tapegrad.autograd.conversion import from_dlpack
 from tapegrad.autograd.defaults import get_default_device, set_default_device
@@ -62,6 +62,7 @@ from tapegrad.autograd.ops.trigonometry import *
 from tapegrad.autograd.printing import get_printoptions, printoptions, set_printoptions
 from tapegrad.autograd.size import Size
 from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.vmap import vmap
 from tapegrad.backends import Device as device
 from tapegrad.nn.functional import (
     adaptive_avg_pool1d, avg_pool1d, bilinear, channel_shuffle, constant_pad_nd, conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d,

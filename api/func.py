@@ -5,53 +5,21 @@ Arguments may be nested in lists, tuples and dicts.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tapegrad.autograd.functional import gradients, matrices
-from tapegrad.autograd.grad_mode import enable_grad, is_grad_enabled
+from tapegrad.autograd.grad_mode import is_grad_enabled
+from tapegrad.autograd.levels import lifted, recording, without_history
 from tapegrad.autograd.node import Node
 from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.trees import leaves, mapped, structure
+from tapegrad.autograd.vmap import vmap
 from tapegrad.backends import is_array, xp
 
-__all__ = ["grad", "grad_and_value", "hessian", "jacrev", "value_and_grad", "vjp"]
-
-
-# ---- nested arguments
-
-def _leaves(tree: Any) -> Iterator[Any]:
-    if isinstance(tree, dict):
-        for value in tree.values():
-            yield from _leaves(value)
-    elif isinstance(tree, (list, tuple)):
-        for value in tree:
-            yield from _leaves(value)
-    else:
-        yield tree
-
-
-def _map(function: Callable[[Any], Any], tree: Any) -> Any:
-    """`tree` with `function` of each leaf in the leaf's place."""
-    if isinstance(tree, dict):
-        return type(tree)((key, _map(function, value)) for key, value in tree.items())
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(_map(function, value) for value in tree))
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_map(function, value) for value in tree)
-    return function(tree)
-
-
-def _shape_of(tree: Any) -> str:
-    """The nesting of a tree, as errors show it."""
-    if isinstance(tree, dict):
-        return "{" + ", ".join(f"'{key}': {_shape_of(value)}" for key, value in tree.items()) + "}"
-    if isinstance(tree, list):
-        return f"[{', '.join(map(_shape_of, tree))}]"
-    if isinstance(tree, tuple):
-        return f"({', '.join(map(_shape_of, tree))}{',' if len(tree) == 1 else ''})"
-    return "*"
+__all__ = ["grad", "grad_and_value", "hessian", "jacrev", "value_and_grad", "vjp", "vmap"]
 
 
 # ---- one application of a transform
@@ -73,18 +41,19 @@ class _Trace:
         self.tensors: list[Tensor] = []
         self.was_array: list[bool] = []
         self.depends = False
-        with enable_grad():
-            self.trees = [_map(self._fresh, tree) for tree in trees]
+        with recording(True):
+            self.trees = [mapped(self._fresh, tree) for tree in trees]
         self.raw = any(self.was_array)
 
     def _fresh(self, leaf: Any) -> Tensor:
         if not isinstance(leaf, Tensor) and not is_array(leaf):
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(leaf)}")
-        if isinstance(leaf, Tensor) and leaf.requires_grad and self.nested:
+        t = lifted(leaf if isinstance(leaf, Tensor) else _tensor(leaf))
+        if t.requires_grad and self.nested:
             self.depends = True
-            fresh = leaf.view_as(leaf)
+            fresh = t.view_as(t)
         else:
-            fresh = (leaf.detach() if isinstance(leaf, Tensor) else _tensor(leaf)).requires_grad_()
+            fresh = without_history(t).requires_grad_()
         self.tensors.append(fresh)
         self.was_array.append(not isinstance(leaf, Tensor))
         return fresh
@@ -100,9 +69,9 @@ class _Trace:
         def leave(leaf: Any) -> Any:
             if not isinstance(leaf, Tensor):
                 return leaf
-            return leaf._array if self.raw else leaf if graph else leaf.detach()
+            return leaf._array if self.raw else leaf if graph else without_history(leaf)
 
-        return _map(leave, tree)
+        return mapped(leave, tree)
 
     def like_arguments(self, found: Sequence[Tensor], graph: bool) -> list[Any]:
         """Values for the fresh tensors, nested as the arguments."""
@@ -110,9 +79,9 @@ class _Trace:
 
         def leave(_: Any) -> Any:
             value, array = next(values)
-            return value._array if array else value if graph else value.detach()
+            return value._array if array else value if graph else without_history(value)
 
-        return [_map(leave, tree) for tree in self.trees]
+        return [mapped(leave, tree) for tree in self.trees]
 
 
 def _tensor(array: Any) -> Tensor:
@@ -137,7 +106,7 @@ def _reaches_others(outputs: Sequence[Tensor], own: set[int]) -> bool:
 
 def _arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments that are not differentiated by: arrays as tensors, so that the function sees one kind."""
-    return tuple(_map(lambda leaf: _tensor(leaf) if not isinstance(leaf, Tensor) and is_array(leaf) else leaf, arg) for arg in args)
+    return tuple(mapped(lambda leaf: _tensor(leaf) if not isinstance(leaf, Tensor) and is_array(leaf) else leaf, arg) for arg in args)
 
 
 def _positions(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
@@ -165,7 +134,7 @@ def _call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any
     given = list(_arguments(args))
     for n, tree in zip(positions, trace.trees):
         given[n] = tree
-    with enable_grad():
+    with recording(True):
         output = func(*given, **kwargs)
     if not has_aux:
         return trace, output, None
@@ -300,10 +269,10 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
     records = trace.records(outputs)
 
     def product(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> tuple[Any, ...]:
-        if _shape_of(cotangents) != _shape_of(output):
+        if structure(cotangents) != structure(output):
             raise RuntimeError("Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
-                               f"cotangents: {_shape_of(cotangents)}, primal output: {_shape_of(output)}")
-        vectors = list(_leaves(_arguments((cotangents,))))
+                               f"cotangents: {structure(cotangents)}, primal output: {structure(output)}")
+        vectors = list(leaves(_arguments((cotangents,))))
         if create_graph is None:
             create_graph = is_grad_enabled() and (records or any(v.requires_grad for v in vectors))
         found = gradients(outputs, trace.tensors, vectors, create_graph, retain_graph)
@@ -314,7 +283,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
 
 
 def _only_tensors(output: Any) -> list[Tensor]:
-    outputs = list(_leaves(output))
+    outputs = list(leaves(output))
     for t in outputs:
         if not isinstance(t, Tensor):
             raise RuntimeError(f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(t)}")
@@ -345,14 +314,14 @@ def jacrev(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_
         graph = trace.records(_only_tensors(output))
 
         def of(t: Tensor) -> Any:
-            with enable_grad():
+            with recording(True):
                 found = matrices(t, trace.tensors, graph)
             shape = t._array.shape
             whole = [from_array(xp(x._array).zeros((*shape, *x._array.shape), x._array.dtype)) if m is None else m for m, x in zip(found, trace.tensors)]
             inner = trace.like_arguments(whole, graph)
             return inner[0] if isinstance(argnums, int) else tuple(inner)
 
-        result = _map(of, output)
+        result = mapped(of, output)
         return (result, trace.out(aux, graph)) if has_aux else result
 
     return transformed

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tapegrad.autograd import tape
-from tapegrad.autograd.gate import GRAD_OFF, TRANSFORM, gate, set_bits, state
+from tapegrad.autograd.levels import recording, transforming
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import xp
 
@@ -119,18 +119,16 @@ def _target(t: Tensor) -> Any:
 
 def _on_tensors(graph: bool) -> bool:
     """Whether the rules of a pass must see Tensors: because it is recorded, or because a transform must see what they do."""
-    return graph or bool(gate.on and state.bits & TRANSFORM)
+    return graph or transforming()
 
 
 def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[Any] | None = None, capture: Any = None) -> None:
     """One pass, in the grad mode that rules, hooks and Functions are to see."""
-    graph = _on_tensors(record)
-    bits = state.bits
-    before = set_bits(bits & ~GRAD_OFF if record else bits | GRAD_OFF if graph else bits)
-    try:
-        tape.run(pairs, graph, retain, tape.accumulate_grad, inputs, capture)
-    finally:
-        set_bits(before)
+    if _on_tensors(record):
+        with recording(record, own=not record):
+            tape.run(pairs, True, retain, tape.accumulate_grad, inputs, capture)
+    else:
+        tape.run(pairs, False, retain, tape.accumulate_grad, inputs, capture)
 
 
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], grad_outputs: Any = None, retain_graph: bool | None = None,

@@ -22,13 +22,19 @@ TRANSFORM = 16
 
 
 class Gate:
-    """`on` is True while any thread's `state.bits` is not 0."""
+    """`on` is True while any thread's `state.bits` is not 0, or something looks on at all threads.
 
-    __slots__ = ("on", "threads")
+    Attributes:
+        threads: how many threads are in an unusual state, and one more for `watchers`.
+        watchers: what looks on at the passes of every thread.
+    """
+
+    __slots__ = ("on", "threads", "watchers")
 
     def __init__(self) -> None:
         self.on = False
         self.threads = 0
+        self.watchers: tuple[Any, ...] = ()
 
 
 class State(threading.local):
@@ -63,6 +69,14 @@ def set_bits(bits: int) -> int:
                 gate.threads += 1 if bits else -1
                 gate.on = gate.threads > 0
     return before
+
+
+def look_on(watchers: tuple[Any, ...]) -> None:
+    """Have `watchers`, and no others, look on at the passes of every thread."""
+    with _lock:
+        gate.threads += bool(watchers) - bool(gate.watchers)
+        gate.watchers = watchers
+        gate.on = gate.threads > 0
 
 
 def unusual(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

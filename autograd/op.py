@@ -57,14 +57,17 @@ class Op:
         view: the result may share the first operand's memory.
         function: the public function. `core` is the same without ``out=`` and NumPy's spellings, and returns NotImplemented where a binary op's operand is
             no number, array or tensor: what Python's operators call.
-        jvp, batch: for forward mode and vmap, where the kind does not give them.
+        jvp: the tangents of the results, ``jvp(d_<operand>, ..., <what rules ask for>)``, where the kind does not give them; see `forward`.
+        batch: the same op with a dimension more, ``batch(batched, <arguments>)``, where the kind does not give it; see `batching`.
+        composed: the same function made of other ops, which forward mode and vmap follow in place of this one.
     """
 
-    __slots__ = ("batch", "core", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "outs", "record", "rules",
+    __slots__ = ("_parameters", "batch", "composed", "core", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "outs", "record", "rules",
                  "types", "view")
 
     def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, types: str, outs: tuple[str, ...] | str,
-                 keeps: tuple[str, ...], joint: Any, inplace_fn: Any, view: bool, jvp: Any, batch: Any) -> None:
+                 keeps: tuple[str, ...], joint: Any, inplace_fn: Any, view: bool, jvp: Any, batch: Any,
+                 composed: Any) -> None:
         self.fn = fn
         self.name = name or fn.__name__.lstrip("_")
         self.rules = rules
@@ -77,6 +80,8 @@ class Op:
         self.view = view
         self.jvp = jvp
         self.batch = batch
+        self.composed = composed
+        self._parameters: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         self.record: Any = None
         self.function: Any = None
         self.core: Any = None
@@ -110,6 +115,28 @@ class Op:
             stub.__code__ = made.__code__
         self.record = space.get("record", True)
 
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters that are given by position."""
+        return self._signature()[0]
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all parameters."""
+        positional, keyword = self._signature()
+        return positional + keyword
+
+    def call(self, given: dict[str, Any]) -> Any:
+        """Call the op with arguments by name."""
+        positional, keyword = self._signature()
+        return self.core(*[given[name] for name in positional], **{name: given[name] for name in keyword})
+
+    def _signature(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if self._parameters is None:
+            from inspect import Parameter, signature
+            params = signature(self.fn).parameters.values()
+            self._parameters = (tuple([p.name for p in params if p.kind is not Parameter.KEYWORD_ONLY]),
+                                tuple([p.name for p in params if p.kind is Parameter.KEYWORD_ONLY]))
+        return self._parameters
+
     def reads(self, name: str) -> bool:
         """Whether some rule reads the operand or result `name`."""
         from inspect import signature
@@ -137,8 +164,8 @@ def _core_stub(*args: Any, **kwargs: Any) -> Any:
 
 
 def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...] | str = (), keeps: tuple[str, ...] = (), joint: Any = None,
-       inplace_fn: Any = None, view: bool = False, jvp: Any = None, batch: Any = None, method: bool = False, inplace: bool = False, public: bool = True,
-       name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], OpFunction]:
+       inplace_fn: Any = None, view: bool = False, jvp: Any = None, batch: Any = None, composed: Any = None, method: bool = False, inplace: bool = False,
+       public: bool = True, name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], OpFunction]:
     """Make a function over raw arrays differentiable; see the module and `Op` for what can be said.
 
     Args:
@@ -151,7 +178,7 @@ def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...]
 
     def decorate(fn: Callable[..., Any]) -> OpFunction:
         how = types or ("promote" if kind == "elementwise" else "same")
-        told = Op(fn, name, rules, kind, how, outs, keeps, joint, inplace_fn, view or kind == "view", jvp, batch)
+        told = Op(fn, name, rules, kind, how, outs, keeps, joint, inplace_fn, view or kind == "view", jvp, batch, composed)
         space: dict[str, Any] = {"__name__": fn.__module__, "__builtins__": __builtins__}
         function = FunctionType(_stub.__code__, space, fn.__name__)
         space["build"] = told.build

@@ -19,7 +19,7 @@ from tapegrad.autograd.gate import gate, state
 from tapegrad.autograd.node import At, Node, Part
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor, from_array
-from tapegrad.autograd.watch import watched_pull
+from tapegrad.autograd.watch import watched_pull, watched_take
 from tapegrad.backends import ARRAYS, backend, xp
 
 _leaf_lock = threading.Lock()
@@ -83,7 +83,11 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after its hooks.
     """
     needed = None if inputs is None else leading_to(inputs, [root for root, _ in roots])
-    plain = inputs is None and not (gate.on and state.watchers)
+    watchers = gate.watchers + state.watchers if gate.on else ()
+    plain = inputs is None and not watchers
+    if watchers:
+        accumulate = watched_take(watchers, accumulate)
+        capture = watched_take(watchers, capture) if capture is not None else None
     sums = Sums(graph)
     whole, partial = sums.whole, sums.partial
     ready: list[tuple[int, Node]] = []  # nodes that have a gradient, the latest first
@@ -111,7 +115,7 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         if plain:
             grads = node.pull(given, graph)
         else:
-            given, grads = visit(node, given, graph, needed, inputs, capture)
+            given, grads = visit(node, given, graph, needed, inputs, capture, watchers)
             if needed is not None and node not in needed:
                 continue
         if node.frees and not retain:
@@ -159,7 +163,7 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         finish_leaf(leaf, sums, accumulate, inputs, capture)
 
 
-def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: Any, capture: Any) -> tuple[Any, tuple[Any, ...]]:
+def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: Any, capture: Any, watchers: Any) -> tuple[Any, tuple[Any, ...]]:
     """A node in a pass that asks for certain gradients, or that somebody looks on at.
 
     Returns:
@@ -169,13 +173,12 @@ def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: A
     if inputs is not None and node in inputs:
         if node.bare is not None:
             from tapegrad.autograd.hooks import run_tensor_hooks
-            grad, pull = run_tensor_hooks(node.extra, grad, graph), node.bare.pull
+            hooks: Callable[..., Any] = lambda node, grad: run_tensor_hooks(node.extra, grad, graph)
+            grad, pull = watched_take(watchers, hooks)(node, grad), node.bare.pull
         capture(node, grad, graph)
     if needed is not None and node not in needed:
         return grad, ()
-    if state.watchers:
-        pull = watched_pull(state.watchers, pull)
-    return grad, pull(node, grad, graph)
+    return grad, watched_pull(watchers, pull)(node, grad, graph)
 
 
 def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Callable[[Tensor, Any, bool, bool], None],
@@ -302,7 +305,7 @@ def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
         elif have is None:
             leaf._grad = from_array(own_array(grad, owned, leaf._array))
         else:
-            if have._base is not None:
+            if have._view is not None:
                 from tapegrad.autograd.inplace import check_overlap
                 check_overlap(have._array)
             array = have._array
@@ -327,7 +330,7 @@ def own_array(grad: Any, owned: bool, like: Any) -> Any:
 
 def own_copy(grad: Tensor, like: Any) -> Tensor:
     """`grad` as a tensor that nobody else holds, recorded; laid out as `own_array` does."""
-    from tapegrad.autograd.inplace import laid_out
+    from tapegrad.autograd.rebase import laid_out
     if like.flags.c_contiguous or dense_order(like) is None:
         return grad.clone() if grad._array.flags.c_contiguous else laid_out(grad, None)
     return laid_out(grad, tuple([step // like.itemsize for step in like.strides]))

@@ -1,6 +1,7 @@
 """Looking on: what sees each op as it is called, and each node as a pass runs it (anomaly detection, the profiler).
 
-Watchers are kept per thread; while there is none, neither an op nor a pass looks for any.
+Watchers are kept per thread (`state.watchers`), but for those that look on at the passes of all threads (`gate.watchers`); while there is none, neither an op
+nor a pass looks for any.
 """
 from __future__ import annotations
 
@@ -27,6 +28,14 @@ class Watcher:
         """A pass runs `node`: do so by ``pull(node, grad, graph)``, and return the gradients of its operands."""
         return pull(node, grad, graph)
 
+    def write(self, call: Callable[[], None], op: Any, t: Any, args: tuple[Any, ...]) -> None:
+        """The `Op` `op` writes its result, which nothing records, straight into the tensor `t`: have it do so by ``call()``."""
+        call()
+
+    def take(self, take: Callable[..., Any], target: Any, *args: Any) -> Any:
+        """A pass hands over the whole gradient of `target`, a leaf or a node that is asked for: do so by ``take(target, *args)``."""
+        return take(target, *args)
+
     def __enter__(self) -> Any:
         state.watchers += (self,)
         set_bits(state.bits | WATCHED)
@@ -46,6 +55,20 @@ def watched_pull(watchers: tuple[Watcher, ...], pull: Pull) -> Pull:
     for watcher in watchers:
         pull = partial(watcher.pull, pull)
     return pull
+
+
+def watched_take(watchers: tuple[Watcher, ...], take: Callable[..., Any]) -> Callable[..., Any]:
+    """`take`, which hands over gradients, with `watchers` looking on."""
+    for watcher in watchers:
+        take = partial(watcher.take, take)
+    return take
+
+
+def watched_write(call: Callable[[], None], op: Any, t: Any, args: tuple[Any, ...]) -> None:
+    """Write in place, with this thread's watchers looking on."""
+    for watcher in state.watchers:
+        call = partial(watcher.write, call, op, t, args)
+    call()
 
 
 def _watched_op(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

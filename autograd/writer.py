@@ -42,6 +42,10 @@ _EXPRESSIONS = {f.__code__.co_code: text for f, text in (
     (lambda a, b: a / b, "{0} / {1}"), (lambda a, b: a @ b, "{0} @ {1}"))}
 
 
+# Nodes that PyTorch has written by hand have names of their own.
+_NODE_NAMES = {"copy_slices": "CopySlices", "copy": "CopyBackwards"}
+
+
 def call(function: Callable[..., Any], variable: str, args: list[str]) -> str:
     """Text that calls `function`, known as `variable`; written out where it is one small expression."""
     expression = _EXPRESSIONS.get(function.__code__.co_code)
@@ -128,7 +132,7 @@ class _Writer:
     def write(self) -> Written:
         op = self.op
         self.names["saved_names"] = tuple(self.saved)
-        self.names["node_name"] = camel(op.name)
+        self.names["node_name"] = _NODE_NAMES.get(op.name) or camel(op.name)
         self.add("class NodeClass(Node):",
                  f"    __slots__ = {('count',) if self.many else ()}",
                  f"    op_name = {op.name!r}",
@@ -139,8 +143,7 @@ class _Writer:
         self.add("", "NodeClass.__name__ = NodeClass.__qualname__ = node_name", "")
         self._core()
         self._public()
-        if not self.listed and not self.many:
-            self._record()
+        self._record()
         return Written("\n".join(self.lines) + "\n", self.names)
 
     def _pull(self) -> None:
@@ -280,7 +283,7 @@ class _Writer:
             self.add("    if y.__class__ is not ndarray and y.__class__ not in ARRAYS: y = asarray(y)",
                      "    t = new(Tensor)",
                      "    t._array = y",
-                     "    t._base = t._cell = None")
+                     "    t._view = t._cell = None")
         if not self.differentiable and not self.many:
             if self.rules or not op.rules or all(rule is None for rule in op.rules.values()):
                 self.add("    t._rg = False", "    t._node = None")
@@ -363,7 +366,7 @@ class _Writer:
 
     def _needs(self, indent: str) -> None:
         for x in self.differentiable:
-            self.add(f"{indent}need_{x} = {x} is not {self.raw[x]} and ({x}._rg if {x}._base is None else requires_grad({x}))")
+            self.add(f"{indent}need_{x} = {x} is not {self.raw[x]} and ({x}._rg if {x}._view is None else requires_grad({x}))")
 
     def _node(self, indent: str) -> None:
         """Make the node `n` of the result `y`."""
@@ -458,20 +461,25 @@ class _Writer:
                  "    if y.__class__ is not ndarray and y.__class__ not in ARRAYS: y = asarray(y)",
                  "    t = new(Tensor)",
                  "    t._array = y",
-                 "    t._base = t._cell = None",
-                 f"    if not bits and any(needs := [isinstance(x, Tensor) and requires_grad(x) for x in {x}]):",
-                 "        n = NodeClass()",
-                 "        n.seq = tick()",
-                 "        n.dtype = y.dtype",
-                 "        n.cell = None",
-                 f"        n.edges = tuple([(x._node or x) if need else None for x, need in zip({x}, needs)])",
-                 f"        n.saved = ({''.join(self._kept_of_list(s) + ', ' for s in self.saved)})",
-                 "        t._rg = True",
+                 "    t._view = t._cell = None",
+                 f"    if not bits and any(needs := [isinstance(x, Tensor) and requires_grad(x) for x in {x}]):")
+        self._listed_node("        ")
+        self.add("        t._rg = True",
                  "        t._node = n",
                  "        return t",
                  "    t._rg = False",
                  "    t._node = None",
                  "    return t", "")
+
+    def _listed_node(self, indent: str) -> None:
+        """Make the node `n` of the result `y` of a list."""
+        x = self.operands[0]
+        self.add(f"{indent}n = NodeClass()",
+                 f"{indent}n.seq = tick()",
+                 f"{indent}n.dtype = y.dtype",
+                 f"{indent}n.cell = None",
+                 f"{indent}n.edges = tuple([(x._node or x) if need else None for x, need in zip({x}, needs)])",
+                 f"{indent}n.saved = ({''.join(self._kept_of_list(s) + ', ' for s in self.saved)})")
 
     def _kept_of_list(self, name: str) -> str:
         if name in self.facts:
@@ -480,14 +488,22 @@ class _Writer:
         return {"result": "y", self.operands[0]: f"tuple({self.operands[0]})"}.get(name, name)
 
     def _record(self) -> None:
-        """The node alone, for a result that was made elsewhere (in place, say)."""
-        self.add(f"def record({', '.join(['y', *self.op.keeps, *(p.name for p in self.params)])}):")
+        """The node alone, for a result that was made elsewhere (in place, or under vmap)."""
+        made = "results" if self.many else "y"
+        self.add(f"def record({', '.join([made, *self.op.keeps, *(p.name for p in self.params)])}):")
         if not self.differentiable:
             self.add("    return None")
             return
-        for x in self.operands:
-            self.add(f"    {self.raw[x]} = {x}._array if isinstance({x}, Tensor) else {x}")
-        self._needs("    ")
-        self.add(f"    if not ({' or '.join('need_' + x for x in self.differentiable)}): return None")
-        self._node("    ")
+        if self.listed:
+            x = self.operands[0]
+            self.add(f"    {x}_ = [x._array if isinstance(x, Tensor) else x for x in {x}]",
+                     f"    needs = [isinstance(x, Tensor) and requires_grad(x) for x in {x}]",
+                     "    if not any(needs): return None")
+            self._listed_node("    ")
+        else:
+            for x in self.operands:
+                self.add(f"    {self.raw[x]} = {x}._array if isinstance({x}, Tensor) else {x}")
+            self._needs("    ")
+            self.add(f"    if not ({' or '.join('need_' + x for x in self.differentiable)}): return None")
+            self._node("    ")
         self.add("    return n")

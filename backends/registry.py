@@ -41,10 +41,11 @@ ARRAYS: set[Any] = set()
 def register(backend: Backend) -> None:
     """Make a backend known; it serves arrays of its `array_type` and devices of its `type`."""
     _by_type[backend.type] = backend
-    _serve_arrays(backend)
+    serve(backend)
 
 
-def _serve_arrays(backend: Backend) -> None:
+def serve(backend: Backend) -> None:
+    """Have `backend` serve the arrays of its `array_type`."""
     _backends[backend.array_type] = backend
     _namespaces[backend.array_type] = backend.xp
     ARRAYS.add(backend.array_type)
@@ -94,7 +95,7 @@ def standing_in(type: str, backend: Backend) -> Any:
     """Inside, `backend` serves the device type `type` (the strict device stands in for CUDA this way)."""
     before = _by_type.get(type)
     _by_type[type] = backend
-    _serve_arrays(backend)
+    serve(backend)
     try:
         yield backend
     finally:

@@ -1,0 +1,318 @@
+"""vmap's tensors: each stands for a tensor with one dimension more, of which the function that is mapped sees nothing.
+
+A batched tensor is a `Tensor` whose array is a `Batched`: it has the shape that the function sees, and holds the tensor that is really computed with, the batch in
+front. An op on such tensors is done once for the whole batch, by a rule that its kind gives or that it brings (`tapegrad.autograd.batching`); where gradients flow
+into them the op is also recorded for what the function sees, so that reverse rules run on batched tensors like any other.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tapegrad.autograd import dtypes, promotion
+from tapegrad.autograd.gate import GRAD_OFF, state
+from tapegrad.autograd.levels import Level, arguments, below, tensors_in
+from tapegrad.autograd.runtime import NUMBERS, aliased, deliver
+from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+from tapegrad.backends import Backend, Device, backend, xp
+from tapegrad.backends.registry import serve
+
+
+class Batched:
+    """An array as the function under vmap sees it.
+
+    Attributes:
+        level: the `Batch` it belongs to.
+        tensor: what is computed with.
+        batched: the first dimension of `tensor` is the batch; otherwise `tensor` is the same for all of it.
+    """
+
+    __slots__ = ("__weakref__", "batched", "level", "tensor")
+
+    def __init__(self, level: Batch, tensor: Tensor, batched: bool) -> None:
+        self.level = level
+        self.tensor = tensor
+        self.batched = batched
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self.tensor._array.shape
+        return shape[1:] if self.batched else shape
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        strides: tuple[int, ...] = self.tensor._array.strides
+        return strides[1:] if self.batched else strides
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.tensor._array.dtype  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        return self.tensor._array.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def flags(self) -> Any:
+        return self.tensor._array.flags
+
+    @property
+    def base(self) -> Any:
+        return self.tensor._array.base
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Write over everything, which is all that ``index`` may be."""
+        assert index is ...
+        with below(self.level):
+            self.tensor.copy_(self.level.beside(self, value))
+
+    def copy(self, order: str = "C") -> Batched:
+        """The same values in memory of their own."""
+        with below(self.level):
+            return type(self)(self.level, self.tensor.clone(), self.batched)
+
+    def detached(self) -> Batched:
+        """The same memory without history or tangents."""
+        with below(self.level):
+            return type(self)(self.level, self.tensor.detach(), self.batched)
+
+    def _escaped(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise RuntimeError("vmap: the values of a batched tensor cannot be had as an array: inside the function under vmap there is one tensor for the whole "
+                           "batch, and outside of it such a tensor means nothing. Return it from the function instead.")
+
+    def item(self) -> NoReturn:
+        """There is no single value."""
+        raise RuntimeError("vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try to "
+                           "rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file a bug report.")
+
+    def __bool__(self) -> NoReturn:
+        raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please shout "
+                           "over at https://github.com/pytorch/functorch/issues/257 .")
+
+    __array__ = __array_ufunc__ = __array_function__ = tolist = _escaped
+
+
+class _BatchedBackend(Backend):
+    """The backend of the arrays that batched tensors of one class of arrays have."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+        self.type = inner.type
+        self.xp = inner.xp
+
+    def device_of(self, array: Any) -> Device:
+        array = array.tensor._array
+        return backend(array).device_of(array)
+
+    def use(self, device: Device) -> Any:
+        return self.inner.use(device)
+
+    def from_host(self, array: np.ndarray, device: Device) -> Any:
+        return self.inner.from_host(array, device)
+
+    def shares_memory(self, view: Any, array: Any) -> bool:
+        if not isinstance(view, Batched) or not isinstance(array, Batched):
+            return False
+        first, second = view.tensor._array, array.tensor._array
+        return backend(first).shares_memory(first, second)
+
+    def pointer(self, array: Any) -> int:
+        array = array.tensor._array
+        return backend(array).pointer(array)
+
+
+@cache
+def _class_for(inner: Backend) -> type[Batched]:
+    """The class for arrays of one backend, which is known to the registry."""
+    made = type("Batched", (Batched,), {"__slots__": (), "__module__": __name__})
+    made_backend = _BatchedBackend(inner)
+    made_backend.array_type = made
+    serve(made_backend)
+    return made
+
+
+def _innermost(array: Any) -> Any:
+    while isinstance(array, Batched):
+        array = array.tensor._array
+    return array
+
+
+class Batch(Level):
+    """One application of vmap.
+
+    Attributes:
+        size: of the batch.
+        randomness: "error", "same" or "different", as `vmap` takes it.
+    """
+
+    __slots__ = ("randomness", "size")
+    separate = True
+
+    def __init__(self, size: int, randomness: str) -> None:
+        super().__init__()
+        self.size = size
+        self.randomness = randomness
+
+    # ---- in and out
+
+    def wrap(self, tensor: Tensor, batched: bool = True) -> Tensor:
+        """The tensor that stands for `tensor`, whose first dimension is the batch."""
+        return from_array(_class_for(backend(_innermost(tensor._array)))(self, tensor, batched))
+
+    def unwrap(self, t: Any) -> tuple[Any, bool]:
+        """What `t` stands for, and whether that is batched."""
+        if isinstance(t, Tensor) and isinstance(t._array, Batched) and t._array.level is self:
+            return t._array.tensor, t._array.batched
+        return t, False
+
+    def whole(self, t: Tensor) -> Tensor:
+        """What `t` stands for, with the batch in front in any case."""
+        tensor, batched = self.unwrap(t)
+        return tensor if batched else tensor.expand(self.size, *tensor._array.shape)
+
+    def lift(self, t: Tensor) -> Tensor:
+        """`t` as a tensor of this level: gradients with respect to it are those of each member of the batch."""
+        if isinstance(t._array, Batched) and t._array.level is self:
+            return t
+        return self.wrap(t, False)
+
+    # ---- ops
+
+    def op(self, core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        from tapegrad.autograd.batching import batch_of
+        op = core.op  # type: ignore[attr-defined]
+        if not any(self.holds(a) for a in (*args, *kwargs.values())):
+            with below(self):
+                return core(*args, **kwargs)
+        given = arguments(core, args, kwargs)
+        if op.types in ("promote", "float") or op.kind == "elementwise":
+            given.update(_alike(op, given))
+        moved = {name: self.lowered(value) for name, value in given.items()}
+        batched = {name: value for name, value in given.items() if self.is_batched(value)}
+        with below(self):
+            if batched:
+                result = batch_of(op)(self, frozenset(batched), moved, given)
+            else:
+                result = op.call(moved)
+        if result is NotImplemented:
+            return result
+        return self._deliver(op, given, result, bool(batched))
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is a tensor of this level, or holds one."""
+        if isinstance(value, Tensor):
+            return isinstance(value._array, Batched) and value._array.level is self
+        if isinstance(value, (list, tuple)):
+            return any(self.holds(v) for v in value)
+        return isinstance(value, Batched) and value.level is self
+
+    def is_batched(self, value: Any) -> bool:
+        """Whether `value` differs within the batch."""
+        if isinstance(value, Tensor):
+            return self.unwrap(value)[1]
+        if isinstance(value, (list, tuple)):
+            return any(self.is_batched(v) for v in value)
+        return isinstance(value, Batched) and value.level is self and value.batched
+
+    def lowered(self, value: Any) -> Any:
+        """`value` with what its tensors stand for; in a list of which some are batched, all are made so."""
+        if isinstance(value, Tensor):
+            return self.unwrap(value)[0]
+        if isinstance(value, Batched) and value.level is self:
+            return value.tensor
+        if isinstance(value, (list, tuple)) and self.holds(value):
+            if value and all(isinstance(v, Tensor) for v in value) and self.is_batched(value):
+                with below(self):
+                    return [self.whole(v) for v in value]
+            return type(value)([self.lowered(v) for v in value])
+        return value
+
+    def _deliver(self, op: Any, given: dict[str, Any], result: Any, batched: bool) -> Any:
+        """The results as this level's tensors, tied to a node where gradients flow into the operands."""
+        op.build()
+        several = isinstance(result, tuple)
+        wrapped = [self.wrap(t, batched) for t in (result if several else (result,))]
+        bits = state.bits & GRAD_OFF
+        node = None
+        if not bits and any(isinstance(t, Tensor) and requires_grad(t) and self.holds(t) for t in tensors_in(given[name] for name in op.rules)):
+            record: Any = op.record
+            arrays = tuple([t._array for t in wrapped])
+            node = record(arrays if several else arrays[0], **given)
+        first = next(iter(op.rules))
+        source = given[first]
+        rest = tuple([given[name] for name in op.parameters() if name != first])
+        if several:
+            return deliver(op, node, [t._array for t in wrapped], source, source._array, rest, bits)
+        t = wrapped[0]
+        if node is not None:
+            t._rg, t._node = True, node
+        if op.view and isinstance(source, Tensor):
+            aliased(op.function, t, source, source._array, rest, bits)
+        return t
+
+    # ---- writes
+
+    def beside(self, target: Batched, value: Any) -> Tensor:
+        """The array `value` as a tensor to be written to what `target` stands for."""
+        tensor, batched = self.unwrap(from_array(value))
+        if not batched:
+            return tensor
+        if not target.batched:
+            refuse_write()
+        return tensor[(slice(None), *(None,) * (target.ndim - tensor._array.ndim + 1))]
+
+    def overwritten(self, t: Tensor, value: Any) -> None:
+        if not isinstance(t._array, Batched) and isinstance(value, Batched) and value.level is self:
+            refuse_write()
+
+
+def refuse_write() -> NoReturn:
+    """Raise torch's error for a write of something batched to something that is not."""
+    raise RuntimeError("vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more elements "
+                       "than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to use "
+                       "out-of-place operators instead of inplace arithmetic. If said operator is being called inside the PyTorch framework, please file a bug "
+                       "report instead.")
+
+
+def _alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """The operands that must be cast so that all have the result's dtype: a tensor without dimensions may have one in what it stands for, and another say."""
+    found, several = [], []
+    for name in op.rules:
+        for t in tensors_in([given[name]]):
+            array = t._array if isinstance(t, Tensor) else t
+            if isinstance(t, Tensor):
+                found.append((array.dtype, promotion.DIMENSIONED if array.ndim else promotion.ZERO_DIM))
+                several.append(array.dtype)
+            elif isinstance(t, NUMBERS):
+                found.append((promotion.number_dtype(array), promotion.NUMBER))
+    if op.types not in ("promote", "float") or len(set(several)) < 2:
+        return {}
+    dtype = promotion.result_type(found)
+    if op.types == "float":
+        dtype = promotion.float_dtype(dtype)
+    to = dtypes.of(dtype)
+    return {name: [t.to(to) for t in given[name]] if isinstance(given[name], (list, tuple)) else given[name].to(to)
+            for name in op.rules if isinstance(given[name], (Tensor, list, tuple))}
+
+
+def zeros_like_array(array: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Zeros beside `array`."""
+    return xp(array).zeros(shape, dtype)

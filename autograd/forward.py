@@ -1,0 +1,246 @@
+"""Forward mode: tangents that travel along with values.
+
+A `Tangents` level knows the tangent of each array; it holds arrays weakly, so a tangent lives as long as its value does. An op's tangents come from its kind where
+that says enough: a linear op is its own derivative, and an elementwise rule, which multiplies a gradient by the derivative at each element, does the same to a
+tangent. Other ops bring ``jvp=``, and for the rest the reverse rules are transposed: the gradient is linear in the gradient that it is given, so the derivative
+of the one by the other, a second reverse pass, is the forward derivative [J. Townsend, "A new trick for calculating Jacobian vector products", 2017].
+"""
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import cache
+from inspect import signature
+from typing import Any
+
+from tapegrad.autograd import dtypes
+from tapegrad.autograd.cell import cell_of
+from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.levels import Level, arguments, below, recording, tensors_in
+from tapegrad.autograd.rebase import run
+from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+from tapegrad.autograd.writer import Each
+from tapegrad.backends import xp
+
+
+class Tangents(Level):
+    """One forward derivative: the tangents of all values that depend on what it differentiates by."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        # By the array's id: arrays are neither hashed nor compared.
+        self._known: dict[int, tuple[weakref.ref[Any], Tensor]] = {}
+
+    def set(self, t: Tensor, tangent: Tensor) -> None:
+        """Give `t` a tangent."""
+        key, known = id(t._array), self._known
+        known[key] = weakref.ref(t._array, lambda _: known.pop(key, None)), tangent
+
+    def of(self, t: Any) -> Tensor | None:
+        """The tangent of `t`, None if it has none. A view has that of its base, seen as the base is."""
+        if not isinstance(t, Tensor):
+            return None
+        found = self._known.get(id(t._array))
+        if found is not None:
+            return found[1]
+        base = t._view
+        if base is None:
+            return None
+        base.settle()
+        found = self._known.get(id(base.root._array))
+        if found is None:
+            return None
+        with below(self):
+            self.set(t, run(base.replay, found[1]))
+        return self._known[id(t._array)][1]
+
+    def op(self, core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        op = core.op  # type: ignore[attr-defined]
+        given = arguments(core, args, kwargs)
+        tangents: dict[str, Any] = {}
+        for name in op.rules:
+            value = given[name]
+            if isinstance(value, (list, tuple)):
+                parts = [self.of(t) for t in value]
+                if any(t is not None for t in parts):
+                    tangents[name] = parts
+            elif (tangent := self.of(value)) is not None:
+                tangents[name] = tangent
+        with below(self):
+            result = core(*args, **kwargs)
+            if tangents and result is not NotImplemented:
+                several = isinstance(result, tuple)
+                results = result if several else (result,)
+                if any(t._array.dtype in dtypes.INEXACT for t in results):
+                    for t, tangent in zip(results, pushed(core, given, tangents, result)):
+                        if tangent is not None and t._array.dtype in dtypes.INEXACT and all(t is not x for x in given.values()):
+                            self.set(t, _like(tangent, t))
+        return result
+
+    def overwritten(self, t: Tensor, value: Any) -> None:
+        found = self._known.get(id(value))
+        tangent = self.of(t)
+        if found is None and tangent is None:
+            return
+        with below(self):
+            if tangent is None:
+                root = t if t._view is None else t._view.root
+                self.set(root, zeros_beside(root))
+                tangent = self.of(t)
+                assert tangent is not None
+            if found is None:
+                tangent.zero_()
+            else:
+                tangent.copy_(found[1])
+
+    def copied(self, array: Any, copy: Any) -> None:
+        found = self._known.get(id(array))
+        if found is not None:
+            with below(self):
+                self.set(from_array(copy), found[1].clone())
+
+
+def zeros_beside(t: Tensor) -> Tensor:
+    """Zeros with the shape, dtype and device of `t`."""
+    from tapegrad.autograd.ops.common import zeros
+    before = set_bits(state.bits | GRAD_OFF)
+    try:
+        return zeros(t)  # type: ignore[no-any-return]
+    finally:
+        set_bits(before)
+
+
+def _like(tangent: Tensor, t: Tensor) -> Tensor:
+    """A tangent in the dtype and shape of its value."""
+    if tangent._array.dtype is not t._array.dtype:
+        tangent = tangent.to(t.dtype)
+    if tangent._array.shape != t._array.shape:
+        tangent = tangent.expand(t._array.shape)
+    return tangent
+
+
+# ---- what an op does to tangents
+
+def pushed(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, Any], result: Any) -> Any:
+    """The tangent of each result, None where there is none.
+
+    Args:
+        core: the op.
+        given: its arguments by name.
+        tangents: for each operand that has one, the tangent; for a list operand a list, with None.
+        result: what the op returned.
+    """
+    op = core.op  # type: ignore[attr-defined]
+    several = isinstance(result, tuple)
+    if op.jvp is not None:
+        found = _by_rule(op.jvp, given, tangents, result)
+        return found if several else (found,)
+    if op.kind in ("linear", "view"):
+        found = _by_linearity(core, given, tangents)
+        return found if several else (found,)
+    if op.kind == "elementwise" and not several and not any(t._array.dtype.kind == "c" for t in (result, *tangents.values())):
+        return (_by_element(op, given, tangents, result),)
+    return by_transposition(core, given, tangents)
+
+
+@cache
+def _asks(rule: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(signature(rule).parameters)
+
+
+def _value_of(name: str, given: dict[str, Any], result: Any) -> Any:
+    """What a rule means by `name`."""
+    if name in given:
+        return given[name]
+    if name == "result":
+        return result
+    operand, _, fact = name.rpartition("_")
+    if operand in given and fact in ("shape", "dtype"):
+        array = getattr(given[operand], "_array", None)
+        return None if array is None else getattr(array, fact)
+    return getattr(result, name)
+
+
+def _by_rule(rule: Callable[..., Any], given: dict[str, Any], tangents: dict[str, Any], result: Any) -> Any:
+    """``jvp=``: parameters named ``d_<operand>`` receive tangents (None where there is none), the others what reverse rules receive."""
+    return rule(*[tangents.get(name[2:]) if name.startswith("d_") else _value_of(name, given, result) for name in _asks(rule)])
+
+
+def _by_linearity(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, Any]) -> Any:
+    op = core.op  # type: ignore[attr-defined]
+    moved = dict(given)
+    for name, rule in op.rules.items():
+        if rule is None and op.joint is None:
+            continue
+        if isinstance(rule, Each):
+            moved[name] = [zeros_beside(t) if d is None else d for t, d in zip(given[name], tangents[name])]
+        elif name in tangents:
+            moved[name] = tangents[name]
+        elif isinstance(given[name], Tensor):
+            moved[name] = zeros_beside(given[name])
+        elif given[name] is not None:
+            moved[name] = 0
+    return op.call(moved)
+
+
+def _by_element(op: Any, given: dict[str, Any], tangents: dict[str, Any], result: Tensor) -> Tensor | None:
+    total = None
+    for name, tangent in tangents.items():
+        rule = op.rules[name]
+        if rule is None:
+            continue
+        d = rule(*[tangent if i == 0 else _value_of(asked, given, result) for i, asked in enumerate(_asks(rule))])
+        if d is not None:
+            total = d if total is None else total + d
+    return total
+
+
+def alias(t: Tensor) -> Tensor:
+    """`t` as a tensor to differentiate by: of the same array, so that all levels know it; where `t` has a history, it is continued."""
+    if requires_grad(t):
+        return t.view_as(t)
+    fresh = from_array(t._array)
+    fresh._cell = cell_of(t)
+    fresh._rg = True
+    return fresh
+
+
+def by_transposition(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, Any]) -> list[Tensor | None]:
+    """The tangents of the results by two reverse passes through the op alone."""
+    from tapegrad.autograd.backward import grad
+    op = core.op  # type: ignore[attr-defined]
+    record = not state.bits & GRAD_OFF
+    with recording(True, own=True):
+        moved = dict(given)
+        sources, vectors = [], []
+        for name, tangent in tangents.items():
+            if isinstance(tangent, list):
+                moved[name] = [t if d is None else alias(t) for t, d in zip(given[name], tangent)]
+                sources += [t for t, d in zip(moved[name], tangent) if d is not None]
+                vectors += [d for d in tangent if d is not None]
+            else:
+                moved[name] = alias(given[name])
+                sources.append(moved[name])
+                vectors.append(tangent)
+        result = op.call(moved)
+        results = result if isinstance(result, tuple) else (result,)
+        flowing = [t for t in results if t.requires_grad]
+        if not flowing:
+            return [None] * len(results)
+        # Their values do not matter; of the results' own arrays, they are batched where those are.
+        seeds = []
+        for t in flowing:
+            seed = from_array(t._array)
+            seed._rg = True
+            seeds.append(seed)
+        first = grad(flowing, sources, seeds, create_graph=True, allow_unused=True)
+        pairs = [(d, v) for d, v in zip(first, vectors) if d is not None and d.requires_grad]
+        if not pairs:
+            return [None] * len(results)
+        found = grad([d for d, _ in pairs], seeds, [v.to(d.dtype) for d, v in pairs], create_graph=True, allow_unused=True)
+    if not record or not any(isinstance(t, Tensor) and requires_grad(t) for t in tensors_in((*given.values(), *tangents.values()))):
+        found = [d if d is None else from_array(d._array) for d in found]  # that they depend on the seeds is nobody's business
+    of_flowing = iter(found)
+    return [next(of_flowing) if t.requires_grad else None for t in results]

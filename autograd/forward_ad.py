@@ -1,0 +1,162 @@
+"""Forward-mode differentiation by dual tensors, as `torch.autograd.forward_ad` offers it.
+
+Inside `dual_level` a tensor may carry a tangent, and so does all that is computed from it.
+
+    >>> import tapegrad
+    >>> from tapegrad.autograd import forward_ad
+    >>> with forward_ad.dual_level():
+    ...     x = forward_ad.make_dual(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([1.0, 0.0]))
+    ...     y = forward_ad.unpack_dual(x * x)
+    >>> y.tangent
+    tensor([2., 0.])
+"""
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+from tapegrad.autograd import dtypes
+from tapegrad.autograd.forward import Tangents
+from tapegrad.autograd.levels import below
+from tapegrad.autograd.tensor import Tensor
+
+__all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
+
+
+class _Now(threading.local):
+    level: Tangents | None = None
+
+
+_now = _Now()
+
+
+class UnpackedDualTensor(NamedTuple):
+    """A value and its tangent, which is None for a tensor that is no dual."""
+
+    primal: Tensor
+    tangent: Tensor | None
+
+
+def enter_dual_level() -> int:
+    """Begin a dual level; see `dual_level`.
+
+    Raises:
+        RuntimeError: there is one already.
+
+    Example:
+        >>> from tapegrad.autograd import forward_ad
+        >>> forward_ad.enter_dual_level()
+        0
+        >>> forward_ad.exit_dual_level()
+    """
+    if _now.level is not None:
+        raise RuntimeError("Nested forward mode AD is not supported at the moment")
+    _now.level = Tangents().__enter__()
+    return 0
+
+
+def exit_dual_level(*, level: int | None = None) -> None:
+    """End the dual level: what was computed inside is ordinary from now on.
+
+    Args:
+        level: 0, or None for the innermost.
+
+    Raises:
+        RuntimeError: there is none, or `level` is another.
+
+    Example:
+        >>> from tapegrad.autograd import forward_ad
+        >>> _ = forward_ad.enter_dual_level()
+        >>> forward_ad.exit_dual_level(level=0)
+    """
+    now = -1 if _now.level is None else 0
+    if level is not None and level != now:
+        raise RuntimeError("Trying to exit a forward AD level that was not the last one that was created. This is not supported.")
+    if _now.level is None:
+        raise RuntimeError("Trying to exit a forward AD level when none was entered")
+    _now.level.__exit__()
+    _now.level = None
+
+
+class dual_level:
+    """A context inside which tensors may carry tangents.
+
+    Raises:
+        RuntimeError: it is entered within another.
+
+    Example:
+        >>> import tapegrad
+        >>> from tapegrad.autograd import forward_ad
+        >>> with forward_ad.dual_level():
+        ...     x = forward_ad.make_dual(tapegrad.tensor(3.0), tapegrad.tensor(1.0))
+        ...     forward_ad.unpack_dual(x ** 2).tangent
+        tensor(6.)
+    """
+
+    def __enter__(self) -> int:
+        return enter_dual_level()
+
+    def __exit__(self, *exc: Any) -> None:
+        exit_dual_level()
+
+
+def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
+    """A view of `tensor` that carries `tangent`.
+
+    Args:
+        tensor: of a floating point or complex dtype.
+        tangent: of the same shape, dtype and device; the very tensor is what `unpack_dual` gives back.
+        level: 0, or None.
+
+    Raises:
+        RuntimeError: no dual level has been entered, or the tangent does not fit.
+        ValueError: the dtype is another.
+
+    Example:
+        >>> import tapegrad
+        >>> from tapegrad.autograd import forward_ad
+        >>> with forward_ad.dual_level():
+        ...     forward_ad.unpack_dual(forward_ad.make_dual(tapegrad.zeros(2), tapegrad.ones(2)))
+        UnpackedDualTensor(primal=tensor([0., 0.]), tangent=tensor([1., 1.]))
+    """
+    known = _now.level
+    if known is None or level not in (None, 0):
+        raise RuntimeError("Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first.")
+    if tensor._array.dtype not in dtypes.INEXACT:
+        raise ValueError(f"Expected primal to be floating point or complex, but got: {tensor.dtype}")
+    if tangent._array.dtype not in dtypes.INEXACT:
+        raise ValueError(f"Expected tangent to be floating point or complex, but got: {tangent.dtype}")
+    if known.of(tensor) is not None:
+        raise RuntimeError("Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not supported.")
+    if tensor._array.shape != tangent._array.shape:
+        raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of "
+                           f"size {list(tensor._array.shape)} while the given forward gradient is of size {list(tangent._array.shape)}.")
+    if known.of(tangent) is not None:
+        raise RuntimeError("Trying to set a forward gradient that has a forward gradient at the same level")
+    with below(known):
+        dual = tensor.view_as(tensor)
+    known.set(dual, tangent)
+    return dual
+
+
+def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
+    """The value and the tangent of `tensor`.
+
+    Args:
+        tensor: any tensor.
+        level: 0, or None.
+
+    Returns:
+        A view of the value alone, and the tangent, None where there is none.
+
+    Example:
+        >>> import tapegrad
+        >>> from tapegrad.autograd import forward_ad
+        >>> forward_ad.unpack_dual(tapegrad.zeros(2)).tangent is None
+        True
+    """
+    known = _now.level
+    if known is None:
+        return UnpackedDualTensor(tensor, None)
+    with below(known):
+        return UnpackedDualTensor(tensor.view_as(tensor), known.of(tensor))

@@ -1,0 +1,169 @@
+"""The transforms that a thread is inside of: forward mode and vmap, nested in any order.
+
+Each application of a transform is a `Level` on the thread's stack. An op is handed to the innermost level, which does its part and calls the op again on what
+lies below; the last such call is an ordinary one, and recorded as such.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tapegrad.autograd import gate
+from tapegrad.autograd.gate import GRAD_OFF, TRANSFORM, set_bits, state
+
+if TYPE_CHECKING:
+    from tapegrad.autograd.tensor import Tensor
+
+
+class Level:
+    """One application of a transform; as a context manager the innermost one inside."""
+
+    __slots__ = ("__weakref__", "grad_off", "hidden", "stack")
+    #: the levels with this one as the innermost
+    stack: tuple[Level, ...]
+    #: its tensors stand for others, which are recorded for themselves
+    separate = False
+
+    def __init__(self) -> None:
+        self.grad_off = 0
+        self.hidden = False
+
+    def outer_grad_off(self) -> int:
+        """The grad mode's bit for the tensors that this level's stand for."""
+        return self.grad_off | (0 if self.hidden else state.bits & GRAD_OFF)
+
+    def op(self, core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An op is called, with this level as the innermost."""
+        raise NotImplementedError
+
+    def overwritten(self, t: Tensor, value: Any) -> None:
+        """The array `value` has been written over all of `t`."""
+
+    def copied(self, array: Any, copy: Any) -> None:
+        """`copy` has been made of `array`."""
+
+    def __enter__(self) -> Any:
+        self.stack = (*state.levels, self)
+        state.levels = self.stack
+        set_bits(state.bits | TRANSFORM)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        assert state.levels == self.stack, "levels end in the order opposite to that of their beginning"
+        state.levels = self.stack[:-1]
+        if not state.levels:
+            set_bits(state.bits & ~TRANSFORM)
+
+
+class below:
+    """Inside, the thread is in the levels outside of `level` and no others."""
+
+    __slots__ = ("before", "bits", "level")
+
+    def __init__(self, level: Level) -> None:
+        self.level = level
+
+    def __enter__(self) -> None:
+        self.before = state.levels
+        levels = state.levels = self.level.stack[:-1]
+        bits = state.bits if levels else state.bits & ~TRANSFORM
+        if self.level.separate:
+            bits = bits & ~GRAD_OFF | self.level.outer_grad_off()
+        self.bits = set_bits(bits)
+
+    def __exit__(self, *exc: Any) -> None:
+        state.levels = self.before
+        set_bits(self.bits)
+
+
+class recording:
+    """Inside, what this thread computes is recorded or not, on the innermost tensors only: those that batched tensors stand for keep the mode they had.
+
+    Args:
+        on: whether to record.
+        own: what is computed inside is an internal matter whose mode says nothing of what the user wants of the tensors further out.
+    """
+
+    __slots__ = ("bits", "level", "off", "own", "was")
+
+    def __init__(self, on: bool, own: bool = False) -> None:
+        self.off = 0 if on else GRAD_OFF
+        self.own = own
+
+    def __enter__(self) -> None:
+        self.level = innermost_batch()
+        if self.level is not None:
+            self.was = self.level.grad_off, self.level.hidden
+            self.level.grad_off, self.level.hidden = self.level.outer_grad_off(), self.own
+        self.bits = set_bits(state.bits & ~GRAD_OFF | self.off)
+
+    def __exit__(self, *exc: Any) -> None:
+        if self.level is not None:
+            self.level.grad_off, self.level.hidden = self.was
+        set_bits(self.bits)
+
+
+def innermost_batch() -> Any:
+    """The innermost level of vmap, if there is one."""
+    return next((level for level in reversed(state.levels) if level.separate), None)
+
+
+def lifted(t: Tensor) -> Tensor:
+    """`t` as a tensor of the innermost level of vmap, to be differentiated by for each member of the batch."""
+    level = innermost_batch()
+    return t if level is None else level.lift(t)  # type: ignore[no-any-return]
+
+
+def without_history(t: Tensor) -> Tensor:
+    """`t` for those further out: without the history that it has here, but with what they know of its array."""
+    from tapegrad.autograd.cell import cell_of
+    from tapegrad.autograd.tensor import from_array
+    result = from_array(t._array)
+    result._cell = cell_of(t)
+    return result
+
+
+def transforming() -> bool:
+    """Whether the thread is inside of a transform."""
+    return bool(gate.gate.on and state.bits & TRANSFORM)
+
+
+def _transformed(core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    composed = core.op.composed  # type: ignore[attr-defined]
+    if composed is not None:
+        return composed(*args, **kwargs)
+    return state.levels[-1].op(core, args, kwargs)
+
+
+gate.handlers[TRANSFORM] = _transformed
+
+
+def arguments(core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an op by name; defaults are filled in already, since an op's wrapper hands on every parameter."""
+    op = core.op  # type: ignore[attr-defined]
+    return {**dict(zip(op.parameters(), args)), **kwargs}
+
+
+def tensors_in(values: Any) -> list[Any]:
+    """The operands, with those of list operands."""
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            found += value
+        else:
+            found.append(value)
+    return found
+
+
+def overwritten(t: Tensor, value: Any) -> None:
+    """Tell all levels that the array `value` has been written over `t`."""
+    for level in state.levels:
+        level.overwritten(t, value)
+
+
+def copy_of(array: Any) -> Any:
+    """A copy of `array`, with what the levels know of it."""
+    copy = array.copy()
+    for level in state.levels:
+        level.copied(array, copy)
+    return copy
