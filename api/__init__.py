@@ -1,9 +1,11 @@
 """tapegrad: PyTorch's eager autograd on the arrays Python already has, NumPy on the CPU and CuPy on CUDA."""
 from math import e, inf, nan, pi
 
-from tapegrad import autograd, cuda, func, nn, optim, random, testing, utils
+from tapegrad import autograd, cuda, func, nn, optim, profiler, random, testing, utils
 from tapegrad.autograd import silence as _silence
+from tapegrad.autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from tapegrad.autograd.conversion import from_dlpack
+from tapegrad.autograd.custom_op import custom_op
 from tapegrad.autograd.defaults import get_default_device, set_default_device
 from tapegrad.autograd.dtypes import (
     bfloat16, bool, can_cast, cdouble, cfloat, complex64, complex128, double, dtype, finfo, float, float16, float32, float64, get_default_dtype, half, iinfo,

@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from tapegrad.autograd import tape
+from tapegrad.autograd.edge import GradientEdge, target_of, tensor_at
+from tapegrad.autograd.gate import state
 from tapegrad.autograd.levels import recording, transforming
+from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import xp
 
@@ -24,6 +27,8 @@ def _seed(root: Tensor) -> Any:
 def _seeds_of(roots: Sequence[Tensor], grads: Sequence[Tensor | None], graph: bool) -> list[tuple[Any, Any]]:
     pairs = []
     for i, (root, grad) in enumerate(zip(roots, grads)):
+        if root.__class__ is not Tensor and not isinstance(root, Tensor):
+            root = tensor_at(root, grad)
         if not requires_grad(root):
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         if grad is None:
@@ -41,7 +46,7 @@ def _given_seed(root: Tensor, grad: Tensor, i: int, graph: bool) -> Any:
         raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad._array.shape != root._array.shape:
         raise RuntimeError(f"Mismatch in shape: grad_output[{i}] has a shape of {grad.shape} and output[{i}] has a shape of {root.shape}.")
-    if grad._array.__class__ is not root._array.__class__:
+    if grad._array.__class__ is not root._array.__class__ and grad.device != root.device:
         raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {grad.device} and {root.device}!")
     if (grad._array.dtype.kind == "c") != (root._array.dtype.kind == "c"):
         raise RuntimeError("For complex Tensors, both grad_output and output are required to have the same dtype. "
@@ -55,7 +60,7 @@ def _given_seed(root: Tensor, grad: Tensor, i: int, graph: bool) -> Any:
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, Tensor) or value is None:
+    if isinstance(value, Tensor) or value is None or isinstance(value, GradientEdge):
         return (value,)
     if isinstance(value, (int, float, complex)):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(value).__name__}")
@@ -99,22 +104,38 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
     targets = _tuple(inputs)
     if not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    wanted = {_target(t, pairs) for t in targets}
     for t in targets:
-        t.retain_grad()
-    wanted = {_target(t) for t in targets}
+        if isinstance(t, Tensor):
+            t.retain_grad()
 
     def capture(target: Any, grad: Any, graph: bool) -> None:
         # A non-leaf retains its gradient: its hooks have kept it.
         if isinstance(target, Tensor):
             tape.accumulate_grad(target, grad, False, graph)
 
-    _run(pairs, create_graph, retain, wanted, capture)
+    _run(pairs, create_graph, retain, wanted, capture, _seen_running(wanted))
 
 
-def _target(t: Tensor) -> Any:
+def _target(t: Tensor | GradientEdge, pairs: list[tuple[Any, Any]]) -> Any:
+    """What the tape knows the input `t` of a pass by, which starts at `pairs`."""
+    if isinstance(t, GradientEdge):
+        return target_of(t, [root for root, _ in pairs])
+    if not isinstance(t, Tensor):
+        raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(t).__name__}")
     if not requires_grad(t):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     return t._node or t
+
+
+def _seen_running(wanted: set[Any]) -> set[Any]:
+    """Of the nodes whose results `wanted` are, those that run too, as in torch: they have hooks, which could tell."""
+    found = set()
+    for target in wanted:
+        node = target.edges[0] if isinstance(target, Slot) else target
+        if isinstance(node, Node) and node.bare is not None:
+            found |= {target, node}
+    return found
 
 
 def _on_tensors(graph: bool) -> bool:
@@ -122,13 +143,21 @@ def _on_tensors(graph: bool) -> bool:
     return graph or transforming()
 
 
-def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[Any] | None = None, capture: Any = None) -> None:
+def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[Any] | None = None, capture: Any = None,
+         also: Set[Any] = frozenset()) -> None:
     """One pass, in the grad mode that rules, hooks and Functions are to see."""
-    if _on_tensors(record):
-        with recording(record, own=not record):
-            tape.run(pairs, True, retain, tape.accumulate_grad, inputs, capture)
-    else:
-        tape.run(pairs, False, retain, tape.accumulate_grad, inputs, capture)
+    outer = state.running
+    this = state.running = pairs, inputs, outer
+    try:
+        if _on_tensors(record):
+            with recording(record, own=not record):
+                tape.run(pairs, True, retain, tape.accumulate_grad, inputs, capture, also)
+        else:
+            tape.run(pairs, False, retain, tape.accumulate_grad, inputs, capture, also)
+        if state.running is not this:
+            state.running.end()
+    finally:
+        state.running = outer
 
 
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], grad_outputs: Any = None, retain_graph: bool | None = None,
@@ -173,7 +202,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
     if not targets:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     pairs = _seeds_of(roots, grads, _on_tensors(create_graph))
-    keys = [_target(t) for t in targets]
+    keys = [_target(t, pairs) for t in targets]
     retain = create_graph if retain_graph is None else retain_graph
     found: dict[Any, Any] = {}
 
@@ -190,20 +219,23 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
     return tuple(_result(i, t, found.get(key), _on_tensors(create_graph), bool(allow_unused), materialize_grads, taken) for i, (t, key) in enumerate(zip(targets, keys)))
 
 
-def _result(i: int, t: Tensor, d: Any, graph: bool, allow_unused: bool, materialize: bool, taken: set[int]) -> Any:
+def _result(i: int, t: Tensor | GradientEdge, d: Any, graph: bool, allow_unused: bool, materialize: bool, taken: set[int]) -> Any:
     if d is None:
         if materialize:
+            if not isinstance(t, Tensor):
+                raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
             return from_array(xp(t._array).zeros(t._array.shape, t._array.dtype))
         if not allow_unused:
             raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the "
                                "desired behavior.")
         return None
+    like = t._array if isinstance(t, Tensor) else d._array if graph else d
     if graph:
-        return d.conj() if t._array.dtype.kind == "c" else d
-    if t._array.dtype.kind == "c":
-        return from_array(tape.own_array(d.conj(), False, t._array))
+        return d.conj() if like.dtype.kind == "c" else d
+    if like.dtype.kind == "c":
+        return from_array(tape.own_array(d.conj(), False, like))
     # A gradient may be a view of another, or the caller's own; what is handed out is nobody else's.
     owned = d.base is None and id(d) not in taken
     taken.add(id(d))
-    return from_array(tape.own_array(d, owned, t._array))
+    return from_array(tape.own_array(d, owned, like))
 

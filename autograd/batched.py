@@ -17,7 +17,7 @@ from tapegrad.autograd.gate import GRAD_OFF, state
 from tapegrad.autograd.levels import Level, arguments, below, tensors_in
 from tapegrad.autograd.runtime import NUMBERS, aliased, deliver
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
-from tapegrad.backends import Backend, Device, backend, xp
+from tapegrad.backends import Backend, Device, backend
 from tapegrad.backends.registry import serve
 
 
@@ -82,7 +82,7 @@ class Batched:
         """Write over everything, which is all that ``index`` may be."""
         assert index is ...
         with below(self.level):
-            self.tensor.copy_(self.level.beside(self, value))
+            self.tensor.copy_(self.level.to_write(self, value))
 
     def copy(self, order: str = "C") -> Batched:
         """The same values in memory of their own."""
@@ -103,9 +103,14 @@ class Batched:
         raise RuntimeError("vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try to "
                            "rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file a bug report.")
 
+    def nonzero(self) -> NoReturn:
+        """The shape of the result would depend on the values."""
+        raise RuntimeError("vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::nonzero. Please file an issue "
+                           "at https://github.com/pytorch/pytorch/issues if you need this feature.")
+
     def __bool__(self) -> NoReturn:
-        raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please shout "
-                           "over at https://github.com/pytorch/functorch/issues/257 .")
+        raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please file "
+                           "an issue at https://github.com/pytorch/pytorch/issues .")
 
     __array__ = __array_ufunc__ = __array_function__ = tolist = _escaped
 
@@ -230,14 +235,15 @@ class Batch(Level):
             return self.unwrap(value)[1]
         if isinstance(value, (list, tuple)):
             return any(self.is_batched(v) for v in value)
-        return isinstance(value, Batched) and value.level is self and value.batched
+        return isinstance(value, Batched) and value.level is self
 
     def lowered(self, value: Any) -> Any:
         """`value` with what its tensors stand for; in a list of which some are batched, all are made so."""
         if isinstance(value, Tensor):
             return self.unwrap(value)[0]
         if isinstance(value, Batched) and value.level is self:
-            return value.tensor
+            with below(self):
+                return self.whole(from_array(value))
         if isinstance(value, (list, tuple)) and self.holds(value):
             if value and all(isinstance(v, Tensor) for v in value) and self.is_batched(value):
                 with below(self):
@@ -270,7 +276,7 @@ class Batch(Level):
 
     # ---- writes
 
-    def beside(self, target: Batched, value: Any) -> Tensor:
+    def to_write(self, target: Batched, value: Any) -> Tensor:
         """The array `value` as a tensor to be written to what `target` stands for."""
         tensor, batched = self.unwrap(from_array(value))
         if not batched:
@@ -282,6 +288,16 @@ class Batch(Level):
     def overwritten(self, t: Tensor, value: Any) -> None:
         if not isinstance(t._array, Batched) and isinstance(value, Batched) and value.level is self:
             refuse_write()
+
+
+def beside(made: Tensor, source: Tensor) -> Tensor:
+    """The tensor `made`, the same for all members, as one of its own for each member of the batches that `source` has, so that it can be written."""
+    array = source._array
+    if not isinstance(array, Batched) or not array.batched:
+        return made
+    with below(array.level):
+        whole = made.expand(array.level.size, *made._array.shape).clone()
+        return array.level.wrap(beside(whole, array.tensor))
 
 
 def refuse_write() -> NoReturn:
@@ -311,8 +327,3 @@ def _alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
     to = dtypes.of(dtype)
     return {name: [t.to(to) for t in given[name]] if isinstance(given[name], (list, tuple)) else given[name].to(to)
             for name in op.rules if isinstance(given[name], (Tensor, list, tuple))}
-
-
-def zeros_like_array(array: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """Zeros beside `array`."""
-    return xp(array).zeros(shape, dtype)

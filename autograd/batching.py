@@ -26,19 +26,23 @@ def batch_of(op: Op) -> Rule:
     Raises:
         RuntimeError: it has none.
     """
+    if isinstance(op.batch, over):
+        how = op.batch
+        return lambda level, batched, moved, given: how.run(op, level, batched, moved)
     if op.batch is not None:
         return lambda level, batched, moved, given: op.batch(batched, *[moved[p] for p in op.parameters()],
                                                              **{k: v for k, v in moved.items() if k not in op.parameters()})
     if op.kind == "elementwise":
         return lambda level, batched, moved, given: op.call(aligned(op.rules, batched, moved))
-    names = set(op.names())
-    if len(op.rules) == 1 and not isinstance(next(iter(op.rules.values())), Each) and names & _DIMS and names - _DIMS <= _HARMLESS | set(op.rules):
-        return lambda level, batched, moved, given: _along(op, moved)
+    names = set(op.names()) - set(op.rules)
+    if len(op.rules) == 1 and not isinstance(next(iter(op.rules.values())), Each) and names & _DIMS and names - _DIMS <= _HARMLESS:
+        by_name = over(**dict.fromkeys(names & _DIMS, along))
+        return lambda level, batched, moved, given: by_name.run(op, level, batched, moved)
     raise RuntimeError(f"vmap: there is no batching rule for '{op.name}'. Please write the function with other operations, or call it in a loop.")
 
 
 #: parameters whose meaning does not depend on the number of dimensions
-_HARMLESS = frozenset({"keepdim", "dtype", "correction", "descending", "stable", "k", "largest", "unbiased", "ord"})
+_HARMLESS = frozenset({"keepdim", "dtype", "correction", "descending", "stable", "k", "largest", "unbiased", "ord", "sizes", "size", "step", "offset"})
 
 
 def aligned(operands: Iterable[str], batched: frozenset[str], moved: dict[str, Any]) -> dict[str, Any]:
@@ -58,31 +62,76 @@ def raised(t: Tensor, ndim: int) -> Tensor:
     return t[(slice(None), *(None,) * missing)] if missing > 0 else t
 
 
-def shifted(dim: Any, ndim: int) -> Any:
-    """A dimension, or several, of a tensor of `ndim` dimensions as counted with the batch in front; None means all."""
+def raw_ndim(t: Any) -> int:
+    """The dimensions of a tensor, or of an array or number."""
+    return getattr(getattr(t, "_array", t), "ndim", 0)
+
+
+# ---- rules by what the arguments mean
+
+def along(dim: Any, ndim: int, size: int) -> Any:
+    """A dimension, or several, of a tensor of `ndim` dimensions, as counted with the batch in front; None means all."""
     if dim is None:
         return tuple(range(1, ndim + 1))
     if isinstance(dim, (list, tuple)):
-        return type(dim)([shifted(d, ndim) for d in dim])
+        return type(dim)([along(d, ndim, size) for d in dim])
     if not -max(ndim, 1) <= dim < max(ndim, 1):
         raise IndexError(f"Dimension out of range (expected to be in range of [{-max(ndim, 1)}, {max(ndim, 1) - 1}], but got {dim})")
     return dim % max(ndim, 1) + 1
 
 
-def _along(op: Op, moved: dict[str, Any]) -> Any:
-    """An op of one operand that works along dimensions."""
-    x = next(iter(op.rules))
-    t = moved[x]
-    ndim = t._array.ndim - 1
-    moved = {name: shifted(value, ndim) if name in _DIMS else value for name, value in moved.items()}
-    if ndim:
-        return op.call(moved)
-    # A number counts as a vector of one element.
-    moved[x] = t.unsqueeze(1)
-    if any(moved[name] == () for name in _DIMS & set(moved)):
-        moved.update({name: 1 for name in _DIMS & set(moved)})
-    result = op.call(moved)
-    return tuple([_dropped(r) for r in result]) if isinstance(result, tuple) else _dropped(result)
+def reduced(dim: Any, ndim: int, size: int) -> Any:
+    """The dimensions that are reduced, of which none given means all."""
+    return along(None if dim.__class__ in (tuple, list) and not dim else dim, ndim, size)
+
+
+def permuted(dims: tuple[int, ...], ndim: int, size: int) -> tuple[int, ...]:
+    """An order of all dimensions."""
+    return (0, *along(dims, ndim, size))
+
+
+def sized(shape: tuple[int, ...], ndim: int, size: int) -> tuple[int, ...]:
+    """The shape of all operands and results."""
+    return (size, *shape)
+
+
+def within(index: Any, ndim: int, size: int) -> Any:
+    """An index, in the array library's terms."""
+    return (slice(None), *(index if isinstance(index, tuple) else (index,)))
+
+
+def unpadded(pads: tuple[Any, ...], ndim: int, size: int) -> tuple[Any, ...]:
+    """Something given for each dimension in pairs of numbers."""
+    return ((0, 0), *pads)
+
+
+class over:
+    """A rule for an op all of whose operands have the batch in front: what becomes of its other arguments.
+
+    Args:
+        **how: for each argument that speaks of dimensions a function ``(value, ndim, size)``, such as `along` or `sized`; `ndim` is the length of the argument
+            `shape` where there is one, else the number of dimensions of the first operand.
+    """
+
+    def __init__(self, **how: Callable[[Any, int, int], Any]) -> None:
+        self.how = how
+
+    def run(self, op: Op, level: Any, batched: frozenset[str], moved: dict[str, Any]) -> Any:
+        """Call the op."""
+        operands = [x for x in op.rules if isinstance(moved[x], Tensor)]
+        moved = {**moved, **{x: moved[x].expand(level.size, *moved[x]._array.shape) for x in operands if x not in batched}}
+        shape = moved["shape"] if "shape" in self.how else None
+        ndim = len(shape) if shape is not None else raw_ndim(moved[operands[0]]) - 1
+        # What has no dimensions counts as a vector of one element.
+        flat = not ndim and any(how is along or how is reduced for how in self.how.values())
+        if flat:
+            moved.update({x: moved[x].unsqueeze(1) for x in operands if raw_ndim(moved[x]) == 1})
+            moved.update({name: (1,) for name in ("shape",) if shape is not None})
+            ndim = 1
+        result = op.call({name: self.how[name](value, ndim, level.size) if name in self.how else value for name, value in moved.items()})
+        if not flat:
+            return result
+        return tuple([_dropped(r) for r in result]) if isinstance(result, tuple) else _dropped(result)
 
 
 def _dropped(t: Tensor) -> Tensor:

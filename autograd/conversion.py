@@ -70,18 +70,14 @@ def tolist(self: Tensor) -> Any:
 def tensor_repr(t: Tensor) -> str:
     """The tensor as torch prints it."""
     from tapegrad.autograd import printing
-    from tapegrad.autograd.inplace import View
-    name = None
-    base = t._base
-    if isinstance(base, View) and base.origin in ("no_grad", "custom") and base.root.requires_grad and base.seen != cell_of(t).version:
-        name = "Invalid"
-    else:
+    try:
         node = t.grad_fn
-        if node is not None:
-            name = node.name()
+        name = None if node is None else node.name().rpartition("::")[2]
+    except RuntimeError:  # a view that could not follow a write to its base
+        name = "Invalid"
     suffix = None if t.is_cpu else str(t.device)
     return printing.tensor_repr(t._array, to_host=backend(t._array).to_host, dtype=t.dtype, default_dtype=dtypes.get_default_dtype(), device_suffix=suffix,
-                                requires_grad=t._rg, grad_fn_name=name)
+                                requires_grad=t.requires_grad, grad_fn_name=name)
 
 
 # ---- Python's number protocol
@@ -216,7 +212,7 @@ def deepcopy(t: Tensor, memo: dict[int, Any]) -> Tensor:
 def _fill(t: Tensor, array: Any, rg: bool) -> None:
     t._array = array
     t._rg = rg
-    t._node = t._base = t._cell = None
+    t._node = t._view = t._cell = None
 
 
 def reduce(t: Tensor) -> tuple[Any, ...]:

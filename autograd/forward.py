@@ -1,8 +1,9 @@
 """Forward mode: tangents that travel along with values.
 
 A `Tangents` level knows the tangent of each array; it holds arrays weakly, so a tangent lives as long as its value does. An op's tangents come from its kind where
-that says enough: a linear op is its own derivative, and an elementwise rule, which multiplies a gradient by the derivative at each element, does the same to a
-tangent. Other ops bring ``jvp=``, and for the rest the reverse rules are transposed: the gradient is linear in the gradient that it is given, so the derivative
+that says enough: a linear op is its own derivative; an elementwise rule, which multiplies a gradient by the derivative at each element, does the same to a
+tangent (of complex numbers, where the derivative is a complex number too); in a reduction each element has its gradient as its weight. Other ops bring
+``jvp=``, and for the rest the reverse rules are transposed: the gradient is linear in the gradient that it is given, so the derivative
 of the one by the other, a second reverse pass, is the forward derivative [J. Townsend, "A new trick for calculating Jacobian vector products", 2017].
 """
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Tangents(Level):
         op = core.op  # type: ignore[attr-defined]
         given = arguments(core, args, kwargs)
         tangents: dict[str, Any] = {}
-        for name in op.rules:
+        for name, rule in op.rules.items():
+            if rule is None and op.joint is None:
+                continue
             value = given[name]
             if isinstance(value, (list, tuple)):
                 parts = [self.of(t) for t in value]
@@ -140,8 +143,10 @@ def pushed(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, 
     if op.kind in ("linear", "view"):
         found = _by_linearity(core, given, tangents)
         return found if several else (found,)
-    if op.kind == "elementwise" and not several and not any(t._array.dtype.kind == "c" for t in (result, *tangents.values())):
+    if op.kind == "elementwise" and not several:
         return (_by_element(op, given, tangents, result),)
+    if op.kind == "reduction" and not several:
+        return (_by_weights(op, given, tangents, result),)
     return by_transposition(core, given, tangents)
 
 
@@ -195,6 +200,17 @@ def _by_element(op: Any, given: dict[str, Any], tangents: dict[str, Any], result
         if d is not None:
             total = d if total is None else total + d
     return total
+
+
+def _by_weights(op: Any, given: dict[str, Any], tangents: dict[str, Any], result: Tensor) -> Tensor:
+    """Each element goes into one result, with the weight that is its gradient."""
+    (name, tangent), = tangents.items()
+    rule = op.rules[name]
+    one = zeros_beside(result) + 1
+    weighted = tangent * rule(*[one if i == 0 else _value_of(asked, given, result) for i, asked in enumerate(_asks(rule))])
+    if weighted._array.dtype.kind == "c" != result._array.dtype.kind:
+        weighted = weighted.real
+    return weighted.sum(given.get("dim"), given.get("keepdim", False))  # type: ignore[no-any-return]
 
 
 def alias(t: Tensor) -> Tensor:

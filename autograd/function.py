@@ -9,8 +9,9 @@ from typing import Any
 from tapegrad.autograd.cell import tick
 from tapegrad.autograd.function_node import BackwardCFunction, FunctionCtx, facts_of
 from tapegrad.autograd.function_outputs import wrap
-from tapegrad.autograd.gate import GRAD_OFF, gate, set_bits, state
+from tapegrad.autograd.gate import GRAD_OFF, SAVED_HOOKS, gate, set_bits, state
 from tapegrad.autograd.node import Node
+from tapegrad.autograd.saved_tensors import pack_saved
 from tapegrad.autograd.tensor import Tensor, requires_grad
 
 
@@ -38,12 +39,16 @@ class Function:
     """
 
     _backward_cls: type[BackwardCFunction] = BackwardCFunction
+    _signature: tuple[Any, Any] = (None, None)
+    #: vmap may take `forward`, `backward` and `jvp` as they are: they are made of ops
     generate_vmap_rule = False
+    #: ``backward`` receives its gradients in one list, which it may empty as it goes
+    boxed_grads_call = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._backward_cls = type(cls.__name__ + "Backward", (BackwardCFunction,),
-                                 {"__slots__": (), "_forward_cls": cls, "op_name": cls.__name__, "__module__": cls.__module__})
+                                 {"__slots__": (), "_forward_cls": cls, "op_name": cls.__name__, "__module__": __name__})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(f"{self.__class__} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on the class "
@@ -75,6 +80,11 @@ class Function:
         """The tangents of the results; to be overridden."""
         raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
 
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:
+        """``forward`` for arguments that have a dimension more; to be overridden."""
+        raise NotImplementedError("To use autograd.Function with vmap, you must either override the vmap staticmethod or set generate_vmap_rule=True.")
+
     @classmethod
     def _derivative(cls) -> Callable[..., Any]:
         """``backward``, or its other name ``vjp``."""
@@ -93,13 +103,10 @@ class Function:
             What ``forward`` returns; its tensors are differentiable where some argument is.
         """
         separate = cls.setup_context is not Function.setup_context
-        if separate:
-            from inspect import signature
-            bound = signature(cls.forward).bind(*args, **kwargs)
-            bound.apply_defaults()
-            args, kwargs = bound.args, bound.kwargs
+        if separate or kwargs:
+            args, kwargs = cls._bind(args, kwargs, separate)
         inputs = (*args, *kwargs.values()) if kwargs else args
-        needs = tuple([isinstance(t, Tensor) and (t._rg if t._base is None else requires_grad(t)) for t in inputs])
+        needs = tuple([isinstance(t, Tensor) and (t._rg if t._view is None else requires_grad(t)) for t in inputs])
         bits = state.bits if gate.on else 0
         recording = True in needs and not bits & GRAD_OFF
         tensors = [t for t in inputs if isinstance(t, Tensor)]
@@ -119,8 +126,31 @@ class Function:
                 output = cls.forward(ctx, *args, **kwargs)
         finally:
             set_bits(before)
-        node.seq = tick()
-        return wrap(node, tensors, output, recording)
+        result = wrap(node, tensors, output, recording, separate)
+        if recording and bits & SAVED_HOOKS:
+            pack_saved(node, result)
+        return result
+
+    @classmethod
+    def _bind(cls, args: tuple[Any, ...], kwargs: dict[str, Any], separate: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of ``forward`` in the order of its parameters, the defaults filled in; by keyword only those that must be."""
+        forward = cls.forward
+        known, signature = cls._signature
+        if known != forward:
+            import inspect
+            signature = inspect.signature(forward)
+            cls._signature = forward, signature
+        bound = signature.bind(*args, **kwargs) if separate else signature.bind(None, *args, **kwargs)
+        bound.apply_defaults()
+        return bound.args if separate else bound.args[1:], bound.kwargs
+
+
+class InplaceFunction(Function):
+    """A `Function` of old programs, which say here that ``forward`` writes its argument."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
 
 
 class Error(Node):
@@ -129,17 +159,27 @@ class Error(Node):
     __slots__ = ("text",)
     text: str
 
+    def name(self) -> str:
+        return "torch::autograd::Error"
+
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         raise RuntimeError(self.text)
 
 
-def _undifferentiable(t: Any, text: str) -> Any:
-    """`t` as the result of an `Error` node."""
+def undifferentiable(t: Any, text: str, edges: tuple[Any, ...] = ()) -> Any:
+    """`t` as the result of an `Error` node.
+
+    Args:
+        t: what cannot be differentiated; handed on as it is unless it is a tensor.
+        text: what the error says.
+        edges: the targets that `t` was computed from, so that a pass that asks for their gradients comes here.
+    """
     if not isinstance(t, Tensor):
         return t
     node = Error()
     node.seq = tick()
-    node.edges = node.saved = ()
+    node.edges = edges
+    node.saved = ()
     node.dtype = t._array.dtype
     node.cell = None
     node.text = text
@@ -162,9 +202,9 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         if before & GRAD_OFF or not any(isinstance(d, Tensor) and requires_grad(d) for d in grads):
             return results
         text = "trying to differentiate twice a function that was marked with @once_differentiable"
-        return tuple([_undifferentiable(t, text) for t in (results if isinstance(results, tuple) else (results,))])
+        return tuple([undifferentiable(t, text) for t in (results if isinstance(results, tuple) else (results,))])
 
     return wrapper
 
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]

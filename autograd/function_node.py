@@ -1,13 +1,16 @@
 """The node of a `Function`'s application, and the ``ctx`` through which its methods see it."""
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tapegrad.autograd import dtypes
 from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
-from tapegrad.autograd.node import Node, check_kept, freed, overwritten
-from tapegrad.autograd.runtime import kept_result, sum_to
+from tapegrad.autograd.node import Node, Slot, check_kept, freed, overwritten
+from tapegrad.autograd.packed import Packed
+from tapegrad.autograd.runtime import kept_result, sum_to, to_dtype
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import ARRAYS, CPU, Device, backend_for
 
@@ -57,9 +60,22 @@ class FunctionCtx:
     def __delattr__(self, name: str) -> None:
         del self._node.attributes[name]
 
+    # One application is one context, in PyTorch the node itself.
+    def __eq__(self, other: Any) -> bool:
+        return self._node is (other._node if isinstance(other, FunctionCtx) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._node)
+
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """What ``save_for_backward`` kept."""
+        """What ``save_for_backward`` kept; within ``jvp`` what ``save_for_forward`` kept."""
+        return self._node.saved_tensors
+
+    @property
+    def saved_variables(self) -> tuple[Tensor | None, ...]:
+        """The old name of `saved_tensors`."""
+        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
         return self._node.saved_tensors
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -71,12 +87,24 @@ class FunctionCtx:
         self._node.to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors for ``jvp``."""
+        """Keep tensors for ``jvp``, which finds them in ``ctx.saved_tensors``.
+
+        Args:
+            *tensors: as for `save_for_backward`.
+        """
+        for t in tensors:
+            if not (t is None or isinstance(t, Tensor)):
+                raise AssertionError("save_for_forward expects all arguments to be tensors; you should save non-tensors as attributes on ctx.")
         self._node.saved_for_forward = tensors
 
     def mark_dirty(self, *args: Tensor) -> None:
         """Name the inputs that ``forward`` writes to; each must be among its results."""
         self._node.dirty_tensors = args
+
+    def mark_shared_storage(self, *pairs: Any) -> None:
+        """Does nothing: which tensors share memory is known."""
+        warnings.warn("`mark_shared_storage` is deprecated. Tensors with shared storages are automatically tracked. Note that calls to `set_()` are not "
+                      "tracked", FutureWarning, stacklevel=2)
 
     def mark_non_differentiable(self, *args: Tensor) -> None:
         """Name the results through which no gradient flows."""
@@ -106,9 +134,9 @@ class BackwardCFunction(Node):
     frees = True
     several = False
     count = 1
-    saved_for_forward: tuple[Any, ...] = ()
-    dirty_tensors: tuple[Any, ...] = ()
-    non_differentiable: tuple[Any, ...] = ()
+    saved_for_forward: tuple[Any, ...] | None = None
+    dirty_tensors: tuple[Any, ...] | None = None
+    non_differentiable: tuple[Any, ...] | None = None
     materialize_grads = True
     needs_input_grad: tuple[bool, ...]
     inputs: list[Facts | None]
@@ -117,7 +145,7 @@ class BackwardCFunction(Node):
 
     def __init__(self) -> None:
         self.attributes: dict[str, Any] = {}
-        self.to_save: tuple[Any, ...] = ()
+        self.to_save: tuple[Any, ...] | None = None
         self.saved = self.edges = ()
         self.cell = self.dtype = None
 
@@ -126,18 +154,25 @@ class BackwardCFunction(Node):
             return self.attributes[name]
         return super().__getattr__(name)
 
+    def __repr__(self) -> str:
+        return f"<tapegrad.autograd.function.{self.__class__.__name__} object at {id(self):#x}>"
+
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """What ``save_for_backward`` kept.
+        """What ``save_for_backward`` kept, or ``save_for_forward`` as long as ``jvp`` may read it.
 
         Raises:
             RuntimeError: it has been freed by an earlier pass, or written since.
         """
+        if self.saved_for_forward is not None:
+            return self.saved_for_forward
         if self.saved is None:
             freed(self)
         return tuple([self._unpacked(kept) for kept in self.saved])
 
     def _unpacked(self, kept: Any) -> Tensor | None:
+        if isinstance(kept, Packed):
+            return kept.tied(kept.unpacked(self), self)
         if isinstance(kept, Output):
             cell = self.cell.get(kept.nr) if self.several and self.cell is not None else self.cell
             if cell is not None and cell.written > self.seq:
@@ -149,7 +184,9 @@ class BackwardCFunction(Node):
 
     def apply(self, *grads: Any) -> Any:
         """Call ``backward``, or its other name ``vjp``."""
-        return self._forward_cls._derivative()(FunctionCtx(self), *grads)
+        function = self._forward_cls
+        derivative = function._derivative()
+        return derivative(FunctionCtx(self), list(grads)) if function.boxed_grads_call else derivative(FunctionCtx(self), *grads)
 
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         grads = [self._given(d, facts, graph) for d, facts in zip(grad if self.several else (grad,), self.outputs)]
@@ -179,21 +216,22 @@ class BackwardCFunction(Node):
             results = results[:count]
         grads: list[Any] = []
         for position, (d, facts) in enumerate(zip(results, self.inputs), 1):
-            if d is not None and not isinstance(d, Tensor):
-                raise RuntimeError(f"expected Variable or None (got {type(d).__name__})")
             if facts is None:
                 if d is not None:
                     raise RuntimeError(f"function {self.name()} returned a gradient different than None at position {position}, but the corresponding forward "
                                        "input was not a Variable")
                 continue
+            if d is not None and not isinstance(d, Tensor):
+                raise RuntimeError(f"expected Variable or None (got {_type_name(d)})")
             i = len(grads)
-            grads.append(None if d is None or self.edges[i] is None else self._fitted(d, facts, i, graph))
+            target = self.edges[i]
+            grads.append(None if target is None else _undefined(target, graph) if d is None else self._fitted(d, facts, i, graph))
         return tuple(grads)
 
     def _fitted(self, d: Tensor, facts: Facts, i: int, graph: bool) -> Any:
         """A gradient in its input's shape."""
         array = d._array
-        shape, _, device = facts
+        shape, dtype, device = facts
         if (array.__class__ is not np.ndarray or device is not CPU) and d.device != device:
             raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - expected device {device} but got {d.device}")
         if array.shape != shape:
@@ -201,8 +239,11 @@ class BackwardCFunction(Node):
                 raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - got {list(array.shape)} but expected shape compatible "
                                    f"with {list(shape)}")
             d = sum_to(d, shape)
-        if array.dtype.kind == "c":
-            d = d.conj()
+        if dtype.kind == "c":
+            d = (d if array.dtype.kind == "c" else to_dtype(d, dtype)).conj()
+        elif array.dtype.kind == "c":
+            raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - got {dtypes.of(array.dtype)} for an input of "
+                               f"{dtypes.of(dtype)}: the gradient of a real tensor is real")
         # A view says that the array may be somebody else's: the engine then adds it up elsewhere, and a leaf copies it.
         return d if graph else d._array[...]
 
@@ -210,3 +251,22 @@ class BackwardCFunction(Node):
 def _expands_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
     """Whether an array of `shape` broadcasts to `larger`."""
     return len(shape) <= len(larger) and all(n in (1, m) for n, m in zip(reversed(shape), reversed(larger)))
+
+
+def _undefined(target: Any, graph: bool) -> Any:
+    """The gradient of `target` where none is given: zeros if it comes from a Function that asks for them, else None."""
+    node, nr = (target.edges[0], target.nr) if isinstance(target, Slot) else (target, 0)
+    if not isinstance(node, BackwardCFunction) or not node.materialize_grads:
+        return None
+    facts = node.outputs[nr]
+    assert facts is not None
+    shape, dtype, device = facts
+    zeros = backend_for(device).xp.zeros(shape, dtype)
+    return from_array(zeros) if graph else zeros
+
+
+def _type_name(value: Any) -> str:
+    """The name of a value's type as PyTorch's errors have it: types written in C carry their module."""
+    cls = type(value)
+    of_python = cls.__flags__ & 1 << 9 or cls.__module__ == "builtins"
+    return cls.__name__ if of_python else f"{cls.__module__}.{cls.__name__}"

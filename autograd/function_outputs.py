@@ -5,15 +5,16 @@ import warnings
 from typing import Any
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.cell import cell_of, written
+from tapegrad.autograd.cell import cell_of, tick, written
 from tapegrad.autograd.function_node import BackwardCFunction, Output, facts_of
-from tapegrad.autograd.inplace import View, rebase, refuse_view
 from tapegrad.autograd.node import Node
+from tapegrad.autograd.rebase import let_go, rebase
 from tapegrad.autograd.runtime import make_slot
-from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.view import View, refuse_view
 
 
-def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recording: bool) -> Any:
+def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recording: bool, separate: bool) -> Any:
     """Tie what ``forward`` returned to its node.
 
     Args:
@@ -21,8 +22,11 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
         inputs: the tensors that ``forward`` was called with.
         output: what it returned.
         recording: gradients flow through this application.
+        separate: ``setup_context`` has set the context up, which has seen what ``forward`` returned and not what becomes of it here.
     """
-    if recording and isinstance(output, Tensor) and not (made_by.dirty_tensors or made_by.non_differentiable) and _is_new(output, inputs):
+    dirty = made_by.dirty_tensors
+    if recording and isinstance(output, Tensor) and not (dirty or made_by.non_differentiable) and _is_new(output, inputs):
+        made_by.seq = tick()
         made_by.outputs = [facts_of(output)]
         made_by.dtype = output._array.dtype
         output._node = made_by
@@ -32,18 +36,24 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
         result: Any = output
         results = [output]
     else:
-        results = _wrap_each(made_by, inputs, output if isinstance(output, tuple) else (output,), recording)
+        results = _wrap_each(made_by, inputs, output if isinstance(output, tuple) else (output,), recording, separate)
         result = tuple(results) if isinstance(output, tuple) else results[0]
     if made_by.to_save:
         if recording:
             made_by.saved = _kept(made_by.to_save, results, inputs)
-        made_by.to_save = ()
+            for t in dirty or ():
+                let_go(t, made_by)
+                if t._view is not None:
+                    let_go(t._view.root, made_by)
+        made_by.to_save = None
+    if made_by.saved_for_forward is not None:
+        made_by.saved_for_forward = None
     return result
 
 
 def _is_new(t: Tensor, inputs: list[Tensor]) -> bool:
     """Whether the result `t` is a tensor of its own that only needs to be told what made it."""
-    if t._rg or t._base is not None or t._array.dtype not in dtypes.INEXACT:
+    if t._rg or t._view is not None or t._array.dtype not in dtypes.INEXACT:
         return False
     return not _among(t, inputs)
 
@@ -56,40 +66,51 @@ def _among(t: Any, tensors: list[Any]) -> bool:
     return False
 
 
-def _wrap_each(made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple[Any, ...], recording: bool) -> list[Any]:
+def _wrap_each(made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple[Any, ...], recording: bool, separate: bool) -> list[Any]:
     tensors = [t for t in returned if isinstance(t, Tensor)]
     given = {id(t) for t in inputs}
-    dirty = _dirty(made_by, given, tensors)
+    dirty = _dirty(made_by, given)
+    made_by.seq = tick()  # after the writes
     flat = _non_differentiable(made_by)
+    differentiable = [recording and isinstance(t, Tensor) and id(t) not in flat and t._array.dtype in dtypes.INEXACT for t in returned]
     made_by.outputs = [facts_of(t) if isinstance(t, Tensor) else None for t in returned]
-    made_by.dirty_tensors = made_by.non_differentiable = ()
+    if made_by.attributes.get("_materialize_non_diff_grads") is False:
+        made_by.outputs = [facts if flows else None for facts, flows in zip(made_by.outputs, differentiable)]
+    made_by.dirty_tensors = made_by.non_differentiable = None
     made_by.several = len(returned) > 1
     made_by.count = len(returned)
     made_by.dtype = returned[0]._array.dtype if len(returned) == 1 and tensors else None
-    differentiable = [recording and isinstance(t, Tensor) and id(t) not in flat and t._array.dtype in dtypes.INEXACT for t in returned]
     origin = "multi" if sum(differentiable) > 1 else "custom"
+    kept = {id(t) for t in made_by.to_save or ()} if separate else set()
     results = []
     for nr, (t, flows) in enumerate(zip(returned, differentiable)):
         if isinstance(t, Tensor):
             is_input, is_dirty = id(t) in given, id(t) in dirty
+            if is_input and not is_dirty and id(t) in kept and (flows or not t.requires_grad):
+                raise RuntimeError("An input that has been returned as-is as output is being saved for backward. This is not supported if you override "
+                                   "setup_context. You should return and save a view of the input instead, e.g. with x.view_as(x) or setup ctx inside the "
+                                   "forward function itself.")
             if not flows:
-                t = _constant(t, is_input, is_dirty)
+                t = _constant(t, is_input, is_dirty, origin)
             else:
                 node = make_slot(made_by, nr, t._array.dtype) if made_by.several else made_by
                 if is_dirty:
-                    _overwritten_input(t, node, len(tensors))
+                    _overwritten_input(t, node, len(returned))
                 else:
                     t = _result(t, node, is_input, origin)
                 if t._cell is not None:
                     node.take_cell(t._cell)
         results.append(t)
+    if not dirty <= {id(t) for t in tensors}:
+        raise RuntimeError("Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified inplace must all "
+                           "be outputs of the Function.")
     return results
 
 
-def _dirty(made_by: BackwardCFunction, given: set[int], tensors: list[Tensor]) -> set[int]:
+def _dirty(made_by: BackwardCFunction, given: set[int]) -> set[int]:
     """The ids of the inputs that ``forward`` says it has written."""
     found = set()
-    for i, t in enumerate(made_by.dirty_tensors):
+    for i, t in enumerate(made_by.dirty_tensors or ()):
         if not isinstance(t, Tensor):
             raise RuntimeError(f"mark_dirty can only accept variables, but argument {i} is of type {type(t).__name__}")
         if id(t) in given:
@@ -98,17 +119,15 @@ def _dirty(made_by: BackwardCFunction, given: set[int], tensors: list[Tensor]) -
         else:
             warnings.warn("ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be passed to "
                           "ctx.mark_dirty().", stacklevel=4)
-    if not found <= {id(t) for t in tensors}:
-        raise RuntimeError("Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified inplace must all "
-                           "be outputs of the Function.")
     return found
 
 
 def _non_differentiable(made_by: BackwardCFunction) -> set[int]:
-    for t in made_by.non_differentiable:
+    marked = made_by.non_differentiable or ()
+    for t in marked:
         if not isinstance(t, Tensor):
             raise RuntimeError(f"mark_non_differentiable only accepts variable arguments, but got {type(t).__name__}")
-    return {id(t) for t in made_by.non_differentiable}
+    return {id(t) for t in marked}
 
 
 class _FixedView(View):
@@ -118,47 +137,55 @@ class _FixedView(View):
 
     def sync(self, view: Tensor) -> bool:
         if cell_of(view).version != self.seen:
-            refuse_view(view, self, "its base or another view of its base has been")
+            refuse_view(view, "its base or another view of its base has been")
         return view._rg
 
 
-def _constant(t: Tensor, is_input: bool, is_dirty: bool) -> Tensor:
+def _constant(t: Tensor, is_input: bool, is_dirty: bool, origin: str) -> Tensor:
     """A result through which no gradient flows."""
-    if requires_grad(t):
+    if not t.requires_grad:
+        if is_input and not is_dirty:
+            t = t.view_as(t)
+    elif is_input or t._view is None:
         return t.detach()
-    return t.view_as(t) if is_input and not is_dirty else t
+    # A view of what requires grad does so itself, as one made under `no_grad`.
+    if t._view is not None and not is_dirty:
+        t._view.origin = origin
+    return t
 
 
 def _result(t: Tensor, node: Node, is_input: bool, origin: str) -> Tensor:
     """A result that `node` made. An input, or a leaf from elsewhere, keeps its own history and is returned as a view."""
-    base = t._base
+    base = t._view
     if is_input or (t._node is None and t._rg):
         result = from_array(t._array)
         result._cell = cell_of(t)
     else:
         result = t
     if base is not None:
-        result._base = _FixedView(base.root, base.replay, cell_of(t).version, origin)
+        result._view = _FixedView(base.root, base.replay, cell_of(t).version, origin)
     elif result is not t:
-        result._base = _FixedView(t, (), cell_of(t).version, origin)
+        result._view = _FixedView(t, (), cell_of(t).version, origin)
     result._node = node
     result._rg = True
     return result
 
 
-def _overwritten_input(t: Tensor, node: Node, tensors: int) -> None:
-    """Make `node` the history of the input `t`, which ``forward`` has written."""
-    base = t._base
-    if base is None:
-        if t._rg and t._node is None:
-            raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
-    else:
-        if tensors > 1:
+def _overwritten_input(t: Tensor, node: Node, count: int) -> None:
+    """Make `node` the history of the input `t`, one of `count` results, which ``forward`` has written."""
+    base = t._view
+    if t._node is None and t._rg if base is None else t._node is None and base.flows(t):
+        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+    if base is not None:
+        if count > 1:
             raise RuntimeError(
                 "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more than one Tensor. This is not "
                 "supported by the current autograd engine. You should either make sure the input is not a view (using .clone() for example) or make your "
                 "Function only return one Tensor (potentially splitting it into two Functions: one doing the inplace that returns a single Tensor and a second "
                 "one that does the other operations). You can ask on the forum https://discuss.pytorch.org/ if you need help to do this change.")
+        if base.origin:
+            refuse_view(t, "is being")
+        base.settle()
         if base.root._rg and base.root._node is None:
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     made = from_array(t._array)
@@ -176,7 +203,7 @@ def _kept(to_save: tuple[Any, ...], results: list[Any], inputs: list[Tensor]) ->
         numbers = [nr for nr, y in enumerate(results) if y is t] if t is not None and t._node is not None else []
         if t is not None and numbers:
             kept.append(Output(numbers[-1], t._array))
-        elif t is None or t._base is None or _among(t, inputs):
+        elif t is None or t._view is None or _among(t, inputs):
             kept.append(t)
         else:
             # A view of an intermediate, which may be a result.

@@ -44,11 +44,13 @@ class State(threading.local):
         bits: which of the states above it is in.
         watchers: what looks on, the innermost last; see `tapegrad.autograd.watch`.
         levels: the transforms that it is inside of, the innermost last; see `tapegrad.autograd.levels`.
+        running: None outside of a pass, else its `Pass`, or what that is made of; see `tapegrad.autograd.running`.
     """
 
     bits = 0
     watchers: tuple[Any, ...] = ()
     levels: tuple[Any, ...] = ()
+    running: Any = None
 
 
 gate = Gate()

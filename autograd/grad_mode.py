@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tapegrad.autograd import gate
-from tapegrad.autograd.cell import INFERENCE_CELL
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
+from tapegrad.autograd.inference import mark
 from tapegrad.autograd.tensor import Tensor
 
 _GENERATOR = 0x20  # inspect.CO_GENERATOR; the module itself is slow to import
@@ -198,9 +198,13 @@ def _op_in_inference_mode(op: Callable[..., Any], args: tuple[Any, ...], kwargs:
     finally:
         set_bits(before)
     for t in result if isinstance(result, tuple) else (result,):
-        # A view of an ordinary tensor stays an ordinary tensor.
-        if isinstance(t, Tensor) and t._base is None:
-            t._cell = INFERENCE_CELL
+        if not isinstance(t, Tensor) or any([t is x for x in args]):
+            continue
+        if t._view is None:
+            mark(t)
+        elif t._view.origin:
+            # A view of an ordinary tensor stays an ordinary tensor, but can follow no write.
+            t._view.origin = "inference"
     return result
 
 

@@ -1,48 +1,24 @@
 """Hooks on tensors: functions that see, and may replace, a gradient on its way.
 
 The hooks of a leaf are kept by the tensor, those of another tensor by the node that made it, whose class is swapped for a same-named one that runs them:
-a node without hooks never looks for any.
+a node without hooks never looks for any. The order at one node: hooks of the tensor, `retain_grad`, pre-hooks of the node, the node, its hooks; at a leaf:
+hooks of the tensor, pre-hooks of its `AccumulateGrad`, the accumulation, post-accumulate hooks, hooks of its `AccumulateGrad`.
 """
 from __future__ import annotations
 
-import itertools
+import warnings
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-
+from tapegrad.autograd.handle import RemovableHandle, add_hook, hooks_in
+from tapegrad.autograd.hook_values import hook_mode, seen, tensor_over, through
 from tapegrad.autograd.node import Node
-from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
-from tapegrad.backends import ARRAYS
+from tapegrad.autograd.node_hooks import pull_between, run_after_accumulating, run_before_accumulating
+from tapegrad.autograd.tensor import Tensor, requires_grad
 
-_ids = itertools.count().__next__
-
-
-class RemovableHandle:
-    """Removes a hook again; also a context manager that does so at its end."""
-
-    def __init__(self, hooks: dict[int, Any], id: int) -> None:
-        self._hooks = hooks
-        self.id = id
-
-    def remove(self) -> None:
-        """Remove the hook; a second time has no effect."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        self.remove()
-
-
-def add_hook(hooks: dict[int, Any], hook: Any) -> RemovableHandle:
-    """Enter `hook` under a fresh id."""
-    id = _ids()
-    hooks[id] = hook
-    return RemovableHandle(hooks, id)
+H = TypeVar("H", bound=Callable[..., Any])
 
 
 def more_of(t: Tensor) -> dict[str, Any]:
@@ -53,30 +29,38 @@ def more_of(t: Tensor) -> dict[str, Any]:
     return more
 
 
-@cache
 def _hooked(cls: type[Node]) -> type[Node]:
-    """The class of `cls`'s nodes that have hooks."""
+    """The class of `cls`'s nodes that have hooks; the class itself keeps it, so that both go together."""
+    found = cls.__dict__.get("hooked")
+    if found is None:
 
-    def pull(self: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
-        return cls.pull(self, run_tensor_hooks(self.extra, grad, graph), graph)
+        def pull(self: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
+            return pull_between(self, run_tensor_hooks(self.extra, grad, graph), graph)
 
-    return type(cls.__name__, (cls,), {"__slots__": (), "pull": pull, "bare": cls})
+        found = type(cls.__name__, (cls,), {"__slots__": (), "pull": pull, "bare": cls})
+        cls.hooked = found  # type: ignore[attr-defined]
+    return found
 
 
 def extra_of(node: Node) -> dict[str, Any]:
-    """Where the node keeps hooks and the like; from now on it runs them."""
+    """Where the node keeps hooks; from now on it runs them."""
+    extra = node._store()
     if node.bare is None:
-        node.extra = {}
-        node.__class__ = _hooked(type(node))  # type: ignore[arg-type]
-    return node.extra
+        node.__class__ = _hooked(type(node))  # type: ignore[assignment]
+    return extra
+
+
+# ---- registration
+
+def _store_of(t: Tensor) -> dict[str, Any]:
+    return more_of(t) if t._node is None else extra_of(t._node)
 
 
 def register_tensor_hook(t: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
     """Call `hook` with each gradient of `t`."""
     if not requires_grad(t):
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    store = more_of(t) if t._node is None else extra_of(t._node)
-    return add_hook(store.setdefault("hooks", {}), hook)
+    return add_hook(hooks_in(_store_of(t), "hooks"), hook)
 
 
 def register_post_accumulate_grad_hook(t: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
@@ -85,7 +69,7 @@ def register_post_accumulate_grad_hook(t: Tensor, hook: Callable[[Tensor], None]
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if t._node is not None:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-    return add_hook(more_of(t).setdefault("post", {}), hook)
+    return add_hook(hooks_in(more_of(t), "accumulated"), hook)
 
 
 def retain_grad(t: Tensor) -> None:
@@ -99,13 +83,46 @@ def retain_grad(t: Tensor) -> None:
     extra_of(t._node)["retained"] = weakref.ref(t)
 
 
+def tensor_hooks(t: Tensor) -> OrderedDict[int, Any] | None:
+    """The value of ``t._backward_hooks``: by id, None where there never was any."""
+    store = getattr(t, "_more", {}) if t._node is None else getattr(t._node, "extra", {})
+    found: OrderedDict[int, Any] | None = store.get("hooks")
+    return found
+
+
+def set_tensor_hooks(t: Tensor, hooks: OrderedDict[int, Any] | None) -> None:
+    """Replace all hooks of `t`."""
+    if hooks is not None:
+        _store_of(t)["hooks"] = hooks
+    elif tensor_hooks(t) is not None:
+        del _store_of(t)["hooks"]
+
+
+def unserializable_hook(hook: H) -> H:
+    """Mark a hook as one that is not missed when its tensor is pickled: no warning is given."""
+    hook.__torch_unserializable__ = True  # type: ignore[attr-defined]
+    return hook
+
+
+def warn_if_has_hooks(t: Tensor) -> None:
+    """Warn that the hooks of `t` are not pickled with it."""
+    for hook in (tensor_hooks(t) or {}).values():
+        if not hasattr(hook, "__torch_unserializable__"):
+            warnings.warn(f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate the function with "
+                          "@torch.utils.hooks.unserializable_hook to suppress this warning", stacklevel=2)
+
+
+# ---- in a pass
+
 def run_tensor_hooks(store: dict[str, Any], grad: Any, graph: bool) -> Any:
     """`grad` after the hooks in `store`, and the gradient kept for `retain_grad`."""
+    if grad is None:
+        return None
     hooks = store.get("hooks")
-    if hooks and grad is not None:
-        grad = _through(list(hooks.values()), grad, graph)
+    if hooks:
+        grad = through(list(hooks.values()), grad, graph)
     retained = store.get("retained")
-    if retained is not None and grad is not None:
+    if retained is not None:
         t = retained()
         if t is not None:
             _keep(t, grad, graph)
@@ -113,59 +130,34 @@ def run_tensor_hooks(store: dict[str, Any], grad: Any, graph: bool) -> Any:
 
 
 def _keep(t: Tensor, grad: Any, graph: bool) -> None:
-    value = _seen(grad, graph)
+    value = seen(grad, graph)
     have = getattr(t, "_grad", None)
     t._grad = value.clone() if have is None and not graph else value if have is None else have + value
 
 
-def _seen(grad: Any, graph: bool) -> Tensor:
-    """The gradient as a user sees it: a tensor, in torch's convention for complex numbers."""
-    t = grad if graph else from_array(grad if grad.__class__ in ARRAYS else np.asarray(grad))
-    return t.conj() if t._array.dtype.kind == "c" else t
-
-
-def _through(hooks: list[Any], grad: Any, graph: bool) -> Any:
-    from tapegrad.autograd.conversion import type_name
-    from tapegrad.autograd.grad_mode import is_grad_enabled, set_grad_enabled
-    value = _seen(grad, graph)
-    changed = False
-    with set_grad_enabled(graph and is_grad_enabled()):
-        for hook in hooks:
-            result = hook(value)
-            if result is None:
-                continue
-            if not isinstance(result, Tensor):
-                raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
-            if result._array.dtype != value._array.dtype:
-                raise RuntimeError(f"hook '{_name(hook)}' has changed the type of value (was {type_name(value)} got {type_name(result)})")
-            if result._array.shape != value._array.shape:
-                raise RuntimeError(f"hook '{_name(hook)}' has changed the size of value")
-            value = result
-            changed = True
-        if not changed:
-            return grad
-        if value._array.dtype.kind == "c":
-            value = value.conj()
-    # What a hook returns may be somebody else's; a view says so to those who would take the array over.
-    return value if graph else value._array[...]
-
-
-def _name(hook: Any) -> str:
-    return getattr(hook, "__name__", type(hook).__name__)
-
-
 def run_leaf_hooks(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> tuple[Any, bool]:
-    """The gradient of a leaf after its hooks, and whether it is still nobody else's."""
-    after = run_tensor_hooks(leaf._more, grad, graph)
+    """The gradient of a leaf after the hooks that come before its accumulation, and whether it is still nobody else's."""
+    more = leaf._more
+    after = run_tensor_hooks(more, grad, graph)
+    if more.get("before"):
+        after = run_before_accumulating(more, after, graph)
+        if after is None:
+            # Nothing is accumulated, and those that come after are told so.
+            run_post_accumulate_hooks(leaf, None, graph)
     # A hook may have kept what it was given, or returned something of its own.
-    return after, owned and not leaf._more.get("hooks")
+    return after, owned and not (more.get("hooks") or more.get("before") or more.get("after"))
 
 
-def run_post_accumulate_hooks(leaf: Tensor) -> None:
-    """Call the hooks that run after an accumulation."""
-    for hook in list(leaf._more.get("post", {}).values()):
-        if hook(leaf) is not None:
-            raise RuntimeError("hooks should return None.")
+def run_post_accumulate_hooks(leaf: Tensor, grad: Any, graph: bool) -> None:
+    """Call the hooks that come after an accumulation of `grad` (in torch's convention; None where there was nothing to accumulate)."""
+    more = leaf._more
+    if more.get("accumulated"):
+        with hook_mode(graph):
+            for hook in list(more["accumulated"].values()):
+                if hook(leaf) is not None:
+                    raise RuntimeError("hooks should return None.")
+    if more.get("after"):
+        run_after_accumulating(more, grad if graph or grad is None else tensor_over(grad), graph)
 
 
-__all__ = ["RemovableHandle", "register_post_accumulate_grad_hook", "register_tensor_hook", "retain_grad"]
+__all__ = ["RemovableHandle", "register_post_accumulate_grad_hook", "register_tensor_hook", "retain_grad", "unserializable_hook", "warn_if_has_hooks"]

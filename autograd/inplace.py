@@ -1,191 +1,114 @@
-"""Writing to tensors: in-place forms of ops, views, `out=`.
+"""Writing to tensors: in-place forms of ops, `out=`.
 
 The in-place form of an op is derived from the op: its node is recorded as if the result were new, then becomes the node of the tensor written
-(its history is rebased). A rule that reads the written operand gets a copy of it, made before the write. A write to a view also rebases the tensor
-it views, by a `copy_slices` node; other views notice that their memory has a new version and find their node again by repeating how they were made.
+(its history is rebased, see `tapegrad.autograd.rebase`). A rule that reads the written operand gets a copy of it, made before the write.
 """
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
-from functools import cache
-from typing import Any, NoReturn
-
-import numpy as np
+from functools import cache, partial
+from typing import Any
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.cell import INFERENCE_CELL, Cell, cell_of, tick, written
-from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, gate, set_bits, state
-from tapegrad.autograd.node import Node, Slot, plain_name
+from tapegrad.autograd.cell import INFERENCE_CELL, tick, written
+from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, WATCHED, gate, state
+from tapegrad.autograd.levels import copy_of, overwritten, transforming
+from tapegrad.autograd.rebase import CopySlices, as_before, laid_out, rebase, run, set_node, stale_alias
+from tapegrad.autograd.saved_tensors import before_write
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
-from tapegrad.backends import ARRAYS, backend
-
-
-class View:
-    """How a tensor was made as a view of another.
-
-    Attributes:
-        root: the tensor that is no view itself.
-        replay: the steps from `root`: (function, arguments, number of the result or None).
-        seen: the version of the memory for which the view's node is right.
-        origin: "" | "multi" (one of several views an op returned) | "no_grad" | "custom" (made in a custom Function).
-    """
-
-    __slots__ = ("origin", "replay", "root", "seen")
-
-    def __init__(self, root: Tensor, replay: tuple[tuple[Callable[..., Any], tuple[Any, ...], int | None], ...], seen: int, origin: str) -> None:
-        self.root = root
-        self.replay = replay
-        self.seen = seen
-        self.origin = origin
-
-    def sync(self, view: Tensor) -> bool:
-        """Bring the view's node up to date with writes to the memory; returns whether it requires grad."""
-        version = cell_of(view).version
-        if version != self.seen and view._array.dtype in dtypes.INEXACT:
-            self.settle()
-            flows = requires_grad(self.root)
-            if self.origin and (flows or view._node is not None):
-                refuse_view(view, self, "its base or another view of its base has been")
-            if flows:
-                before = set_bits(0)
-                try:
-                    again = run(self.replay, self.root)
-                finally:
-                    set_bits(before)
-                if again._node is not None:
-                    set_node(view, again._node)
-                else:
-                    view._node, view._rg = None, again._rg
-                self.seen = version
-            elif view._node is not None:
-                # The root has been detached in place, and then written: nothing flows back from what is there now.
-                set_node(view, rootless(view))
-                self.seen = version
-        return view._rg
-
-    def flows(self, view: Tensor) -> bool:
-        """Whether the view requires grad, also where `sync` can only raise."""
-        if self.origin and cell_of(view).version != self.seen and view._array.dtype in dtypes.INEXACT:
-            return view._rg or requires_grad(self.root)
-        return self.sync(view)
-
-    def settle(self) -> None:
-        """A root that has itself been made a view in place (``t_()``) is replaced by what it was."""
-        while self.root._base is not None:
-            self.root = self.root._base.root
-
-
-def rootless(view: Tensor) -> Node:
-    """A node for `view` from which no gradient flows on."""
-    from tapegrad.autograd.ops.common import zeros
-    before = from_array(view._array)
-    before._rg, before._node = True, view._node
-    op: Any = zeros.op
-    op.build()
-    node: Node = op.record(view._array, before)
-    node.edges = (None,)
-    return node
-
-
-def run(replay: tuple[tuple[Callable[..., Any], tuple[Any, ...], int | None], ...], root: Any) -> Any:
-    """The view of `root` (a tensor or an array) that the steps make."""
-    for function, args, nr in replay:
-        root = function(root, *args)
-        if nr is not None:
-            root = root[nr]
-    return root
-
-
-def make_view(function: Callable[..., Any], view: Tensor, source: Tensor, args: tuple[Any, ...], bits: int, nr: int | None = None) -> None:
-    """Make `view`, just made from `source` by ``function(source, *args)``, a differentiable view of it."""
-    cell = cell_of(source)
-    view._cell = cell
-    if cell is INFERENCE_CELL:
-        return
-    origin = "no_grad" if bits & GRAD_OFF else "multi" if nr is not None else ""
-    step = (function, args, nr)
-    base = source._base
-    if base is None:
-        view._base = View(source, (step,), cell.version, origin)
-    else:
-        view._base = View(base.root, (*base.replay, step), cell.version, origin or base.origin)
+from tapegrad.autograd.view import View, make_view, refuse_view
+from tapegrad.autograd.watch import watched_write
+from tapegrad.backends import backend
 
 
 # ---- in-place forms
 
 def check_writable(t: Tensor, recording: bool) -> None:
-    """Raise torch's error where autograd forbids to write `t` now."""
+    """Raise torch's error where autograd forbids to write `t` now; `recording`: the write is to be recorded."""
     if t._cell is INFERENCE_CELL and not state.bits & INFERENCE:
         INFERENCE_CELL.write()
-    if not (gate.on and state.bits & GRAD_OFF):
-        base = t._base
-        if base is None:
-            if t._rg and t._node is None:
-                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-        else:
-            if base.origin and recording:
-                refuse_view(t, base, "is being")
-            base.settle()
-            root = base.root
-            if root._node is None and (root._rg or t._rg) and t._array.dtype in dtypes.INEXACT:
+    if recording:
+        view = t._view
+        if view is not None:
+            if view.origin:
+                refuse_view(t, "is being")
+            view.settle()
+            if requires_grad(t) and view.root.is_leaf:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        if t._node is None and t._rg:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+def repeats(array: Any) -> bool:
+    """Whether the array shows an element of memory twice."""
+    return array.size > 1 and 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape))
+
 
 def check_overlap(array: Any) -> None:
     """Raise torch's error where an array to be written shows an element of memory twice."""
-    if array.size > 1 and 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
+    if repeats(array):
         raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
                            "Please clone() the tensor before performing the operation.")
 
 
-def refuse_view(t: Tensor, base: View, happening: str) -> NoReturn:
-    """Raise torch's error for a write that autograd could not follow; `happening` tells how `t` and it are related."""
-    node = t._node
-    if node is None:
-        what = f"A view was created in no_grad mode and {happening} modified inplace with grad mode enabled."
-    else:
-        what = f"Output {t.output_nr} of {plain_name(node.edges[0] if isinstance(node, Slot) else node)} is a view and {happening} modified inplace."
-    if base.origin == "no_grad":
-        raise RuntimeError(f"{what} Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the "
-                           "view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
-                           "want the inplace to be tracked).")
-    if base.origin == "multi":
-        raise RuntimeError(f"{what} This view is the output of a function that returns multiple views. Such functions do not allow the output views to be "
-                           "modified inplace. You should replace the inplace operation by an out-of-place one.")
-    raise RuntimeError(f"{what} This view was created inside a custom Function (or because an input was returned as-is) and "
-                       "the autograd logic to handle view+inplace would override the custom backward associated with the custom Function, leading to "
-                       "incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function.")
+PARTLY = ("unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please clone() the tensor "
+          "before performing the operation.")
+# What these write, they have read before: operands may share the memory in any way.
+_READ_FIRST = frozenset(("addbmm", "addmm", "addmv", "addr", "baddbmm", "fill", "masked_fill", "masked_scatter"))
+# These write here what they read there, so operands may not share the memory at all.
+_READ_ELSEWHERE = frozenset(("index_add", "index_copy", "index_put", "index_reduce", "put", "scatter", "scatter_add", "scatter_reduce"))
 
 
-def as_before(t: Tensor, array: Any) -> Tensor:
-    """`t` as it was before a write, over `array`."""
-    snapshot = from_array(array)
-    snapshot._rg = requires_grad(t)
-    snapshot._node = t._node
-    if t._rg and t._node is None:
-        raise AssertionError("a leaf that requires grad has no earlier self")
-    return snapshot
+def check_operands(name: str, t: Tensor, operands: tuple[Any, ...]) -> None:
+    """Raise torch's error where an operand of the op `name` shares memory with `t`, which it is to write, as it must not."""
+    for other in operands:
+        if isinstance(other, Tensor) and other._cell is t._cell and name not in _READ_FIRST:
+            shared = overlap(t._array, other._array)
+            if shared == "partly" or (shared == "wholly" and name in _READ_ELSEWHERE):
+                raise RuntimeError(PARTLY)
 
 
-def stale_alias(t: Tensor) -> Tensor:
-    """`t` as an operand of the op that overwrites it: using it in backward raises, and it does not hold on to the new history."""
-    alias = as_before(t, t._array)
-    alias._cell = Cell()
-    alias._cell.written = 1 << 62
-    alias._cell.version = cell_of(t).version + 1
-    return alias
+def overlap(a: Any, b: Any) -> str:
+    """How two arrays share memory: "wholly" | "partly" | "" (not, or at least one of them has gaps: then nobody looks closer)."""
+    if a is b:
+        return "wholly"
+    if not a.size or not b.size or not fills(a) or not fills(b):
+        return ""
+    first, second = backend(a).pointer(a), backend(b).pointer(b)
+    if first == second and a.nbytes == b.nbytes:
+        return "wholly" if a.strides == b.strides else "partly"
+    return "partly" if first < second + b.nbytes and second < first + a.nbytes else ""
 
 
-def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+def fills(array: Any) -> bool:
+    """Whether the elements fill a piece of memory without gaps, each standing in it once."""
+    step = array.itemsize
+    for stride, n in sorted([(stride, n) for stride, n in zip(array.strides, array.shape) if n != 1]):
+        if stride != step:
+            return False
+        step *= n
+    return True
+
+
+def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any], watched: bool = False) -> Tensor:
     """``function(t, *args, **kwargs)``, written into `t`; returns `t`."""
-    grad_on = not (gate.on and state.bits & GRAD_OFF)
+    grad_on = True
+    if gate.on:
+        if state.bits & WATCHED and not watched:
+            return watched_write(partial(apply, function, t, args, kwargs, True), function, t, args)
+        if state.bits & SAVED_HOOKS:
+            before_write(t)
+        grad_on = not state.bits & GRAD_OFF
     recording = grad_on and (t.requires_grad or any_requires_grad(args) or any_requires_grad(kwargs.values()))
     check_writable(t, recording)
-    check_overlap(t._array)
+    if recording or function.__name__ != "fill":  # which writes the same everywhere
+        check_overlap(t._array)
+    if t._cell is not None or function.__name__ in _READ_ELSEWHERE:
+        check_operands(function.__name__, t, args)
     op = getattr(function, "op", None)
     if not recording:
-        raw = op.inplace_fn if op is not None else None
+        raw = op.inplace_fn if op is not None and not transforming() else None
         if raw is None or not _direct(t, args, kwargs):
             result = function(from_array(t._array), *args, **kwargs)
             overwrite(function.__name__, t, result._array)
@@ -198,7 +121,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
         written(t)
         return t
     reads_target, keeps_result = reads_in_backward(op) if op is not None else (True, False)
-    before = as_before(t, t._array.copy() if reads_target else t._array)
+    before = as_before(t, copy_of(t._array) if reads_target or transforming() else t._array)
     args = tuple(stale_alias(t) if a is t else a for a in args)
     result = function(before, *args, **kwargs)
     overwrite(function.__name__, t, result._array)
@@ -256,131 +179,9 @@ def overwrite(name: str, t: Tensor, value: Any) -> None:
         raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(value.shape)}")
     if value.dtype is not array.dtype and dtypes.category(value.dtype) > dtypes.category(array.dtype):
         raise RuntimeError(f"result type {dtypes.of(value.dtype).scalar_type} can't be cast to the desired output type {dtypes.of(array.dtype).scalar_type}")
+    if transforming():
+        overwritten(t, value)
     array[...] = value
-
-
-def rebase(t: Tensor, result: Tensor) -> None:
-    """Give `t`, whose memory has been overwritten with `result`, the history of `result`; where it is a view, its root too."""
-    if result._node is None:
-        return
-    if result._array.dtype is not t._array.dtype:
-        from tapegrad.autograd.ops.convert import cast
-        result = cast(result, t._array.dtype)
-    assert result._node is not None
-    base = t._base
-    if base is None:
-        set_node(t, result._node)
-        return
-    base.settle()
-    root = base.root
-    before = as_before(root, root._array) if root._rg else from_array(root._array)
-    set_node(root, copy_slices_node(before, result, base.replay))
-    if t.retains_grad:
-        base.sync(t)  # the gradient of the old value is not what it retains
-
-
-def set_node(t: Tensor, node: Node) -> None:
-    """Make `node` the one that made `t`; `retain_grad` follows the newest value."""
-    let_go(t, node)
-    if t.retains_grad:
-        from tapegrad.autograd.hooks import extra_of
-        assert t._node is not None
-        extra_of(node)["retained"] = t._node.extra.pop("retained")
-    t._node = node
-    t._rg = True
-
-
-def let_go(t: Tensor, node: Node) -> None:
-    """Where a node below `node` keeps `t` or a view of it, have it keep what that was: else tensor and nodes would hold each other in a ring.
-
-    Only nodes made since `t` got the node it has can keep it as it is now, so no other is looked at.
-    """
-    since = t._node.seq if t._node is not None else 0
-    seen = {node}
-    stack = [node]
-    while stack:
-        kept = stack.pop()
-        if kept.saved and any(_holds(value, t) for value in kept.saved):
-            kept.saved = tuple([_former(value, t) for value in kept.saved])
-        for edge in kept.edges:
-            if isinstance(edge, Node) and edge.seq > since and edge not in seen:
-                seen.add(edge)
-                stack.append(edge)
-
-
-def _holds(value: Any, t: Tensor) -> bool:
-    if isinstance(value, Tensor):
-        return value is t or (value._base is not None and value._base.root is t)
-    return isinstance(value, tuple) and any(_holds(item, t) for item in value)
-
-
-def _former(value: Any, t: Tensor) -> Any:
-    """What a node keeps, with `t` and its views as they were; the cell they share tells of the write."""
-    if isinstance(value, tuple):
-        return tuple([_former(item, t) for item in value])
-    if not _holds(value, t):
-        return value
-    former = from_array(value._array)
-    former._rg = value._rg
-    former._node = value._node
-    former._cell = value._cell
-    return former
-
-
-class CopySlices(Node):
-    """The node of a tensor that has been written through a view of it: part of its gradient goes to what was written."""
-
-    __slots__ = ()
-    op_name = "copy_slices"
-    saved_names = ("replay", "steps")
-
-    def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
-        # Views of real memory as complex, or the other way round, show a gradient by PyTorch's convention: the conjugate of what the tape carries.
-        rest, part = self._parts(_conjugated(grad), graph)
-        return _conjugated(rest), _conjugated(part)
-
-    def _parts(self, grad: Any, graph: bool) -> tuple[Any, ...]:
-        replay, steps = self.saved
-        to_before, to_value = self.edges
-        # The steps repeat what was done to the root, and give views of its like only where the memory is laid out as the root's.
-        if graph:
-            rest = grad.clone() if steps is None and grad._array.flags.c_contiguous else laid_out(grad, steps)
-            part = run(replay, rest).clone() if to_value is not None else None
-            if to_before is not None:
-                run(replay, rest).zero_()
-            return rest, part
-        rest = np.array(grad) if grad.__class__ not in ARRAYS else grad.copy() if steps is None else laid_out(grad, steps)
-        part = run(replay, rest)
-        copy = part.copy() if to_value is not None else None
-        part[...] = 0
-        return rest, copy
-
-
-def _conjugated(grad: Any) -> Any:
-    if grad is None:
-        return None
-    return grad.conj() if (grad._array if isinstance(grad, Tensor) else grad).dtype.kind == "c" else grad
-
-
-def laid_out(grad: Any, steps: tuple[int, ...] | None) -> Any:
-    """A copy with the strides `steps` in elements; None: in the order of the indices."""
-    from tapegrad.autograd.ops.strided import lay_out
-    if steps is None:
-        shape = grad.shape
-        steps = tuple([math.prod(shape[i + 1:]) for i in range(len(shape))])
-    return lay_out(grad, steps)
-
-
-def copy_slices_node(before: Tensor, value: Tensor, replay: Any) -> Node:
-    """The node of `before` after `value` has been written to the part of it that `replay` views."""
-    node = object.__new__(CopySlices)
-    node.seq = tick()
-    node.dtype = before._array.dtype
-    node.cell = None
-    node.edges = ((before._node or before) if before._rg else None, value._node)
-    array = before._array
-    node.saved = (replay, None if array.flags.c_contiguous else tuple([s // array.itemsize for s in array.strides]))
-    return node
 
 
 # ---- out=
@@ -406,6 +207,8 @@ def store_out(name: str, out: Any, result: Any) -> Any:
                 f"shape {list(value.shape)}. This behavior is deprecated, and in a future PyTorch release outputs will not be resized unless they have zero "
                 "elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).", stacklevel=4)
         out._array = backend(value).xp.empty(value.shape, out._array.dtype)
+    if gate.on and state.bits & SAVED_HOOKS:
+        before_write(out)
     overwrite(name, out, value)
     written(out)
     return out

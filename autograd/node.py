@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tapegrad.autograd import node_base
 from tapegrad.autograd.cell import INFERENCE_CELL, Cell, DetachedCell
 from tapegrad.backends import backend
 
@@ -48,7 +49,7 @@ class Part(Special):
         self.grad = grad
 
 
-class Node:
+class Node(node_base.Node):
     """An op's application on the tape.
 
     Attributes:
@@ -74,6 +75,8 @@ class Node:
     saved_names: tuple[str, ...] = ()
     #: the op's name
     op_name = ""
+    #: the op itself, where the node is one's
+    op: Any = None
     #: of a node that runs hooks, the class without them
     bare: type[Node] | None = None
 
@@ -85,20 +88,39 @@ class Node:
         """The result has been aliased or written: `cell` tells what becomes of it."""
         self.cell = cell
 
+    @property
+    def origin(self) -> Node:
+        """The node that is on the tape: another one, of a stand-in that a pass runs in its place."""
+        return self
+
     def name(self) -> str:
-        """The node's name, such as ``MulBackward0``."""
-        return self.__class__.__name__
+        """The node's name, such as ``MulBackward0``; those that PyTorch has written by hand carry its namespace."""
+        name = self.__class__.__name__
+        return f"torch::autograd::{name}" if name in ("CopySlices", "CopyBackwards") else name
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """A pair (node, output number) for each differentiable operand, (None, 0) where no gradient flows."""
-        from tapegrad.autograd.graph import function_of
+        from tapegrad.autograd.edge import function_of
         return tuple(function_of(target) for target in self.edges)
+
+    def _sequence_nr(self) -> int:
+        return self.seq
+
+    def _store(self) -> dict[str, Any]:
+        try:
+            return self.extra
+        except AttributeError:
+            self.extra = {}
+            return self.extra
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_saved_"):
-            from tapegrad.autograd.graph import saved_value
+            from tapegrad.autograd.saved_value import saved_value
             return saved_value(self, name[len("_saved_"):])
+        if name.startswith("_raw_saved_"):
+            from tapegrad.autograd.raw_saved import raw_saved
+            return raw_saved(self, name[len("_raw_saved_"):])
         raise AttributeError(f"'{self.__class__.__name__}' object has no attribute '{name}'")
 
     def __repr__(self) -> str:
@@ -131,32 +153,42 @@ def freed(node: Node) -> NoReturn:
 
 def plain_name(node: Node) -> str:
     """The name by which torch's errors call a node: ``Mul``."""
-    return node.name().removesuffix("0").removesuffix("Backward")
+    return type(node).__name__.removesuffix("0").removesuffix("Backward")
 
 
 def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | None) -> NoReturn:
     """Raise torch's error for a kept value that has been written since; `producer` made it (None: a leaf)."""
     from tapegrad.autograd import dtypes
+    from tapegrad.autograd.anomaly import is_anomaly_enabled
     from tapegrad.autograd.tensor import Tensor
     array = kept._array if isinstance(kept, Tensor) else kept
     kind = f"{dtypes.of(array.dtype).scalar_type}Tensor"
     place = "torch." if backend(array).type == "cpu" else "torch.cuda."
     made = f", which is output {nr} of {plain_name(producer)}," if producer is not None else ""
+    if is_anomaly_enabled():
+        hint = ("the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed in there or anywhere "
+                "later. Good luck!")
+    else:
+        hint = ("enable anomaly detection to find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, "
+                "check_nan=False).")
     raise RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace operation: [{place}{kind} {list(array.shape)}]{made} "
         f"is at version {cell.version}; expected version {cell.version_at(node.seq)} instead. "
-        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, "
-        "check_nan=False).")
+        f"Hint: {hint}")
+
+
+def refuse_inference() -> NoReturn:
+    """Raise torch's error for a node that would keep, or has kept, an inference tensor."""
+    raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation tracked by "
+                       "autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
+                       "instead of `torch.inference_mode()`.") from None
 
 
 def check_kept(node: Node, kept: Any) -> None:
     """Raise if the kept tensor `kept` has been written since `node` was recorded (called once its cell says so)."""
     cell = kept._cell
     if cell is INFERENCE_CELL:
-        # PyTorch says so when it would keep the tensor; here the test costs nothing.
-        raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation tracked by "
-                           "autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
-                           "instead of `torch.inference_mode()`.")
+        refuse_inference()
     if isinstance(cell, DetachedCell) and cell.memory.written <= node.seq:
         raise RuntimeError("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use "
                            "out-of-place `.detach()` instead")

@@ -8,9 +8,10 @@ import numpy as np
 
 from tapegrad.autograd import dtypes, promotion
 from tapegrad.autograd.cell import cell_of, tick
-from tapegrad.autograd.inplace import make_view
+from tapegrad.autograd.inference import InferenceOperand, needs_grad, with_inference_operands
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.tensor import Tensor, from_array, new, requires_grad
+from tapegrad.autograd.view import make_view
 from tapegrad.backends import ARRAYS, Device, backend, backend_for, is_array
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def kept_result(node: Node, array: Any, cell: Any, nr: int | None = None) -> Ten
     t = from_array(array)
     t._rg = True
     t._cell = cell
-    t._node = node if nr is None else make_slot(node, nr, array.dtype)
+    t._node = node.origin if nr is None else make_slot(node.origin, nr, array.dtype)
     return t
 
 
@@ -284,4 +285,4 @@ def to_device(operand: Tensor, device: Device) -> Tensor:
 
 #: what the written source refers to by name
 CALLED = {f.__name__: f for f in (
-    mix, refuse, to_float, constant, foreign, same, together, sum_to, store, shapes_differ, kept_result, aliased, deliver, no_derivative)}
+    InferenceOperand, needs_grad, with_inference_operands, mix, refuse, to_float, constant, foreign, same, together, sum_to, store, shapes_differ, kept_result, aliased, deliver, no_derivative)}

@@ -7,8 +7,9 @@ threads and passes within passes cannot mix them.
 """
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from heapq import heappop, heappush
 from typing import Any
 
@@ -71,7 +72,7 @@ def last_users(nodes: Iterable[Node]) -> dict[Node, list[Tensor]]:
 
 
 def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Callable[[Tensor, Any, bool, bool], None],
-        inputs: set[Any] | None = None, capture: Callable[[Any, Any, bool], None] | None = None) -> None:
+        inputs: set[Any] | None = None, capture: Callable[[Any, Any, bool], None] | None = None, also: Set[Node] = frozenset()) -> None:
     """One pass.
 
     Args:
@@ -81,8 +82,9 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         accumulate: called as ``accumulate(leaf, grad, owned, graph)`` for each leaf whose sum is whole; `owned`: nobody else holds `grad`.
         inputs: run only what leads to these targets.
         capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after its hooks.
+        also: nodes to run beside those that lead to `inputs`.
     """
-    needed = None if inputs is None else leading_to(inputs, [root for root, _ in roots])
+    needed = None if inputs is None else leading_to(inputs, [root for root, _ in roots]) | also
     watchers = gate.watchers + state.watchers if gate.on else ()
     plain = inputs is None and not watchers
     if watchers:
@@ -170,15 +172,16 @@ def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: A
         Its gradient, after hooks if it is asked for, and those of its operands, if it is needed.
     """
     pull = type(node).pull
-    if inputs is not None and node in inputs:
-        if node.bare is not None:
-            from tapegrad.autograd.hooks import run_tensor_hooks
-            hooks: Callable[..., Any] = lambda node, grad: run_tensor_hooks(node.extra, grad, graph)
-            grad, pull = watched_take(watchers, hooks)(node, grad), node.bare.pull
+    asked = inputs is not None and node in inputs
+    runs = needed is None or node in needed
+    if needed is not None and node.bare is not None and (asked or runs):
+        from tapegrad.autograd.hooks import pull_between, run_tensor_hooks
+        hooks: Callable[..., Any] = lambda node, grad: run_tensor_hooks(node.extra, grad, graph)
+        grad = watched_take(watchers, hooks)(node, grad)
+        pull = functools.partial(pull_between, wanted=[edge in inputs or edge in needed for edge in node.edges])
+    if asked:
         capture(node, grad, graph)
-    if needed is not None and node not in needed:
-        return grad, ()
-    return grad, watched_pull(watchers, pull)(node, grad, graph)
+    return grad, watched_pull(watchers, pull)(node, grad, graph) if runs else ()
 
 
 def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Callable[[Tensor, Any, bool, bool], None],
@@ -313,7 +316,7 @@ def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
             written(have)
     if more is not None:
         from tapegrad.autograd.hooks import run_post_accumulate_hooks
-        run_post_accumulate_hooks(leaf)
+        run_post_accumulate_hooks(leaf, grad, graph)
 
 
 def own_array(grad: Any, owned: bool, like: Any) -> Any:

@@ -8,13 +8,13 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import INFERENCE_CELL, Cell, DetachedCell, cell_of
-from tapegrad.autograd.gate import INFERENCE, state
+from tapegrad.autograd.gate import INFERENCE, TRANSFORM, gate, state
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.size import Size, size_of
 from tapegrad.backends import Device, backend
 
 if TYPE_CHECKING:
-    from tapegrad.autograd.inplace import View
+    from tapegrad.autograd.view import View
 
 new = object.__new__
 
@@ -35,15 +35,15 @@ class Tensor:
     # _array  the array
     # _rg     whether gradients flow into it (of a view: as of the last `sync`)
     # _node   the node that made it; None for a leaf
-    # _base   how it was made as a view of another tensor; None for all others
+    # _view   how it was made as a view of another tensor; None for all others
     # _cell   the write history of its memory; None until the first alias or write
     # _grad   unset, or what backward has accumulated here
     # _more   unset, or what hooks and the like keep
-    __slots__ = ("__dict__", "__weakref__", "_array", "_base", "_cell", "_grad", "_more", "_node", "_rg")
+    __slots__ = ("__dict__", "__weakref__", "_array", "_view", "_cell", "_grad", "_more", "_node", "_rg")
     _array: Any
     _rg: bool
     _node: Node | None
-    _base: View | None
+    _view: View | None
     _cell: Cell | None
     _grad: Tensor | None
     _more: dict[str, Any]
@@ -81,7 +81,7 @@ class Tensor:
         self = new(cls)
         self._array = None
         self._rg = False
-        self._node = self._base = self._cell = None
+        self._node = self._view = self._cell = None
         if args and isinstance(args[0], Tensor):
             source = args[0]
             self._array = source._array
@@ -142,10 +142,12 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow into this tensor; may be set on leaves."""
-        return self._rg if self._base is None else self._base.flows(self)
+        return self._rg if self._view is None else self._view.flows(self)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise RuntimeError("requires_grad must be a bool")
         now = self.requires_grad
         if self._node is not None:
             if not value:
@@ -156,24 +158,36 @@ class Tensor:
             if self._array.dtype not in dtypes.INEXACT:
                 raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
             check_not_inference(self)
-        self._rg = bool(value)
+        self._rg = value
+
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Change, in place, whether gradients flow into this leaf; returns it."""
+        if not isinstance(requires_grad, bool):
+            raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}")
+        if requires_grad and self._array.dtype not in dtypes.INEXACT:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
         self.requires_grad = requires_grad
         return self
 
     @property
     def is_leaf(self) -> bool:
         """Whether the tensor was made by the user, or requires no grad."""
-        return not self.requires_grad or self._node is None
+        return self.grad_fn is None
 
     @property
     def grad_fn(self) -> Node | None:
         """The node that made this tensor; None for a leaf."""
-        if self._base is not None:
-            self._base.sync(self)
+        if self._view is not None:
+            self._view.sync(self)
         node = self._node
+        if node is None:
+            return None
+        from tapegrad.autograd.input_metadata import note_facts
+        note_facts(node, self)
         return node.edges[0] if isinstance(node, Slot) else node
 
     @property
@@ -225,7 +239,9 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory as a tensor without history, whose writes are not noticed by the tape."""
-        return from_array(self._array)
+        if self._cell is INFERENCE_CELL:
+            return self.detach()
+        return from_array(untied(self._array) if gate.on and state.bits & TRANSFORM else self._array)
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -234,7 +250,10 @@ class Tensor:
         if self._rg and value._array.dtype not in dtypes.INEXACT:
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._array = value._array
-        self._base = None
+
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
 
     def detach(self) -> Tensor:
         """The same memory without history; the tape notices writes to either.
@@ -245,17 +264,20 @@ class Tensor:
             >>> (x * 2).detach().requires_grad
             False
         """
-        result = from_array(self._array)
+        result = from_array(untied(self._array) if gate.on and state.bits & TRANSFORM else self._array)
         result._cell = cell_of(self)
+        if result._cell is INFERENCE_CELL:
+            result._view = self._view
         return result
 
     def detach_(self) -> Tensor:
         """Make this tensor a leaf without history; returns it."""
-        if self._base is not None:
+        if self._is_view():
             raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and "
                                "gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on these "
                                "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.")
         if self._node is not None:
+            self._view = None
             self._cell = DetachedCell(cell_of(self))
             getattr(self, "_more", {}).pop("retains_grad", None)
         self._node = None
@@ -266,6 +288,11 @@ class Tensor:
         """Whether this is a differentiable view of another tensor."""
         return self._base is not None
 
+    @property
+    def _base(self) -> Tensor | None:
+        """The tensor, itself no view, that this is a view of; None for one that is no view."""
+        return None if self._view is None else self._view.base(self)
+
     def is_inference(self) -> bool:
         """Whether the tensor was made in inference mode."""
         return self._cell is INFERENCE_CELL
@@ -275,6 +302,16 @@ class Tensor:
         """How often the memory has been written."""
         check_tracks_version(self)
         return 0 if self._cell is None else self._cell.version
+
+    @property
+    def _backward_hooks(self) -> dict[int, Any] | None:
+        """The hooks that `register_hook` has been given, by number; None if there was none."""
+        store = getattr(self, "_more", {}) if self._node is None else getattr(self._node, "extra", {})
+        return store.get("hooks")
+
+    @_backward_hooks.deleter
+    def _backward_hooks(self) -> None:
+        raise RuntimeError("Deletion of _backwards_hooks not allowed!")
 
     # ---- passes and hooks
 
@@ -300,6 +337,21 @@ class Tensor:
         """
         from tapegrad.autograd.backward import backward
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    @property
+    def _backward_hooks(self) -> Any:
+        """The hooks of this tensor by id; None where there never was one."""
+        from tapegrad.autograd.hooks import tensor_hooks
+        return tensor_hooks(self)
+
+    @_backward_hooks.setter
+    def _backward_hooks(self, hooks: Any) -> None:
+        from tapegrad.autograd.hooks import set_tensor_hooks
+        set_tensor_hooks(self, hooks)
+
+    @_backward_hooks.deleter
+    def _backward_hooks(self) -> None:
+        raise RuntimeError("Deletion of _backwards_hooks not allowed!")
 
     def register_hook(self, hook: Any) -> Any:
         """Call ``hook(grad)`` whenever this tensor's gradient is computed; what it returns, if not None, replaces the gradient.
@@ -351,18 +403,23 @@ class Tensor:
         return reduce(self)
 
 
+def untied(array: Any) -> Any:
+    """The same memory as an array of which no transform knows a tangent."""
+    return array.detached() if hasattr(array, "detached") else array[...]
+
+
 def from_array(array: Any) -> Tensor:
     """A tensor without history over `array`, which it shares."""
     t = new(Tensor)
     t._array = array
     t._rg = False
-    t._node = t._base = t._cell = None
+    t._node = t._view = t._cell = None
     return t
 
 
 def requires_grad(t: Tensor) -> bool:
     """`t.requires_grad`, with a view brought up to date."""
-    return t._rg if t._base is None else t._base.sync(t)
+    return t._rg if t._view is None else t._view.sync(t)
 
 
 def check_not_inference(t: Tensor) -> None:

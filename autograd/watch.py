@@ -28,9 +28,9 @@ class Watcher:
         """A pass runs `node`: do so by ``pull(node, grad, graph)``, and return the gradients of its operands."""
         return pull(node, grad, graph)
 
-    def write(self, call: Callable[[], None], op: Any, t: Any, args: tuple[Any, ...]) -> None:
-        """The `Op` `op` writes its result, which nothing records, straight into the tensor `t`: have it do so by ``call()``."""
-        call()
+    def write(self, call: Callable[[], Any], function: Callable[..., Any], t: Any, args: tuple[Any, ...]) -> Any:
+        """``function(t, *args)`` is written into the tensor `t`: have it done by ``call()``, and return the result; an op called for it is seen too."""
+        return call()
 
     def take(self, take: Callable[..., Any], target: Any, *args: Any) -> Any:
         """A pass hands over the whole gradient of `target`, a leaf or a node that is asked for: do so by ``take(target, *args)``."""
@@ -50,6 +50,14 @@ class Watcher:
             set_bits(state.bits & ~WATCHED)
 
 
+def seen_array(value: Any) -> Any:
+    """The array that is really computed with: a tensor's, and of one under vmap that of the whole batch."""
+    array = getattr(value, "_array", value)
+    while hasattr(array, "tensor"):
+        array = array.tensor._array
+    return array
+
+
 def watched_pull(watchers: tuple[Watcher, ...], pull: Pull) -> Pull:
     """`pull` with `watchers` looking on."""
     for watcher in watchers:
@@ -64,11 +72,11 @@ def watched_take(watchers: tuple[Watcher, ...], take: Callable[..., Any]) -> Cal
     return take
 
 
-def watched_write(call: Callable[[], None], op: Any, t: Any, args: tuple[Any, ...]) -> None:
+def watched_write(call: Callable[[], Any], function: Callable[..., Any], t: Any, args: tuple[Any, ...]) -> Any:
     """Write in place, with this thread's watchers looking on."""
     for watcher in state.watchers:
-        call = partial(watcher.write, call, op, t, args)
-    call()
+        call = partial(watcher.write, call, function, t, args)
+    return call()
 
 
 def _watched_op(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -135,6 +135,7 @@ class _Writer:
         self.names["node_name"] = _NODE_NAMES.get(op.name) or camel(op.name)
         self.add("class NodeClass(Node):",
                  f"    __slots__ = {('count',) if self.many else ()}",
+                 "    op = op",
                  f"    op_name = {op.name!r}",
                  "    saved_names = saved_names",
                  f"    frees = {self.frees}")
@@ -267,7 +268,7 @@ class _Writer:
                  f"        if {' or '.join(f'{x}.__class__ in ARRAYS' for x in self.operands)}: return {self._raw_call(own)}",
                  f"        foreign(op, ({''.join(p + ', ' for p in params)}))",
                  f"        return {self._raw_call(own)}")
-        self._gate(params)
+        self._gate()
         self._bring_together()
         results = ["y", *op.keeps] if not self.many else []
         if self.many:
@@ -295,7 +296,7 @@ class _Writer:
             self._many(params)
             return
         self.add("    if not bits:")
-        self._needs("        ")
+        self._asks()
         self.add(f"        if {' or '.join('need_' + x for x in self.differentiable)}:")
         self._node("            ")
         self.add("            t._rg = True",
@@ -314,14 +315,11 @@ class _Writer:
         rest = "".join(f"{p}, " for p in params if p != first)
         self.add(f"{indent}if {first} is not {self.raw[first]}: aliased(function, t, {first}, {self.raw[first]}, ({rest}), bits)")
 
-    def _gate(self, params: list[str]) -> None:
-        positional = [p.name for p in self.params if p.kind is not inspect.Parameter.KEYWORD_ONLY]
-        keyword = [p.name for p in self.params if p.kind is inspect.Parameter.KEYWORD_ONLY]
-        kwargs = "{" + ", ".join(f"{k!r}: {k}" for k in keyword) + "}"
+    def _gate(self) -> None:
         self.add("    bits = 0",
                  "    if gate.on:",
                  "        bits = state.bits",
-                 f"        if bits > 1: return unusual(core, ({''.join(p + ', ' for p in positional)}), {kwargs})")
+                 f"        if bits > 1: return unusual(core, {self._packed()})")
 
     def _bring_together(self) -> None:
         """Operand types: the quick test that finds them alike, and the call for when they are not."""
@@ -364,9 +362,21 @@ class _Writer:
                 f"{indent}if mixed is None: return NotImplemented",
                 f"{indent}{', '.join(xs)} = mixed"]
 
-    def _needs(self, indent: str) -> None:
+    def _needs(self, indent: str, ask: str = "requires_grad") -> None:
         for x in self.differentiable:
-            self.add(f"{indent}need_{x} = {x} is not {self.raw[x]} and ({x}._rg if {x}._view is None else requires_grad({x}))")
+            self.add(f"{indent}need_{x} = {x} is not {self.raw[x]} and ({x}._rg if {x}._view is None else {ask}({x}))")
+
+    def _asks(self) -> None:
+        """`_needs` in a call; one that has met an inference tensor is made elsewhere."""
+        self.add("        try:")
+        self._needs("            ", "needs_grad")
+        self.add(f"        except InferenceOperand: return with_inference_operands(core, {self._packed()})")
+
+    def _packed(self) -> str:
+        """The arguments as a tuple and a dict."""
+        positional = [p.name for p in self.params if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        keyword = [p.name for p in self.params if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        return f"({''.join(p + ', ' for p in positional)}), {{{', '.join(f'{k!r}: {k}' for k in keyword)}}}"
 
     def _node(self, indent: str) -> None:
         """Make the node `n` of the result `y`."""
@@ -432,7 +442,7 @@ class _Writer:
         first = self.operands[0]
         if self.differentiable:
             self.add("    n = None", "    if not bits:")
-            self._needs("        ")
+            self._asks()
             self.add(f"        if {' or '.join('need_' + x for x in self.differentiable)}:")
             self._node("            ")
         else:
@@ -452,7 +462,7 @@ class _Writer:
                  f"        if {x}_ and all([x.__class__ in ARRAYS for x in {x}_]): return {self._raw_call(own)}",
                  f"        foreign(op, ({''.join(p + ', ' for p in params)}))",
                  f"        return {self._raw_call(own)}")
-        self._gate(params)
+        self._gate()
         how = {"promote": "mix", "float": "mix", "same": "same", "free": "together"}[self.op.types]
         self.add(f"    if len({x}_) > 1 and any([y.__class__ is not {x}_[0].__class__ or y.dtype is not {x}_[0].dtype for y in {x}_]):",
                  f"        {x} = {how}(op, *{x})",

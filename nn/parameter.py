@@ -38,7 +38,7 @@ class Parameter(Tensor):
         self: Parameter = object.__new__(cls)
         self._array = data._array
         self._rg = bool(requires_grad)
-        self._node = self._base = None
+        self._node = self._view = None
         self._cell = cell_of(data)
         return self
 

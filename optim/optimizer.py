@@ -9,8 +9,10 @@ from typing import Any
 
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.conversion import type_name
+from tapegrad.autograd.gate import gate, state
 from tapegrad.autograd.grad_mode import enable_grad
 from tapegrad.autograd.hooks import RemovableHandle, add_hook
+from tapegrad.autograd.profiler import record_function
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.optim import state_dict as saved
 from tapegrad.optim.passes import Passes
@@ -48,9 +50,10 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     def hooked(*args: Any, **kwargs: Any) -> Any:
         self: Optimizer = args[0]
         before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
-        if self._stepping or not (before or after or _global_pre_hooks or _global_post_hooks):
+        if self._stepping or not (before or after or _global_pre_hooks or _global_post_hooks or (gate.on and state.watchers)):
             return step(*args, **kwargs)
         self._stepping = True
+        mark = record_function(f"Optimizer.step#{type(self).__name__}.step").__enter__()
         try:
             for hook in [*_global_pre_hooks.values(), *before.values()]:
                 result = hook(self, args, kwargs)
@@ -62,6 +65,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             for hook in [*after.values(), *_global_post_hooks.values()]:
                 hook(self, args, kwargs)
         finally:
+            mark.__exit__()
             self._stepping = False
         return loss
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import raised
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, sequence, shape_arguments
 from tapegrad.autograd.runtime import sum_to
@@ -13,7 +14,8 @@ from tapegrad.autograd.size import Size
 from tapegrad.backends import backend
 
 
-@op(input=lambda grad, input_shape: sum_to(grad, input_shape), kind="view", name="expand", public=False)
+@op(input=lambda grad, input_shape: sum_to(grad, input_shape), kind="view", name="expand", public=False,
+    batch=lambda batched, input, shape: _expand_core(raised(input, len(shape)), (raw(input).shape[0], *shape)))
 def _expand(input: Any, shape: tuple[int, ...]) -> Any:
     old, strides = input.shape, input.strides
     lead = len(shape) - len(old)
@@ -197,7 +199,8 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     return input if shape == have else _sum_to_size(input, shape)
 
 
-@op(input=lambda grad, input_shape: _expand(grad, input_shape), kind="linear", name="sum_to_size", public=False)
+@op(input=lambda grad, input_shape: _expand(grad, input_shape), kind="linear", name="sum_to_size", public=False,
+    batch=lambda batched, input, shape: _sum_to_size(input, (raw(input).shape[0], *(1,) * (raw(input).ndim - 1 - len(shape)), *shape)).reshape((-1, *shape)))
 def _sum_to_size(input: Any, shape: tuple[int, ...]) -> Any:
     return sum_to(input.astype(np.int64) if input.dtype.kind in "biu" else input, shape)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tapegrad.autograd.batching import over
 from tapegrad.autograd.op import op
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
@@ -26,7 +27,7 @@ def array_of(a: Any, b: Any) -> Any:
     return a if hasattr(a, "dtype") else b
 
 
-@op(input=lambda grad: zeros(grad), kind="linear", public=False)
+@op(input=lambda grad: zeros(grad), kind="linear", public=False, batch=over())
 def zeros(input: Any) -> Any:
     """Zeros in the shape of `input`: the gradient of a step function."""
     return xp(input).zeros(input.shape, input.dtype)

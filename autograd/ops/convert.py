@@ -9,6 +9,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.memory_format import contiguous_format, is_ordered, order_of, ordered, preserve_format
+from tapegrad.autograd.batching import over
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import c_name, raw
 from tapegrad.autograd.runtime import sum_to
@@ -25,8 +26,8 @@ def _as_type(input: Any, dtype: np.dtype) -> Any:
     return input.astype(dtype)
 
 
-_cast = op(input=lambda grad, input_dtype: _cast(grad, input_dtype), kind="linear", name="to_copy", public=False)(_as_type)
-_cast_away = op(input=None, name="to_copy", public=False)(_as_type)
+_cast = op(input=lambda grad, input_dtype: _cast(grad, input_dtype), kind="linear", name="to_copy", public=False, batch=over())(_as_type)
+_cast_away = op(input=None, name="to_copy", public=False, batch=over())(_as_type)
 
 
 def cast(input: Any, dtype: np.dtype) -> Any:
@@ -34,7 +35,7 @@ def cast(input: Any, dtype: np.dtype) -> Any:
     return _cast(input, dtype) if dtype in dtypes.INEXACT else _cast_away(input, dtype)
 
 
-@op(input=lambda grad, source: _transfer(grad, source, None), kind="linear", name="to_copy", public=False)
+@op(input=lambda grad, source: _transfer(grad, source, None), kind="linear", name="to_copy", public=False, batch=over())
 def _transfer(input: Any, device: Device, source: Device | None) -> Any:
     there = backend_for(device)
     here = backend(input)
@@ -60,7 +61,7 @@ def is_on(array: Any, device: Device) -> bool:
 # ---- copies
 
 
-@op(input=lambda grad: grad, kind="linear", method=True)
+@op(input=lambda grad: grad, kind="linear", method=True, batch=lambda batched, input, memory_format: clone(input))
 def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy that gradients flow through; its memory is laid out as that of `input`, without gaps.
 
@@ -100,17 +101,26 @@ def contiguous(input: Any, memory_format: Any = None) -> Any:
     return input if is_ordered(array, memory_format) else clone(input, memory_format=memory_format)
 
 
-@op(input=None, public=False)
+@op(input=None, public=False, batch=over())
 def zeros_of(input: Any) -> Any:
     """Zeros of the shape and dtype of `input`: the gradient of what is not used."""
     return xp(input).zeros(input.shape, input.dtype)
 
 
-@op(input=lambda grad: zeros_of(grad), src=lambda grad, src_shape: sum_to(grad, src_shape), kind="linear", types="free", name="copy", public=False)
+@op(input=lambda grad: zeros_of(grad), src=lambda grad, src_shape: sum_to(grad, src_shape), kind="linear", types="free", name="copy", public=False,
+    batch=over())
 def _copied(input: Any, src: Any) -> Any:
     result = xp(input).empty(input.shape, input.dtype)
     result[...] = src
     return result
+
+
+def _fill_in_batch(batched: frozenset[str], input: Any, value: Any) -> Any:
+    if "value" in batched:
+        value = value.reshape((-1,) + (1,) * (input.ndim - ("input" in batched)))
+    if "input" not in batched:
+        input = input.expand(value.shape[0], *input.shape)
+    return fill(input, value) if "value" not in batched else _copied(input, cast(value, raw(input).dtype).expand(input.shape))
 
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
@@ -139,6 +149,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         shape = common_shape(array.shape, given.shape)
         if shape != array.shape:
             raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(shape)}")
+        if self._cell is not None:
+            inplace.check_operands("copy", self, (src,))
         src = expand(src, array.shape)
         given = src._array
     if given.__class__ is not array.__class__ or not is_on(given, backend(array).device_of(array)):
@@ -152,7 +164,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 
 @op(input=lambda grad: zeros_of(grad), value=lambda grad, value_shape: sum_to(grad, value_shape), kind="linear", types="free", method=True, inplace=True,
-    inplace_fn=lambda a, value: a.__setitem__(..., value))
+    inplace_fn=lambda a, value: a.__setitem__(..., value),
+    batch=lambda batched, input, value: _fill_in_batch(batched, input, value))
 def fill(input: Any, value: Any) -> Any:
     """A tensor of the shape and dtype of `input` with every element `value`.
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.cell import INFERENCE_CELL
 from tapegrad.autograd.defaults import default_device
 from tapegrad.autograd.gate import INFERENCE, gate, state
+from tapegrad.autograd.inference import mark
+from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.op import composite
 from tapegrad.autograd.ops.dims import c_name
 from tapegrad.autograd.tensor import Tensor, from_array
@@ -19,7 +20,7 @@ def finish(array: Any, requires_grad: bool) -> Tensor:
     """A new leaf over `array`."""
     t = from_array(array)
     if gate.on and state.bits & INFERENCE:
-        t._cell = INFERENCE_CELL
+        mark(t)
     if requires_grad:
         if array.dtype not in dtypes.INEXACT:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
@@ -345,6 +346,11 @@ def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) ->
         array = input
     else:
         array = input._array
+    if gate.on and transforming() and device is None:
+        from tapegrad.autograd.batched import Batched, beside
+        if isinstance(array, Batched):
+            plain = _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
+            return finish(beside(plain, input)._array, requires_grad)
     if device is None and not array.flags.c_contiguous:  # laid out as `input` is
         return finish(getattr(xp(array), f"{make}_like")(array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)), requires_grad)
     return _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array) if device is None else device, requires_grad)

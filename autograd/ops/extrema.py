@@ -1,15 +1,17 @@
 """Largest and smallest elements, and where they are."""
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import along, over, reduced
 from tapegrad.autograd.op import composite, op
-from tapegrad.autograd.ops.along import put_along
+from tapegrad.autograd.ops.along import put_along, take_along
 from tapegrad.autograd.ops.bounds import maximum, minimum
 from tapegrad.autograd.ops.dims import raw, wrap
-from tapegrad.autograd.ops.reduce import axes, expand_reduced, kept_dims
+from tapegrad.autograd.ops.reduce import axes, expand_reduced, kept_dims, reduced_shape
 from tapegrad.autograd.return_types import return_type
 from tapegrad.backends import xp
 
@@ -28,7 +30,7 @@ def check_not_empty(name: str, shape: tuple[int, ...], dim: Any) -> None:
             raise IndexError(f"{name}(): Expected reduction dim {place} to have non-zero size.")
 
 
-@op(input=None, result=None, types="free", public=False)
+@op(input=None, result=None, types="free", public=False, batch=lambda batched, input, result, dim, keepdim: _shares_in_batch(input, result, dim, keepdim))
 def _shares(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     """1/n at each of the n elements that are the extreme one of their slice, 0 elsewhere."""
     result = kept_dims(result, input.shape, dim, keepdim)
@@ -37,9 +39,24 @@ def _shares(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     return (extreme / count).astype(input.dtype)
 
 
+def _shares_in_batch(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
+    shape = raw(input).shape[1:]
+    if not shape:
+        return _shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
+    return _shares(input, result.reshape((-1, *reduced_shape(shape, dim))),
+                   reduced(dim, len(shape), 0), True)
+
+
 def _spread(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     """The gradient of an extreme element, in equal parts for all that are equal to it."""
     return expand_reduced(grad, input.shape, dim, keepdim) * _shares(input, result, dim, keepdim)
+
+
+def rows(input: Any, name: str) -> Any:
+    """The members of a batch as vectors, which must have an extreme."""
+    shape = raw(input).shape
+    check_not_empty(name, shape[1:], None)
+    return input if len(shape) == 2 else input.reshape((shape[0], math.prod(shape[1:])))
 
 
 def _reduced(name: str, input: Any, dim: Any, keepdim: bool, function: str) -> Any:
@@ -50,7 +67,8 @@ def _reduced(name: str, input: Any, dim: Any, keepdim: bool, function: str) -> A
     return getattr(input, function)(axis=axes(dim, input.ndim), keepdims=keepdim)
 
 
-@op(input=lambda grad, input, result, dim, keepdim: _spread(grad, input, result, dim, keepdim), kind="reduction", method=True)
+@op(input=lambda grad, input, result, dim, keepdim: _spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
+    batch=over(dim=reduced))
 def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The largest of all elements, or along dimensions; equal ones share the gradient.
 
@@ -70,7 +88,8 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _reduced("amax", input, dim, keepdim, "max")
 
 
-@op(input=lambda grad, input, result, dim, keepdim: _spread(grad, input, result, dim, keepdim), kind="reduction", method=True)
+@op(input=lambda grad, input, result, dim, keepdim: _spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
+    batch=over(dim=reduced))
 def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The smallest of all elements, or along dimensions; equal ones share the gradient.
 
@@ -90,14 +109,21 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _reduced("amin", input, dim, keepdim, "min")
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="max")
+@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="max",
+    batch=lambda batched, input: amax(rows(input, "max"), 1))
 def _largest(input: Any) -> Any:
     return _reduced("max", input, None, False, "max")
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="min")
+@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="min",
+    batch=lambda batched, input: amin(rows(input, "min"), 1))
 def _smallest(input: Any) -> Any:
     return _reduced("min", input, None, False, "min")
+
+
+def pair_tangent(d_input: Any, indices: Any, dim: Any, keepdim: bool = True, unique: bool = True) -> tuple[Any, None]:
+    """The tangents of elements taken along a dimension, and of their indices."""
+    return take_along(d_input, indices, wrap(dim, raw(d_input).ndim), keepdim, unique), None
 
 
 def _pick(grad: Any, indices: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
@@ -115,13 +141,13 @@ def _with_index(name: str, input: Any, dim: Any, keepdim: bool) -> tuple[Any, An
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"), kind="reduction",
-    public=False, name="max")
+    public=False, name="max", jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
 def _largest_along(input: Any, dim: Any, keepdim: bool) -> Any:
     return _with_index("max", input, dim, keepdim)
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"), kind="reduction",
-    public=False, name="min")
+    public=False, name="min", jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
 def _smallest_along(input: Any, dim: Any, keepdim: bool) -> Any:
     return _with_index("min", input, dim, keepdim)
 
@@ -216,7 +242,17 @@ def _place(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
     return getattr(input, name)(axis=axis, keepdims=keepdim)
 
 
-@op(input=None, method=True)
+def _place_in_batch(function: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+    ndim = raw(input).ndim - 1
+    if dim is not None and ndim:
+        return function(input, along(dim, ndim, 0), keepdim)
+    if dim is not None:
+        along(dim, 0, 0)
+    found = function(rows(input, function.__name__), 1)
+    return found.reshape((-1,) + (1,) * ndim) if keepdim and ndim else found
+
+
+@op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _place_in_batch(argmax, input, dim, keepdim))
 def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The index of the largest element; of equal ones the first.
 
@@ -236,7 +272,7 @@ def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return _place("argmax", input, dim, keepdim)
 
 
-@op(input=None, method=True)
+@op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _place_in_batch(argmin, input, dim, keepdim))
 def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The index of the smallest element; of equal ones the first.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import along, over, sized
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.backends import backend, xp
@@ -114,7 +115,8 @@ def _made_starts(here: Any, rest: tuple[int, ...], dim: int, shape: tuple[int, .
     return result
 
 
-@op(input=lambda grad, input_shape, dim, index: _scatter_zeros(grad, dim, index, input_shape), index=None, types="free", kind="linear", method=True)
+@op(input=lambda grad, input_shape, dim, index: _scatter_zeros(grad, dim, index, input_shape), index=None, types="free", kind="linear", method=True,
+    batch=over(dim=along))
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """The elements that an index names along a dimension: ``out[i, j] = input[index[i, j], j]`` for `dim` 0.
 
@@ -139,7 +141,8 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     return input.reshape((-1,)).take(_positions(index, dim, input.shape)).reshape(index.shape)
 
 
-@op(src=lambda grad, dim, index: gather(grad, dim, index), index=None, types="free", kind="linear", public=False)
+@op(src=lambda grad, dim, index: gather(grad, dim, index), index=None, types="free", kind="linear", public=False,
+    batch=over(dim=along, shape=sized))
 def _scatter_zeros(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape`, with `src` added where the index says: the adjoint of `gather`."""
     result = xp(src).zeros(math.prod(shape), src.dtype)
@@ -148,7 +151,8 @@ def _scatter_zeros(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> An
     return result.reshape(shape)
 
 
-@op(input=lambda grad: grad, index=None, src=lambda grad, dim, index: gather(grad, dim, index), types="free", kind="linear", name="scatter_add", public=False)
+@op(input=lambda grad: grad, index=None, src=lambda grad, dim, index: gather(grad, dim, index), types="free", kind="linear", name="scatter_add", public=False,
+    batch=over(dim=along))
 def _scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     result = _copy(input)
     if index.size:
@@ -157,7 +161,7 @@ def _scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
 
 
 @op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, src=lambda grad, dim, index: gather(grad, dim, index), types="free",
-    kind="linear", name="scatter", public=False)
+    kind="linear", name="scatter", public=False, batch=over(dim=along))
 def _scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
     result = _copy(input)
     if index.size:
@@ -165,7 +169,8 @@ def _scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
     return result
 
 
-@op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, types="free", kind="linear", name="scatter", public=False)
+@op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, types="free", kind="linear", name="scatter", public=False,
+    jvp=lambda d_input, dim, index: _scatter_value(d_input, dim, index, 0), batch=over(dim=along))
 def _scatter_value(input: Any, dim: int, index: Any, value: Any) -> Any:
     result = _copy(input)
     if index.size:

@@ -11,11 +11,15 @@ import numpy as np
 
 from tapegrad.autograd import dtypes, inplace
 from tapegrad.autograd.cell import written
-from tapegrad.autograd.gate import GRAD_OFF, gate, state
+from tapegrad.autograd.gate import GRAD_OFF, SAVED_HOOKS, gate, state
+from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.node import At
+from tapegrad.autograd.batching import over, within
 from tapegrad.autograd.op import op
 from tapegrad.autograd.ops.dims import c_name, raw
+from tapegrad.autograd.ops.index_batch import fill_in_batch, gather_in_batch, put_in_batch, scatter_in_batch
 from tapegrad.autograd.runtime import sum_to
+from tapegrad.autograd.saved_tensors import before_write
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import ARRAYS, backend, xp
 
@@ -129,6 +133,8 @@ def _beside(i: Any, array: Any, own: bool) -> Any:
     if i.__class__ is array.__class__:
         return i.copy() if own else i
     here = backend(array)
+    if backend(i).type == here.type:  # one of them is batched
+        return i
     if i.__class__ is not np.ndarray:
         raise RuntimeError(f"indices should be either on cpu or on the same device as the indexed tensor ({here.device_of(array)})")
     return here.from_host(i, here.device_of(array))
@@ -215,7 +221,8 @@ def _view(input: Any, index: Any) -> Any:
 
 
 def _view_op(name: str) -> Any:
-    return op(input=lambda grad, index, input_shape: At(index, grad, input_shape, True), kind="view", name=name, public=False)(_view)
+    return op(input=lambda grad, index, input_shape: At(index, grad, input_shape, True), kind="view", name=name, public=False,
+              batch=over(index=within))(_view)
 
 
 # One for each name under which torch shows it.
@@ -235,7 +242,8 @@ def view_by(input: Any, index: Any) -> Any:
     return _alias_core(input, index)
 
 
-@op(input=lambda grad, index, input_shape: At(index, grad, input_shape, _unique(index)), kind="linear", name="index", public=False)
+@op(input=lambda grad, index, input_shape: At(index, grad, input_shape, _unique(index)), kind="linear", name="index", public=False,
+    batch=gather_in_batch)
 def gather_by(input: Any, index: Any) -> Any:
     """``input[index]`` for an index of arrays."""
     if index.__class__ is not tuple and index.dtype.kind != "b" and input.flags.c_contiguous and input.ndim:
@@ -244,7 +252,8 @@ def gather_by(input: Any, index: Any) -> Any:
     return result if result.flags.c_contiguous else result.copy(order="C")  # NumPy lays out ``x[:, i]`` as ``x.T[i].T``
 
 
-@op(grad=lambda grad, index: gather_by(grad, index) if _has_arrays(index) else view_by(grad, index), kind="linear", public=False)
+@op(grad=lambda grad, index: gather_by(grad, index) if _has_arrays(index) else view_by(grad, index), kind="linear", public=False,
+    batch=scatter_in_batch)
 def scatter_rows(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape`, with `grad` added at `index`: the adjoint of reading."""
     whole = xp(grad).zeros(shape, grad.dtype)
@@ -335,10 +344,10 @@ def _written(input: Any, index: Any, value: Any) -> Any:
 
 def _write_op(name: str) -> Any:
     return op(input=lambda grad, index: _put(grad, index, None), value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear",
-              types="free", name=name, public=False)(_written)
+              types="free", name=name, public=False, batch=lambda batched, input, index, value: put_in_batch(batched, input, index, value, _put))(_written)
 
 
-_put_slices, _put = map(_write_op, ("copy_slices", "index_put"))
+_put_whole, _put_slices, _put = map(_write_op, ("copy", "copy_slices", "index_put"))
 
 
 def _to_value(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -352,7 +361,7 @@ def _down_to(grad: Any, shape: tuple[int, ...]) -> Any:
 
 
 @op(input=lambda grad: grad, value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear", types="free", name="index_put",
-    public=False)
+    public=False, batch=lambda batched, input, index, value: put_in_batch(batched, input, index, value, _put_add))
 def _put_add(input: Any, index: Any, value: Any) -> Any:
     result = xp(input).array(input)
     backend(result).scatter_add(result, index, value)
@@ -360,7 +369,7 @@ def _put_add(input: Any, index: Any, value: Any) -> Any:
 
 
 @op(input=lambda grad, mask: _fill_mask(grad, mask, None), value=lambda grad, mask, value_shape: _down_to(_where_mask(grad, mask), value_shape),
-    kind="linear", types="free", name="index_put", public=False)
+    kind="linear", types="free", name="index_put", public=False, batch=fill_in_batch)
 def _fill_mask(input: Any, mask: Any, value: Any) -> Any:
     """`input` with one value (None: zero) wherever `mask`, which has as many dimensions, is True."""
     result = xp(input).array(input)
@@ -368,24 +377,57 @@ def _fill_mask(input: Any, mask: Any, value: Any) -> Any:
     return result
 
 
-@op(input=lambda grad, mask: _where_mask(grad, mask), kind="linear", public=False)
+@op(input=lambda grad, mask: _where_mask(grad, mask), kind="linear", public=False,
+    batch=lambda batched, input, mask: fill_in_batch(batched, input, ~mask, None))
 def _where_mask(input: Any, mask: Any) -> Any:
     return xp(input).where(mask, input, xp(input).zeros((), input.dtype))
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``, recorded where gradients flow."""
+    if gate.on and transforming():
+        return _set_in_transform(self, index, value)
+    if gate.on and state.bits & SAVED_HOOKS:
+        before_write(self)
     array = self._array
     recording = not (gate.on and state.bits & GRAD_OFF) and (self.requires_grad or (isinstance(value, Tensor) and requires_grad(value)))
-    inplace.check_writable(self, recording)
     try:
         parts = Index(index) if index.__class__ is int else parse(index, array, recording)
+        if not recording or self._node is None or self._view is not None:
+            # To PyTorch it is the part that is written, a view of the tensor, and errors speak of it.
+            inplace.check_writable(self if not recording or _is_whole(parts.basic) else view_by(self, parts.basic), recording)
         if not parts.arrays:
             _set_slices(self, parts.basic, value, recording)
         else:
             _set_elements(self if parts.basic is None else view_by(self, parts.basic), parts.arrays, value, recording)
     except IndexError as error:
         raise _torch_error(error, index, array) from None
+
+
+def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
+    """The same by ops that transforms see."""
+    array = self._array
+    if not isinstance(value, Tensor):
+        value = _value_beside(value, array)
+        value = from_array(xp(array).full((), value, array.dtype) if not hasattr(value, "ndim") or isinstance(value, np.generic) else value)
+    parts = Index(index) if index.__class__ is int else parse(index, array, True)
+    part = self if parts.basic is None else view_by(self, parts.basic)
+    if not parts.arrays:
+        if value is not part:
+            part.copy_(value)
+        return
+    value = value.to(self.dtype)
+    dim, mask = parts.arrays[0]
+    if value._array.size == 1 and len(parts.arrays) == 1 and mask.dtype.kind == "b":
+        mask = from_array(mask)[(*(None,) * dim, ..., *(None,) * (part._array.ndim - dim - mask.ndim))]
+        part.copy_(part.masked_fill(mask, value.reshape(())))
+    else:
+        part.copy_(_put(part, advanced(parts.arrays), value))
+
+
+def _is_whole(index: Any) -> bool:
+    """Whether a basic index shows the tensor itself."""
+    return index is None or (index.__class__ is tuple and all(i is Ellipsis or (i.__class__ is slice and i == FULL) for i in index))
 
 
 def _value_beside(value: Any, array: Any) -> Any:
@@ -421,18 +463,23 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
     else:
         given = value = _value_beside(value, array)
     target = _view(array, index)
-    if value is not given and value._base is not None and value._base.root is (self if self._base is None else self._base.root) and _same_memory(target, given):
+    if value is not given and value._view is not None and value._view.root is (self if self._view is None else self._view.root) and _same_memory(target, given):
         # ``x[i] += v`` has written it already, through the view that it now assigns.
         written(self)
         return
+    if recording and not _is_whole(index) and inplace.repeats(array):
+        # Written through the part, which may repeat no element of memory though the whole does.
+        return _set_slices(view_by(self, index), (Ellipsis,), value, True)
+    inplace.check_overlap(target)
+    if value is not given and value._cell is not None and value._cell is self._cell and given.shape == target.shape and inplace.overlap(target, given) == "partly":
+        raise RuntimeError(inplace.PARTLY)
     before = None
     if recording:
         before = inplace.as_before(self, array)
         if value is self:
             value, given = before, given.copy()
-    inplace.check_overlap(array if recording else target)
     # The history first, since `value` may be a view of this memory; a kept operand there is none.
-    made = _recorded(_put_slices.op, array, before, index, value) if recording else None
+    made = _recorded((_put_whole if _is_whole(index) else _put_slices).op, array, before, index, value) if recording else None
     _assign(target, given)
     written(self)
     if made is not None:
@@ -490,6 +537,8 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
     function: Any = _fill_mask
     if index is None:
         index, function = advanced(arrays), _put
+        if value is not given and value._cell is not None and value._cell is self._cell and inplace.overlap(array, given):
+            raise RuntimeError(inplace.PARTLY)
     made = _recorded(function.op, array, before, index, value) if recording else None
     if function is _fill_mask:
         xp(array).copyto(array, given.reshape(()), where=index)

@@ -10,9 +10,12 @@ from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import _expand_core
 from tapegrad.autograd.ops.dims import c_name, raw, wrap
 from tapegrad.autograd.ops.gather import INDICES, _at_least_1d, _check_range, _copy, _kind, outside
-from tapegrad.autograd.ops.index import FULL
+from tapegrad.autograd.ops.common import zeros
+from tapegrad.autograd.ops.index import FULL, _put, _put_add
+from tapegrad.autograd.ops.index_batch import gather_in_batch, items, put_in_batch, scatter_in_batch
 from tapegrad.autograd.ops.scatter_reduce import scatter_reduce
 from tapegrad.autograd.ops.shape import _reshape_core
+from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend, xp
 
 
@@ -28,7 +31,8 @@ def _items(input: Any, dim: int, index: Any) -> Any:
     return (*[FULL] * dim, index.reshape((-1,))) if dim else index.reshape((-1,))
 
 
-@op(input=lambda grad, input_shape, dim, index: _add_items(grad, input_shape, dim, index), index=None, types="free", kind="linear", method=True)
+@op(input=lambda grad, input_shape, dim, index: _add_items(grad, input_shape, dim, index), index=None, types="free", kind="linear", method=True,
+    batch=lambda batched, input, dim, index: _select_in_batch(batched, input, dim, index))
 def index_select(input: Any, dim: int, index: Any) -> Any:
     """The items that an index names along a dimension.
 
@@ -58,7 +62,8 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     return input.take(index.reshape((-1,)), dim)
 
 
-@op(grad=lambda grad, dim, index: index_select(grad, dim, index), index=None, types="free", kind="linear", public=False)
+@op(grad=lambda grad, dim, index: index_select(grad, dim, index), index=None, types="free", kind="linear", public=False,
+    batch=lambda batched, grad, shape, dim, index: _add_in_batch(batched, grad, shape, dim, index))
 def _add_items(grad: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
     """Zeros of `shape` with the items of `grad` added where the index says: the adjoint of `index_select`."""
     if not shape:
@@ -95,7 +100,8 @@ def _check_source(name: str, input: Any, dim: Any, index: Any, source: Any) -> i
 
 @op(input=lambda grad: grad, index=None,
     source=lambda grad, dim, index, source_shape, alpha: _scaled(index_select(grad, dim, index).reshape(tuple(source_shape)), alpha),
-    types="free", kind="linear", method=True, inplace=True)
+    types="free", kind="linear", method=True, inplace=True,
+    batch=lambda batched, input, dim, index, source, alpha: _write_in_batch(batched, input, dim, index, _scaled(source, alpha), _put_add))
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """`input` with the items of `source` added where an index says along a dimension; those whose index repeats add up.
 
@@ -129,7 +135,7 @@ def _scaled(grad: Any, factor: float) -> Any:
 
 @op(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), index=None,
     source=lambda grad, dim, index, source_shape: index_select(grad, dim, index).reshape(tuple(source_shape)), types="free", kind="linear", method=True,
-    inplace=True)
+    inplace=True, batch=lambda batched, input, dim, index, source: _write_in_batch(batched, input, dim, index, source, _put))
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """`input` with the items of `source` in the places that an index names along a dimension.
 
@@ -157,7 +163,8 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
 
 @op(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), index=None,
     value=lambda grad, dim, index, value_shape: None if value_shape is None else index_select(grad, dim, index).sum(), types="free", kind="linear", method=True,
-    inplace=True)
+    inplace=True, jvp=lambda d_input, d_value, input, dim, index: index_fill(zeros(input) if d_input is None else d_input, dim, index, 0 if d_value is None else d_value),
+    batch=lambda batched, input, dim, index, value: _write_in_batch(batched, input, dim, index, value, _put))
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """`input` with one value in the places that an index names along a dimension.
 
@@ -189,6 +196,35 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
         value = xp(result).full((), value, result.dtype)
     result[_items(result, dim, index)] = value
     return result.reshape(input.shape)
+
+
+# ---- within a batch
+
+def _select_in_batch(batched: frozenset[str], input: Any, dim: int, index: Any) -> Any:
+    ndim = input.ndim - ("input" in batched)
+    if not ndim:
+        return input if "input" in batched else input.expand(index.shape[0])
+    return gather_in_batch(batched, input, items(batched, index, dim, ndim))
+
+
+def _add_in_batch(batched: frozenset[str], grad: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
+    if not shape:
+        return grad.reshape((-1,)) if "grad" in batched else grad.reshape((1,)).expand(index.shape[0])
+    return scatter_in_batch(batched, grad, items(batched, index, dim, len(shape)), shape)
+
+
+def _write_in_batch(batched: frozenset[str], input: Any, dim: int, index: Any, value: Any, write: Any) -> Any:
+    """``write`` at the items that `index` names; without dimensions the input counts as a vector."""
+    names = frozenset("value" if name == "source" else name for name in batched)
+    ndim = input.ndim - ("input" in batched)
+    place = items(batched, index, dim, ndim)
+    if ndim:
+        if isinstance(value, Tensor) and value.ndim - ("value" in names) == 0:
+            value = value.reshape((-1,) + (1,) * ndim if "value" in names else (1,) * ndim)
+        return put_in_batch(names, input, place, value, write)
+    if isinstance(value, Tensor):
+        value = value.reshape((-1, 1) if "value" in names else (-1,))
+    return put_in_batch(names, input.reshape((-1, 1) if "input" in batched else (1,)), place, value, write).squeeze(1)
 
 
 @composite(method=True, inplace=True)

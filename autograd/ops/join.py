@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import along
 from tapegrad.autograd.op import composite, each, op
 from tapegrad.autograd.ops.broadcasting import _expand_core
 from tapegrad.autograd.ops.dims import raw, sequence, wrap
@@ -24,7 +25,8 @@ def _along(dim: int, i: Any) -> tuple[Any, ...]:
 # ---- putting together
 
 
-@op(tensors=each(lambda grad, tensors_shape, dim: _cat_back(grad, tensors_shape, dim)), types="promote", name="cat", public=False)
+@op(tensors=each(lambda grad, tensors_shape, dim: _cat_back(grad, tensors_shape, dim)), types="promote", name="cat", public=False, kind="linear",
+    batch=lambda batched, tensors, dim: _cat([x for x in tensors if x.ndim != 2 or x.shape[1]] or tensors[:1], along(dim, max([x.ndim for x in tensors]) - 1, 0)))
 def _cat(tensors: Any, dim: int = 0) -> Any:
     try:
         return xp(tensors[0]).concatenate(tensors, axis=dim)
@@ -147,7 +149,8 @@ def concatenate(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None
     return cat(tensors, dim if axis is None else axis, out=out)
 
 
-@op(tensors=each(lambda grad, tensors_shape, dim: _stack_back(grad, len(tensors_shape), dim)), types="promote")
+@op(tensors=each(lambda grad, tensors_shape, dim: _stack_back(grad, len(tensors_shape), dim)), types="promote", kind="linear",
+    batch=lambda batched, tensors, dim: stack(tensors, wrap(dim, tensors[0].ndim) + 1))
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Tensors of one shape side by side along a new dimension.
 
@@ -272,7 +275,8 @@ def _some(tensors: Any, name: str) -> Any:
     return tensors
 
 
-@op(tensors=each(lambda grad, tensors_shape: _blocks(grad, tensors_shape)), types="promote", name="block_diag", public=False)
+@op(tensors=each(lambda grad, tensors_shape: _blocks(grad, tensors_shape)), types="promote", name="block_diag", public=False, kind="linear",
+    batch=lambda batched, tensors: _blocks_of_batch(tensors))
 def _block_diag(tensors: Any) -> Any:
     shapes = [_matrix(x.shape) for x in tensors]
     result = xp(tensors[0]).zeros((sum([n for n, _ in shapes]), sum([m for _, m in shapes])), tensors[0].dtype)
@@ -281,6 +285,15 @@ def _block_diag(tensors: Any) -> Any:
         result[row:row + n, column:column + m] = x
         row, column = row + n, column + m
     return result
+
+
+def _blocks_of_batch(tensors: Any) -> Any:
+    """`block_diag` within a batch: each block widened by zeros."""
+    shapes = [_matrix(x.shape[1:]) for x in tensors]
+    width = sum([m for _, m in shapes])
+    ends = list(itertools.accumulate([m for _, m in shapes]))
+    from tapegrad.autograd.ops.pad import constant_pad_nd
+    return cat([constant_pad_nd(x.reshape((-1, *shape)), (end - shape[1], width - end)) for x, shape, end in zip(tensors, shapes, ends)], 1)
 
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:

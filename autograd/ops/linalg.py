@@ -2,16 +2,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import raised
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import common_shape
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.elementwise import mul
 from tapegrad.autograd.ops.shape import _reshape_core
+from tapegrad.autograd.ops.tangents import added
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import is_array, xp
@@ -147,9 +150,37 @@ def _to_right(grad: Any, input: Any, shape: tuple[int, ...]) -> Any:
     return sum_to(_mm(input.mT, grad), shape)
 
 
+# ---- its tangent, and the product in a batch
+
+
+def _tangent(d_input: Any, d_other: Any, input: Any, other: Any) -> Any:
+    return added(None if d_input is None else _matmul(d_input, other), None if d_other is None else _matmul(input, d_other))
+
+
+def multiplied(batched: Container[str], input: Any, other: Any) -> Any:
+    """The products of a batch, in one: `batched` names the factors that have the batch as a dimension more, in front."""
+    n, m = raw(input).ndim - ("input" in batched), raw(other).ndim - ("other" in batched)
+    if not n or not m:
+        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {n}D and {m}D")
+    if "other" not in batched and m <= 2:
+        return _matmul(input, other)
+    if "input" not in batched and m == 1 and n <= 2:
+        return _matmul(other, input if n == 1 else input.mT)
+    if n == 1:
+        input = input[..., None, :]
+    if m == 1:
+        other = other[..., None]
+    most = max(n, m, 2)
+    product = _matmul(raised(input, most) if "input" in batched else input, raised(other, most) if "other" in batched else other)
+    if m == 1:
+        product = product[..., 0]
+    return product[..., 0, :] if n == 1 and m > 1 else product[..., 0] if n == 1 else product
+
+
 def _product_op(name: str, **more: Any) -> Any:
     return op(input=lambda grad, other, input_shape: _to_left(grad, other, input_shape),
-              other=lambda grad, input, other_shape: _to_right(grad, input, other_shape), types="free", name=name, **more)
+              other=lambda grad, input, other_shape: _to_right(grad, input, other_shape), types="free", name=name, jvp=_tangent, batch=multiplied,
+              **more)
 
 
 @_product_op("mm", method=True)
@@ -197,7 +228,7 @@ def _mm_of_matrices(input: Any, other: Any) -> Any:
 
 
 _matrices = op(input=lambda grad, other: _mm_of_matrices(grad, other.T), other=lambda grad, input: _mm_of_matrices(input.T, grad), types="free", name="mm",
-               public=False)(_of_matrices).op.core
+               jvp=_tangent, batch=multiplied, public=False)(_of_matrices).op.core
 
 
 def _operator(self: Any, other: Any) -> Any:

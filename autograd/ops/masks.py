@@ -10,9 +10,11 @@ from tapegrad.autograd import dtypes
 from tapegrad.autograd.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import _expand_core, common_shape
+from tapegrad.autograd.ops.common import zeros
 from tapegrad.autograd.ops.dims import raw
-from tapegrad.autograd.ops.gather import _at_least_1d, _copy, _kind
+from tapegrad.autograd.ops.gather import _at_least_1d, _copy, _kind, gather, scatter
 from tapegrad.autograd.ops.index import advanced, gather_by
+from tapegrad.autograd.ops.select import where
 from tapegrad.autograd.ops.shape import _reshape_core
 from tapegrad.autograd.size import Size
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
@@ -68,19 +70,22 @@ def _order(mask: Any) -> Any:
 
 
 @op(input=lambda grad, mask: _unless(grad, mask), mask=None, source=lambda grad, mask, source_shape: _picked(grad, mask, source_shape), types="free",
-    kind="linear", name="masked_scatter", public=False)
+    kind="linear", name="masked_scatter", public=False,
+    batch=lambda batched, input, mask, source: _scatter_in_batch(*_all_batched(batched, input=input, mask=mask, source=source)))
 def _masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     if not source.size:
         return _copy(input)
     return xp(input).where(mask, source.reshape((-1,)).take(xp(mask).clip(_order(mask), 0, source.size - 1)), input)
 
 
-@op(input=lambda grad, mask: _unless(grad, mask), mask=None, types="free", kind="linear", public=False)
+@op(input=lambda grad, mask: _unless(grad, mask), mask=None, types="free", kind="linear", public=False,
+    batch=lambda batched, input, mask: _unless(*_all_batched(batched, input=input, mask=mask)))
 def _unless(input: Any, mask: Any) -> Any:
     return xp(input).where(mask, xp(input).zeros((), input.dtype), input)
 
 
-@op(input=lambda grad, input_shape, mask: _unpicked(grad, mask), mask=None, types="free", kind="linear", public=False)
+@op(input=lambda grad, input_shape, mask: _unpicked(grad, mask), mask=None, types="free", kind="linear", public=False,
+    batch=lambda batched, input, mask, shape: _picked_in_batch(*_all_batched(batched, input=input, mask=mask), shape))
 def _picked(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
     """The elements where `mask` is True, in order, followed by zeros up to `shape`."""
     n = math.prod(shape)
@@ -90,10 +95,40 @@ def _picked(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
     return result[:n].reshape(shape)
 
 
-@op(input=lambda grad, input_shape, mask: _picked(grad, mask, input_shape), mask=None, types="free", kind="linear", public=False)
+@op(input=lambda grad, input_shape, mask: _picked(grad, mask, input_shape), mask=None, types="free", kind="linear", public=False,
+    batch=lambda batched, input, mask: _unpicked_in_batch(*_all_batched(batched, input=input, mask=mask)))
 def _unpicked(input: Any, mask: Any) -> Any:
     """The adjoint of `_picked`: zeros, but for the elements of `input` where `mask` is True."""
     return _masked_scatter(xp(input).zeros(mask.shape, input.dtype), mask, input)
+
+
+# ---- within a batch
+
+def _all_batched(batched: frozenset[str], **operands: Any) -> list[Any]:
+    """The operands, each with the batch in front."""
+    size = next(t.shape[0] for name, t in operands.items() if name in batched)
+    return [t if name in batched else t.expand(size, *t.shape) for name, t in operands.items()]
+
+
+def _scatter_in_batch(input: Any, mask: Any, source: Any) -> Any:
+    source = source.flatten(1)
+    if not source.shape[1]:
+        return input.clone()
+    order = (mask.flatten(1).cumsum(1) - 1).clamp(0, source.shape[1] - 1)
+    return where(mask, gather(source, 1, order).reshape(mask.shape), input)
+
+
+def _picked_in_batch(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
+    n = math.prod(shape)
+    marked = mask.flatten(1)
+    positions = where(marked, (marked.cumsum(1) - 1).clamp(0, n), n)
+    whole = zeros(input.flatten(1)[:, :1]).expand(input.shape[0], n + 1)
+    return scatter(whole, 1, positions, input.flatten(1))[:, :n].reshape((-1, *shape))
+
+
+def _unpicked_in_batch(input: Any, mask: Any) -> Any:
+    start = zeros(input.reshape((input.shape[0], -1))[:, :1]).reshape((-1,) + (1,) * (mask.ndim - 1)).expand(mask.shape)
+    return _scatter_in_batch(start, mask, input)
 
 
 @composite(method=True, inplace=True)

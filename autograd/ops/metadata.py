@@ -2,18 +2,21 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from tapegrad.autograd import inplace
 from tapegrad.autograd.cell import cell_of, written
 from tapegrad.autograd.gate import GRAD_OFF, gate, state
-from tapegrad.autograd.inplace import View
 from tapegrad.autograd.ops.dims import shape_arguments
 from tapegrad.autograd.ops.facts import owner_of
 from tapegrad.autograd.ops.shape import squeeze, unsqueeze
+from tapegrad.autograd.ops.strided import as_strided
 from tapegrad.autograd.ops.transposes import t, transpose
-from tapegrad.autograd.tensor import Tensor, new, requires_grad
+from tapegrad.autograd.rebase import as_before, set_node
+from tapegrad.autograd.tensor import Tensor, from_array, new, requires_grad
+from tapegrad.autograd.view import Former, View
 from tapegrad.backends import backend, xp
 
 
@@ -21,29 +24,35 @@ def _rename(self: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -
     """Make `self` the view ``function(self, *args)`` of what it was."""
     recording = not (gate.on and state.bits & GRAD_OFF) and requires_grad(self)
     inplace.check_writable(self, recording)
-    if self._base is None and self._cell is None:
-        # Nobody else shares the memory, so nobody needs to know what the tensor was.
-        before = inplace.as_before(self, self._array) if recording else self.detach()
+    if self._view is None and (self._cell is None or (self._rg and not recording)):
+        # Nobody else shares the memory, so nobody needs to know what the tensor was; or the tensor keeps a history that knows nothing of this.
+        before = as_before(self, self._array) if recording else from_array(self._array)
         after = function(before, *args)
         self._array = after._array
         if recording:
-            inplace.set_node(self, after._node)
+            set_node(self, after._node)
         written(self)
         return self
-    # Views of the tensor were made of what it was: that lives on as their root, of which the tensor is now a view.
-    root = self
-    if self._base is None:
-        root = new(Tensor)
-        root._array, root._rg, root._node, root._base, root._cell = self._array, self._rg, self._node, None, cell_of(self)
-        self._base = View(root, (), cell_of(self).version, "")
-    base = self._base
+    view = self._view or _moved_out(self)
     after = function(self, *args)
+    seen = cell_of(self).version
     written(self)
     self._array = after._array
-    self._node = after._node
-    self._rg = after._rg
-    self._base = View(base.root, (*base.replay, (function, args, None)), cell_of(self).version, base.origin)
+    if recording or not self._rg:
+        seen = cell_of(self).version
+        self._node = after._node
+        self._rg = after._rg
+    self._view = View(view.root, (*view.replay, (function, args, None)), seen, view.origin)
     return self
+
+
+def _moved_out(self: Tensor) -> View:
+    """Make `self` a view of a tensor that is what `self` was: views that were made of it live on as views of that."""
+    root = new(Former)
+    root._array, root._rg, root._node, root._view, root._cell = self._array, self._rg, self._node, None, cell_of(self)
+    root.now = weakref.ref(self)
+    view = self._view = View(root, (), cell_of(self).version, "")
+    return view
 
 
 def t_(self: Tensor) -> Tensor:
@@ -64,6 +73,11 @@ def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """Put in a dimension of size 1 in place; returns the tensor."""
     return _rename(self, unsqueeze, (dim,))
+
+
+def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: Any = None) -> Tensor:
+    """Give the tensor another shape and other strides over its memory, in place; returns it."""
+    return _rename(self, as_strided, (size, stride, storage_offset))
 
 
 def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
@@ -101,7 +115,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         steps.append(step)
         step *= max(n, 1)
     self._array = here.as_strided(array, shape, tuple(reversed(steps)))
-    self._base = None
+    self._view = None
     written(self)
     return self
 
@@ -111,7 +125,7 @@ def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor
     return resize_(self, other._array.shape)
 
 
-for _method in (t_, transpose_, squeeze_, unsqueeze_, resize_, resize_as_):
+for _method in (t_, transpose_, squeeze_, unsqueeze_, as_strided_, resize_, resize_as_):
     setattr(Tensor, _method.__name__, _method)
 for _name in ("swapaxes_", "swapdims_"):
     setattr(Tensor, _name, transpose_)

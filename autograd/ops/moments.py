@@ -5,6 +5,7 @@ import math
 import warnings
 from typing import Any
 
+from tapegrad.autograd.batching import over, reduced
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.precision import category, wide
 from tapegrad.autograd.ops.reduce import axes, expand_reduced, mean, reduced_count, total
@@ -36,7 +37,8 @@ def _slope(grad: Any, input: Any, dim: Any, correction: float, keepdim: bool) ->
     return expand_reduced(grad * (2 / freedom), shape, dim, keepdim) * away
 
 
-@op(input=lambda grad, input, dim, correction, keepdim: _slope(grad, input, dim, correction, keepdim), kind="reduction", public=False, name="var")
+@op(input=lambda grad, input, dim, correction, keepdim: _slope(grad, input, dim, correction, keepdim), kind="reduction", public=False, name="var",
+    batch=over(dim=reduced))
 def _var(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
     result = _variance(input, dim, correction, keepdim)
     return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
@@ -49,7 +51,7 @@ def _std_slope(grad: Any, input: Any, result: Any, dim: Any, correction: float, 
 
 
 @op(input=lambda grad, input, result, dim, correction, keepdim: _std_slope(grad, input, result, dim, correction, keepdim), kind="reduction", public=False,
-    name="std")
+    name="std", batch=over(dim=reduced))
 def _std(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
     variance = _variance(input, dim, correction, keepdim)
     result = xp(input).sqrt(variance)

@@ -4,14 +4,24 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.ops.creation import _filled, _full, empty_strided, legacy_tensor, number_of, place, size_of, tensor
 from tapegrad.autograd.tensor import Tensor
+
+
+def _beside(made: Tensor, source: Tensor) -> Tensor:
+    """`made` itself; under vmap one for each member of the batch."""
+    if not transforming():
+        return made
+    from tapegrad.autograd.batched import beside
+    return beside(made, source).requires_grad_(made.requires_grad)
 
 
 def _new(make: str) -> Any:
     def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
                pin_memory: bool = False) -> Tensor:
-        return _filled(make, size_of(size), self._array.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad)
+        made = _filled(make, size_of(size), self._array.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad)
+        return _beside(made, self)
 
     method.__name__ = f"new_{make}"
     method.__qualname__ = f"Tensor.new_{make}"
@@ -38,7 +48,7 @@ def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device
     """
     wanted = self._array.dtype if dtype is None else dtypes.numpy_dtype(dtype)
     where = self.device if device is None else place(device)
-    return _full(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad)
+    return _beside(_full(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad), self)
 
 
 def new_tensor(self: Tensor, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

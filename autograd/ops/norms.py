@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import over, reduced
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import zeros
 from tapegrad.autograd.ops.convert import cast
@@ -38,7 +39,7 @@ def _norm_rule(grad: Any, input: Any, result: Any, ord: float, dim: Any, keepdim
 
 
 @op(input=lambda grad, input, result, ord, dim, keepdim: _norm_rule(grad, input, result, ord, dim, keepdim), kind="reduction", public=False,
-    name="linalg_vector_norm")
+    name="linalg_vector_norm", batch=over(dim=reduced))
 def vector_norm(input: Any, ord: float, dim: Any, keepdim: bool) -> Any:
     """The norm of order `ord` over all elements, or along dimensions; `ord` is any number, infinities included.
 

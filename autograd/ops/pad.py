@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tapegrad.autograd.batching import over, unpadded
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
@@ -22,7 +23,8 @@ def _inside(pads: Pads, size: Sequence[int], sign: int) -> tuple[slice, ...]:
     return tuple(slice(max(sign * a, 0), n - max(sign * b, 0)) for (a, b), n in zip(pads, size))
 
 
-@op(input=lambda grad, pads: _constant_pad(grad, tuple((-a, -b) for a, b in pads), 0), kind="linear", public=False, name="constant_pad_nd")
+@op(input=lambda grad, pads: _constant_pad(grad, tuple((-a, -b) for a, b in pads), 0), kind="linear", public=False, name="constant_pad_nd",
+    jvp=lambda d_input, pads: _constant_pad(d_input, pads, 0), batch=over(pads=unpadded))
 def _constant_pad(input: Any, pads: Pads, value: Any) -> Any:
     shape = tuple(n + a + b for n, (a, b) in zip(input.shape, pads))
     whole = xp(input).zeros(shape, input.dtype) if value == 0 else xp(input).full(shape, value, input.dtype)
@@ -101,7 +103,8 @@ def _fold(g: Any, dim: int, before: int, after: int, mode: str) -> Any:
     return y
 
 
-@op(input=lambda grad, pads, mode: _mode_pad_back(grad, pads, mode), kind="linear", public=False, name="pad")
+@op(input=lambda grad, pads, mode: _mode_pad_back(grad, pads, mode), kind="linear", public=False, name="pad",
+    batch=over(pads=unpadded))
 def _mode_pad(input: Any, pads: Pads, mode: str) -> Any:
     for dim, (before, after) in enumerate(pads):
         if before or after:
@@ -109,7 +112,8 @@ def _mode_pad(input: Any, pads: Pads, mode: str) -> Any:
     return input
 
 
-@op(input=lambda grad, pads, mode: _mode_pad(grad, pads, mode), kind="linear", public=False)
+@op(input=lambda grad, pads, mode: _mode_pad(grad, pads, mode), kind="linear", public=False,
+    batch=over(pads=unpadded))
 def _mode_pad_back(input: Any, pads: Pads, mode: str) -> Any:
     for dim in reversed(range(len(pads))):
         if any(pads[dim]):

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import along, over
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import _expand_core, common_shape
 from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.ops.gather import _copy, _kind, gather
+from tapegrad.autograd.ops.index import _put as _put_there, _put_add
+from tapegrad.autograd.ops.index_batch import put_flat_in_batch, take_in_batch, untake_in_batch
 from tapegrad.autograd.ops.shape import _reshape_core
 from tapegrad.autograd.ops.strided import diagonal
 from tapegrad.backends import backend, xp
@@ -28,7 +31,8 @@ def _check_long(name: str, index: Any) -> None:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {_kind(index)}")
 
 
-@op(input=lambda grad, input_shape, index: _untake(grad, input_shape, index), index=None, types="free", kind="linear", method=True)
+@op(input=lambda grad, input_shape, index: _untake(grad, input_shape, index), index=None, types="free", kind="linear", method=True,
+    batch=take_in_batch)
 def take(input: Any, index: Any) -> Any:
     """The elements at positions in the flattened tensor.
 
@@ -49,7 +53,7 @@ def take(input: Any, index: Any) -> Any:
     return input.reshape((-1,)).take(index)
 
 
-@op(grad=lambda grad, index: take(grad, index), index=None, types="free", kind="linear", public=False)
+@op(grad=lambda grad, index: take(grad, index), index=None, types="free", kind="linear", public=False, batch=untake_in_batch)
 def _untake(grad: Any, shape: tuple[int, ...], index: Any) -> Any:
     result = xp(grad).zeros(math.prod(shape), grad.dtype)
     backend(result).scatter_add(result, index.reshape((-1,)), grad.reshape((-1,)))
@@ -57,7 +61,8 @@ def _untake(grad: Any, shape: tuple[int, ...], index: Any) -> Any:
 
 
 @op(input=lambda grad, index, accumulate: grad if accumulate else _put_zero(grad, index), index=None,
-    source=lambda grad, index, source_shape: take(grad, index).reshape(tuple(source_shape)), types="free", kind="linear", method=True, inplace=True)
+    source=lambda grad, index, source_shape: take(grad, index).reshape(tuple(source_shape)), types="free", kind="linear", method=True, inplace=True,
+    batch=lambda batched, input, index, source, accumulate: put_flat_in_batch(batched, input, index, source, _put_add if accumulate else _put_there))
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """`input` with elements written at positions in the flattened tensor.
 
@@ -92,7 +97,8 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     return result
 
 
-@op(input=lambda grad, index: _put_zero(grad, index), index=None, types="free", kind="linear", public=False)
+@op(input=lambda grad, index: _put_zero(grad, index), index=None, types="free", kind="linear", public=False,
+    batch=lambda batched, input, index: put_flat_in_batch(batched, input, index, None, _put_there))
 def _put_zero(input: Any, index: Any) -> Any:
     result = _copy(input)
     result.reshape((-1,))[index.reshape((-1,))] = xp(result).zeros((), result.dtype)
@@ -140,7 +146,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, axis: in
 
 
 @op(input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2), src=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2),
-    types="free", kind="linear", method=True)
+    types="free", kind="linear", method=True, batch=over(dim1=along, dim2=along))
 def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """`input` with a diagonal replaced by `src`.
 
@@ -168,7 +174,8 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     return result
 
 
-@op(input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2), kind="linear", public=False)
+@op(input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2), kind="linear", public=False,
+    batch=over(dim1=along, dim2=along))
 def _clear_diagonal(input: Any, offset: int, dim1: int, dim2: int) -> Any:
     result = _copy(input)
     diagonal(result, offset, dim1, dim2)[...] = 0

@@ -6,13 +6,15 @@ import warnings
 from typing import Any
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import along, over, raised
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import _expand_core, common_shape, expanded_shape
 from tapegrad.autograd.ops.dims import integer, raw, wrap
 from tapegrad.autograd.ops.elementwise import add, mul
-from tapegrad.autograd.ops.linalg import _c_name, _mm, _product, _with_out, bmm, check_alike, mv, outer
+from tapegrad.autograd.ops.linalg import _c_name, _mm, _product, _with_out, bmm, check_alike, multiplied, mv, outer
 from tapegrad.autograd.ops.shape import _reshape_core, unsafe_view
 from tapegrad.autograd.ops.strided import diagonal
+from tapegrad.autograd.ops.tangents import added, through
 from tapegrad.autograd.ops.transposes import _permute_core
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
@@ -30,7 +32,9 @@ def _scaled(value: Any, factor: float) -> Any:
 
 @op(input=lambda grad, input_shape, beta: _scaled(sum_to(grad, input_shape), beta),
     mat1=lambda grad, mat2, alpha: _scaled(_mm(grad, mat2.T), alpha), mat2=lambda grad, mat1, alpha: _scaled(_mm(mat1.T, grad), alpha),
-    types="free", method=True, inplace=True)
+    types="free", method=True, inplace=True,
+    jvp=lambda d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha: _addmm_tangent(d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha),
+    batch=lambda batched, input, mat1, mat2, beta, alpha: _addmm_in_batch(batched, input, mat1, mat2, beta, alpha))
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """``beta * input + alpha * (mat1 @ mat2)``.
 
@@ -49,11 +53,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
         >>> tapegrad.addmm(tapegrad.ones(2), tapegrad.ones(1, 3), tapegrad.ones(3, 2))
         tensor([[4., 4.]])
     """
-    for name, x in (("mat1", mat1), ("mat2", mat2)):
-        if x.ndim != 2:
-            raise RuntimeError(f"{name} must be a matrix, got {x.ndim}-D tensor")
-    if input.dtype != mat2.dtype:
-        raise RuntimeError(f"self and mat2 must have the same dtype, but got {dtypes.of(input.dtype).scalar_type} and {dtypes.of(mat2.dtype).scalar_type}")
+    _check_addmm(input, mat1, mat2, mat1.ndim, mat2.ndim)
     result = _product(mat1, mat2)
     if input.shape != result.shape[-1:] and input.shape != result.shape:
         expanded_shape(input, result.shape)
@@ -62,6 +62,30 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
         return result
     result += _scaled(input, beta)
     return result
+
+
+def _check_addmm(input: Any, mat1: Any, mat2: Any, n: int, m: int) -> None:
+    for name, ndim in (("mat1", n), ("mat2", m)):
+        if ndim != 2:
+            raise RuntimeError(f"{name} must be a matrix, got {ndim}-D tensor")
+    if input.dtype != mat2.dtype:
+        raise RuntimeError(f"self and mat2 must have the same dtype, but got {dtypes.of(input.dtype).scalar_type} and {dtypes.of(mat2.dtype).scalar_type}")
+
+
+def _addmm_tangent(d_input: Any, d_mat1: Any, d_mat2: Any, mat1: Any, mat2: Any, beta: float, alpha: float) -> Any:
+    product = added(through(_mm, d_mat1, mat2), None if d_mat2 is None else _mm(mat1, d_mat2))
+    return added(through(_scaled, d_input if beta else None, beta), through(_scaled, product, alpha))
+
+
+def _addmm_in_batch(batched: frozenset[str], input: Any, mat1: Any, mat2: Any, beta: float, alpha: float) -> Any:
+    ours, theirs = "mat1" in batched, "mat2" in batched
+    _check_addmm(raw(input), raw(mat1), raw(mat2), raw(mat1).ndim - ours, raw(mat2).ndim - theirs)
+    product = _scaled(multiplied([name for name, given in (("input", ours), ("other", theirs)) if given], mat1, mat2), alpha)
+    own = raised(input, 2) if "input" in batched else input
+    size = next(raw(x).shape[0] for x, name in ((input, "input"), (mat1, "mat1"), (mat2, "mat2")) if name in batched)
+    shape = (size, *raw(product).shape[-2:])
+    expanded_shape(raw(own), shape)
+    return _expand_core(product, shape) if beta == 0 else add(_scaled(own, beta), product)
 
 
 def _plus(input: Any, product: Any, beta: float, alpha: float, out: Any) -> Any:
@@ -314,7 +338,8 @@ def trace(input: Any) -> Any:
 
 
 @op(input=lambda grad, other, dim: _cross(other, grad, dim), other=lambda grad, input, dim: _cross(grad, input, dim), name="linalg_cross",
-    public=False)
+    public=False, batch=over(dim=along), jvp=lambda d_input, d_other, input, other, dim: added(
+        None if d_input is None else _cross(d_input, other, dim), None if d_other is None else _cross(input, d_other, dim)))
 def _cross(input: Any, other: Any, dim: int) -> Any:
     a0, a1, a2 = (input[(*[slice(None)] * dim, i)] for i in range(3))
     b0, b1, b2 = (other[(*[slice(None)] * dim, i)] for i in range(3))

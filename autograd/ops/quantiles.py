@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import along, over
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.along import put_along, take_along
 from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.ops.elementwise import lerp
-from tapegrad.autograd.ops.extrema import _spread, check_not_empty, store_pair
+from tapegrad.autograd.ops.extrema import _spread, check_not_empty, pair_tangent, rows, store_pair
 from tapegrad.autograd.ops.rounding import ceil, floor, round
 from tapegrad.autograd.ops.scan import _scanned
 from tapegrad.autograd.ops.select import where
@@ -58,24 +59,42 @@ def _median_of_all(input: Any, ignore_nan: bool) -> Any:
     return _at(flat, _median_index(flat, 0, ignore_nan), 0, False)[0]
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="median")
+@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="median",
+    batch=lambda batched, input: _median_of_rows(input.reshape((raw(input).shape[0], -1))))
 def _median(input: Any) -> Any:
     return _median_of_all(input, False)
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="nanmedian")
+@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="nanmedian",
+    batch=lambda batched, input: _nanmedian_of_rows(input.reshape((raw(input).shape[0], -1))))
 def _nanmedian(input: Any) -> Any:
     return _median_of_all(input, True)
 
 
+@op(input=lambda grad, input, result: _spread(grad, input, result, -1, False), kind="reduction", public=False, name="median",
+    batch=lambda batched, input: _median_of_rows(input))
+def _median_of_rows(input: Any) -> Any:
+    """The medians along the last dimension, with the gradient of `_median`."""
+    return _median_along(input, -1, False, False)[0] if input.shape[-1] else xp(input).full(input.shape[:-1], np.nan, input.dtype)
+
+
+@op(input=lambda grad, input, result: _spread(grad, input, result, -1, False), kind="reduction", public=False, name="nanmedian",
+    batch=lambda batched, input: _nanmedian_of_rows(input))
+def _nanmedian_of_rows(input: Any) -> Any:
+    """The medians along the last dimension, with the gradient of `_nanmedian`."""
+    return _median_along(input, -1, False, True)[0] if input.shape[-1] else xp(input).full(input.shape[:-1], np.nan, input.dtype)
+
+
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
-    kind="reduction", public=False, name="median")
+    kind="reduction", public=False, name="median",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
 def _median_dim(input: Any, dim: int, keepdim: bool) -> Any:
     return _median_along(input, dim, keepdim, False)
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
-    kind="reduction", public=False, name="nanmedian")
+    kind="reduction", public=False, name="nanmedian",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
 def _nanmedian_dim(input: Any, dim: int, keepdim: bool) -> Any:
     return _median_along(input, dim, keepdim, True)
 
@@ -132,7 +151,8 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out:
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
-    kind="reduction", public=False, name="kthvalue")
+    kind="reduction", public=False, name="kthvalue",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
 def _kthvalue(input: Any, k: int, dim: int, keepdim: bool) -> Any:
     dim = wrap(dim, input.ndim)
     if not 1 <= k <= (input.shape[dim] if input.ndim else 1):
@@ -169,7 +189,8 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
-    kind="reduction", public=False, name="mode")
+    kind="reduction", public=False, name="mode",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
 def _mode(input: Any, dim: int, keepdim: bool) -> Any:
     if not input.size:
         check_not_empty("mode", input.shape, dim)
@@ -239,7 +260,7 @@ def _checked(name: str, input: Any, q: Any, interpolation: str) -> Any:
     return q
 
 
-@op(ranked=None, types="free", public=False)
+@op(ranked=None, types="free", public=False, batch=over(dim=along))
 def _last_rank(ranked: Any, dim: int, ignore_nan: bool) -> Any:
     """The rank of the last element that counts of each sorted slice along `dim`: NaN where there is a NaN, unless they are ignored."""
     n = ranked.shape[dim]
@@ -249,7 +270,7 @@ def _last_rank(ranked: Any, dim: int, ignore_nan: bool) -> Any:
     return xp(ranked).where(last == last, xp(ranked).full((), n - 1, ranked.dtype), last)
 
 
-@op(rank=None, types="free", public=False)
+@op(rank=None, types="free", public=False, batch=over())
 def _index(rank: Any, last: int) -> Any:
     """Ranks as an index; a rank that is NaN is the last, which is NaN itself."""
     rank = xp(rank).where(rank == rank, rank, xp(rank).full((), last, rank.dtype))
@@ -300,19 +321,33 @@ def _shaped(result: Any, shape: tuple[int, ...], dim: int | None, keepdim: bool,
     return _in_front(result, 0 if dim is None else dim, rest if scalar else (count, *rest))
 
 
-@op(input=lambda grad, dim, input_shape: _from_front(grad, dim, input_shape), kind="linear", public=False)
+@op(input=lambda grad, dim, input_shape: _from_front(grad, dim, input_shape), kind="linear", public=False,
+    batch=lambda batched, input, dim, shape: _in_front_of_batch(input, dim, shape))
 def _in_front(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
     """`input` with `dim` first, then in another shape."""
     return xp(input).moveaxis(input, dim, 0).reshape(shape) if input.ndim else input.reshape(shape)
 
 
-@op(input=lambda grad, dim, input_shape: _in_front(grad, dim, input_shape), kind="linear", public=False)
+@op(input=lambda grad, dim, input_shape: _in_front(grad, dim, input_shape), kind="linear", public=False,
+    batch=lambda batched, input, dim, shape: _from_front_of_batch(input, dim, shape))
 def _from_front(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
     """The transposed of `_in_front`; `shape` is that of the result."""
     if not shape:
         return input.reshape(shape)
     moved = (shape[dim], *shape[:dim], *shape[dim + 1:])
     return xp(input).moveaxis(input.reshape(moved), 0, dim)
+
+
+def _in_front_of_batch(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
+    moved = input.movedim(dim + 1, 1) if raw(input).ndim > 1 else input
+    return moved.reshape((raw(input).shape[0], *shape))
+
+
+def _from_front_of_batch(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
+    size = raw(input).shape[0]
+    if not shape:
+        return input.reshape((size,))
+    return input.reshape((size, shape[dim], *shape[:dim], *shape[dim + 1:])).movedim(1, dim + 1)
 
 
 @composite(method=True)

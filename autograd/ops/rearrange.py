@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import along, over, raised
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import integer, raw, sequence, shape_arguments, wrap, wrap_all
 from tapegrad.autograd.runtime import sum_to
@@ -108,7 +109,8 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     return _rot90(input, k % 4, first, second)
 
 
-@op(input=lambda grad, k, first, second: _rot90(grad, -k % 4, first, second), kind="linear", name="rot90", public=False)
+@op(input=lambda grad, k, first, second: _rot90(grad, -k % 4, first, second), kind="linear", name="rot90", public=False,
+    batch=over(first=along, second=along))
 def _rot90(input: Any, k: int, first: int, second: int) -> Any:
     back = slice(None, None, -1)
     turned = (first, second) if k == 2 else (second,) if k == 1 else (first,) if k == 3 else ()
@@ -116,7 +118,9 @@ def _rot90(input: Any, k: int, first: int, second: int) -> Any:
     return (input.swapaxes(first, second) if k % 2 else input).copy()
 
 
-@op(input=lambda grad, shifts, dims: _roll(grad, tuple([-shift for shift in shifts]), dims), kind="linear", name="roll", public=False)
+@op(input=lambda grad, shifts, dims: _roll(grad, tuple([-shift for shift in shifts]), dims), kind="linear", name="roll", public=False,
+    batch=lambda batched, input, shifts, dims: _roll(input, shifts, along(dims, input.ndim - 1, 0)) if dims else
+    _roll(input.reshape((input.shape[0], -1)), shifts, (1,)).reshape(input.shape))
 def _roll(input: Any, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Any:
     if not dims:
         return xp(input).roll(input, shifts[0]) if input.ndim else input.copy()
@@ -155,7 +159,8 @@ def roll(input: Any, shifts: Any, dims: Any = ()) -> Any:
 # ---- repeating
 
 
-@op(input=lambda grad, input_shape, repeats: _unrepeat(grad, input_shape, repeats), kind="linear", name="repeat", public=False)
+@op(input=lambda grad, input_shape, repeats: _unrepeat(grad, input_shape, repeats), kind="linear", name="repeat", public=False,
+    batch=lambda batched, input, repeats: _repeat(raised(input, len(repeats)), (1, *repeats)))
 def _repeat(input: Any, repeats: tuple[int, ...]) -> Any:
     return xp(input).tile(input, repeats)
 
@@ -213,7 +218,8 @@ def tile(input: Any, *dims: Any) -> Any:
     return repeat(input, (1,) * (raw(input).ndim - len(times)) + times)
 
 
-@op(input=lambda grad, input_shape, repeats, dim: _unrepeat_each(grad, input_shape, repeats, dim), kind="linear", name="repeat_interleave", public=False)
+@op(input=lambda grad, input_shape, repeats, dim: _unrepeat_each(grad, input_shape, repeats, dim), kind="linear", name="repeat_interleave", public=False,
+    batch=over(dim=along))
 def _repeat_each(input: Any, repeats: int, dim: int) -> Any:
     return xp(input).repeat(input, repeats, axis=dim)
 
@@ -288,7 +294,7 @@ def _interleaved(times: Any, total: int | None) -> Any:
 # ---- triangles
 
 
-@op(input=lambda grad, diagonal: tril(grad, diagonal), kind="linear", method=True, inplace=True)
+@op(input=lambda grad, diagonal: tril(grad, diagonal), kind="linear", method=True, inplace=True, batch=over())
 def tril(input: Any, diagonal: int = 0) -> Any:
     """The matrices of `input` with zeros above a diagonal.
 
@@ -310,7 +316,7 @@ def tril(input: Any, diagonal: int = 0) -> Any:
     return xp(input).tril(input, integer(diagonal))
 
 
-@op(input=lambda grad, diagonal: triu(grad, diagonal), kind="linear", method=True, inplace=True)
+@op(input=lambda grad, diagonal: triu(grad, diagonal), kind="linear", method=True, inplace=True, batch=over())
 def triu(input: Any, diagonal: int = 0) -> Any:
     """The matrices of `input` with zeros below a diagonal.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import along, over, raised, reduced
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, wrap, wrap_all
 from tapegrad.autograd.ops.exponential import exp
@@ -58,7 +59,8 @@ def expand_reduced(grad: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -
     return _expand(grad if dim is None and not keepdim else kept_dims(grad, shape, dim, keepdim), shape)
 
 
-@op(input=lambda grad, input_shape: _sum_to(grad, input_shape), kind="linear", view=True, public=False)
+@op(input=lambda grad, input_shape: _sum_to(grad, input_shape), kind="linear", view=True, public=False,
+    batch=lambda batched, input, shape: _expand(raised(input, len(shape)), (raw(input).shape[0], *shape)))
 def _expand(input: Any, shape: tuple[int, ...]) -> Any:
     if input.__class__ is not np.ndarray and not isinstance(input, np.generic):
         return xp(input).broadcast_to(input, shape)
@@ -85,7 +87,7 @@ def total(input: Any, axis: Any, keepdim: bool) -> Any:
     return xp(input).add.reduce(input, axis, FLOAT32 if input.dtype.itemsize == 2 else None, None, keepdim)
 
 
-@op(input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad, input_shape, dim, keepdim), kind="linear", method=True)
+@op(input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad, input_shape, dim, keepdim), kind="linear", method=True, batch=over(dim=reduced))
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum of all elements, or along dimensions.
 
@@ -116,7 +118,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 
 
 @op(input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad / reduced_count(input_shape, dim), input_shape, dim, keepdim), kind="linear",
-    method=True)
+    method=True, batch=over(dim=reduced))
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean of all elements, or along dimensions.
 
@@ -145,7 +147,8 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     return result if result.dtype == input.dtype else result.astype(input.dtype)
 
 
-@op(input=lambda grad, input, dim, keepdim: keep(expand_reduced(grad, input.shape, dim, keepdim), input == input), kind="linear", method=True)
+@op(input=lambda grad, input, dim, keepdim: keep(expand_reduced(grad, input.shape, dim, keepdim), input == input), kind="linear", method=True,
+    jvp=lambda d_input, input, dim, keepdim, dtype: sum(keep(d_input, input == input), dim, keepdim, dtype=dtype), batch=over(dim=reduced))
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum of all elements, or along dimensions, with NaN taken as zero.
 
@@ -195,7 +198,8 @@ def _lowest(x: Any) -> Any:
     return xp(x).maximum(x, np.finfo(x.dtype).min)
 
 
-@op(input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim), kind="reduction", types="float", method=True)
+@op(input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim), kind="reduction", types="float", method=True,
+    batch=over(dim=reduced))
 def logsumexp(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """``log(sum(exp(input)))`` along dimensions, without overflow.
 
@@ -235,7 +239,7 @@ def floored(input: Any) -> Any:
     return _lowest(input)
 
 
-@op(input=None, method=True)
+@op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _tested(all, input, dim, keepdim))
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether all elements are true (not zero), of all or along dimensions.
 
@@ -253,7 +257,7 @@ def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return result if input.dtype != np.uint8 else result.astype(np.uint8)
 
 
-@op(input=None, method=True)
+@op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _tested(any, input, dim, keepdim))
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether any element is true (not zero), of all or along dimensions.
 
@@ -271,7 +275,18 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return result if input.dtype != np.uint8 else result.astype(np.uint8)
 
 
-@op(input=None, method=True)
+def _tested(function: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+    """`all` or `any` in a batch; of no dimensions each element is tested for itself."""
+    ndim = raw(input).ndim - 1
+    if dim == ():
+        return function(input, ())
+    if not ndim:
+        along(dim, 0, 0)
+        return function(input.unsqueeze(1), 1)
+    return function(input, along(dim, ndim, 0), keepdim)
+
+
+@op(input=None, method=True, batch=over(dim=reduced))
 def count_nonzero(input: Any, dim: Any = None) -> Any:
     """How many elements are not zero, of all or along dimensions.
 

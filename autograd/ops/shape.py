@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import over, sized
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, sequence, shape_arguments, wrap, wrap_all
 from tapegrad.backends import backend
@@ -14,7 +15,7 @@ from tapegrad.backends import backend
 # ---- another shape
 
 
-@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="view", name="view", public=False)
+@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="view", name="view", batch=over(shape=sized), public=False)
 def _reshape(input: Any, shape: tuple[int, ...]) -> Any:
     return input.reshape(shape)
 
@@ -22,7 +23,7 @@ def _reshape(input: Any, shape: tuple[int, ...]) -> Any:
 _reshape_core = _reshape.op.core
 
 
-@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="linear", public=False)
+@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="linear", batch=over(shape=sized), public=False)
 def unsafe_view(input: Any, shape: tuple[int, ...]) -> Any:
     """A result of our own in another shape: a view that need not be known as one, since nobody else has the tensor that it is a view of."""
     return input.reshape(shape)
@@ -146,7 +147,7 @@ def view_as(input: Any, other: Any) -> Any:
     return view(input, raw(other).shape)
 
 
-@op(input=None, kind="view", name="view", public=False)
+@op(input=None, kind="view", name="view", batch=lambda batched, input, dtype: _view_dtype(input, dtype), public=False)
 def _view_dtype(input: Any, dtype: np.dtype) -> Any:
     before, after = input.dtype.itemsize, dtype.itemsize
     if before == after:
@@ -166,7 +167,8 @@ def _view_dtype(input: Any, dtype: np.dtype) -> Any:
     return input.view(dtype)
 
 
-@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="view", method=True)
+@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="view", method=True,
+    batch=over(dim=lambda dim, ndim, size: wrap(dim, ndim + 1) + 1))
 def unsqueeze(input: Any, dim: int) -> Any:
     """`input` with a dimension of size 1 more; a view.
 
@@ -187,7 +189,8 @@ def unsqueeze(input: Any, dim: int) -> Any:
     return input.reshape((*shape[:dim], 1, *shape[dim:]))
 
 
-@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="view", method=True)
+@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="view", method=True,
+    batch=lambda batched, input, dim: _squeeze_all(input, dim))
 def squeeze(input: Any, dim: Any = None) -> Any:
     """`input` without its dimensions of size 1; a view.
 
@@ -209,6 +212,13 @@ def squeeze(input: Any, dim: Any = None) -> Any:
         return input.reshape([n for n in shape if n != 1])
     dims = wrap_all(dim, len(shape)) if isinstance(dim, (tuple, list)) else (wrap(dim, len(shape)),)
     return input.reshape([n for i, n in enumerate(shape) if n != 1 or i not in dims])
+
+
+def _squeeze_all(input: Any, dim: Any) -> Any:
+    """`squeeze` within the batch: by number, since `dim` has no batch."""
+    ndim = raw(input).ndim - 1
+    dims = range(ndim) if dim is None else wrap_all(dim, ndim) if isinstance(dim, (tuple, list)) else (wrap(dim, ndim),)
+    return squeeze(input, tuple([d + 1 for d in dims if d < ndim]))
 
 
 @composite(method=True)

@@ -6,7 +6,7 @@ from typing import Any
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite
 from tapegrad.autograd.ops.dims import integer, raw, wrap
-from tapegrad.autograd.ops.index import FULL, _put, _put_add, _put_slices, _select_core, _slice_core, _torch_error, advanced, parse
+from tapegrad.autograd.ops.index import FULL, _put, _put_add, _put_slices, _select_core, _slice_core, _torch_error, advanced, parse, view_by
 
 
 @composite(method=True)
@@ -121,9 +121,9 @@ def slice_scatter(input: Any, src: Any, dim: int = 0, start: int | None = None, 
 
 
 def _scatter_view(input: Any, index: Any, src: Any) -> Any:
-    part, given = raw(input)[index], raw(src)
-    if part.shape != given.shape:
-        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(given.shape)}, slice size = {list(part.shape)}")
+    part, given = raw(view_by(input, index)).shape, raw(src).shape
+    if part != given:
+        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(given)}, slice size = {list(part)}")
     return _put_slices(input, index, src)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.along import put_along
 from tapegrad.autograd.ops.dims import wrap
-from tapegrad.autograd.ops.extrema import store_pair
+from tapegrad.autograd.ops.extrema import pair_tangent, store_pair
 from tapegrad.autograd.ops.precision import wide
 from tapegrad.backends import xp
 
@@ -36,7 +36,8 @@ def _rule(grad: Any, indices: Any, shape: tuple[int, ...], dim: int) -> Any:
     return put_along(grad[0], indices, wrap(dim, len(shape)), shape)
 
 
-@op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="sort")
+@op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="sort",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim))
 def _sort(input: Any, dim: int, descending: bool) -> Any:
     dim = wrap(dim, input.ndim)
     indices = order_of(input, dim, descending)
@@ -129,7 +130,8 @@ def _few(x: np.ndarray, k: int, largest: bool) -> np.ndarray:
     return (before | (equal & (equal.cumsum(axis=-1) <= room))).nonzero()[-1].reshape(*x.shape[:-1], k)
 
 
-@op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="topk")
+@op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="topk",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim))
 def _topk(input: Any, k: int, dim: int, largest: bool) -> Any:
     dim = wrap(dim, input.ndim)
     if not 0 <= k <= (input.shape[dim] if input.ndim else 1):

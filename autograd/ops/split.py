@@ -15,7 +15,7 @@ from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
 
 
-@op(input=None, public=False)
+@op(input=None, public=False, batch=lambda batched, input, shape: _zeros(input, (input.shape[0], *shape)))
 def _zeros(input: Any, shape: tuple[int, ...]) -> Any:
     return xp(input).zeros(shape, input.dtype)
 

@@ -1,8 +1,10 @@
 """Views by strides: diagonals, sliding windows, and whatever `as_strided` is asked for."""
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from tapegrad.autograd.batching import along, over, sized
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import integer, raw, wrap
 from tapegrad.autograd.ops.facts import owner_of, strides_of
@@ -21,7 +23,7 @@ def _reach(shape: tuple[int, ...], steps: tuple[int, ...]) -> int:
     return 1 + sum([(n - 1) * step for n, step in zip(shape, steps)]) if 0 not in shape else 0
 
 
-@op(input=lambda grad: grad, kind="linear", public=False)
+@op(input=lambda grad: grad, kind="linear", public=False, batch=lambda batched, input, steps: input.clone())
 def lay_out(input: Any, steps: tuple[int, ...]) -> Any:
     """A copy whose strides, in elements, are `steps`."""
     memory = xp(input).zeros(max(_reach(input.shape, steps), 1), input.dtype)
@@ -33,14 +35,16 @@ def lay_out(input: Any, steps: tuple[int, ...]) -> Any:
 # ---- as_strided
 
 
-@op(input=lambda grad, source, target: _exchange(grad, target, source, source), kind="view", name="as_strided", public=False)
+@op(input=lambda grad, source, target: _exchange(grad, target, source, source), kind="view", name="as_strided", public=False,
+    batch=lambda batched, input, source, target: _strided_in_batch(input, source, target))
 def _as_strided(input: Any, source: Geometry, target: Geometry) -> Any:
     if strides_of(input) != source[1]:
         input = lay_out(input, source[1])
     return backend(input).as_strided(input, target[0], _bytes(target[1], input.itemsize), target[2] * input.itemsize)
 
 
-@op(input=lambda grad, source, target, shared: _exchange(grad, target, source, shared), kind="linear", public=False)
+@op(input=lambda grad, source, target, shared: _exchange(grad, target, source, shared), kind="linear", public=False,
+    batch=lambda batched, input, source, target, shared: _exchange_in_batch(input, source, target, shared))
 def _exchange(input: Any, source: Geometry, target: Geometry, shared: Geometry) -> Any:
     """`input` written to memory by the geometry `source`, where elements that meet add up, and read from it by `target`.
 
@@ -56,6 +60,26 @@ def _exchange(input: Any, source: Geometry, target: Geometry, shared: Geometry) 
         memory /= xp(input).maximum(count, 1)
     shape, steps, offset = target
     return backend(memory).as_strided(memory, shape, _bytes(steps, memory.itemsize), (offset - lowest) * memory.itemsize).copy()
+
+
+def _member(input: Any) -> tuple[Any, int]:
+    """A batch of arrays one after the other, and the distance from one to the next."""
+    input = input.contiguous()
+    return input, math.prod(input.shape[1:])
+
+
+def _strided_in_batch(input: Any, source: Geometry, target: Geometry) -> Any:
+    flat, step = _member(input)
+    if flat.stride()[1:] != source[1]:
+        raise RuntimeError("vmap: as_strided needs the batch in the outermost dimension of the memory, and the rest contiguous.")
+    shape, steps, offset = target
+    return flat.as_strided((flat.shape[0], *shape), (step, *steps), flat.storage_offset() + offset)
+
+
+def _exchange_in_batch(input: Any, source: Geometry, target: Geometry, shared: Geometry) -> Any:
+    from tapegrad.autograd.ops.join import stack
+    from tapegrad.autograd.ops.split import unbind
+    return stack([_exchange(part, source, target, shared) for part in unbind(input)])
 
 
 def _add(memory: Any, geometry: Geometry, lowest: int, values: Any) -> None:
@@ -161,7 +185,8 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     return backend(input).as_strided(input, (*[shape[i] for i in rest], n), (*[strides[i] for i in rest], strides[first] + strides[second]), start)
 
 
-@op(input=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2), kind="linear", public=False)
+@op(input=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2), kind="linear", public=False,
+    batch=over(shape=sized, dim1=along, dim2=along))
 def _on_diagonal(input: Any, shape: tuple[int, ...], offset: int, dim1: int, dim2: int) -> Any:
     """Zeros of `shape` with `input` on a diagonal: the adjoint of `diagonal`."""
     result = xp(input).zeros(shape, input.dtype)
@@ -169,7 +194,8 @@ def _on_diagonal(input: Any, shape: tuple[int, ...], offset: int, dim1: int, dim
     return result
 
 
-@op(input=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2), kind="linear", method=True)
+@op(input=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2), kind="linear", method=True,
+    batch=over(dim1=lambda dim, ndim, size: wrap(dim, ndim + 1) + 1, dim2=lambda dim, ndim, size: wrap(dim, ndim + 1) + 1))
 def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Matrices with the last dimension of `input` on a diagonal, and zeros beside it.
 
@@ -222,7 +248,8 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
     return store_out("diag", out, result)
 
 
-@op(input=lambda grad, input_shape, offset: _on_diagonal(grad, input_shape, offset, 0, 1), kind="linear", name="diag", public=False)
+@op(input=lambda grad, input_shape, offset: _on_diagonal(grad, input_shape, offset, 0, 1), kind="linear", name="diag", public=False,
+    batch=lambda batched, input, offset: diagonal(input, offset, 1, 2).clone())
 def _diagonal_copy(input: Any, offset: int) -> Any:
     return diagonal(input, offset).copy()
 
@@ -285,7 +312,8 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
                                      (*strides[:dim], strides[dim] * step, *strides[dim + 1:], strides[dim]))
 
 
-@op(input=lambda grad, size, dimension, step: unfold(grad, dimension, size, step), kind="linear", public=False)
+@op(input=lambda grad, size, dimension, step: unfold(grad, dimension, size, step), kind="linear", public=False,
+    batch=over(shape=sized, dimension=along))
 def _fold_windows(input: Any, shape: tuple[int, ...], dimension: int, size: int, step: int) -> Any:
     """Zeros of `shape` with the windows in `input` added where they came from: the adjoint of `unfold`."""
     result = xp(input).zeros(shape, input.dtype)

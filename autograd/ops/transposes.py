@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapegrad.autograd.batching import over, permuted
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, sequence, wrap
 from tapegrad.autograd.tensor import Tensor
@@ -66,7 +67,7 @@ def swapdims(input: Any, dim0: int, dim1: int) -> Any:
     return transpose(input, dim0, dim1)
 
 
-@op(input=lambda grad: t(grad), kind="view", method=True)
+@op(input=lambda grad: t(grad), kind="view", method=True, batch=lambda batched, input: transpose(input, 1, 2) if input.ndim == 3 else input[:])
 def t(input: Any) -> Any:
     """The transposed matrix, a view; a vector as it is.
 
@@ -86,7 +87,7 @@ def t(input: Any) -> Any:
     return input.T
 
 
-@op(input=lambda grad, dims: permute_back(grad, dims), kind="view", name="permute", public=False)
+@op(input=lambda grad, dims: permute_back(grad, dims), kind="view", name="permute", batch=over(dims=permuted), public=False)
 def _permute(input: Any, dims: tuple[int, ...]) -> Any:
     return input.transpose(dims)
 

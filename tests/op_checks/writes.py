@@ -118,7 +118,7 @@ def check_write_to_view(case: Case) -> None:
     view = case.call([base, *case.operands()[1:]])
     if not isinstance(view, Tensor):
         for part in view:
-            if inexact(part._array) and part._base is not None and part._base.origin == "multi":
+            if inexact(part._array) and part._view is not None and part._view.origin == "multi":
                 _refuses(part, "This view is the output of a function that returns multiple views.")
         return
     strides, shape = view._array.strides, view._array.shape

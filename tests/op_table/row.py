@@ -60,6 +60,7 @@ class Row:
         raw: whether the op takes raw arrays and then returns raw arrays.
         integer: whether it takes small positive integers and agrees with the reference there; None: if it is an elementwise op that promotes.
         errors: whether parity compares the types of errors of wrong calls with torch's (False only with a `why`).
+        batched: whether vmap takes it (False only with a `why`: its shapes or its errors depend on values, say).
         dtypes: names of the operand dtypes that parity compares with torch, where torch takes them.
     """
 
@@ -87,4 +88,5 @@ class Row:
     raw: bool = True
     integer: bool | None = None
     errors: bool = True
+    batched: bool = True
     dtypes: tuple[str, ...] = ("float16", "float32", "float64", "int64", "bool")

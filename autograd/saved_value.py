@@ -1,0 +1,32 @@
+"""What a node keeps, as ``node._saved_<name>`` shows it."""
+from __future__ import annotations
+
+from typing import Any
+
+from tapegrad.autograd.node import Node, check_kept, freed
+from tapegrad.autograd.packed import unpacked
+from tapegrad.autograd.tensor import Tensor, from_array
+
+#: torch's names for what it saves, where they are not the operand's
+TORCH_NAMES = {"self": "input"}
+
+
+def saved_value(node: Node, name: str) -> Any:
+    """The value of ``node._saved_<name>``."""
+    name = TORCH_NAMES.get(name, name)
+    if name not in node.saved_names:
+        raise AttributeError(f"'{node.name()}' object has no attribute '_saved_{name}'")
+    if node.saved is None:
+        freed(node)
+    value = unpacked(node, node.saved[node.saved_names.index(name)], True)
+    if isinstance(value, Tensor):
+        if value._cell is not None and value._cell.written > node.seq:
+            check_kept(node, value)
+        return value
+    if name == "result":
+        t = from_array(value)
+        t._node = node
+        t._rg = True
+        t._cell = node.cell
+        return t
+    return value
