@@ -104,10 +104,10 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
     targets = _tuple(inputs)
     if not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    wanted = {_target(t, pairs) for t in targets}
     for t in targets:
         if isinstance(t, Tensor):
             t.retain_grad()
+    wanted = {_target(t, pairs) for t in targets}
 
     def capture(target: Any, grad: Any, graph: bool) -> None:
         # A non-leaf retains its gradient: its hooks have kept it.
@@ -133,7 +133,7 @@ def _seen_running(wanted: set[Any]) -> set[Any]:
     found = set()
     for target in wanted:
         node = target.edges[0] if isinstance(target, Slot) else target
-        if isinstance(node, Node) and node.bare is not None:
+        if isinstance(node, Node) and node.bare is not None and (node.extra.get("before") or node.extra.get("after")):
             found |= {target, node}
     return found
 

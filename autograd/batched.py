@@ -14,11 +14,15 @@ import numpy as np
 
 from tapegrad.autograd import dtypes, promotion
 from tapegrad.autograd.gate import GRAD_OFF, state
-from tapegrad.autograd.levels import Level, arguments, below, tensors_in
+from tapegrad.autograd.levels import Level, arguments, below, refuse_dynamic, tensors_in
 from tapegrad.autograd.runtime import NUMBERS, aliased, deliver
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import Backend, Device, backend
 from tapegrad.backends.registry import serve
+
+
+class NotAnArray(RuntimeError, AttributeError):
+    """An array was asked for something that one that stands for a whole batch does not have."""
 
 
 class Batched:
@@ -94,6 +98,10 @@ class Batched:
         with below(self.level):
             return type(self)(self.level, self.tensor.detach(), self.batched)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotAnArray(f"vmap: this operation does not work on a batch: it looks into the array itself (for its '{name}'). Please write the function with other "
+                         "operations, or call it in a loop.")
+
     def _escaped(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise RuntimeError("vmap: the values of a batched tensor cannot be had as an array: inside the function under vmap there is one tensor for the whole "
                            "batch, and outside of it such a tensor means nothing. Return it from the function instead.")
@@ -105,14 +113,14 @@ class Batched:
 
     def nonzero(self) -> NoReturn:
         """The shape of the result would depend on the values."""
-        raise RuntimeError("vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::nonzero. Please file an issue "
-                           "at https://github.com/pytorch/pytorch/issues if you need this feature.")
+        refuse_dynamic(self, "nonzero")
+        raise AssertionError("a batched array was not known as one")
 
     def __bool__(self) -> NoReturn:
         raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please file "
                            "an issue at https://github.com/pytorch/pytorch/issues .")
 
-    __array__ = __array_ufunc__ = __array_function__ = tolist = _escaped
+    __array__ = __array_ufunc__ = __array_function__ = __getitem__ = tolist = _escaped
 
 
 class _BatchedBackend(Backend):
@@ -132,6 +140,10 @@ class _BatchedBackend(Backend):
 
     def from_host(self, array: np.ndarray, device: Device) -> Any:
         return self.inner.from_host(array, device)
+
+    def to_host(self, array: Any) -> np.ndarray:
+        array.item()
+        raise AssertionError("a batched array has no value")
 
     def shares_memory(self, view: Any, array: Any) -> bool:
         if not isinstance(view, Batched) or not isinstance(array, Batched):

@@ -26,14 +26,15 @@ def batch_of(op: Op) -> Rule:
     Raises:
         RuntimeError: it has none.
     """
-    if isinstance(op.batch, over):
-        how = op.batch
+    if isinstance(op.batch, (over, broadcasting)):
+        how: Any = op.batch
         return lambda level, batched, moved, given: how.run(op, level, batched, moved)
     if op.batch is not None:
         return lambda level, batched, moved, given: op.batch(batched, *[moved[p] for p in op.parameters()],
                                                              **{k: v for k, v in moved.items() if k not in op.parameters()})
     if op.kind == "elementwise":
-        return lambda level, batched, moved, given: op.call(aligned(op.rules, batched, moved))
+        by_element = broadcasting()
+        return lambda level, batched, moved, given: by_element.run(op, level, batched, moved)
     names = set(op.names()) - set(op.rules)
     if len(op.rules) == 1 and not isinstance(next(iter(op.rules.values())), Each) and names & _DIMS and names - _DIMS <= _HARMLESS:
         by_name = over(**dict.fromkeys(names & _DIMS, along))
@@ -105,6 +106,14 @@ def unpadded(pads: tuple[Any, ...], ndim: int, size: int) -> tuple[Any, ...]:
     return ((0, 0), *pads)
 
 
+class broadcasting:
+    """A rule for an op whose operands broadcast."""
+
+    def run(self, op: Op, level: Any, batched: frozenset[str], moved: dict[str, Any]) -> Any:
+        """Call the op."""
+        return op.call(aligned(op.rules, batched, moved))
+
+
 class over:
     """A rule for an op all of whose operands have the batch in front: what becomes of its other arguments.
 
@@ -126,7 +135,8 @@ class over:
         flat = not ndim and any(how is along or how is reduced for how in self.how.values())
         if flat:
             moved.update({x: moved[x].unsqueeze(1) for x in operands if raw_ndim(moved[x]) == 1})
-            moved.update({name: (1,) for name in ("shape",) if shape is not None})
+            moved.update({"shape": (1,)} if shape is not None else {})
+            moved.update({"keepdim": True} if "keepdim" in moved else {})
             ndim = 1
         result = op.call({name: self.how[name](value, ndim, level.size) if name in self.how else value for name, value in moved.items()})
         if not flat:

@@ -89,6 +89,8 @@ class CustomOp:
         """The names of what `vjp` asks for after the gradient, ``*`` for all arguments."""
         offered = [*[p.name for p in self._parameters], "result", "needs_input_grad", *self.keeps]
         parameters = list(_signature_of(vjp).parameters.values())
+        if not parameters:
+            raise TypeError(f"custom op {self.name}: its vjp takes no argument, where the first is the gradient of the result")
         names = []
         for i, p in enumerate(parameters):
             if p.kind is Parameter.VAR_POSITIONAL:

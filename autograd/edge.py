@@ -93,7 +93,7 @@ def target_of(edge: GradientEdge, roots: Iterable[Any]) -> Any:
         return edge.ownership_token
     slots = [target for target in below(roots) if isinstance(target, Slot) and target.nr == edge.output_nr and target.edges[0] is node]
     # The first is the result's own; later ones stand for what rules have read of it.
-    return min(slots, key=lambda slot: slot.seq) if slots else make_slot(node, edge.output_nr, None)
+    return min(slots, key=lambda slot: slot.seq) if slots else make_slot(node, edge.output_nr, None)  # type: ignore[arg-type]
 
 
 def tensor_at(edge: Any, grad: Tensor | None) -> Tensor:

@@ -159,6 +159,20 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator().set_state(new_state)
 
 
+def default_states() -> tuple[int, dict[Device, tuple[int, int]]]:
+    """Where the default generators of all devices stand, and the seed of those that have not been used yet."""
+    with _lock:
+        return _seed_of_all, {device: generator.stream.state() for device, generator in _defaults.items()}
+
+
+def set_default_states(states: tuple[int, dict[Device, tuple[int, int]]]) -> None:
+    """Put all default generators where `default_states` found them."""
+    seed, known = states
+    with _lock:
+        for device, generator in _defaults.items():
+            generator.stream.set_state(known.get(device, (seed, 0)))
+
+
 @contextlib.contextmanager
 def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
     """Inside, draw as usual; afterwards every default generator is where it was before.

@@ -85,8 +85,8 @@ def retain_grad(t: Tensor) -> None:
 
 def tensor_hooks(t: Tensor) -> OrderedDict[int, Any] | None:
     """The value of ``t._backward_hooks``: by id, None where there never was any."""
-    store = getattr(t, "_more", {}) if t._node is None else getattr(t._node, "extra", {})
-    found: OrderedDict[int, Any] | None = store.get("hooks")
+    store = getattr(t, "_more", None) if t._node is None else t._node._kept()
+    found: OrderedDict[int, Any] | None = (store or {}).get("hooks")
     return found
 
 

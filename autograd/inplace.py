@@ -63,7 +63,7 @@ _READ_ELSEWHERE = frozenset(("index_add", "index_copy", "index_put", "index_redu
 def check_operands(name: str, t: Tensor, operands: tuple[Any, ...]) -> None:
     """Raise torch's error where an operand of the op `name` shares memory with `t`, which it is to write, as it must not."""
     for other in operands:
-        if isinstance(other, Tensor) and other._cell is t._cell and name not in _READ_FIRST:
+        if isinstance(other, Tensor) and (other is t or (other._cell is t._cell and t._cell is not None)) and name not in _READ_FIRST:
             shared = overlap(t._array, other._array)
             if shared == "partly" or (shared == "wholly" and name in _READ_ELSEWHERE):
                 raise RuntimeError(PARTLY)
@@ -104,12 +104,11 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
     check_writable(t, recording)
     if recording or function.__name__ != "fill":  # which writes the same everywhere
         check_overlap(t._array)
-    if t._cell is not None or function.__name__ in _READ_ELSEWHERE:
-        check_operands(function.__name__, t, args)
     op = getattr(function, "op", None)
     if not recording:
         raw = op.inplace_fn if op is not None and not transforming() else None
         if raw is None or not _direct(t, args, kwargs):
+            check_operands(function.__name__, t, args)
             result = function(from_array(t._array), *args, **kwargs)
             overwrite(function.__name__, t, result._array)
         else:
@@ -120,6 +119,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
                 overwrite(function.__name__, t, function(from_array(t._array), *args, **kwargs)._array)
         written(t)
         return t
+    check_operands(function.__name__, t, args)
     reads_target, keeps_result = reads_in_backward(op) if op is not None else (True, False)
     before = as_before(t, copy_of(t._array) if reads_target or transforming() else t._array)
     args = tuple(stale_alias(t) if a is t else a for a in args)

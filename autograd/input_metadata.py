@@ -76,7 +76,7 @@ def facts_of_result(node: Any, nr: int) -> Facts | None:
         return facts_of(node.variable)
     if isinstance(node, BackwardCFunction):
         return node.outputs[nr]
-    found: Facts | None = getattr(node, "extra", {}).get("facts", {}).get(nr)
+    found: Facts | None = (node._kept() or {}).get("facts", {}).get(nr)
     return found
 
 

@@ -114,6 +114,13 @@ def lifted(t: Tensor) -> Tensor:
     return t if level is None else level.lift(t)  # type: ignore[no-any-return]
 
 
+def refuse_dynamic(array: Any, name: str) -> None:
+    """Raise torch's error for an op whose result would have a shape that differs within a batch."""
+    if hasattr(array, "level"):
+        raise RuntimeError(f"vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{name}. Please file an issue "
+                           "at https://github.com/pytorch/pytorch/issues if you need this feature.")
+
+
 def without_history(t: Tensor) -> Tensor:
     """`t` for those further out: without the history that it has here, but with what they know of its array."""
     from tapegrad.autograd.cell import cell_of

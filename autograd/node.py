@@ -108,11 +108,18 @@ class Node(node_base.Node):
         return self.seq
 
     def _store(self) -> dict[str, Any]:
+        extra = self._kept()
+        if extra is None:
+            extra = self.extra = {}
+        return extra
+
+    def _kept(self) -> dict[str, Any] | None:
+        """`extra`, None where it is unset; past `__getattr__`, which may know another attribute of that name."""
         try:
-            return self.extra
+            extra: dict[str, Any] = Node.extra.__get__(self)  # type: ignore[attr-defined]
         except AttributeError:
-            self.extra = {}
-            return self.extra
+            return None
+        return extra
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_saved_"):

@@ -5,10 +5,9 @@ from typing import Any
 
 from tapegrad.autograd import tape
 from tapegrad.autograd.accumulate import AccumulateGrad
-from tapegrad.autograd.cell import written
 from tapegrad.autograd.function_node import BackwardCFunction
 from tapegrad.autograd.grad_mode import is_grad_enabled, no_grad
-from tapegrad.autograd.hook_values import hook_mode, seen
+from tapegrad.autograd.hook_values import seen
 from tapegrad.autograd.hooks import run_post_accumulate_hooks
 from tapegrad.autograd.input_metadata import count_of
 from tapegrad.autograd.node import Node
@@ -48,7 +47,7 @@ def call_node(node: Any, grads: tuple[Tensor | None, ...], kwargs: dict[str, Any
 
 def _pull(node: Node, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
     arrived = [None if grad is None else seen(grad, True) for grad in grads]
-    if all([grad is None for grad in arrived]):
+    if all(grad is None for grad in arrived):
         return (None,) * len(node.edges)
     found = (node.bare or type(node)).pull(node, arrived if node.dtype is None else arrived[0], True)
     results: list[Tensor | None] = []

@@ -41,7 +41,7 @@ def pull_between(node: Node, grad: Any, graph: bool, wanted: Sequence[bool] | No
             if replaced is not values:
                 arrived = [d if new is old else None if new is None else unseen(new, graph) for d, old, new in zip(arrived, values, replaced)]
                 values = replaced
-    if any([d is not None for d in arrived]) or isinstance(node, BackwardCFunction):
+    if any(d is not None for d in arrived) or isinstance(node, BackwardCFunction):
         given = node.bare.pull(node, arrived if several else arrived[0], graph)
     else:
         given = (None,) * len(node.edges)
@@ -66,11 +66,6 @@ def _as_arrives(d: Any, target: Any, graph: bool) -> Seen:
     sums = Sums(graph)
     sums.add(target, d, None)
     return seen(sums.take(target), graph)
-
-
-def has_node_hooks(node: Any) -> bool:
-    """Whether `node` runs hooks of its own, other than those of the tensor that it made."""
-    return isinstance(node, Node) and node.bare is not None and bool(node.extra.get("before") or node.extra.get("after"))
 
 
 def run_before_accumulating(store: dict[str, Any], grad: Any, graph: bool) -> Any:

@@ -114,6 +114,11 @@ def to_float(operand: Tensor) -> Tensor:
     return from_array(operand._array.astype(promotion.float_dtype(operand._array.dtype)))
 
 
+def _place(array: Any) -> str:
+    """The type of device; a batched tensor's array is where what it stands for is."""
+    return backend(array).type
+
+
 def together(op: Op, *operands: Any) -> list[Any]:
     """Raise unless all arrays live on one device; a 0-d CPU tensor beside another device's goes there, as in torch."""
     home: Any = None
@@ -122,16 +127,16 @@ def together(op: Op, *operands: Any) -> list[Any]:
         array = _array_of(operand)
         if array is None or isinstance(array, NUMBERS):
             continue
-        if home is None or (home.__class__ is np.ndarray and home.ndim == 0 and array.__class__ is not np.ndarray):
+        if home is None or (home.ndim == 0 and _place(home) == "cpu" != _place(array)):
             home, stray = array, home if home is not None else stray
         elif array.__class__ is not home.__class__:
             stray = array
-    if stray is None or stray.__class__ is home.__class__:
+    if stray is None or _place(stray) == _place(home):
         return list(operands)
     result = []
     for operand in operands:
         array = _array_of(operand)
-        if array is None or isinstance(array, NUMBERS) or array.__class__ is home.__class__:
+        if array is None or isinstance(array, NUMBERS) or _place(array) == _place(home):
             result.append(operand)
         elif array.__class__ is np.ndarray and array.ndim == 0:
             device = backend(home).device_of(home)

@@ -12,6 +12,7 @@ from typing import Any
 from tapegrad.autograd import gate
 from tapegrad.autograd.gate import WATCHED, set_bits, state
 from tapegrad.autograd.node import Node
+from tapegrad.autograd.tensor import Tensor
 
 Call = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 Pull = Callable[[Node, Any, bool], tuple[Any, ...]]
@@ -52,7 +53,7 @@ class Watcher:
 
 def seen_array(value: Any) -> Any:
     """The array that is really computed with: a tensor's, and of one under vmap that of the whole batch."""
-    array = getattr(value, "_array", value)
+    array = value._array if isinstance(value, Tensor) else value
     while hasattr(array, "tensor"):
         array = array.tensor._array
     return array

@@ -53,19 +53,18 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         if self._stepping or not (before or after or _global_pre_hooks or _global_post_hooks or (gate.on and state.watchers)):
             return step(*args, **kwargs)
         self._stepping = True
-        mark = record_function(f"Optimizer.step#{type(self).__name__}.step").__enter__()
         try:
-            for hook in [*_global_pre_hooks.values(), *before.values()]:
-                result = hook(self, args, kwargs)
-                if result is not None:
-                    if not (isinstance(result, tuple) and len(result) == 2):
-                        raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}.")
-                    args, kwargs = result
-            loss = step(*args, **kwargs)
-            for hook in [*after.values(), *_global_post_hooks.values()]:
-                hook(self, args, kwargs)
+            with record_function(f"Optimizer.step#{type(self).__name__}.step"):
+                for hook in [*_global_pre_hooks.values(), *before.values()]:
+                    result = hook(self, args, kwargs)
+                    if result is not None:
+                        if not (isinstance(result, tuple) and len(result) == 2):
+                            raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}.")
+                        args, kwargs = result
+                loss = step(*args, **kwargs)
+                for hook in [*after.values(), *_global_post_hooks.values()]:
+                    hook(self, args, kwargs)
         finally:
-            mark.__exit__()
             self._stepping = False
         return loss
 

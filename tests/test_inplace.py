@@ -270,10 +270,15 @@ def test_a_view_made_before_its_base_requires_grad():
     assert v.requires_grad
 
 
-def test_an_expanded_view_is_not_written_while_gradients_flow():
-    v = (leaf(1.0, 2.0) * 1).expand(2, 2)
+def test_a_part_of_an_expanded_view_that_repeats_nothing_can_be_written():
+    x = leaf(1.0, 2.0)
+    y = x * 1
+    v = y.expand(2, 2)
+    v[0, 0] = 0.5
+    (v * 2).sum().backward()
+    assert y.tolist() == [0.5, 2.0] and x.grad.tolist() == [0.0, 4.0]
     with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
-        v[0] = 0.5
+        v[:, 0] = 0.5
 
 
 # ---- what a write leaves behind

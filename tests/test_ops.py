@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from op_checks import gradients, tape, values, writes
+from op_checks import batched, gradients, tape, values, writes
 from op_checks.case import Case, function_of
 from op_table import ROWS, Row
 
@@ -40,7 +40,7 @@ def plan(row: Row) -> Iterator[tuple[str, list[Check]]]:
     checks += [gradients.check_twice] * row.twice + [values.check_raw] * row.raw + [values.check_integers] * integer(row)
     if not row.values:
         checks = [values.check_values, values.check_precision, values.check_no_grad]
-    yield "float64", checks
+    yield "float64", [*checks, *[batched.check_batched, batched.check_batched_gradients] * row.values]
     if row.complex:
         yield "complex128", [check for check in checks if check is not values.check_integers]
     yield "float32", [check for check in SINGLE if row.values or check is not gradients.check_single_precision]
@@ -132,7 +132,7 @@ def test_every_op_has_a_row() -> None:
 def test_row(row: Row) -> None:
     """A row names an op, says why something is switched off, and agrees with the op about its in-place form."""
     assert callable(function_of(row.name))
-    if not (row.strict and row.parity and row.errors and row.twice and row.layouts and (row.gradgrad or not row.grad)):
+    if not (row.strict and row.parity and row.errors and row.batched and row.twice and row.layouts and (row.gradgrad or not row.grad)):
         assert row.why, f"row {row.name} switches something off, and says not why"
     sample = row.samples(np.random.default_rng(0), np.dtype("float64"))[0]
     writes.check_has_inplace(Case(row, sample, "cpu"))

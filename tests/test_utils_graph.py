@@ -312,7 +312,7 @@ def test_a_picture_holds_no_tensors():
     gc.disable()
     try:
         x, y, z = guide()
-        drawn = graph(z, params=locals())
+        drawn = graph(z, params={"x": x, "y": y})
         nodes = [weakref.ref(node) for node in nodes_below([z])]
         leaf = weakref.ref(x)
         del x, y, z

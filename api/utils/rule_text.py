@@ -50,7 +50,7 @@ def _lambda_text(rule: Callable[..., Any], code: CodeType) -> str:
     found = (exact or alike or candidates)[0]
     segment = ast.get_source_segment(text, found)
     assert segment is not None
-    return " ".join(segment.split()) + _helper_text(rule, found.body)
+    return " ".join(segment.replace("\\\n", " ").split()) + _helper_text(rule, found.body)
 
 
 def _helper_text(rule: Callable[..., Any], body: ast.expr) -> str:

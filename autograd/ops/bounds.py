@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes, promotion
+from tapegrad.autograd.batching import aligned
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import alias
 from tapegrad.autograd.ops.convert import cast
@@ -17,7 +18,8 @@ from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
 
 
-@op(input=lambda grad, larger, smaller: _share(grad, larger, smaller), larger=None, smaller=None, kind="linear", types="free", public=False)
+@op(input=lambda grad, larger, smaller: _share(grad, larger, smaller), larger=None, smaller=None, kind="linear", types="free", public=False,
+    batch=lambda batched, input, larger, smaller: _share_in_batch(batched, input, larger, smaller))
 def _share(input: Any, larger: Any, smaller: Any) -> Any:
     """The gradient of ``maximum(larger, smaller)`` for `larger`: all of it where it is larger (or a NaN is involved), half of it where both are equal."""
     grad = keep(input, ~(larger < smaller))
@@ -26,6 +28,15 @@ def _share(input: Any, larger: Any, smaller: Any) -> Any:
         return grad
     half = grad * (1 - equal * 0.5)
     return half if half.dtype == grad.dtype else half.astype(grad.dtype)
+
+
+def _share_in_batch(batched: frozenset[str], input: Any, larger: Any, smaller: Any) -> Any:
+    given = {"input": input, "larger": larger, "smaller": smaller}
+    moved = aligned(given, batched, given)
+    if "input" not in batched:
+        size = next(given[name] for name in batched).shape[0]
+        moved["input"] = input.expand(size, *input.shape)
+    return _share(**moved)
 
 
 @op(input=lambda grad, input, other: _share(grad, input, other), other=lambda grad, input, other: _share(grad, other, input), kind="elementwise", method=True)

@@ -1,6 +1,7 @@
 """Comparisons and tests of elements; their results are bool and have no gradient."""
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from tapegrad.autograd.dtypes import of
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import alias
+from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
 
 
@@ -272,7 +274,22 @@ def equal(input: Any, other: Any) -> bool:
     return tuple(input.shape) == tuple(other.shape) and bool((input == other).all())
 
 
-@op(elements=None, test_elements=None, types="promote", public=False, name="isin")
+def _isin_in_batch(batched: frozenset[str], elements: Any, test_elements: Any, invert: bool) -> Any:
+    if "test_elements" not in batched:
+        return _isin(elements, test_elements, invert)
+    size = test_elements.shape[0]
+    tests = test_elements.reshape((size, math.prod(test_elements.shape[1:])))
+    if isinstance(elements, Tensor):
+        shape = elements.shape[1:] if "elements" in batched else elements.shape
+        own = elements.reshape((size if "elements" in batched else 1, math.prod(shape), 1))
+        found = (own == tests[:, None]).any(2).reshape((size, *shape))
+    else:
+        found = (tests == elements).any(1)
+    return ~found if invert else found
+
+
+@op(elements=None, test_elements=None, types="promote", public=False, name="isin",
+    batch=lambda batched, elements, test_elements, invert: _isin_in_batch(batched, elements, test_elements, invert))
 def _isin(elements: Any, test_elements: Any, invert: bool) -> Any:
     found = xp(elements).isin(elements, test_elements.ravel())
     return ~found if invert else found

@@ -9,19 +9,21 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import over
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.common import zeros
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.precision import category
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
 
 
-@op(input=lambda grad: grad, kind="view", public=False, name="real")
+@op(input=lambda grad: grad, kind="view", public=False, name="real", batch=over())
 def _real(input: Any) -> Any:
     return input.real
 
 
-@op(input=lambda grad: grad * -1j, kind="view", public=False, name="imag")
+@op(input=lambda grad: grad * -1j, kind="view", public=False, name="imag", batch=over())
 def _imag(input: Any) -> Any:
     return input.imag
 
@@ -73,7 +75,7 @@ Tensor.real = property(real, _set_real, doc="The real parts.")  # type: ignore[a
 Tensor.imag = property(imag, _set_imag, doc="The imaginary parts.")  # type: ignore[attr-defined]
 
 
-@op(input=lambda grad: conjugate(grad), kind="linear", public=False, name="conj")
+@op(input=lambda grad: conjugate(grad), kind="linear", public=False, name="conj", batch=over())
 def conjugate(input: Any) -> Any:
     """The complex conjugate, a new array."""
     return xp(input).conj(input)
@@ -124,7 +126,8 @@ def resolve_conj(input: Any) -> Any:
     return input
 
 
-@op(input=lambda grad, input: _angle_rule(grad, input), kind="elementwise", types="float", method=True)
+@op(input=lambda grad, input: _angle_rule(grad, input), kind="elementwise", types="float", method=True,
+    jvp=lambda d_input, input: _angle_rule(d_input, input).real)
 def angle(input: Any) -> Any:
     """The angle in radians; of a real number 0, or pi where it is negative.
 
@@ -143,14 +146,13 @@ def angle(input: Any) -> Any:
 
 def _angle_rule(grad: Any, input: Any) -> Any:
     if category(input) != "c":
-        from tapegrad.autograd.ops.common import zeros
         return zeros(grad)
     size = (input * input.conj()).real
     at_zero = size == 0
     return grad * (input.conj() * -1j) / (size + at_zero)
 
 
-@op(input=lambda grad: view_as_complex(_contiguous(grad)).conj(), kind="view", method=False)
+@op(input=lambda grad: view_as_complex(_contiguous(grad)).conj(), kind="view", method=False, batch=over())
 def view_as_real(input: Any) -> Any:
     """A complex tensor as a real one, with a last dimension of real and imaginary parts; a view.
 
@@ -171,7 +173,8 @@ def view_as_real(input: Any) -> Any:
     return input[..., None].view(part)
 
 
-@op(input=lambda grad: view_as_real(grad.conj()), kind="view", method=False)
+@op(input=lambda grad: view_as_real(grad.conj()), kind="view", method=False,
+    batch=lambda batched, input: view_as_complex(_with_dimensions(input)))
 def view_as_complex(input: Any) -> Any:
     """A real tensor whose last dimension holds pairs as a complex one; a view.
 
@@ -199,12 +202,20 @@ def view_as_complex(input: Any) -> Any:
     return input.view(pairs)[..., 0]
 
 
-@op(input=lambda grad: _contiguous(grad), kind="linear", public=False)
+def _with_dimensions(input: Any) -> Any:
+    """`input` of a batch, unless its members have no dimensions."""
+    if raw(input).ndim == 1:
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    return input
+
+
+@op(input=lambda grad: _contiguous(grad), kind="linear", public=False, batch=over())
 def _contiguous(input: Any) -> Any:
     return xp(input).ascontiguousarray(input) if input.ndim else input
 
 
-@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", types="same", method=False)
+@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", types="same", method=False,
+    jvp=lambda d_real, d_imag, real, imag: complex(zeros(real) if d_real is None else d_real, zeros(imag) if d_imag is None else d_imag))
 def complex(real: Any, imag: Any) -> Any:
     """A complex tensor of real and imaginary parts.
 

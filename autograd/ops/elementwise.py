@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import inplace
+from tapegrad.autograd.batching import over
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import alias, array_of, zeros
 from tapegrad.autograd.ops.dims import raw
@@ -235,7 +236,7 @@ _truncated = op(input=lambda grad: zeros(grad), other=lambda grad: zeros(grad), 
     lambda input, other: _truncated_quotient(input, other))
 
 
-@op(input=lambda grad: -grad, kind="linear", method=True, inplace=True, inplace_fn=lambda a: xp(a).negative(a, out=a))
+@op(input=lambda grad: -grad, kind="linear", method=True, inplace=True, inplace_fn=lambda a: xp(a).negative(a, out=a), batch=over())
 def neg(input: Any) -> Any:
     """Elementwise negative.
 

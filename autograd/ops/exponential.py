@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapegrad.autograd.batching import over
 from tapegrad.autograd.op import op
 from tapegrad.autograd.ops.common import array_of
 from tapegrad.autograd.ops.precision import in_float32
@@ -230,7 +231,7 @@ def _logit_rule(grad: Any, input: Any, eps: float | None) -> Any:
     return slope + _nan_unless(inside, slope)
 
 
-@op(mask=None, like=None, types="free", public=False)
+@op(mask=None, like=None, types="free", public=False, batch=over())
 def _nan_unless(mask: Any, like: Any) -> Any:
     return xp(mask).where(mask, 0.0, xp(mask).nan).astype(like.dtype)
 

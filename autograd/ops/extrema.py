@@ -43,7 +43,7 @@ def _shares_in_batch(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     shape = raw(input).shape[1:]
     if not shape:
         return _shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
-    return _shares(input, result.reshape((-1, *reduced_shape(shape, dim))),
+    return _shares(input, result.reshape((raw(result).shape[0], *reduced_shape(shape, dim))),
                    reduced(dim, len(shape), 0), True)
 
 
@@ -52,10 +52,11 @@ def _spread(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     return expand_reduced(grad, input.shape, dim, keepdim) * _shares(input, result, dim, keepdim)
 
 
-def rows(input: Any, name: str) -> Any:
-    """The members of a batch as vectors, which must have an extreme."""
+def rows(input: Any, name: str | None = None) -> Any:
+    """The members of a batch as vectors, which must not be empty if `name` is given."""
     shape = raw(input).shape
-    check_not_empty(name, shape[1:], None)
+    if name is not None:
+        check_not_empty(name, shape[1:], None)
     return input if len(shape) == 2 else input.reshape((shape[0], math.prod(shape[1:])))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.gate import GRAD_OFF, gate, state
+from tapegrad.autograd.levels import refuse_dynamic
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import _expand_core, common_shape
 from tapegrad.autograd.ops.common import zeros
@@ -49,6 +50,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
         tensor([2, 3])
     """
     found = _mask_of(mask, "masked_select: expected BoolTensor for mask")
+    refuse_dynamic(found, "masked_select")
     shape = common_shape(found.shape, raw(input).shape)
     if not shape:
         input, found, shape = _reshape_core(input, (1,)), found.reshape((1,)), (1,)
@@ -111,15 +113,17 @@ def _all_batched(batched: frozenset[str], **operands: Any) -> list[Any]:
 
 
 def _scatter_in_batch(input: Any, mask: Any, source: Any) -> Any:
-    source = source.flatten(1)
-    if not source.shape[1]:
+    if not source.numel():
         return input.clone()
+    source = source.flatten(1)
     order = (mask.flatten(1).cumsum(1) - 1).clamp(0, source.shape[1] - 1)
     return where(mask, gather(source, 1, order).reshape(mask.shape), input)
 
 
 def _picked_in_batch(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
     n = math.prod(shape)
+    if not n:
+        return zeros(input).flatten(1)[:, :0].reshape((input.shape[0], *shape))
     marked = mask.flatten(1)
     positions = where(marked, (marked.cumsum(1) - 1).clamp(0, n), n)
     whole = zeros(input.flatten(1)[:, :1]).expand(input.shape[0], n + 1)
@@ -127,7 +131,7 @@ def _picked_in_batch(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _unpicked_in_batch(input: Any, mask: Any) -> Any:
-    start = zeros(input.reshape((input.shape[0], -1))[:, :1]).reshape((-1,) + (1,) * (mask.ndim - 1)).expand(mask.shape)
+    start = zeros(mask).to(input.dtype)
     return _scatter_in_batch(start, mask, input)
 
 
@@ -186,6 +190,7 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
                 [1, 0]])
     """
     array = raw(input)
+    refuse_dynamic(array, "nonzero")
     found = _at_least_1d(array).nonzero()
     if as_tuple:
         return tuple(_as(input, i) for i in found)
@@ -233,7 +238,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     shape = Size((shape,) if isinstance(shape, int) else shape)
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(shape)}")
-    return tuple(_as(indices, array // math.prod(shape[k + 1:]) % n) for k, n in enumerate(shape))
+    return tuple(indices // math.prod(shape[k + 1:]) % n for k, n in enumerate(shape))
 
 
 __all__ = ["argwhere", "masked_scatter", "masked_select", "nonzero", "unravel_index"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import over
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import array_of, zeros
 from tapegrad.autograd.ops.convert import cast
@@ -234,7 +235,8 @@ def _two_to(other: Any) -> Any:
     return exp2(other)
 
 
-@op(input=lambda grad, input, exponent: mul(grad[0], _power_of_two(input, exponent)), outs=("mantissa", "exponent"), kind="general", method=True)
+@op(input=lambda grad, input, exponent: mul(grad[0], _power_of_two(input, exponent)), outs=("mantissa", "exponent"), kind="general", method=True,
+    jvp=lambda d_input, input, exponent: (d_input * _power_of_two(input, exponent), None), batch=over())
 def frexp(input: Any) -> Any:
     """Mantissas in [0.5, 1) and powers of two, ``input = mantissa * 2 ** exponent``.
 
@@ -263,7 +265,7 @@ def _power_of_two(input: Any, exponent: Any) -> Any:
     return _exact_power(input, exponent)
 
 
-@op(input=None, exponent=None, types="free", public=False)
+@op(input=None, exponent=None, types="free", public=False, batch=over())
 def _exact_power(input: Any, exponent: Any) -> Any:
     return xp(input).exp2(-exponent.astype(input.dtype))
 

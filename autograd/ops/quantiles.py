@@ -60,29 +60,23 @@ def _median_of_all(input: Any, ignore_nan: bool) -> Any:
 
 
 @op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="median",
-    batch=lambda batched, input: _median_of_rows(input.reshape((raw(input).shape[0], -1))))
+    batch=lambda batched, input: _median_of_each(rows(input), 1, False))
 def _median(input: Any) -> Any:
     return _median_of_all(input, False)
 
 
 @op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="nanmedian",
-    batch=lambda batched, input: _nanmedian_of_rows(input.reshape((raw(input).shape[0], -1))))
+    batch=lambda batched, input: _median_of_each(rows(input), 1, True))
 def _nanmedian(input: Any) -> Any:
     return _median_of_all(input, True)
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, -1, False), kind="reduction", public=False, name="median",
-    batch=lambda batched, input: _median_of_rows(input))
-def _median_of_rows(input: Any) -> Any:
-    """The medians along the last dimension, with the gradient of `_median`."""
-    return _median_along(input, -1, False, False)[0] if input.shape[-1] else xp(input).full(input.shape[:-1], np.nan, input.dtype)
-
-
-@op(input=lambda grad, input, result: _spread(grad, input, result, -1, False), kind="reduction", public=False, name="nanmedian",
-    batch=lambda batched, input: _nanmedian_of_rows(input))
-def _nanmedian_of_rows(input: Any) -> Any:
-    """The medians along the last dimension, with the gradient of `_nanmedian`."""
-    return _median_along(input, -1, False, True)[0] if input.shape[-1] else xp(input).full(input.shape[:-1], np.nan, input.dtype)
+@op(input=lambda grad, input, result, dim: _spread(grad, input, result, dim, False), kind="reduction", public=False, name="median", batch=over(dim=along))
+def _median_of_each(input: Any, dim: int, ignore_nan: bool) -> Any:
+    """The medians along a dimension, with the gradient that those of all elements have."""
+    if input.shape[dim]:
+        return _median_along(input, dim, False, ignore_nan)[0]
+    return xp(input).full(input.shape[:dim] + input.shape[dim + 1:], np.nan, input.dtype)
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),

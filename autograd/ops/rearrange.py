@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.batching import along, over, raised
+from tapegrad.autograd.levels import refuse_dynamic
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import integer, raw, sequence, shape_arguments, wrap, wrap_all
 from tapegrad.autograd.runtime import sum_to
@@ -265,6 +266,7 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, outpu
             raise RuntimeError("Repeats must be non-negative")
         return _repeat_each(input, repeats, dim)
     times = raw(repeats)
+    refuse_dynamic(times, "repeat_interleave")
     if times.ndim > 1:
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
     n = raw(input).shape[dim]

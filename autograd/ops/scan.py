@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import along, over
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.along import put_along
-from tapegrad.autograd.ops.dims import wrap
+from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.ops.exponential import exp
-from tapegrad.autograd.ops.extrema import store_pair
+from tapegrad.autograd.ops.extrema import pair_tangent, rows, store_pair
 from tapegrad.autograd.ops.precision import FLOAT32, INT64, in_float32, is_half
 from tapegrad.autograd.ops.reduce import as_type, axes, expand_reduced, floored
+from tapegrad.autograd.ops.tangents import added
 from tapegrad.backends import xp
 
 
@@ -46,7 +48,7 @@ def _accumulated(input: Any, dim: int, name: str, dtype: Any, backward: bool) ->
 
 # ---- sums
 
-@op(input=lambda grad, dim, backward: running_sum(grad, dim, not backward), kind="linear", public=False, name="cumsum")
+@op(input=lambda grad, dim, backward: running_sum(grad, dim, not backward), kind="linear", public=False, name="cumsum", batch=over(dim=along))
 def running_sum(input: Any, dim: int, backward: bool) -> Any:
     """The running sum along `dim`, from its end if `backward`."""
     return _accumulated(input, dim, "cumsum", None, backward)
@@ -78,7 +80,7 @@ def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
 # S_i = g_i + x_{i+1} g_{i+1} + x_{i+1} x_{i+2} g_{i+2} + ... = g_i + x_{i+1} S_{i+1}, a linear recurrence. Nothing is divided by, so zeros are
 # no exception, and the gradient of such a recurrence is one that runs the other way, so all orders are made of the same few ops.
 
-@op(input=lambda grad, dim: shifted_back(grad, dim), kind="linear", public=False)
+@op(input=lambda grad, dim: shifted_back(grad, dim), kind="linear", public=False, jvp=lambda d_input, dim: shifted(d_input, dim), batch=over(dim=along))
 def shifted(input: Any, dim: int, fill: float = 0) -> Any:
     """``result[i] = input[i - 1]``, and `fill` at the front."""
     if not input.ndim:
@@ -89,7 +91,7 @@ def shifted(input: Any, dim: int, fill: float = 0) -> Any:
     return result
 
 
-@op(input=lambda grad, dim: shifted(grad, dim), kind="linear", public=False)
+@op(input=lambda grad, dim: shifted(grad, dim), kind="linear", public=False, jvp=lambda d_input, dim: shifted_back(d_input, dim), batch=over(dim=along))
 def shifted_back(input: Any, dim: int, fill: float = 0) -> Any:
     """``result[i] = input[i + 1]``, and `fill` at the end."""
     if not input.ndim:
@@ -116,19 +118,29 @@ def _recur(x: Any, c: Any, dim: int) -> Any:
 
 
 @op(input=lambda grad, factor, dim: recurrence_back(grad, factor, dim),
-    factor=lambda grad, factor, result, dim: recurrence_back(grad, factor, dim) * shifted(result, dim), public=False)
+    factor=lambda grad, factor, result, dim: recurrence_back(grad, factor, dim) * shifted(result, dim), public=False, batch=over(dim=along),
+    jvp=lambda d_input, d_factor, factor, result, dim: recurrence(
+        added(d_input, None if d_factor is None else d_factor * shifted(result, dim)), factor, dim))
 def recurrence(input: Any, factor: Any, dim: int) -> Any:
     """``y[i] = input[i] + factor[i] * y[i - 1]`` along `dim`."""
     return _recur(input, factor, dim)
 
 
 @op(input=lambda grad, factor, dim: recurrence(grad, factor, dim),
-    factor=lambda grad, factor, result, dim: shifted(recurrence(grad, factor, dim), dim) * result, public=False)
+    factor=lambda grad, factor, result, dim: shifted(recurrence(grad, factor, dim), dim) * result, public=False, batch=over(dim=along),
+    jvp=lambda d_input, d_factor, factor, result, dim: recurrence_back(
+        added(d_input, None if d_factor is None else shifted_back(d_factor * result, dim)), factor, dim))
 def recurrence_back(input: Any, factor: Any, dim: int) -> Any:
     """``y[i] = input[i] + factor[i + 1] * y[i + 1]`` along `dim`."""
     if not input.ndim:
         return input.copy()
     return _flipped(_recur(_flipped(input, dim), shifted.__wrapped__(_flipped(factor, dim), dim), dim), dim)  # type: ignore[attr-defined]
+
+
+def _cumprod_tangent(d_input: Any, input: Any, result: Any, dim: int) -> Any:
+    """``dy[i] = dx[i] * y[i - 1] + x[i] * dy[i - 1]``."""
+    dim = wrap(dim, raw(input).ndim)
+    return recurrence(shifted(result, dim, 1) * d_input, input, dim)
 
 
 def _cumprod_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
@@ -138,7 +150,8 @@ def _cumprod_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
     return shifted(result, dim, 1) * recurrence_back(grad, input, dim)
 
 
-@op(input=lambda grad, input, result, dim: _cumprod_rule(grad, input, result, dim), kind="general", method=True, inplace=True)
+@op(input=lambda grad, input, result, dim: _cumprod_rule(grad, input, result, dim), kind="general", method=True, inplace=True,
+    jvp=lambda d_input, input, result, dim: _cumprod_tangent(d_input, input, result, dim))
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The running product along a dimension; its gradient is exact where elements are zero.
 
@@ -158,7 +171,8 @@ def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
     return _accumulated(input, dim, "cumprod", dtype, False)
 
 
-@op(input=lambda grad, input, result, dim: shifted_back(result, dim, 1) * recurrence(grad, shifted(input, dim), dim), public=False)
+@op(input=lambda grad, input, result, dim: shifted_back(result, dim, 1) * recurrence(grad, shifted(input, dim), dim), public=False,
+    jvp=lambda d_input, input, result, dim: recurrence_back(shifted_back(result, dim, 1) * d_input, shifted(input, dim), dim))
 def _cumprod_back(input: Any, dim: int) -> Any:
     """The running product from the end."""
     return _accumulated(input, dim, "cumprod", None, True)
@@ -182,7 +196,8 @@ def _prod_rule(grad: Any, input: Any, dim: Any, keepdim: bool) -> Any:
     return expand_reduced(grad, shape, dim, keepdim) * others
 
 
-@op(input=lambda grad, input, dim, keepdim: _prod_rule(grad, input, dim, keepdim), kind="reduction", method=True)
+@op(input=lambda grad, input, dim, keepdim: _prod_rule(grad, input, dim, keepdim), kind="reduction", method=True,
+    batch=lambda batched, input, dim, keepdim, dtype: _prod_in_batch(input, dim, keepdim, dtype))
 def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The product of all elements, or along a dimension; its gradient is exact where elements are zero.
 
@@ -210,6 +225,16 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     axis = axes(dim, input.ndim)
     result = xp(input).multiply.reduce(input, axis, FLOAT32 if is_half(wanted) else wanted, None, keepdim)
     return result if result.dtype == wanted else result.astype(wanted)
+
+
+def _prod_in_batch(input: Any, dim: int | None, keepdim: bool, dtype: Any) -> Any:
+    ndim = raw(input).ndim - 1
+    if dim is not None and ndim:
+        return prod(input, along(dim, ndim, 0), keepdim, dtype=dtype)
+    if dim is not None:
+        along(dim, 0, 0)
+    result = prod(rows(input), 1, dtype=dtype)
+    return result.reshape((raw(input).shape[0],) + (1,) * ndim) if keepdim and ndim else result
 
 
 # ---- running extremes
@@ -247,12 +272,14 @@ def _extreme_rule(grad: Any, indices: Any, shape: tuple[int, ...], dim: int) -> 
     return put_along(grad[0], indices, wrap(dim, len(shape)), shape, True, False)
 
 
-@op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummax")
+@op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummax",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False))
 def _cummax(input: Any, dim: int) -> Any:
     return _extreme_so_far(input, dim, "maximum")
 
 
-@op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummin")
+@op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummin",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False))
 def _cummin(input: Any, dim: int) -> Any:
     return _extreme_so_far(input, dim, "minimum")
 
@@ -306,7 +333,14 @@ def _logcumsumexp_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
     return recurrence_back(grad, exp(shifted(result, dim) - result), dim) * exp(input - result)
 
 
-@op(input=lambda grad, input, result, dim: _logcumsumexp_rule(grad, input, result, dim), types="float", method=True)
+def _logcumsumexp_tangent(d_input: Any, input: Any, result: Any, dim: int) -> Any:
+    dim = wrap(dim, raw(input).ndim)
+    result = floored(result)
+    return recurrence(exp(input - result) * d_input, exp(shifted(result, dim) - result), dim)
+
+
+@op(input=lambda grad, input, result, dim: _logcumsumexp_rule(grad, input, result, dim), types="float", method=True,
+    jvp=lambda d_input, input, result, dim: _logcumsumexp_tangent(d_input, input, result, dim))
 @in_float32
 def logcumsumexp(input: Any, dim: int) -> Any:
     """The logarithm of the running sum of exponentials along a dimension, without overflow.

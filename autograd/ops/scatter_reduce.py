@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import along, over, sized
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.common import zeros
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.gather import _check_index, _check_same, _copy, _fitting, _positions, _scatter_add, _scatter_value, _scatter_zeros, gather
 from tapegrad.backends import xp
@@ -59,7 +61,7 @@ def _reduced(input: Any, dim: int, index: Any, src: Any, how: str, include_self:
     return _combine(_start(input, positions, how, include_self), positions, src.reshape((-1,)), how).reshape(input.shape)
 
 
-@op(input=None, index=None, src=None, result=None, types="free", outs=("own", "others"), public=False)
+@op(input=None, index=None, src=None, result=None, types="free", outs=("own", "others"), public=False, batch=over(dim=along))
 def _shares(input: Any, dim: int, index: Any, src: Any, result: Any, include_self: bool) -> Any:
     """How the gradient of each extremum is divided among the elements that are it: the shares of `input`, and of `src`."""
     own = (input == result).astype(input.dtype)
@@ -75,18 +77,25 @@ def _extremum_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, inde
     return grad * own, None, gather(grad, dim, index) * others
 
 
-@op(input=None, index=None, src=None, joint=_extremum_back, types="free", name="scatter_reduce", public=False)
+def _extremum_tangent(d_input: Any, d_src: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any) -> Any:
+    own, others = _shares(input, dim, index, src, result, include_self)
+    start = zeros(own) if d_input is None else d_input * own
+    return start if d_src is None else _scatter_add(start, dim, index, d_src * others)
+
+
+@op(input=None, index=None, src=None, joint=_extremum_back, types="free", name="scatter_reduce", public=False, batch=over(dim=along),
+    jvp=lambda d_input, d_src, input, dim, index, src, include_self, result: _extremum_tangent(d_input, d_src, input, dim, index, src, include_self, result))
 def _scatter_extremum(input: Any, dim: int, index: Any, src: Any, how: str, include_self: bool) -> Any:
     return _reduced(input, dim, index, src, how, include_self)
 
 
-@op(input=None, public=False)
+@op(input=None, public=False, batch=over())
 def _where_zero(input: Any) -> Any:
     """1 where `input` is zero, else 0."""
     return (input == 0).astype(input.dtype)
 
 
-@op(src=None, index=None, types="free", public=False)
+@op(src=None, index=None, types="free", public=False, batch=over(dim=along, shape=sized))
 def _lone_zero(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
     """1 where `src` is the only zero among those that meet, else 0."""
     zero = _where_zero(src)
@@ -113,9 +122,17 @@ def _prod_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: A
     return to_input, None, to_src
 
 
-@op(input=None, index=None, src=None, joint=_prod_back, types="free", name="scatter_reduce", public=False)
+@op(input=None, index=None, src=None, joint=_prod_back, types="free", name="scatter_reduce", public=False, batch=over(dim=along))
 def _scatter_prod(input: Any, dim: int, index: Any, src: Any, include_self: bool) -> Any:
     return _reduced(input, dim, index, src, "prod", include_self)
+
+
+@op(like=None, index=None, types="free", public=False, batch=over(dim=along))
+def _counts(like: Any, dim: int, index: Any, include_self: bool) -> Any:
+    """How many come together in each element of an array like `like`, at least 1."""
+    here = xp(like)
+    count = (here.ones if include_self else here.zeros)(like.shape, like.dtype)
+    return here.maximum(_scatter_add(count, dim, index, here.ones(index.shape, like.dtype)), here.ones((), like.dtype))
 
 
 @composite(method=True, inplace=True)
@@ -153,8 +170,7 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     total = _scatter_add(input if include_self else _scatter_value(input, dim, index, 0), dim, index, src)
     if reduce == "sum":
         return total
-    count = (xp(array).ones if include_self else xp(array).zeros)(array.shape, array.dtype)
-    count = xp(array).maximum(_scatter_add(count, dim, where, xp(array).ones(where.shape, array.dtype)), xp(array).ones((), array.dtype))
+    count = _counts(total, dim, index, include_self)
     return total / count if array.dtype in dtypes.INEXACT else total // count
 
 

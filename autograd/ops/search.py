@@ -1,6 +1,7 @@
 """Sets, places in sorted sequences, and counts; nothing here has a gradient."""
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,19 @@ def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: 
     return _wrapped(input, results)
 
 
-@op(sorted_sequence=None, input=None, sorter=None, types="free", public=False, name="searchsorted")
+def _searchsorted_in_batch(batched: frozenset[str], sequence: Any, input: Any, sorter: Any, right: bool, out_int32: bool) -> Any:
+    if batched == {"input"} and raw(sequence).ndim == 1:
+        return _searchsorted(sequence, input, sorter, right, out_int32)
+    given = {"sorted_sequence": sequence, "input": input, "sorter": sorter}
+    size = raw(next(given[name] for name in batched)).shape[0]
+    whole = [x if x is None or name in batched else x.expand(size, *x.shape) for name, x in given.items()]
+    shape = raw(whole[1]).shape
+    if raw(whole[0]).ndim == 2:
+        whole[1] = whole[1].reshape((size, math.prod(shape[1:])))
+    return _searchsorted(*whole, right, out_int32).reshape(shape)
+
+
+@op(sorted_sequence=None, input=None, sorter=None, types="free", public=False, name="searchsorted", batch=_searchsorted_in_batch)
 def _searchsorted(sorted_sequence: Any, input: Any, sorter: Any = None, right: bool = False, out_int32: bool = False) -> Any:
     side = "right" if right else "left"
     space = xp(sorted_sequence)

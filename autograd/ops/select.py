@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import broadcasting
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.convert import cast
 from tapegrad.autograd.ops.dims import c_name, raw
@@ -20,7 +21,7 @@ _INT8 = _BITS[1]
 _FEW = 1024
 
 
-@op(input=lambda grad, mask: keep(grad, mask), mask=None, kind="linear", types="free", public=False)
+@op(input=lambda grad, mask: keep(grad, mask), mask=None, kind="linear", types="free", public=False, batch=broadcasting())
 def keep(input: Any, mask: Any) -> Any:
     """`input` where `mask` is true, zero elsewhere, whatever stands there."""
     dtype = input.dtype

@@ -11,7 +11,8 @@ from tapegrad.autograd.ops.precision import category
 from tapegrad.backends import xp
 
 
-@op(input=lambda grad, input: grad * _direction(input), kind="elementwise", method=True, inplace=True)
+@op(input=lambda grad, input: grad * _direction(input), kind="elementwise", method=True, inplace=True,
+    jvp=lambda d_input, input: (d_input * _direction(input)).real)
 def abs(input: Any) -> Any:
     """Elementwise magnitude; of complex numbers a real result. Its derivative at 0 is 0.
 
@@ -62,7 +63,8 @@ def _sign(x: Any) -> Any:
     return (x > 0).astype(dtype) - (x < 0).astype(dtype)
 
 
-@op(input=lambda grad, input, result: _sgn_rule(grad, input, result), kind="elementwise", method=True, inplace=True)
+@op(input=lambda grad, input, result: _sgn_rule(grad, input, result), kind="elementwise", method=True, inplace=True,
+    jvp=lambda d_input, input, result: _sgn_tangent(d_input, input, result))
 def sgn(input: Any) -> Any:
     """The sign; of a complex number the number of magnitude 1 in its direction, and 0 at 0.
 
@@ -86,6 +88,13 @@ def _sgn_rule(grad: Any, input: Any, result: Any) -> Any:
     size = abs(input)
     along = (grad * result).real  # a change along the direction itself turns nothing
     return (grad - result.conj() * along) / (size + (size == 0))
+
+
+def _sgn_tangent(d_input: Any, input: Any, result: Any) -> Any:
+    if category(input) != "c":
+        return zeros(d_input)
+    size = abs(input)
+    return (d_input - result * (d_input * result.conj()).real) / (size + (size == 0))
 
 
 @op(input=lambda grad: no_rule("heaviside")(grad), values=lambda grad: no_rule("heaviside")(grad), kind="elementwise", types="same", method=True, inplace=True)

@@ -276,7 +276,8 @@ def diagflat(input: Any, offset: int = 0) -> Any:
 # ---- windows
 
 
-@op(input=lambda grad, input_shape, dimension, step: _fold_back(grad, input_shape, dimension, step), kind="view", method=True)
+@op(input=lambda grad, input_shape, dimension, step: _fold_back(grad, input_shape, dimension, step), kind="view", method=True,
+    batch=lambda batched, input, dimension, size, step: unfold(input, along(dimension, input.ndim - 1, 0), size, step) if input.ndim > 1 else input[:, None][:, :size])
 def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     """The windows of `size` elements along a dimension, every `step`, as a new last dimension; a view.
 
@@ -313,7 +314,8 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
 
 
 @op(input=lambda grad, size, dimension, step: unfold(grad, dimension, size, step), kind="linear", public=False,
-    batch=over(shape=sized, dimension=along))
+    batch=lambda batched, input, shape, dimension, size, step: _fold_windows(input, (input.shape[0], *shape), along(dimension, len(shape), 0), size, step)
+    if shape else input.sum(1))
 def _fold_windows(input: Any, shape: tuple[int, ...], dimension: int, size: int, step: int) -> Any:
     """Zeros of `shape` with the windows in `input` added where they came from: the adjoint of `unfold`."""
     result = xp(input).zeros(shape, input.dtype)

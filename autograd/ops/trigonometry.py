@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tapegrad.autograd.batching import over
 from tapegrad.autograd.op import op
 from tapegrad.autograd.ops.common import alias
 from tapegrad.autograd.ops.powers import rsqrt, sqrt
@@ -241,7 +242,7 @@ def sinc(input: Any) -> Any:
     return xp(input).sin(angle) / angle * ~at_zero + at_zero
 
 
-@op(input=lambda grad: grad * (math.pi / 180), kind="linear", types="float", method=True, inplace=True)
+@op(input=lambda grad: grad * (math.pi / 180), kind="linear", types="float", method=True, inplace=True, batch=over())
 @in_float32
 def deg2rad(input: Any) -> Any:
     """Degrees as radians.
@@ -257,7 +258,7 @@ def deg2rad(input: Any) -> Any:
     return input * (math.pi / 180)
 
 
-@op(input=lambda grad: grad * (180 / math.pi), kind="linear", types="float", method=True, inplace=True)
+@op(input=lambda grad: grad * (180 / math.pi), kind="linear", types="float", method=True, inplace=True, batch=over())
 @in_float32
 def rad2deg(input: Any) -> Any:
     """Radians as degrees.

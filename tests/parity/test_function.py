@@ -133,6 +133,269 @@ def saved(lib, x):
     return seen, first, x.grad, y.grad_fn.saved_tensors
 
 
+def tried(case):
+    """The result of `case`, or its error."""
+    try:
+        return told(case())
+    except Exception as error:
+        return type(error).__name__, str(error)
+
+
+def as_leafless(forward):
+    """A case that asks of ``forward(ctx, a, *rest)``, called with a tensor that is no leaf, who its result is."""
+    def case(lib, x, backward_of=lambda ctx, *g: g[0] * 2):
+        h = x * 1
+        y = made(lib, forward, backward_of)(h)
+        results = y if isinstance(y, tuple) else (y,)
+        return [r is h for r in results], [r._is_view() for r in results], h._version, h, y, tried(lambda: backward(results[0], x)), tried(lambda: h)
+
+    return case
+
+
+def of_view(forward, how=lambda h: h[:2], factor=10):
+    """A case that applies a Function to a view, and asks for the gradients of the view and of what it is a view of."""
+    def case(lib, x):
+        h = x * 1
+        part = how(h)
+        y = made(lib, forward, lambda ctx, g, *rest: g * factor)(part)
+        return y is part, part.is_leaf, h.detach(), backward(h, x), tried(lambda: backward(part, x))
+
+    return case
+
+
+def constant_result(how):
+    """A case in which no gradient flows to a result, made by `how` from the argument: what it is, and whether it can be written."""
+    def case(lib, x):
+        found = []
+        for start in (x, x * 1, x.detach()):
+            def forward(ctx, a):
+                y = how(ctx, a)
+                ctx.mark_non_differentiable(y)
+                return y
+
+            y = made(lib, forward, lambda ctx, g: None)(start)
+            found.append((y is start, y._is_view(), y, tried(lambda y=y: y.mul_(2)), start))
+        return found
+
+    return case
+
+
+def without_grad(how):
+    def case(lib, x):
+        with lib.no_grad():
+            y = made(lib, how)(x)
+        return y is x, y._is_view(), y, tried(lambda: y.mul_(2)), x
+
+    return case
+
+
+def squared_in_place(ctx, a):
+    ctx.save_for_backward(a.clone())
+    ctx.mark_dirty(a)
+    return a.mul_(a)
+
+
+def exp_in_place(ctx, a):
+    a.exp_()
+    ctx.mark_dirty(a)
+    ctx.save_for_backward(a)
+    return a
+
+
+def exp_in_place_twice_differentiated(lib, x):
+    h = x * 1
+    y = made(lib, exp_in_place, lambda ctx, g: g * ctx.saved_tensors[0])(h)
+    d, = lib.autograd.grad(y.sum(), x, create_graph=True)
+    return d, backward(d, x), tried(lambda: y.mul_(2)), tried(lambda: backward(y, x))
+
+
+def in_place_hooks(lib, x):
+    seen = []
+    h = x * 1
+    h.register_hook(lambda g: seen.append(("before", g.tolist())))
+    h.retain_grad()
+    made(lib, dirty, lambda ctx, g: g * 10)(h)
+    h.register_hook(lambda g: seen.append(("after", g.tolist())))
+    h.sum().backward()
+    return seen, h.grad, x.grad
+
+
+def no_gradient_for(pick):
+    """A Function above another whose backward returns None: what the one below receives."""
+    def case(lib, x):
+        seen = []
+        below = made(lib, lambda ctx, a: (a * 2, a * 3), lambda ctx, *g: seen.append(told(g)) or g[0] + g[1])
+        above = made(lib, lambda ctx, a, b: a * b, lambda ctx, g: (g, None) if pick else (None, None))
+        a, b = below(x)
+        return tried(lambda: backward(above(a, b), x)), seen
+
+    return case
+
+
+def setup_saving(what, forward=lambda a: a, start=lambda x: x):
+    return lambda lib, x: made(lib, forward, lambda ctx, g: (ctx.saved_tensors, g)[1], setup_context=staticmethod(
+        lambda ctx, inputs, output: ctx.save_for_backward(inputs[0] if what == "input" else output)))(start(x))
+
+
+def keywords(lib, x):
+    w, seen = leaf(lib, 1.0, 2.0), []
+    f = made(lib, lambda ctx, a, b, k=3: seen.append(ctx.needs_input_grad) or a.sum() * b.sum() * k, lambda ctx, g: (g.expand(3) * 2, g.expand(2) * 3, None))
+    return backward(f(x, b=w), x, w), backward(f(b=w, a=x), x, w), backward(f(b=w, k=2, a=x), x, w), seen
+
+
+def context(lib, x):
+    seen = []
+
+    def forward(ctx, a):
+        ctx.save_for_forward(a, None)
+        seen.append((told(ctx.saved_tensors), told(ctx.saved_for_forward), ctx.saved_for_forward[0] is a))
+        seen.append(tried(lambda: ctx.save_for_forward(a, 3)))
+        ctx.save_for_backward(a)
+        ctx.mark_shared_storage((a, a))
+        ctx.note = 1
+        seen.append((hasattr(ctx, "note"), hasattr(ctx, "nothing"), tried(lambda: ctx.nothing)))
+        first.append(ctx)
+        return a * 2
+
+    def back(ctx, g):
+        seen.append((ctx == first[0], ctx == y.grad_fn, hash(ctx) == hash(first[0]), ctx.note, ctx.saved_variables[0] is x))
+        ctx.more = 2
+        return g
+
+    first = []
+    y = made(lib, forward, back)(x)
+    y.sum().backward()
+    return seen, y.grad_fn.saved_for_forward, y.grad_fn.more, y.grad_fn.to_save, tried(lambda: y.grad_fn.saved_tensors)
+
+
+def methods_of_the_base(lib, x):
+    base = lib.autograd.Function
+    calls = (lambda: base.vmap(None, None), lambda: base.jvp(None), lambda: base.backward(None), lambda: base.vjp(None), base.forward,
+             lambda: base.setup_context(None, (), None))
+    return base.generate_vmap_rule, [tried(call) for call in calls]
+
+
+def class_methods(lib, x):
+    class Foo(lib.autograd.Function):
+        factor = 3
+
+        @classmethod
+        def forward(cls, a, k=2):
+            return a * cls.factor * k
+
+        @classmethod
+        def setup_context(cls, ctx, inputs, output):
+            ctx.factor = cls.factor * inputs[1]
+
+        @classmethod
+        def backward(cls, ctx, g):
+            return g * ctx.factor, None
+
+    class Bar(Foo):
+        factor = 5
+
+    return [(f.apply(x), f.apply(a=x), backward(f.apply(x, k=7), x)) for f in (Foo, Bar)]
+
+
+def not_materialized(lib, x):
+    seen = []
+
+    def forward(ctx, a):
+        ctx._materialize_non_diff_grads = False
+        flat = a * 3
+        ctx.mark_non_differentiable(flat)
+        return a * 2, flat, a.long(), a * 4
+
+    y = made(lib, forward, lambda ctx, *g: seen.append([d is None for d in g]) or g[0])(x)
+    return backward(y[0], x), seen
+
+
+def functions_in_functions(lib, x):
+    square = made(lib, lambda ctx, a: (note(ctx, a), a * a)[1], lambda ctx, g: g * 2 * ctx.saved_tensors[0])
+    twice = made(lib, lambda ctx, a: (note(ctx, a), square(a) * 2)[1], lambda ctx, g: g * 4 * square(ctx.saved_tensors[0]) / ctx.saved_tensors[0])
+    y, found = twice(x), []
+    for _ in range(3):
+        y, = lib.autograd.grad(y.sum(), x, create_graph=True)
+        found.append(y.detach())
+    return found
+
+
+def recursive(lib, x):
+    class Pow(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, n):
+            ctx.save_for_backward(a)
+            ctx.n = n
+            return a ** n
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.n * Pow.apply(ctx.saved_tensors[0], ctx.n - 1) if ctx.n else g * 0, None
+
+    y, found = Pow.apply(x, 3), []
+    for _ in range(4):
+        y, = lib.autograd.grad(y.sum(), x, create_graph=True)
+        found.append(y.detach())
+    return found
+
+
+def inner_pass(lib, x):
+    def back(ctx, g):
+        with lib.enable_grad():
+            a = ctx.saved_tensors[0].detach().requires_grad_()
+            (a ** 3).sum().backward()
+        return g * a.grad
+
+    made(lib, lambda ctx, a: (note(ctx, a), a ** 3)[1], back)(x).sum().backward()
+    return x.grad
+
+
+def recorded_inside(lib, x):
+    def forward(ctx, a):
+        with lib.enable_grad():
+            ctx.a = a.detach().requires_grad_()
+            ctx.y = ctx.a * ctx.a
+        return ctx.y.detach()
+
+    y = made(lib, forward, lambda ctx, g: lib.autograd.grad(ctx.y, ctx.a, g)[0])(x)
+    return y, backward(y, x)
+
+
+def with_history_of_its_own(lib, x):
+    def forward(ctx, a):
+        with lib.enable_grad():
+            return a * 2
+
+    y = made(lib, forward, lambda ctx, g: g * 5)(x)
+    return y, backward(y, x)
+
+
+def raises_in_backward(lib, x):
+    import traceback
+
+    def failing(ctx, g):
+        raise LookupError("here")
+
+    try:
+        backward(made(lib, lambda ctx, a: a * 2, failing)(x), x)
+    except LookupError as error:
+        return [frame.name for frame in traceback.extract_tb(error.__traceback__)].count("failing"), lib.is_grad_enabled(), backward(x * 2, x)
+
+
+def answered(answer, *more, dtype=None):
+    """The gradients where backward gives `answer`, in a pass that is recorded and in one that is not."""
+    def case(lib, x):
+        start = x if dtype is None else leaf(lib, 1.0, dtype=getattr(lib, dtype))
+
+        def run(create_graph):
+            y = made(lib, lambda ctx, a, *rest: a * 2, lambda ctx, g: answer(lib, g))(start, *more)
+            return told([d if d is None else d.detach() for d in lib.autograd.grad(y.sum(), start, create_graph=create_graph, allow_unused=True)])
+
+        return tried(lambda: run(False)), tried(lambda: run(True))
+
+    return case
+
+
 CASES = {
     "one result": with_seen(lambda ctx, a: a * 2),
     "results of several kinds": with_seen(lambda ctx, a: (a * 2, 5, None, a * 3), pick=3),
@@ -193,6 +456,95 @@ CASES = {
     "setup_context without argument": lambda lib, x: setup(lib, x, x, x, x),
     "complex": lambda lib, x: (lambda z: backward((made(lib, lambda ctx, a: (note(ctx, a), a * a)[1],
                                                        lambda ctx, g: g * (2 * ctx.saved_tensors[0]).conj())(z)).real, z))(leaf(lib, 1 + 2j, 3 - 1j)),
+    "keywords in any order": keywords,
+    "context": context,
+    "methods of the base": methods_of_the_base,
+    "class methods": class_methods,
+    "functions in functions": functions_in_functions,
+    "recursive": recursive,
+    "inner pass": inner_pass,
+    "recorded inside": recorded_inside,
+    "with history of its own": with_history_of_its_own,
+    "raises in backward": raises_in_backward,
+    "boxed": lambda lib, x: backward(made(lib, lambda ctx, a: (a * 2, a), lambda ctx, g: g.pop() + g.pop(), boxed_grads_call=True)(x)[0], x),
+    "not materialized": not_materialized,
+    "none for both": no_gradient_for(0),
+    "none for one": no_gradient_for(1),
+    # results that are somebody else's
+    "nested": as_leafless(lambda ctx, a: (a * 2, (a * 3, a), {"k": a})[0]),
+    "one in a tuple": as_leafless(lambda ctx, a: (a * 2,)),
+    "returned twice": as_leafless(lambda ctx, a: (a, a)),
+    "returned beside a result": as_leafless(lambda ctx, a: (a, a * 2)),
+    "two views": as_leafless(lambda ctx, a: (a[:], a[:2])),
+    "detached": as_leafless(lambda ctx, a: a.detach()),
+    "data": as_leafless(lambda ctx, a: a.data),
+    "written without a word": as_leafless(lambda ctx, a: a.mul_(2)),
+    "overwritten": as_leafless(dirty),
+    "overwritten, several": as_leafless(lambda ctx, a: (dirty(ctx, a), a * 2)),
+    "overwritten, returned twice": as_leafless(lambda ctx, a: (dirty(ctx, a), a)),
+    "overwritten, marked twice": as_leafless(lambda ctx, a: (ctx.mark_dirty(a, a), a.mul_(2))[1]),
+    "overwritten, a view returned": as_leafless(lambda ctx, a: dirty(ctx, a)[:2]),
+    "overwritten, not differentiable": as_leafless(lambda ctx, a: (ctx.mark_non_differentiable(a), dirty(ctx, a))[1]),
+    "overwritten, kept before": as_leafless(squared_in_place),
+    "overwritten, kept after": as_leafless(exp_in_place),
+    "overwritten, kept, second order": exp_in_place_twice_differentiated,
+    "overwritten, hooks": in_place_hooks,
+    "overwritten in setup_context": lambda lib, x: (lambda h: (lambda y: (y is h, h._version, backward(y, x)))(made(
+        lib, lambda a: a.mul_(2), lambda ctx, g: g * 2, setup_context=staticmethod(lambda ctx, inputs, output: ctx.mark_dirty(inputs[0])))(h)))(x * 1),
+    "overwritten alias": lambda lib, x: (lambda h: (made(lib, dirty, lambda ctx, g: g)(h.detach()), h._version, h, tried(lambda: backward(h * h, x))))(x * 1),
+    "overwritten after use": lambda lib, x: (lambda h: (lambda z: (made(lib, dirty, lambda ctx, g: g)(h), tried(lambda: backward(z, x))))(h * h))(x * 1),
+    "overwritten of two": lambda lib, x: (lambda h, k: (lambda y: (y[0] is k, y[1] is h, backward(y[0] * 10 + y[1], x)))(made(
+        lib, lambda ctx, a, b: (a.mul_(2), b.mul_(3), ctx.mark_dirty(a, b), b, a)[3:], lambda ctx, g, h: (2 * h, 3 * g))(h, k)))(x * 1, x * 2),
+    "overwritten view": of_view(dirty),
+    "overwritten view, kept": of_view(exp_in_place),
+    "overwritten view of a view": of_view(dirty, lambda h: h[:2].view(2, 1)),
+    "overwritten view of several": of_view(dirty, lambda h: h.unbind()[0]),
+    "overwritten view and a number": of_view(lambda ctx, a: (dirty(ctx, a), 3)),
+    "overwritten view from no_grad": lambda lib, x: made(lib, dirty)(lib.no_grad()(lambda: (x * 1)[:2])()),
+    "overwritten view of a leaf from no_grad": lambda lib, x: made(lib, dirty)(lib.no_grad()(lambda: x[:2])()),
+    "overwritten view from a Function": lambda lib, x: made(lib, dirty)(made(lib, lambda ctx, a: a[:2], lambda ctx, g: g)(x * 1)),
+    "overwritten leaf and a number": lambda lib, x: made(lib, lambda ctx, a: (dirty(ctx, a), 3))(x),
+    "overwritten integers": lambda lib, x: (lambda c: (made(lib, lambda ctx, a, b: dirty(ctx, b))(x, c) is c, c, c._version))(lib.ones(3, dtype=lib.int64)),
+    "constant as it is": constant_result(lambda ctx, a: a),
+    "constant view": constant_result(lambda ctx, a: a[:2]),
+    "constant result": constant_result(lambda ctx, a: a * 2),
+    "without grad, as it is": without_grad(lambda ctx, a: a),
+    "without grad, view": without_grad(lambda ctx, a: a[:2]),
+    "without grad, overwritten": without_grad(dirty),
+    "without grad, overwritten view": lambda lib, x: lib.no_grad()(lambda: (lambda p: (made(lib, dirty)(p) is p, x, x._version))(x[:2]))(),
+    "views of a constant, written later": lambda lib, x: (lambda c: (lambda y: (tried(lambda: y.mul_(x[:2])), tried(lambda: c.mul_(x)), tried(lambda: y)))(
+        made(lib, lambda ctx, a: a[:2])(c)))(x.detach()),
+    "part of a result": lambda lib, x: (lambda y: (y[:2].mul_(3), backward(y, x), y)[1:])(made(lib, lambda ctx, a: a * 2, lambda ctx, g: g * 2)(x)),
+    "a view of a new tensor": lambda lib, x: (lambda y: (y._is_view(), tried(lambda: y.mul_(3))))(
+        made(lib, lambda ctx, a: (a * 2)[:2], lambda ctx, g: lib.cat([g, g[:1]]))(x)),
+    # setup_context
+    **{f"setup_context keeps its {what} as it is, {name}": setup_saving(what, start=start) for what in ("input", "output")
+       for name, start in {"leaf": lambda x: x, "constant": lambda x: x.detach()}.items()},
+    "setup_context keeps its input, a view returned": setup_saving("input", lambda a: a.view_as(a)),
+    "setup_context keeps its output, a view": setup_saving("output", lambda a: a.view_as(a)),
+    "setup_context keeps its input, no_grad": lambda lib, x: lib.no_grad()(lambda: setup_saving("input")(lib, x))(),
+    # what backward returns
+    "a list": answered(lambda lib, g: [g]),
+    "a list for two": answered(lambda lib, g: [g, None], 3),
+    "a string": answered(lambda lib, g: "a"),
+    "an empty tuple": answered(lambda lib, g: ()),
+    "a tuple in a tuple": answered(lambda lib, g: ((g,),)),
+    "an array": answered(lambda lib, g: g.detach().numpy()),
+    "a number for a number": answered(lambda lib, g: (g, 3), 5),
+    "nothing at first": answered(lambda lib, g: (None, None, g)),
+    "nothing for two": answered(lambda lib, g: None, 3),
+    "nothings": answered(lambda lib, g: (g, None, None, None)),
+    "integers for a gradient": answered(lambda lib, g: g.long()),
+    "bools": answered(lambda lib, g: g > 0),
+    "half": answered(lambda lib, g: g.half()),
+    "a scalar": answered(lambda lib, g: lib.ones(())),
+    "nothing but a shape": answered(lambda lib, g: lib.ones(0)),
+    "larger": answered(lambda lib, g: lib.ones(2, 4, 3)),
+    "a column": answered(lambda lib, g: lib.ones(3, 1)),
+    "wrong where nobody asks": lambda lib, x: backward(made(lib, lambda ctx, a, b: a * 2, lambda ctx, g: (g, lib.ones(7)))(x, lib.ones(3)), x),
+    "no tensor where nobody asks": lambda lib, x: backward(made(lib, lambda ctx, a, b: a * 2, lambda ctx, g: (g, 3))(x, lib.ones(3)), x),
+    "the second is wrong": lambda lib, x: backward(made(lib, lambda ctx, s, a, b: a * 2, lambda ctx, g: (None, g, lib.ones(7)))("s", x, leaf(lib, 1.0)), x),
+    "real for complex": lambda lib, x: (lambda z: backward(made(lib, lambda ctx, a: a * 2, lambda ctx, g: g.real * 1)(z).real, z))(leaf(lib, 1 + 2j, 3 - 1j)),
     # gradcheck
     "gradcheck": lambda lib, x: lib.autograd.gradcheck(lambda a: a * a, x),
     "gradcheck, wrong": lambda lib, x: lib.autograd.gradcheck(made(lib, lambda ctx, a: a * 2, lambda ctx, g: g * 3), x),
