@@ -219,6 +219,9 @@ def reduce(t: Tensor) -> tuple[Any, ...]:
     """How a tensor is pickled: values on the host, device, whether it requires grad, attributes."""
     if t._node is not None and t.requires_grad:
         raise RuntimeError("pickling a tensor with history is not supported; call detach() first")
+    if type(t) is Tensor and getattr(t, "_more", None) is not None:
+        from tapegrad.autograd.hooks import warn_if_has_hooks
+        warn_if_has_hooks(t)
     return _rebuild, (type(t), host(t), t.dtype.name, str(t.device), t.requires_grad, dict(t.__dict__))
 
 

@@ -89,8 +89,9 @@ def target_of(edge: GradientEdge, roots: Iterable[Any]) -> Any:
         return node.variable
     if node.dtype is not None:
         return node
-    if isinstance(edge.ownership_token, Slot):
-        return edge.ownership_token
+    token = edge.ownership_token
+    if isinstance(token, Slot) and token.edges[0] is node and token.nr == edge.output_nr:
+        return token
     slots = [target for target in below(roots) if isinstance(target, Slot) and target.nr == edge.output_nr and target.edges[0] is node]
     # The first is the result's own; later ones stand for what rules have read of it.
     return min(slots, key=lambda slot: slot.seq) if slots else make_slot(node, edge.output_nr, None)  # type: ignore[arg-type]

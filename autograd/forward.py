@@ -15,6 +15,7 @@ from inspect import signature
 from typing import Any
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import broadcasting
 from tapegrad.autograd.cell import cell_of
 from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
 from tapegrad.autograd.levels import Level, arguments, below, recording, tensors_in

@@ -133,7 +133,7 @@ class Function:
 
     @classmethod
     def _bind(cls, args: tuple[Any, ...], kwargs: dict[str, Any], separate: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of ``forward`` in the order of its parameters, the defaults filled in; by keyword only those that must be."""
+        """The arguments of ``forward`` in the order of its parameters, with the defaults of those between (for ``setup_context``, of all)."""
         forward = cls.forward
         known, signature = cls._signature
         if known != forward:
@@ -141,8 +141,12 @@ class Function:
             signature = inspect.signature(forward)
             cls._signature = forward, signature
         bound = signature.bind(*args, **kwargs) if separate else signature.bind(None, *args, **kwargs)
+        given = list(bound.arguments)
         bound.apply_defaults()
-        return bound.args if separate else bound.args[1:], bound.kwargs
+        if separate:
+            return bound.args, bound.kwargs
+        end = list(bound.arguments).index(given[-1]) + 1
+        return bound.args[1:end], {name: value for name, value in bound.kwargs.items() if name in kwargs}
 
 
 class InplaceFunction(Function):

@@ -109,7 +109,7 @@ def warn_if_has_hooks(t: Tensor) -> None:
     for hook in (tensor_hooks(t) or {}).values():
         if not hasattr(hook, "__torch_unserializable__"):
             warnings.warn(f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate the function with "
-                          "@torch.utils.hooks.unserializable_hook to suppress this warning", stacklevel=2)
+                          "@torch.utils.hooks.unserializable_hook to suppress this warning", stacklevel=4)
 
 
 # ---- in a pass

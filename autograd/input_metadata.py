@@ -17,7 +17,7 @@ from tapegrad.backends import Device
 
 
 class InputMetadata:
-    """What must hold of the gradient of one result.
+    """What must hold of the gradient of one result; its shape and device may be unknown, and then raise.
 
     Attributes:
         dtype: its type; None where the result takes no gradient.
@@ -31,12 +31,7 @@ class InputMetadata:
         self.dtype = None if dtype is None else dtypes.of(dtype)
 
     @property
-    def known(self) -> Facts:
-        """Shape, dtype and device.
-
-        Raises:
-            RuntimeError: nobody has noted them.
-        """
+    def _known(self) -> Facts:
         if self._facts is None:
             raise RuntimeError("the shape of this node's result is not known: nodes keep it only where they were reached through the tensor they made "
                                "(`tensor.grad_fn`, `get_gradient_edge(tensor)`)")
@@ -45,12 +40,12 @@ class InputMetadata:
     @property
     def shape(self) -> Size:
         """The result's size."""
-        return Size(self.known[0])
+        return Size(self._known[0])
 
     @property
     def device(self) -> Device:
         """Where the result lives."""
-        return self.known[2]
+        return self._known[2]
 
     def __repr__(self) -> str:
         return f"InputMetadata(dtype={self.dtype})" if self._facts is None else f"InputMetadata(shape={self.shape}, dtype={self.dtype}, device={self.device})"
@@ -65,6 +60,8 @@ def count_of(node: Any) -> int:
 def note_facts(made: Node, t: Any) -> None:
     """`made`, a node or the slot of one of its results, has made `t`: note what is seen of it."""
     node, nr = (made.edges[0], made.nr) if isinstance(made, Slot) else (made, 0)
+    if node is None:  # of a tensor that a pack hook was given, and kept for longer than its graph
+        return
     facts = node._store().setdefault("facts", {})
     if nr not in facts:
         facts[nr] = facts_of(t)

@@ -100,7 +100,8 @@ class _Recorder(Watcher):
         def made(result: Any) -> list[Any]:
             node = _made_by(result, given)
             self._link(event, node)
-            return [result] if node is None else [result, node.saved]
+            # A 0-d array that a node keeps is a constant, made once for all.
+            return [result] if node is None else [result, [value for value in node.saved or () if getattr(value, "ndim", 1)]]
 
         return self._measure(event, lambda: call(args, kwargs), given, made)
 

@@ -61,7 +61,7 @@ def function(x, w, v):
 
 
 def several(x, w, v):
-    values, indices = (x @ w).max(1)
+    values, _ = (x @ w).max(1)
     a, b = (x @ w).split(40, 1)[:2]
     return values.sum() + (a * b).sum() + (x @ w).sort(1)[0][:, 0].prod()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from op_checks import batched, gradients, tape, values, writes
+from op_checks import batched, forward, gradients, tape, values, writes
 from op_checks.case import Case, function_of
 from op_table import ROWS, Row
 
@@ -21,6 +21,7 @@ Check = Callable[[Case], None]
 ALWAYS: list[Check] = [
     values.check_values, values.check_precision, values.check_method, values.check_aliases, values.check_out, values.check_no_grad,
     gradients.check_gradients, gradients.check_accumulation, gradients.check_second_order,
+    forward.check_tangents, forward.check_forward_over_reverse,
     tape.check_freed, tape.check_retained, tape.check_kept, tape.check_overwritten, tape.check_cycles, tape.check_nothing_shared,
     writes.check_inplace, writes.check_leaf_refused, writes.check_view, writes.check_write_to_base, writes.check_write_to_view,
 ]

@@ -4,22 +4,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tapegrad.utils import checkpoint
     from tapegrad.utils.explanation import explain
     from tapegrad.utils.memory import kept
     from tapegrad.utils.node_notes import notes
     from tapegrad.utils.picture import graph
 
-__all__ = ["explain", "graph", "kept", "notes"]
+__all__ = ["checkpoint", "explain", "graph", "kept", "notes"]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded by those who use it.
     if name in __all__:
         from importlib import import_module
+        if name not in _WHERE:
+            return import_module(f"tapegrad.utils.{name}")
         found = getattr(import_module(f"tapegrad.utils.{_WHERE[name]}"), name)
         globals()[name] = found
         return found
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 _WHERE = {"explain": "explanation", "graph": "picture", "kept": "memory", "notes": "node_notes"}

@@ -32,9 +32,9 @@ def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | N
                determinism_check: str = "default", debug: bool = False, early_stop: bool = True, **kwargs: Any) -> Any:
     """``function(*args, **kwargs)``, without the memory for its intermediate values: backward runs the function again.
 
-    Without `use_reentrant` the result is recorded as it would be anyway, and every way to differentiate it works, also within another checkpoint; a function that
-    does something else when it is run again is told of. With it the function runs unrecorded and backward runs a pass of its own: only ``backward()`` without
-    `inputs` works, only tensors that are arguments themselves get gradients, and at least one of them must require grad.
+    Without `use_reentrant` the result is recorded as it would be anyway, and every way to differentiate it works, also within another checkpoint; a function
+    that does something else when it is run again is told of. With it the function runs unrecorded and backward runs a pass of its own: only ``backward()``
+    without `inputs` works, only tensors that are arguments themselves get gradients, and at least one of them must require grad.
 
     Args:
         function: called with `args` and `kwargs`, and again in backward.
@@ -63,8 +63,8 @@ def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | N
     """
     if use_reentrant is None:
         warnings.warn("torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, calling checkpoint without "
-                      "use_reentrant will raise an exception. use_reentrant=False is recommended, but if you need to preserve the current default behavior, you "
-                      "can pass use_reentrant=True. Refer to docs for more details on the differences between the two variants.", stacklevel=2)
+                      "use_reentrant will raise an exception. use_reentrant=False is recommended, but if you need to preserve the current default behavior, "
+                      "you can pass use_reentrant=True. Refer to docs for more details on the differences between the two variants.", stacklevel=2)
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if not use_reentrant:

@@ -33,8 +33,15 @@ class Log(Watcher):
 
     def traces(self, label: str) -> str:
         """Each operation with the lines that led to it."""
-        return "".join([f"{text}   ({i} of {len(self.calls)} in {label})\n\n" + "".join([f"{place}\n" for place in stack.places()]) + "\n\n"
+        return "".join([f"{text}   ({i} of {len(self.calls)} in {label})\n\n" + "".join([f"{place}\n" for place in _callers(stack)]) + "\n\n"
                         for i, (text, stack) in enumerate(self.calls, 1)])
+
+
+def _callers(stack: Stack) -> list[str]:
+    """The calls that led to an op, the innermost first, without those that carry the op out."""
+    places = stack.places()
+    own = [i for i, place in enumerate(places) if place.startswith("<tapegrad op")]
+    return places[own[-1] + 1:] if own else places
 
 
 def _text(value: Any) -> str:

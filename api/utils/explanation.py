@@ -11,10 +11,11 @@ import numpy as np
 from tapegrad.autograd import tape
 from tapegrad.autograd.backward import _seeds_of
 from tapegrad.autograd.function_node import BackwardCFunction, Output
-from tapegrad.autograd.gate import set_bits, state
+from tapegrad.autograd.gate import WATCHED, set_bits, state
 from tapegrad.autograd.node import At, Node, Slot
 from tapegrad.autograd.packed import Packed
 from tapegrad.autograd.rebase import CopySlices
+from tapegrad.autograd.running import Pass
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.autograd.watch import Pull, Watcher
 from tapegrad.autograd.writer import Each
@@ -67,7 +68,8 @@ def explain(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]]
     """The tape of `outputs` in words: what each node computed, the rule that differentiates it, and the gradients that a pass brings.
 
     A real pass is run, which keeps the graph (``retain_graph=True``) and leaves every ``.grad`` alone. Hooks are not run, so that the next ``backward()`` is
-    the first to call them, and the gradients told are those without them; the ``backward`` of a custom Function is run. The result of a node is told where
+    the first to call them, and the gradients told are those without them; the ``backward`` of a custom Function is run, and what hooks have packed is
+    unpacked. The result of a node is told where
     some rule keeps it, and always for what was recorded inside ``with tapegrad.utils.notes(values=True):``.
 
     Args:
@@ -147,14 +149,18 @@ class _Telling(Watcher):
     def run(self, seeds: list[tuple[Any, Any]]) -> None:
         for target, seed in seeds:
             self._note_arrival(*resolved(target), seed, "to begin with")
-        before, state.watchers = state.watchers, ()
-        bits = state.bits
+        # A pass that finds gradients for itself and accumulates none, as `autograd.grad` does: what can only accumulate says so.
+        this = Pass(seeds, {edge for node in self.nodes for edge in node.edges if isinstance(edge, Tensor)}, state.running)
+        before = state.watchers, state.running
+        state.watchers, state.running = (), this
         try:
             with self:
                 tape.run(seeds, False, True, self._leaf_done)
+            this.end()
         finally:
-            state.watchers = before
-            set_bits(bits)
+            state.watchers, state.running = before
+            if before[0]:
+                set_bits(state.bits | WATCHED)
 
     # ---- what the pass calls
 
@@ -364,8 +370,8 @@ def _gradient_text(d: Any) -> str:
 def _results_kept(nodes: Iterable[Node], roots: Iterable[Tensor]) -> dict[tuple[Node, int], str]:
     """The results of nodes that are at hand: of the outputs, and what nodes keep."""
     found: dict[tuple[Any, int], Any] = {}
-    for t in roots:
-        found.setdefault(made_by(t), t._array)
+    for root in roots:
+        found.setdefault(made_by(root), root._array)
     for node in nodes:
         names = result_names(node)
         for kept in kept_by(node):

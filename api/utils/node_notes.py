@@ -87,8 +87,8 @@ def _begin() -> None:
         _open += 1
         if _open == 1:
             _others_init, _function_init = Node.__dict__.get("__init__"), BackwardCFunction.__init__
-            Node.__init__ = _born  # type: ignore[method-assign]
-            BackwardCFunction.__init__ = _function_born  # type: ignore[method-assign]
+            Node.__init__ = _born  # type: ignore[method-assign, assignment]
+            BackwardCFunction.__init__ = _function_born  # type: ignore[method-assign, assignment]
 
 
 def _end() -> None:

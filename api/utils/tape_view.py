@@ -56,7 +56,7 @@ def outputs_of(outputs: Iterable[Any]) -> list[Tensor]:
                 raise RuntimeError(f"element {len(found)} of tensors does not require grad and does not have a grad_fn")
             found.append(item)
         elif isinstance(item, Mapping):
-            stack.extend(reversed(item.values()))
+            stack.extend(reversed(list(item.values())))
         elif isinstance(item, (list, tuple)):
             stack.extend(reversed(item))
         else:
@@ -177,7 +177,7 @@ def arrays_in(value: Any) -> Iterator[tuple[Any, Tensor | None]]:
         elif isinstance(item, Packed):
             stack.append(item.kept)
         elif isinstance(item, Mapping):
-            stack.extend(reversed(item.values()))
+            stack.extend(reversed(list(item.values())))
         elif isinstance(item, (list, tuple)):
             stack.extend(reversed(item))
         elif is_array(item) and hasattr(item, "nbytes"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import broadcasting
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.activation_smooth import celu, elu, gelu, glu, logsigmoid, mish, selu, silu, softplus, softsign, tanhshrink  # noqa: F401
 from tapegrad.autograd.ops.blocks import by_blocks
@@ -52,7 +53,7 @@ def relu(input: Any) -> Any:
     return xp(input).maximum(input, 0)
 
 
-@op(input=lambda grad, output: _relu_back(grad, output), output=None, kind="linear", types="free", public=False)
+@op(input=lambda grad, output: _relu_back(grad, output), output=None, kind="linear", types="free", public=False, batch=broadcasting())
 def _relu_back(input: Any, output: Any) -> Any:
     dropped = output <= (_zero(output.dtype) if output.__class__ is np.ndarray else 0)  # not NaN
     return keep.__wrapped__(input, ~dropped)  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tapegrad.autograd.batching import along, broadcasting, over
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.blocks import by_blocks
 from tapegrad.autograd.ops.dims import wrap
@@ -93,7 +94,7 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
 
 
 @op(input=lambda grad, other, approximate: _gelu_back(grad, other, approximate), other=lambda grad, input, other, approximate: grad * input *
-    _gelu_curvature(other, approximate), types="free", public=False)
+    _gelu_curvature(other, approximate), types="free", public=False, batch=broadcasting())
 @in_float32
 def _gelu_back(input: Any, other: Any, approximate: str) -> Any:
     """`input` times the derivative of gelu at `other`."""
@@ -148,7 +149,8 @@ def _silu_curvature(x: Any) -> Any:
     return s * (1 - s) * (x * (1 - 2 * s) + 2)
 
 
-@op(input=lambda grad, other: _silu_back(grad, other), other=lambda grad, input, other: grad * input * _silu_curvature(other), types="free", public=False)
+@op(input=lambda grad, other: _silu_back(grad, other), other=lambda grad, input, other: grad * input * _silu_curvature(other), types="free", public=False,
+    batch=broadcasting())
 @in_float32
 def _silu_back(input: Any, other: Any) -> Any:
     """`input` times the derivative of silu at `other`."""
@@ -342,7 +344,7 @@ def _halves(input: Any, dim: int) -> tuple[Any, Any]:
     return input[(*before, slice(0, n))], input[(*before, slice(n, None))]
 
 
-@op(input=lambda grad, input, dim: _glu_back(grad, input, dim))
+@op(input=lambda grad, input, dim: _glu_back(grad, input, dim), batch=over(dim=along))
 @floating("glu_cpu")
 def glu(input: Any, dim: int = -1) -> Any:
     """The first half along a dimension times the sigmoid of the second.

@@ -9,6 +9,7 @@ import numpy as np
 from tapegrad.autograd.dtypes import of
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.common import alias
+from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
 
@@ -236,6 +237,12 @@ def isclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equa
     return equal | ((distance <= allowed) & xp(distance).isfinite(distance))
 
 
+def _refuse_batch(text: str, *operands: Any) -> None:
+    """Raise torch's error for a single answer about tensors under vmap."""
+    if any(hasattr(raw(x), "level") for x in operands):
+        raise RuntimeError(text)
+
+
 @composite(method=True)
 def allclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether all elements are close, as by `isclose`.
@@ -255,6 +262,8 @@ def allclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equ
         >>> tapegrad.allclose(tapegrad.tensor([1.0]), tapegrad.tensor([1.0 + 1e-7]))
         True
     """
+    _refuse_batch("vmap over torch.allclose isn't supported yet. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature.",
+                  input, other)
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
 
 
@@ -271,6 +280,7 @@ def equal(input: Any, other: Any) -> bool:
         >>> tapegrad.equal(tapegrad.tensor([1, 2]), tapegrad.tensor([1, 2]))
         True
     """
+    _refuse_batch("vmap: Batching rule not implemented for aten::equal. We could not generate a fallback.", input, other)
     return tuple(input.shape) == tuple(other.shape) and bool((input == other).all())
 
 

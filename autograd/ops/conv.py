@@ -14,8 +14,10 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops.conv_batch import conv_in_batch, per_channel, to_weight_in_batch
 from tapegrad.autograd.ops.normalize import lane_sum
 from tapegrad.autograd.ops.precision import wide
+from tapegrad.autograd.ops.tangents import added, through
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend, xp
 
@@ -321,7 +323,10 @@ def _bias_gradient(grad: Any, geometry: Geometry) -> Any:
 
 @op(input=lambda grad, weight, input_shape, geometry: _conv_to_input(grad, weight, input_shape, geometry),
     weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(grad, input, weight_shape, geometry),
-    bias=lambda grad, geometry: _bias_gradient(grad, geometry), types="free", public=False, name="convolution")
+    bias=lambda grad, geometry: _bias_gradient(grad, geometry), types="free", public=False, name="convolution",
+    jvp=lambda d_input, d_weight, d_bias, input, weight, geometry, result: added(
+        through(_conv, d_input, weight, geometry), through(lambda d: _conv(input, d, geometry), d_weight), through(per_channel, d_bias, geometry, result.shape)),
+    batch=lambda batched, input, weight, geometry, bias: conv_in_batch(_conv, batched, input, weight, None, geometry, bias))
 def _conv(input: Any, weight: Any, geometry: Geometry, bias: Any = None) -> Any:
     single = _is_single(input, geometry)
     return _with_bias(_computed(forward, input[None] if single else input, weight, geometry), bias, single)
@@ -329,7 +334,11 @@ def _conv(input: Any, weight: Any, geometry: Geometry, bias: Any = None) -> Any:
 
 @op(input=lambda grad, weight, geometry: _conv(grad, weight, geometry),
     weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(input, grad, weight_shape, geometry),
-    bias=lambda grad, geometry: _bias_gradient(grad, geometry), types="free", public=False, name="convolution")
+    bias=lambda grad, geometry: _bias_gradient(grad, geometry), types="free", public=False, name="convolution",
+    jvp=lambda d_input, d_weight, d_bias, input, weight, shape, geometry, result: added(
+        through(_conv_to_input, d_input, weight, shape, geometry), through(lambda d: _conv_to_input(input, d, shape, geometry), d_weight),
+        through(per_channel, d_bias, geometry, result.shape)),
+    batch=lambda batched, input, weight, shape, geometry, bias: conv_in_batch(_conv_to_input, batched, input, weight, shape, geometry, bias))
 def _conv_to_input(input: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry, bias: Any = None) -> Any:
     if _is_single(input, geometry):
         return _with_bias(_computed(to_input, input[None], weight, (1, *shape), geometry), bias, True)
@@ -337,7 +346,10 @@ def _conv_to_input(input: Any, weight: Any, shape: tuple[int, ...], geometry: Ge
 
 
 @op(output=lambda grad, input, geometry: _conv(input, grad, geometry),
-    input=lambda grad, output, input_shape, geometry: _conv_to_input(output, grad, input_shape, geometry), types="free", public=False)
+    input=lambda grad, output, input_shape, geometry: _conv_to_input(output, grad, input_shape, geometry), types="free", public=False,
+    jvp=lambda d_output, d_input, output, input, shape, geometry: added(
+        through(_conv_to_weight, d_output, input, shape, geometry), through(lambda d: _conv_to_weight(output, d, shape, geometry), d_input)),
+    batch=lambda batched, output, input, shape, geometry: to_weight_in_batch(_conv_to_weight, batched, output, input, shape, geometry))
 def _conv_to_weight(output: Any, input: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
     if _is_single(input, geometry):
         output, input = output[None], input[None]

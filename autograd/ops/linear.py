@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import raised
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw
 from tapegrad.autograd.ops.linalg import matmul
 from tapegrad.autograd.ops.precision import FLOAT32
 from tapegrad.autograd.ops.reduce import expand_reduced
+from tapegrad.autograd.ops.tangents import added, through
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import is_array
@@ -45,7 +47,10 @@ def by_transpose(x: Any, weight: Any) -> Any:
 
 
 @op(input=lambda grad, weight: _linear_input(grad, weight), weight=lambda grad, input: _linear_weight(grad, input),
-    bias=lambda grad, bias_shape: _linear_bias(grad, bias_shape), types="free", public=False, name="addmm")
+    bias=lambda grad, bias_shape: _linear_bias(grad, bias_shape), types="free", public=False, name="addmm",
+    jvp=lambda d_input, d_weight, d_bias, input, weight, result: added(through(_linear, d_input, weight), through(lambda d: _linear(input, d), d_weight),
+                                                                        through(lambda d: d.expand(result.shape), d_bias)),
+    batch=lambda batched, input, weight, bias: _linear_in_batch(batched, input, weight, bias))
 def _linear(input: Any, weight: Any, bias: Any = None) -> Any:
     if input.shape[-1] != weight.shape[1]:
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({prod(input.shape[:-1])}x{input.shape[-1]} and {weight.shape[1]}x{weight.shape[0]})")
@@ -59,18 +64,23 @@ def _linear(input: Any, weight: Any, bias: Any = None) -> Any:
     return y if input.ndim == 2 else y.reshape(*input.shape[:-1], weight.shape[0])
 
 
-@op(output=lambda grad, weight: _linear(grad, weight), weight=lambda grad, output: _linear_weight(output, grad), types="free", public=False)
+@op(output=lambda grad, weight: _linear(grad, weight), weight=lambda grad, output: _linear_weight(output, grad), types="free", public=False,
+    jvp=lambda d_output, d_weight, output, weight: added(through(_linear_input, d_output, weight), through(lambda d: _linear_input(output, d), d_weight)),
+    batch=lambda batched, output, weight: _times_weight(batched, "output", output, weight, _linear_input, False))
 def _linear_input(output: Any, weight: Any) -> Any:
     x = product(rows(output), weight)
     return x if output.ndim == 2 else x.reshape(*output.shape[:-1], weight.shape[1])
 
 
-@op(output=lambda grad, input: _linear(input, grad), input=lambda grad, output: _linear_input(output, grad), types="free", public=False)
+@op(output=lambda grad, input: _linear(input, grad), input=lambda grad, output: _linear_input(output, grad), types="free", public=False,
+    jvp=lambda d_output, d_input, output, input: added(through(_linear_weight, d_output, input), through(lambda d: _linear_weight(output, d), d_input)),
+    batch=lambda batched, output, input: matmul(_member_rows(batched, "output", output).mT, _member_rows(batched, "input", input)))
 def _linear_weight(output: Any, input: Any) -> Any:
     return product(rows(output).T, rows(input))
 
 
-@op(output=lambda grad, output_shape: expand_reduced(grad, output_shape, tuple(range(len(output_shape) - 1)), False), kind="linear", public=False)
+@op(output=lambda grad, output_shape: expand_reduced(grad, output_shape, tuple(range(len(output_shape) - 1)), False), kind="linear", public=False,
+    batch=lambda batched, output: output.reshape((output.shape[0], -1, output.shape[-1])).sum(1))
 def _column_sum(output: Any) -> Any:
     output = rows(output)
     if output.dtype.itemsize == 2:
@@ -83,6 +93,31 @@ def _column_sum(output: Any) -> Any:
 
 def _linear_bias(grad: Any, shape: tuple[int, ...]) -> Any:
     return _column_sum(grad) if shape == grad.shape[-1:] and grad.ndim > 1 else sum_to(grad, shape)
+
+
+# ---- within a batch
+
+def _member_rows(batched: frozenset[str], name: str, t: Any) -> Any:
+    """`t` with all dimensions but the last in one, and the batch in front."""
+    return t.reshape((t.shape[0], -1, t.shape[-1]) if name in batched else (-1, t.shape[-1]))
+
+
+def _times_weight(batched: frozenset[str], name: str, x: Any, weight: Any, function: Any, transposed: bool) -> Any:
+    """A product with the weight, which may differ from member to member."""
+    if "weight" not in batched:
+        return function(x, weight)
+    shape = x.shape[name in batched:-1]
+    y = matmul(_member_rows(batched, name, x), weight.mT if transposed else weight)
+    return y.reshape((y.shape[0], *shape, y.shape[-1]))
+
+
+def _linear_in_batch(batched: frozenset[str], input: Any, weight: Any, bias: Any) -> Any:
+    if not batched & {"weight", "bias"}:
+        return _linear(input, weight, bias)
+    y = _times_weight(batched, "input", input, weight, _linear, True)
+    if bias is None:
+        return y
+    return y + (raised(bias, y.ndim - bool(batched & {"input", "weight"})) if "bias" in batched else bias)
 
 
 @composite()

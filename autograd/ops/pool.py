@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tapegrad.autograd.batching import over, sized
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.precision import wide
 from tapegrad.autograd.ops.select import keep
@@ -69,7 +70,8 @@ def _lowest(dtype: np.dtype) -> float:
 
 # ---- the largest value
 
-@op(input=lambda grad, input, result, windows: _max_back(grad, input, result, windows), public=False, name="max_pool2D_with_indices")
+@op(input=lambda grad, input, result, windows: _max_back(grad, input, result, windows), public=False, name="max_pool2D_with_indices",
+    jvp=lambda d_input, input, result, windows: _max_take(d_input, input, result, windows), batch=over())
 def _max_pool(input: Any, windows: Windows) -> Any:
     whole = windows.pad(input, _lowest(input.dtype))
     maximum = xp(input).maximum
@@ -96,7 +98,8 @@ def _chosen(input: Any, largest: Any, windows: Windows) -> Any:
         yield part, here
 
 
-@op(output=lambda grad, input, largest, windows: _max_take(grad, input, largest, windows), input=None, largest=None, types="free", public=False)
+@op(output=lambda grad, input, largest, windows: _max_take(grad, input, largest, windows), input=None, largest=None, types="free", public=False,
+    kind="linear", batch=over())
 def _max_back(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     """Each gradient to the element that was the largest of its window."""
     x = xp(output).zeros(windows.whole(input.shape), output.dtype)
@@ -110,7 +113,8 @@ def _max_back(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     return x[windows.interior(input.shape[-len(windows.kernel):])]
 
 
-@op(output=lambda grad, input, largest, windows: _max_back(grad, input, largest, windows), input=None, largest=None, types="free", public=False)
+@op(output=lambda grad, input, largest, windows: _max_back(grad, input, largest, windows), input=None, largest=None, types="free", public=False,
+    kind="linear", batch=over())
 def _max_take(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     """From each window of `output` the element that stands where `input` is largest: the adjoint of `_max_back`."""
     whole = windows.pad(output, 0)
@@ -120,7 +124,7 @@ def _max_take(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     return y
 
 
-@op(input=None, largest=None, types="free", public=False)
+@op(input=None, largest=None, types="free", public=False, batch=over())
 def _max_where(input: Any, largest: Any, windows: Windows) -> Any:
     """The index, in the flattened space of the input, of the largest element of each window."""
     space = input.shape[-len(windows.kernel):]
@@ -133,7 +137,8 @@ def _max_where(input: Any, largest: Any, windows: Windows) -> Any:
 
 # ---- the mean
 
-@op(input=lambda grad, input_shape, windows, divisor: _avg_back(grad, input_shape, windows, divisor), kind="linear", public=False, name="avg_pool2D")
+@op(input=lambda grad, input_shape, windows, divisor: _avg_back(grad, input_shape, windows, divisor), kind="linear", public=False, name="avg_pool2D",
+    batch=over())
 def _avg_pool(input: Any, windows: Windows, divisor: Any) -> Any:
     whole = windows.pad(wide(input), 0)
     first, *rest = windows.slices()
@@ -146,7 +151,8 @@ def _avg_pool(input: Any, windows: Windows, divisor: Any) -> Any:
     return y.astype(input.dtype, copy=False)
 
 
-@op(input=lambda grad, windows, divisor: _avg_pool(grad, windows, divisor), kind="linear", public=False)
+@op(input=lambda grad, windows, divisor: _avg_pool(grad, windows, divisor), kind="linear", public=False,
+    batch=over(shape=sized))
 def _avg_back(input: Any, shape: tuple[int, ...], windows: Windows, divisor: Any) -> Any:
     g = wide(input)
     g = g * _weights(g, windows, divisor)
@@ -383,7 +389,8 @@ def _bounds(n: int, places: int) -> list[tuple[int, int]]:
     return [(i * n // places, -(-(i + 1) * n // places)) for i in range(places)]
 
 
-@op(input=lambda grad, input_shape, places: _adaptive_back(grad, input_shape, places), kind="linear", public=False, name="adaptive_avg_pool2D")
+@op(input=lambda grad, input_shape, places: _adaptive_back(grad, input_shape, places), kind="linear", public=False, name="adaptive_avg_pool2D",
+    batch=over())
 def _adaptive_avg(input: Any, places: tuple[int, ...]) -> Any:
     y = wide(input)
     for i, count in enumerate(places):
@@ -399,7 +406,8 @@ def _mean_windows(x: Any, dim: int, count: int) -> Any:
     return xp(x).stack([x[(*lead, slice(a, b))].mean(axis=dim) for a, b in _bounds(n, count)], axis=dim)
 
 
-@op(input=lambda grad, places: _adaptive_avg(grad, places), kind="linear", public=False)
+@op(input=lambda grad, places: _adaptive_avg(grad, places), kind="linear", public=False,
+    batch=over(shape=sized))
 def _adaptive_back(input: Any, shape: tuple[int, ...], places: tuple[int, ...]) -> Any:
     x = wide(input)
     for i in range(len(places)):

@@ -77,14 +77,16 @@ def _extremum_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, inde
     return grad * own, None, gather(grad, dim, index) * others
 
 
-def _extremum_tangent(d_input: Any, d_src: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any) -> Any:
-    own, others = _shares(input, dim, index, src, result, include_self)
-    start = zeros(own) if d_input is None else d_input * own
+def _tangent(back: Any, d_input: Any, d_src: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any) -> Any:
+    """Each element goes into one result, with the weight that is its gradient."""
+    own, _, others = back(zeros(result) + 1, (d_input is not None, False, d_src is not None), input, dim, index, src, include_self, result)
+    start = zeros(result) if d_input is None else d_input * own
     return start if d_src is None else _scatter_add(start, dim, index, d_src * others)
 
 
 @op(input=None, index=None, src=None, joint=_extremum_back, types="free", name="scatter_reduce", public=False, batch=over(dim=along),
-    jvp=lambda d_input, d_src, input, dim, index, src, include_self, result: _extremum_tangent(d_input, d_src, input, dim, index, src, include_self, result))
+    jvp=lambda d_input, d_src, input, dim, index, src, include_self, result: _tangent(
+        _extremum_back, d_input, d_src, input, dim, index, src, include_self, result))
 def _scatter_extremum(input: Any, dim: int, index: Any, src: Any, how: str, include_self: bool) -> Any:
     return _reduced(input, dim, index, src, how, include_self)
 
@@ -122,7 +124,8 @@ def _prod_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: A
     return to_input, None, to_src
 
 
-@op(input=None, index=None, src=None, joint=_prod_back, types="free", name="scatter_reduce", public=False, batch=over(dim=along))
+@op(input=None, index=None, src=None, joint=_prod_back, types="free", name="scatter_reduce", public=False, batch=over(dim=along),
+    jvp=lambda d_input, d_src, input, dim, index, src, include_self, result: _tangent(_prod_back, d_input, d_src, input, dim, index, src, include_self, result))
 def _scatter_prod(input: Any, dim: int, index: Any, src: Any, include_self: bool) -> Any:
     return _reduced(input, dim, index, src, "prod", include_self)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.levels import refuse_dynamic
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.tensor import Tensor, from_array
@@ -39,6 +40,7 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
         (tensor([1, 3]), tensor([1, 2]))
     """
     array = raw(input)
+    refuse_dynamic(array, "_unique2" if dim is None else "unique_dim")
     axis = None if dim is None else wrap(dim, array.ndim)
     values = array.astype(np.float32) if array.dtype.kind == "V" else array  # float32 keeps the order of bfloat16, which NumPy lacks
     found = xp(array).unique(values, return_inverse=return_inverse, return_counts=return_counts, axis=axis if array.ndim else None, equal_nan=False)
@@ -68,6 +70,7 @@ def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: 
         tensor([1, 2, 1])
     """
     array = raw(input)
+    refuse_dynamic(array, "unique_consecutive")
     space = xp(array)
     x = array.reshape(-1) if dim is None or not array.ndim else array
     axis = 0 if x is not array or dim is None else wrap(dim, array.ndim)
@@ -215,6 +218,8 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         tensor([0, 2, 0, 1])
     """
     array = raw(input)
+    refuse_dynamic(array, "bincount")
+    refuse_dynamic(raw(weights), "bincount")
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and bool(array.min() < 0)):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batching import along, over
 from tapegrad.autograd.op import op
 from tapegrad.autograd.ops.blocks import by_rows
 from tapegrad.autograd.ops.dims import wrap
 from tapegrad.autograd.ops.exponential import exp
 from tapegrad.autograd.ops.precision import wide
 from tapegrad.autograd.ops.reduce import as_type, sum
+from tapegrad.autograd.ops.tangents import added, through
 from tapegrad.backends import xp
 
 
@@ -45,7 +47,8 @@ def _along(formula: Any, dim: int, *arrays: Any) -> Any:
     return by_rows(formula, dim, *arrays)
 
 
-@op(input=lambda grad, result, dim: _softmax_back(grad, result, dim), kind="general", method=True)
+@op(input=lambda grad, result, dim: _softmax_back(grad, result, dim), kind="general", method=True,
+    jvp=lambda d_input, result, dim: _softmax_back(d_input, result, dim), batch=over(dim=along))
 def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """``exp(input)`` divided by its sum along a dimension.
 
@@ -69,7 +72,9 @@ def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
 
 
 @op(input=lambda grad, output, dim: _softmax_back(grad, output, dim), output=lambda grad, input, output, dim: _twice(grad, input, output, dim),
-    types="free", public=False)
+    types="free", public=False, jvp=lambda d_input, d_output, input, output, dim: added(
+        through(_softmax_back, d_input, output, dim), through(lambda d: d * (input - sum(input * output, dim, True)) - output * sum(input * d, dim, True), d_output)),
+    batch=over(dim=along))
 def _softmax_back(input: Any, output: Any, dim: int) -> Any:
     """The Jacobian of softmax, which is symmetric, times `input`."""
     return _along(_pulled, wrap(dim, output.ndim), input, output) if output.ndim else input * 0
@@ -92,7 +97,8 @@ def _log_softmax_of(axis: int, out: Any, x: Any) -> Any:
     return y
 
 
-@op(input=lambda grad, result, dim: _log_softmax_back(grad, result, dim), kind="general", method=True)
+@op(input=lambda grad, result, dim: _log_softmax_back(grad, result, dim), kind="general", method=True,
+    jvp=lambda d_input, result, dim: d_input - sum(d_input * exp(result), dim, True), batch=over(dim=along))
 def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The logarithm of `softmax`, without overflow or loss of precision.
 
@@ -116,7 +122,10 @@ def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
 
 
 @op(input=lambda grad, output, dim: grad - sum(grad * exp(output), dim, True),
-    output=lambda grad, input, output, dim: -grad * exp(output) * sum(input, dim, True), types="free", public=False)
+    output=lambda grad, input, output, dim: -grad * exp(output) * sum(input, dim, True), types="free", public=False,
+    jvp=lambda d_input, d_output, input, output, dim: added(
+        through(_log_softmax_back, d_input, output, dim), through(lambda d: -exp(output) * d * sum(input, dim, True), d_output)),
+    batch=over(dim=along))
 def _log_softmax_back(input: Any, output: Any, dim: int) -> Any:
     """``input - exp(output) * sum(input)``."""
     return _along(_log_pulled, wrap(dim, output.ndim), input, output) if output.ndim else input * 0
