@@ -18,9 +18,10 @@ from tapegrad.autograd.stack import Stack, warn_caller
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.autograd.watch import Pull, Watcher, seen_array
 from tapegrad.backends import backend
+from tapegrad.backends.threads import handed_on
 
 _lock = threading.Lock()
-_running = threading.local()  # .node: the one whose gradients are being computed in this thread
+_running = handed_on(threading.local())  # .node: the one whose gradients are being computed in this thread
 _function_init = BackwardCFunction.__init__
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from tapegrad.autograd import tape
@@ -67,6 +67,32 @@ def _tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
+def _gradients(given: Any, count: int) -> tuple[Tensor | None, ...]:
+    """The gradients that were given for `count` roots."""
+    if given is None:
+        return (None,) * count
+    grads = _tuple(given)
+    for grad in grads:
+        if grad is not None and not isinstance(grad, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
+    if len(grads) != count:
+        raise RuntimeError(f"got {count} tensors and {len(grads)} gradients")
+    return grads
+
+
+def _inputs(given: Any, name: str) -> tuple[Any, ...]:
+    """The tensors or edges that the function `name` was given as its `inputs`; of a dict its values."""
+    if type(given) is dict:
+        targets = tuple(given.values())
+    elif isinstance(given, Mapping):
+        raise TypeError(f"`inputs` argument to `{name}()` must be a dict, not {type(given).__name__}. Other Mapping types are not supported.")
+    else:
+        targets = _tuple(given)
+    if not targets:
+        raise RuntimeError(f"`inputs` argument to `{name}()` cannot be empty.")
+    return targets
+
+
 def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
              inputs: Tensor | Sequence[Tensor] | None = None) -> None:
     """Accumulate the gradients of `tensors` into the leaves they were computed from.
@@ -89,9 +115,8 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
         tensor(7.)
     """
     roots = _tuple(tensors)
-    grads = (None,) * len(roots) if grad_tensors is None else _tuple(grad_tensors)
-    if len(grads) != len(roots):
-        raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
+    grads = _gradients(grad_tensors, len(roots))
+    targets = () if inputs is None else _inputs(inputs, "backward")
     if create_graph:
         warnings.warn("Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which can cause a memory "
                       "leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use this function, make sure to reset "
@@ -167,11 +192,11 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
 
     Args:
         outputs: what to differentiate.
-        inputs: with respect to what; leaves or not.
+        inputs: with respect to what; leaves or not. A dict of tensors gives a dict of gradients.
         grad_outputs: the gradient of each output, of its shape; None for those of one element.
         retain_graph: keep what the graph has saved; by default as `create_graph`.
         create_graph: record the pass, so that the gradients can be differentiated.
-        only_inputs: taken for torch's sake; False is the same.
+        only_inputs: deprecated; False is the same, and warns.
         allow_unused: give None for an input that the outputs do not depend on, instead of raising.
         is_grads_batched: not offered.
         materialize_grads: give zeros instead of None there.
@@ -195,12 +220,11 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         raise NotImplementedError("grad: is_grads_batched is not supported; call grad once for each gradient")
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
-    roots, targets = _tuple(outputs), _tuple(inputs)
-    grads = (None,) * len(roots) if grad_outputs is None else _tuple(grad_outputs)
-    if len(grads) != len(roots):
-        raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
-    if not targets:
-        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    roots, targets = _tuple(outputs), _inputs(inputs, "grad")
+    if not only_inputs:
+        warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other parts of the graph, please "
+                      "use torch.autograd.backward.", FutureWarning, stacklevel=2)
+    grads = _gradients(grad_outputs, len(roots))
     pairs = _seeds_of(roots, grads, _on_tensors(create_graph))
     keys = [_target(t, pairs) for t in targets]
     retain = create_graph if retain_graph is None else retain_graph
@@ -224,7 +248,9 @@ def _result(i: int, t: Tensor | GradientEdge, d: Any, graph: bool, allow_unused:
         if materialize:
             if not isinstance(t, Tensor):
                 raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
-            return from_array(xp(t._array).zeros(t._array.shape, t._array.dtype))
+            zeros = from_array(xp(t._array).zeros(t._array.shape, t._array.dtype))
+            zeros._rg = record
+            return zeros
         if not allow_unused:
             raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the "
                                "desired behavior.")

@@ -19,6 +19,7 @@ from tapegrad.autograd import dtypes
 from tapegrad.autograd.forward import Tangents
 from tapegrad.autograd.levels import below
 from tapegrad.autograd.tensor import Tensor
+from tapegrad.backends.threads import handed_on
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
 
@@ -27,7 +28,7 @@ class _Now(threading.local):
     level: Tangents | None = None
 
 
-_now = _Now()
+_now = handed_on(_Now())
 
 
 class UnpackedDualTensor(NamedTuple):

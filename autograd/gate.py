@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tapegrad.backends.threads import handed_on
+
 GRAD_OFF = 1
 INFERENCE = 2
 #: tensors that ops keep go through hooks
@@ -45,16 +47,20 @@ class State(threading.local):
         watchers: what looks on, the innermost last; see `tapegrad.autograd.watch`.
         levels: the transforms that it is inside of, the innermost last; see `tapegrad.autograd.levels`.
         running: None outside of a pass, else its `Pass`, or what that is made of; see `tapegrad.autograd.running`.
+        depth: how many passes it is in, not counting the outermost; see `tapegrad.autograd.reentrant`.
+        multithreading: as `set_multithreading_enabled` has been told.
     """
 
     bits = 0
     watchers: tuple[Any, ...] = ()
     levels: tuple[Any, ...] = ()
     running: Any = None
+    depth = 0
+    multithreading = True
 
 
 gate = Gate()
-state = State()
+state = handed_on(State())
 _lock = threading.Lock()
 
 #: bit -> function(op, args, kwargs) that deals with that level and calls the op again with the bit cleared

@@ -138,7 +138,9 @@ def transforming() -> bool:
 def _transformed(core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     composed = core.op.composed  # type: ignore[attr-defined]
     if composed is not None:
-        return composed(*args, **kwargs)
+        result = composed(*args, **kwargs)
+        if result is not NotImplemented:
+            return result
     return state.levels[-1].op(core, args, kwargs)
 
 

@@ -59,7 +59,8 @@ class Op:
             no number, array or tensor: what Python's operators call.
         jvp: the tangents of the results, ``jvp(d_<operand>, ..., <what rules ask for>)``, where the kind does not give them; see `forward`.
         batch: the same op with a dimension more, ``batch(batched, <arguments>)``, where the kind does not give it; see `batching`.
-        composed: the same function made of other ops, which forward mode and vmap follow in place of this one.
+        composed: the same function made of other ops, which forward mode and vmap follow in place of this one; it may return
+            NotImplemented to say that this one will do.
     """
 
     __slots__ = ("_parameters", "batch", "composed", "core", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "outs", "record", "rules",

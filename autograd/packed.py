@@ -176,30 +176,42 @@ def pack_operand(node: Node, t: Tensor, hooks: tuple[PackHook, UnpackHook]) -> P
     return pack(t, hooks, False, (t._node or t) if requires_grad(t) else None)
 
 
-def pack_kept(node: Node, results: tuple[Tensor, ...], hooks: tuple[PackHook, UnpackHook]) -> None:
-    """Send all that the node of an op keeps through hooks; `results` are the tensors it has made."""
-    op = node.op
-    names = op.outs if isinstance(op.outs, tuple) and op.outs else ("result",)
+class _Packing:
+    """What one node keeps, on its way through hooks."""
 
-    def result(nr: int, array: Any) -> Packed:
-        return pack(given_result(node, array, nr, bool(op.outs), cell_of(results[nr])), hooks, True, nr=nr)
+    __slots__ = ("hooks", "names", "node", "op", "results")
 
-    def packed(name: str, value: Any) -> Any:
+    def __init__(self, node: Node, results: tuple[Tensor, ...], hooks: tuple[PackHook, UnpackHook]) -> None:
+        self.node = node
+        self.op = node.op
+        self.names = self.op.outs if isinstance(self.op.outs, tuple) and self.op.outs else ("result",)
+        self.results = results
+        self.hooks = hooks
+
+    def packed(self, name: str, value: Any) -> Any:
         if isinstance(value, Tensor):
-            return pack_operand(node, value, hooks)
+            return pack_operand(self.node, value, self.hooks)
         if value.__class__ in ARRAYS:
-            if name in names:
-                return result(names.index(name), value)
+            if name in self.names:
+                return self.result(self.names.index(name), value)
             # A 0-d array among the operands was a number.
-            return pack(from_array(value), hooks, True) if value.ndim or name in op.keeps else value
+            return pack(from_array(value), self.hooks, True) if value.ndim or name in self.op.keeps else value
         if name == "results":
-            return type(value)([result(nr, y) for nr, y in enumerate(value)])
+            return type(value)([self.result(nr, y) for nr, y in enumerate(value)])
         if value.__class__ is tuple or value.__class__ is list:
-            return value.__class__([packed(name, item) for item in value])
+            return value.__class__([self.packed(name, item) for item in value])
         return value
 
+    def result(self, nr: int, array: Any) -> Packed:
+        given = given_result(self.node, array, nr, bool(self.op.outs), cell_of(self.results[nr]))
+        return pack(given, self.hooks, True, nr=nr)
+
+
+def pack_kept(node: Node, results: tuple[Tensor, ...], hooks: tuple[PackHook, UnpackHook]) -> None:
+    """Send all that the node of an op keeps through hooks; `results` are the tensors it has made."""
     if node.saved:
-        node.saved = tuple([packed(name, value) for name, value in zip(node.saved_names, node.saved)])
+        packing = _Packing(node, results, hooks)
+        node.saved = tuple([packing.packed(name, value) for name, value in zip(node.saved_names, node.saved)])
         guard(node)
 
 

@@ -12,6 +12,7 @@ from tapegrad.autograd.gate import GRAD_OFF, SAVED_HOOKS, set_bits, state
 from tapegrad.autograd.packed import PackHook, UnpackHook, given_result, pack, pack_kept, pack_operand
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import CPU, Device
+from tapegrad.backends.threads import handed_on
 
 if TYPE_CHECKING:
     from tapegrad.autograd.function_node import BackwardCFunction
@@ -31,7 +32,7 @@ class _Thread(threading.local):
     before_write: Callable[[Tensor], None] | None = None
 
 
-this_thread = _Thread()
+this_thread = handed_on(_Thread())
 
 
 class saved_tensors_hooks:

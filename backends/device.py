@@ -4,6 +4,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from tapegrad.backends.threads import handed_on
+
 TYPES = ["cpu", "cuda", "strict"]
 
 
@@ -13,7 +15,7 @@ class _Entered(threading.local):
     stack: tuple[Device, ...] = ()
 
 
-_entered = _Entered()
+_entered = handed_on(_Entered())
 
 
 def entered() -> Device | None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from tapegrad.backends.strict_calls import NOT_OFFERED, OVERRIDES, Signature, call, matmul, operand, quiet
 from tapegrad.backends.strict_transfers import HOST_TO_DEVICE, SYNCHRONISATION, copy_out, note
+from tapegrad.backends.threads import handed_on
 
 NAMES: dict[str, Any] = json.loads(Path(__file__).with_name("strict_names.json").read_text(encoding="utf-8"))
 
@@ -38,7 +39,7 @@ class Memory:
         self.used = [0] * devices
         self.peak = [0] * devices
         self._lock = threading.RLock()  # an array may be collected while another is made
-        self._thread = threading.local()
+        self._thread = handed_on(threading.local())
 
     @property
     def current(self) -> int:

@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tapegrad.backends.threads import handed_on
+
 HOST_TO_DEVICE = "host_to_device"
 DEVICE_TO_HOST = "device_to_host"
 SYNCHRONISATION = "synchronisations"
@@ -51,7 +53,7 @@ total = _new()
 _counters = [total]
 _refused: list[frozenset[str]] = []
 _lock = threading.Lock()
-_permits = threading.local()
+_permits = handed_on(threading.local())
 
 
 def note(kind: str, cause: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 import tapegrad
 from tapegrad.autograd import grad, gradcheck, gradgradcheck
 from tapegrad.backends import backend_for
-from tapegrad.testing import counting
+from tapegrad.backends.strict_backend import refusing
 
 
 def leaf(*values: float, device: str = "cpu") -> Any:
@@ -27,12 +27,11 @@ square = tapegrad.custom_op(lambda x: x * x, lambda grad, x: grad * 2 * x, name=
 
 
 def test_on_tensors_and_on_arrays(device):
-    with counting() as transfers:
-        x = leaf(2.0, -3.0, device=device)
+    x = leaf(2.0, -3.0, device=device)
+    with refusing() if device == "strict" else tapegrad.enable_grad():
         y = square(x)
         y.sum().backward()
         raw = square(x.array)
-    assert not [cause for cause in transfers.causes if "sum" not in cause] or device == "cpu"
     assert host(x.grad).tolist() == [4, -6] and y.grad_fn.name() == "squareBackward" and repr(square) == "<custom op square>"
     assert raw.__class__ is x.array.__class__ and host(tapegrad.as_tensor(raw)).tolist() == [4, 9]
     assert square(3.0) == 9.0
@@ -100,11 +99,14 @@ def test_what_a_vjp_asks_for():
 
 
 def test_all_arguments_by_star():
-    product = tapegrad.custom_op(lambda *arrays: np.prod(arrays, axis=0), lambda grad, result, *arrays: tuple(grad * result / a for a in arrays), name="product")
+    product = tapegrad.custom_op(lambda *arrays: np.prod(arrays, axis=0), lambda grad, result, *arrays: tuple(grad * result / a for a in arrays))
     x, y, z = leaf(1.0, 2.0), leaf(3.0, 4.0), leaf(5.0, 6.0)
     assert product(x, y).tolist() == [3, 8] and gradcheck(product, (x, y, z))
-    assert gradcheck(tapegrad.custom_op(np.arctan2, lambda grad, y, x: (grad * x / (x * x + y * y), -grad * y / (x * x + y * y)), name="atan2"), (x, y)) \
-        if False else gradcheck(tapegrad.custom_op(np.sin, lambda grad, *inputs: grad * np.cos(inputs[0])), x)
+    named = tapegrad.custom_op(lambda *arrays: np.prod(arrays, axis=0), lambda grad, arrays: (grad * arrays[1], grad * arrays[0]))
+    assert gradcheck(named, (x, y))
+    # NumPy's own functions in C tell little of their parameters.
+    angle = tapegrad.custom_op(np.arctan2, lambda grad, *yx: (grad * yx[1] / np.hypot(*yx) ** 2, -grad * yx[0] / np.hypot(*yx) ** 2))
+    assert gradcheck(angle, (x, y))
 
 
 def test_only_what_is_asked_for_is_kept():
@@ -125,7 +127,7 @@ def test_only_what_is_asked_for_is_kept():
         out.sum().backward()
     out = result(x)
     out.mul_(2)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation: .* which is output 0 of custom_op, is at version 1; expected version 0"):
+    with pytest.raises(RuntimeError, match=r"modified by an inplace operation: .* which is output 0 of custom_op, is at version 1; expected version 0"):
         out.sum().backward()
     h = x * 1
     out = one(y, h)
@@ -215,16 +217,19 @@ def test_results_of_any_kind():
     mean = tapegrad.custom_op(lambda x: float(x.mean()), lambda grad, x: grad * np.ones_like(x) / x.size)
     assert mean(x).dtype == tapegrad.float64 and gradcheck(mean, x)
 
+    class Row(np.ndarray):
+        pass
+
     def forward(x):
-        return [x * 2, x.argmax(), None, "text", 5, np.matrix([[1.0]])]
+        return [x * 2, x.argmax(), None, "text", 5, np.ones((1, 1)).view(Row)]
 
     def vjp(grads, result):
         assert [g if g is None else g.tolist() for g in grads] == [[1, 1], 0, None, None, 0, [[0]]] and result[3] == "text"
         return grads[0] * 2
 
-    double, index, none, text, number, matrix = tapegrad.custom_op(forward, vjp)(x)
+    double, index, none, text, number, row = tapegrad.custom_op(forward, vjp)(x)
     assert double.requires_grad and not index.requires_grad and index.item() == 1 and none is None and text == "text" and number.item() == 5
-    assert matrix.array.__class__ is np.ndarray
+    assert row.array.__class__ is np.ndarray
     double.sum().backward()
     assert x.grad.tolist() == [2, 2]
 
@@ -262,10 +267,9 @@ def test_gradients_of_any_kind():
     assert answering(lambda g: g.astype(np.float32)) == answering(lambda g: np.ones(2, int)) == [1, 1]
     assert answering(lambda g: np.ones((5, 2))) == [5, 5]
     assert answering(lambda g: None) is None
-    total = tapegrad.custom_op(lambda x: x.sum(), lambda grad: 3.0)
-    assert grad(total(tapegrad.tensor(1.0, requires_grad=True)), total_leaf := tapegrad.tensor(1.0, requires_grad=True), allow_unused=True)[0] is None
-    total(total_leaf).backward()
-    assert total_leaf.grad.item() == 3
+    scalar = tapegrad.tensor(1.0, requires_grad=True)
+    tapegrad.custom_op(lambda x: x.sum(), lambda grad: 3.0)(scalar).backward()
+    assert scalar.grad.item() == 3
 
 
 def test_what_vjps_are_refused():
@@ -275,7 +279,8 @@ def test_what_vjps_are_refused():
         tapegrad.custom_op(forward, vjp, name="mine", **options)(x, *(more or (x,)))[...].sum().backward()
 
     bad = [
-        (RuntimeError, "Function mineBackward returned an invalid gradient at index 0 - got [7] but expected shape compatible with [2]", lambda g: (np.ones(7), g), {}),
+        (RuntimeError, "Function mineBackward returned an invalid gradient at index 0 - got [7] but expected shape compatible with [2]",
+         lambda g: (np.ones(7), g), {}),
         (RuntimeError, "custom op mine: its vjp returned an incorrect number of gradients (expected 2, got 1)", lambda g: g, {}),
         (RuntimeError, "custom op mine: its vjp returned an incorrect number of gradients (expected 2, got 3)", lambda g: (g, g, g), {}),
         (TypeError, "custom op mine: its vjp returned a str at position 1, where a gradient is an array or None", lambda g: (g, "g"), {}),
@@ -295,11 +300,11 @@ def test_what_vjps_are_refused():
 
 def test_what_forwards_are_refused():
     x = leaf(1.0, 2.0)
-    with pytest.raises(TypeError, match=r"custom op stack: no gradient flows to tensors in a list; let each be an argument of its own, as in forward\(\*arrays\)"):
+    with pytest.raises(TypeError, match=r"custom op stack: no gradient flows to tensors in a list; let each be an argument of its own, as in forward\(\*arr"):
         tapegrad.custom_op(lambda arrays: np.stack(arrays), name="stack")([x, x])
     with pytest.raises(TypeError, match="custom op mine: forward returned a str, where a result is an array or a number"):
         tapegrad.custom_op(lambda x: "text", name="mine")(x)
-    with pytest.raises(TypeError, match="can't convert np.ndarray of type numpy.object_"):
+    with pytest.raises(TypeError, match=r"can't convert np.ndarray of type numpy.object_"):
         tapegrad.custom_op(lambda x: x.astype(object))(x)
     with pytest.raises(TypeError, match=r"custom op mine: forward must name its arguments, and take no \*\*options"):
         tapegrad.custom_op(lambda x, **options: x, name="mine")
@@ -327,7 +332,7 @@ def test_complex_gradients_follow_torch():
     z = tapegrad.tensor([1 + 2j, 3 - 1j], dtype=tapegrad.complex128, requires_grad=True)
     op = tapegrad.custom_op(lambda z: z * z, lambda grad, z: grad * np.conj(2 * z))
     assert gradcheck(op, z)
-    with pytest.raises(RuntimeError, match="got torch.complex128 for an input of torch.float64: the gradient of a real tensor is real"):
+    with pytest.raises(RuntimeError, match=r"got torch.complex128 for an input of torch.float64: the gradient of a real tensor is real"):
         tapegrad.custom_op(lambda x: x * 1j, lambda grad: grad * -1j)(leaf(1.0)).real.sum().backward()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from op_checks import gradients, tape, values, writes
+from op_checks import forward, gradients, tape, values, writes
 from op_checks.case import Case
 from op_table import Row, Sample, sample
 
@@ -45,6 +45,14 @@ def product(first: Any, second: Any) -> Any:
     return wrong
 
 
+def pushing(tangent: Any) -> Any:
+    @op(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, kind="elementwise", public=False, jvp=tangent)
+    def wrong(input: Any, other: Any) -> Any:
+        return input * other
+
+    return wrong
+
+
 def negative(rule: Any, fn: Callable[[Any], Any] = lambda input: -input, **told: Any) -> Any:
     @op(input=rule, kind="linear", public=False, **told)
     def wrong(input: Any) -> Any:
@@ -62,7 +70,7 @@ def test_right(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """An op without a fault passes them all."""
     right = product(lambda grad, other: grad * other, lambda grad, input: grad * input)
     case = case_of(monkeypatch, right, where, lambda a, b: a * b, two)
-    for module in (values, gradients, tape, writes):
+    for module in (values, gradients, forward, tape, writes):
         for name, check in vars(module).items():
             if name.startswith("check_") and name not in ("check_alone", "check_has_inplace"):
                 check(case)
@@ -180,3 +188,57 @@ def test_an_inplace_form_that_differs(monkeypatch: pytest.MonkeyPatch, where: st
         fails(writes.check_inplace, case_of(monkeypatch, wrong, where, inplace=True), "value of the in-place form")
     finally:
         del tapegrad.Tensor.wrong_
+
+
+def test_a_tangent_that_is_slightly_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    off = pushing(lambda d_input, d_other, input, other: (0 if d_input is None else d_input * other * 1.0001) + (0 if d_other is None else d_other * input))
+    fails(forward.check_tangents, case_of(monkeypatch, off, where, samples=two), "(?s)tangent of result 0: .* differences say")
+
+
+def test_a_tangent_for_all_or_nothing(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """An operand that alone has a tangent is forgotten."""
+    wrong = pushing(lambda d_input, d_other, input, other: None if d_other is None or d_input is None else d_input * other + d_other * input)
+    fails(forward.check_tangents, case_of(monkeypatch, wrong, where, samples=two), "added up over operands")
+
+
+def test_a_tangent_of_something_affine(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """A constant is added, and the op says that it is linear."""
+    wrong = negative(lambda grad: -grad, lambda a: 1 - a)
+    gradients.check_gradients(case_of(monkeypatch, wrong, where))
+    fails(forward.check_tangents, case_of(monkeypatch, wrong, where), "differences say")
+
+
+def test_a_tangent_without_history(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """The tangent is right, and cut off from what it depends on."""
+    cut = pushing(lambda d_input, d_other, input, other: (0 if d_input is None else d_input * other.detach())
+                  + (0 if d_other is None else d_other * input.detach()))
+    case = case_of(monkeypatch, cut, where, samples=two)
+    forward.check_tangents(case)
+    fails(forward.check_forward_over_reverse, case, "of the tangents")
+
+
+def test_a_gradient_whose_tangent_is_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """An op that only rules call has a wrong tangent."""
+    @op(input=lambda grad: grad * 2, kind="linear", public=False, jvp=lambda d_input: d_input * 2.001)
+    def doubled(input: Any) -> Any:
+        return input * 2
+
+    @op(input=lambda grad, input: grad * doubled(input), kind="elementwise", public=False, jvp=lambda d_input, input: d_input * (input * 2))
+    def wrong(input: Any) -> Any:
+        return input * input
+
+    case = case_of(monkeypatch, wrong, where)
+    forward.check_tangents(case)
+    gradients.check_second_order(case)
+    fails(forward.check_forward_over_reverse, case, "tangents of the gradients")
+
+
+def test_two_passes_for_a_tangent(monkeypatch: pytest.MonkeyPatch) -> None:
+    @op(input=lambda grad: -grad, public=False)
+    def wrong(input: Any) -> Any:
+        return -input
+
+    case = case_of(monkeypatch, wrong)
+    with forward.transposing() as found:
+        forward.check_tangents(case)
+    assert found == {"test_op_checks.wrong"}

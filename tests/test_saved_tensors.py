@@ -135,7 +135,7 @@ def test_results_of_several_are_packed() -> None:
 
     def f(u: Tensor) -> Any:
         with copying():
-            return tapegrad.linalg.svd(u)[1]
+            return u.max(1).values * u.sort(0).values.prod(0)
 
     assert gradcheck(f, (u,)) and gradgradcheck(f, (u,))
 
@@ -156,7 +156,7 @@ def test_unpacked_at_each_access_and_not_before() -> None:
         y = x.exp()
     assert calls == ["pack"]
     y.sum().backward(retain_graph=True)
-    y.grad_fn._saved_result, y.grad_fn._saved_result
+    assert y.grad_fn._saved_result.tolist() == y.grad_fn._saved_result.tolist() == y.tolist()
     assert calls == ["pack", "unpack", "unpack", "unpack"]
 
 
@@ -341,7 +341,7 @@ def test_backward_frees_what_is_packed() -> None:
         with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
             y.backward()
         with pytest.raises(RuntimeError, match="after they have already been freed"):
-            y.grad_fn._saved_input
+            y.grad_fn._saved_input.sum()
 
 
 # ---- history of what is unpacked
@@ -428,9 +428,10 @@ def test_functions() -> None:
 
 def test_pack_must_not_write() -> None:
     x = leaf(1.0)
-    with saved_tensors_hooks(lambda t: t.add_(1), lambda t: t), pytest.raises(RuntimeError, match=r"A saved tensor pack hook is modifying its input in place\."):
+    text = r"A saved tensor pack hook is modifying its input in place\. Tensors provided as input"
+    with saved_tensors_hooks(lambda t: t.add_(1), lambda t: t), pytest.raises(RuntimeError, match=text):
         x.exp()
-    with pytest.raises(RuntimeError, match=r"A saved tensor pack hook is modifying its input in place\."):
+    with pytest.raises(RuntimeError, match=text):
         x.exp().grad_fn._raw_saved_result.register_hooks(lambda t: t.mul_(2), lambda t: t)
 
 
@@ -441,7 +442,7 @@ def test_unpack_must_return_a_tensor() -> None:
     with pytest.raises(TypeError, match="Output of saved tensor unpack_hook expected to be a Tensor but got result of type int"):
         y.backward()
     with pytest.raises(TypeError, match="expected to be a Tensor"):
-        y.grad_fn._saved_result
+        y.grad_fn._saved_result.sum()
 
 
 def test_errors_of_hooks_are_their_own() -> None:
@@ -555,7 +556,7 @@ def test_raw_saved_refuses() -> None:
     with pytest.raises(RuntimeError, match="after it has been freed"):
         y.grad_fn._raw_saved_other.register_hooks(lambda t: t, lambda t: t)
     with pytest.raises(AttributeError, match="'MulBackward0' object has no attribute '_raw_saved_nothing'"):
-        y.grad_fn._raw_saved_nothing
+        y.grad_fn._raw_saved_nothing.unpack()
 
 
 # ---- on the host

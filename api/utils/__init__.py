@@ -25,7 +25,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
-
 def __dir__() -> list[str]:
     return __all__
 

@@ -55,7 +55,7 @@ class Note:
 
 
 _notes: weakref.WeakKeyDictionary[Node, Note] = weakref.WeakKeyDictionary()
-_here = threading.local()  # .depth: how many contexts this thread is inside of
+_here = handed_on(threading.local())  # .depth: how many contexts this thread is inside of
 _lock = threading.Lock()
 _open = 0
 _function_init = BackwardCFunction.__init__

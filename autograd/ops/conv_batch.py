@@ -19,7 +19,7 @@ def _images(t: Any, is_batched: bool, geometry: Any) -> Any:
 def _as_groups(t: Any, size: int) -> Any:
     """Images of all members as (images, members * channels, ...)."""
     t = t.expand(size, *t.shape[1:]).transpose(0, 1)
-    return t.reshape((t.shape[0], -1, *t.shape[3:]))
+    return t.reshape((t.shape[0], t.shape[1] * t.shape[2], *t.shape[3:]))
 
 
 def _size(batched: frozenset[str], **operands: Any) -> int:
@@ -45,18 +45,18 @@ def conv_in_batch(conv: Any, batched: frozenset[str], input: Any, weight: Any, s
         x = _images(input, "input" in batched, geometry)
         n = x.shape[1]
         if "weight" not in batched:
-            folded = x.reshape((-1, *x.shape[2:]))
+            folded = x.reshape((x.shape[0] * n, *x.shape[2:]))
             y = conv(folded, weight, geometry) if shape is None else conv(folded, weight, (len(folded), *shape[-len(geometry.stride) - 1:]), geometry)
             y = y.reshape((size, n, *y.shape[1:]))
         else:
-            folded, kernels = _as_groups(x, size), weight.reshape((-1, *weight.shape[2:]))
+            folded, kernels = _as_groups(x, size), weight.reshape((size * weight.shape[1], *weight.shape[2:]))
             groups = geometry._replace(groups=geometry.groups * size)
             if shape is None:
                 y = conv(folded, kernels, groups)
             else:
                 channels, *space = shape[-len(geometry.stride) - 1:]
                 y = conv(folded, kernels, (n, size * channels, *space), groups)
-            y = y.reshape((n, size, -1, *y.shape[2:])).transpose(0, 1)
+            y = y.reshape((n, size, y.shape[1] // size, *y.shape[2:])).transpose(0, 1)
     if bias is not None:
         y = y + bias.reshape((-1 if "bias" in batched else 1, 1, bias.shape[-1]) + (1,) * len(geometry.stride))
     return y[:, 0] if single else y

@@ -7,6 +7,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops import cross_entropy_composed as composed
 from tapegrad.autograd.ops.loss import array_of, check_reduction, legacy_reduction, mean_of
 from tapegrad.autograd.ops.precision import wide
 from tapegrad.autograd.ops.reduce import sum as total
@@ -66,7 +67,7 @@ def _weighed_losses(losses: Any, target: Any, valid: Any, weight: Any, reduction
 
 
 @op(input=lambda grad, input_shape, target, shares, ignore_index: _nll_back(grad, target, shares, input_shape, ignore_index), target=None, weight=None,
-    keeps=("shares",), types="free", public=False, name="nll_loss")
+    keeps=("shares",), types="free", public=False, name="nll_loss", composed=composed.nll)
 def _nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     found, valid = _classes(target, input.shape[1], ignore_index)
     loss, shares = _weighed_losses(-wide(_take(input, _places(found))), found, valid, weight, reduction)
@@ -74,7 +75,7 @@ def _nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, 
 
 
 @op(output=lambda grad, target, shares, output_shape, ignore_index: _nll_take(grad, target, shares, output_shape, ignore_index), target=None, types="free",
-    public=False)
+    public=False, composed=composed.nll_back)
 def _nll_back(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ignore_index: int) -> Any:
     found, _ = _classes(target, shape[1], ignore_index)
     d = xp(output).zeros(shape, output.dtype)
@@ -83,7 +84,7 @@ def _nll_back(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ign
 
 
 @op(output=lambda grad, target, shares, output_shape, ignore_index: _nll_back(grad, target, shares, output_shape, ignore_index), target=None, types="free",
-    public=False)
+    public=False, composed=composed.nll_take)
 def _nll_take(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ignore_index: int) -> Any:
     """The adjoint of `_nll_back`: of `shape`, that of the single losses or ()."""
     found, _ = _classes(target, output.shape[1], ignore_index)
@@ -92,7 +93,8 @@ def _nll_take(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ign
 
 
 @op(input=lambda grad, input, target, shares, exps, sums, ignore_index: _ce_back(grad, input, target, shares, exps, sums, ignore_index),
-    target=None, weight=None, keeps=("shares", "exps", "sums"), types="free", public=False, name="nll_loss")
+    target=None, weight=None, keeps=("shares", "exps", "sums"), types="free", public=False, name="nll_loss",
+    composed=composed.cross_entropy)
 def _cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """`_nll` of the logarithm of the softmax of `input`, by which it may be as large as it likes."""
     found, valid = _classes(target, input.shape[1], ignore_index)
@@ -107,7 +109,8 @@ def _cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: in
 
 @op(output=lambda grad, input, target, shares, exps, sums, ignore_index, output_shape:
         sum_to(_ce_take(grad, input, target, shares, exps, sums, ignore_index), output_shape),
-    input=lambda grad, output, input, shares, exps, sums: _ce_back_input(grad, output, input, shares, exps, sums), target=None, types="free", public=False)
+    input=lambda grad, output, input, shares, exps, sums: _ce_back_input(grad, output, input, shares, exps, sums), target=None, types="free", public=False,
+    composed=composed.ce_back)
 def _ce_back(output: Any, input: Any, target: Any, shares: Any, exps: Any, sums: Any, ignore_index: int) -> Any:
     """``(softmax(input) - one_hot(target)) * output * shares``."""
     found, _ = _classes(target, input.shape[1], ignore_index)
@@ -130,7 +133,7 @@ def _ce_back_input(grad: Any, output: Any, input: Any, shares: Any, exps: Any, s
     return pulled * (g if g.ndim == 0 else g[:, None])
 
 
-@op(input=lambda grad, input, exps, sums: _softmax_rule(grad, input, exps, sums), public=False)
+@op(input=lambda grad, input, exps, sums: _softmax_rule(grad, input, exps, sums), public=False, composed=composed.softmax_of)
 def _softmax(input: Any, exps: Any, sums: Any) -> Any:
     """The softmax of `input`, whose parts are known already."""
     return (exps / sums[:, None]).astype(input.dtype, copy=False)
@@ -141,13 +144,15 @@ def _softmax_rule(grad: Any, input: Any, exps: Any, sums: Any) -> Any:
     return p * (grad - total(grad * p, 1, True))
 
 
-@op(input=lambda grad, input_shape, target, ignore_index: _unpick(grad, target, input_shape, ignore_index), target=None, types="free", public=False)
+@op(input=lambda grad, input_shape, target, ignore_index: _unpick(grad, target, input_shape, ignore_index), target=None, types="free", public=False,
+    composed=composed.pick)
 def _pick(input: Any, target: Any, ignore_index: int) -> Any:
     """The elements of class `target`."""
     return input[_places(_classes(target, input.shape[1], ignore_index)[0])]
 
 
-@op(input=lambda grad, target, ignore_index: _pick(grad, target, ignore_index), target=None, types="free", public=False)
+@op(input=lambda grad, target, ignore_index: _pick(grad, target, ignore_index), target=None, types="free", public=False,
+    composed=composed.unpick)
 def _unpick(input: Any, target: Any, shape: tuple[int, ...], ignore_index: int) -> Any:
     d = xp(input).zeros(shape, input.dtype)
     d[_places(_classes(target, shape[1], ignore_index)[0])] = input
@@ -279,13 +284,13 @@ def _smoothed(input: Any, target: Any, weight: Any, ignore_index: int, reduction
     return of_class * (1 - smoothing) + of_all * (smoothing / x.shape[dim])
 
 
-@op(target=None, like=None, types="free", public=False)
+@op(target=None, like=None, types="free", public=False, composed=lambda target, like, ignore_index: (target != ignore_index).to(like.dtype))
 def _valid(target: Any, like: Any, ignore_index: int) -> Any:
     """One for each target that counts, zero for the others."""
     return (target != ignore_index).astype(like.dtype)
 
 
-@op(target=None, like=None, weight=None, types="free", public=False)
+@op(target=None, like=None, weight=None, types="free", public=False, composed=composed.share_sum)
 def _share_sum(target: Any, like: Any, weight: Any = None, ignore_index: int = -100) -> Any:
     """What the targets that count weigh together."""
     valid = target != ignore_index

@@ -9,7 +9,10 @@ from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.node import At
 from tapegrad.autograd.op import op
+from tapegrad.autograd.ops.index_batch import gather_in_batch
+from tapegrad.autograd.ops.join import stack
 from tapegrad.autograd.ops.precision import wide
+from tapegrad.autograd.ops.split import unbind
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend, xp
 
@@ -24,7 +27,8 @@ def _scattered(grad: Any, indices: Any, shape: tuple[int, ...], padding_idx: int
     return At(_array(indices), grad, shape, False)
 
 
-@op(indices=None, like=None, types="free", public=False)
+@op(indices=None, like=None, types="free", public=False,
+    batch=lambda batched, indices, like, rows, padding_idx, scale_grad_by_freq: _factors_in_batch(batched, indices, like, rows, padding_idx, scale_grad_by_freq))
 def _row_factors(indices: Any, like: Any, rows: int, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
     """What each looked-up row's gradient counts for: nothing at `padding_idx`, one by its frequency if so asked."""
     factors: Any = xp(indices).ones(indices.shape, like.dtype)
@@ -35,8 +39,16 @@ def _row_factors(indices: Any, like: Any, rows: int, padding_idx: int | None, sc
     return factors[..., None]
 
 
+def _factors_in_batch(batched: frozenset[str], indices: Any, like: Any, rows: int, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
+    if "indices" not in batched:
+        return _row_factors(indices, like, rows, padding_idx, scale_grad_by_freq)[None]
+    return stack([_row_factors(part, like, rows, padding_idx, scale_grad_by_freq) for part in unbind(indices)])
+
+
 @op(weight=lambda grad, indices, weight_shape, padding_idx, scale_grad_by_freq: _scattered(grad, indices, weight_shape, padding_idx, scale_grad_by_freq),
-    indices=None, types="free", public=False, name="embedding")
+    indices=None, types="free", public=False, name="embedding", kind="linear",
+    batch=lambda batched, weight, indices, padding_idx, scale_grad_by_freq: gather_in_batch(
+        frozenset({"input"}), weight, indices if "indices" in batched else indices._array) if "weight" in batched else _embedding(weight, indices, None, False))
 def _embedding(weight: Any, indices: Any, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
     if indices.__class__ is np.ndarray and indices.size and (indices.min() < 0 or indices.max() >= len(weight)):
         raise IndexError("index out of range in self")

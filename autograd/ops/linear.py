@@ -80,7 +80,7 @@ def _linear_weight(output: Any, input: Any) -> Any:
 
 
 @op(output=lambda grad, output_shape: expand_reduced(grad, output_shape, tuple(range(len(output_shape) - 1)), False), kind="linear", public=False,
-    batch=lambda batched, output: output.reshape((output.shape[0], -1, output.shape[-1])).sum(1))
+    batch=lambda batched, output: _member_rows(batched, "output", output).sum(1))
 def _column_sum(output: Any) -> Any:
     output = rows(output)
     if output.dtype.itemsize == 2:
@@ -99,7 +99,8 @@ def _linear_bias(grad: Any, shape: tuple[int, ...]) -> Any:
 
 def _member_rows(batched: frozenset[str], name: str, t: Any) -> Any:
     """`t` with all dimensions but the last in one, and the batch in front."""
-    return t.reshape((t.shape[0], -1, t.shape[-1]) if name in batched else (-1, t.shape[-1]))
+    lead = t.shape[:1] if name in batched else ()
+    return t.reshape((*lead, prod(t.shape[len(lead):-1]), t.shape[-1]))
 
 
 def _times_weight(batched: frozenset[str], name: str, x: Any, weight: Any, function: Any, transposed: bool) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.batching import broadcasting
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.precision import wide
 from tapegrad.autograd.tensor import Tensor
@@ -54,6 +55,14 @@ def _spread(grad: Any, reduction: str, shape: tuple[int, ...]) -> Any:
     return grad * (1 / count) if count else grad
 
 
+def _apart(loss: Any, input: Any, target: Any, reduction: str, *more: Any) -> Any:
+    """A loss for transforms: its elements first, which are an elementwise op, then what is made of them."""
+    if reduction == "none":
+        return NotImplemented
+    losses = loss(input, target, "none", *more)
+    return losses.sum() if reduction == "sum" else losses.mean()
+
+
 # ---- distances
 
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
@@ -75,7 +84,8 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
 
 @op(input=lambda grad, input, target, reduction, input_shape: (input - target) * (_spread(grad, reduction, input_shape) * 2),
     target=lambda grad, input, target, reduction, input_shape: (target - input) * (_spread(grad, reduction, input_shape) * 2),
-    types="promote", public=False, name="mse_loss")
+    types="promote", public=False, name="mse_loss", batch=broadcasting(),
+    composed=lambda input, target, reduction: _apart(_mse, input, target, reduction))
 def _mse(input: Any, target: Any, reduction: str) -> Any:
     d = wide(input) - wide(target)
     d *= d
@@ -119,12 +129,12 @@ def _clamped(input: Any, target: Any, limit: float) -> Any:
     return _clamp(input - target, limit)
 
 
-@op(input=lambda grad, input, limit: _inside(grad, input, limit), public=False)
+@op(input=lambda grad, input, limit: _inside(grad, input, limit), public=False, batch=broadcasting())
 def _clamp(input: Any, limit: float) -> Any:
     return xp(input).clip(input, -limit, limit)
 
 
-@op(grads=lambda grad, input, limit: _inside(grad, input, limit), input=None, types="free", public=False)
+@op(grads=lambda grad, input, limit: _inside(grad, input, limit), input=None, types="free", public=False, batch=broadcasting())
 def _inside(grads: Any, input: Any, limit: float) -> Any:
     """Gradients where the input is within the limits."""
     return grads * (abs(input) < limit)
@@ -132,7 +142,8 @@ def _inside(grads: Any, input: Any, limit: float) -> Any:
 
 @op(input=lambda grad, input, target, reduction, delta, input_shape: _clamped(input, target, delta) * _spread(grad, reduction, input_shape),
     target=lambda grad, input, target, reduction, delta, input_shape: -_clamped(input, target, delta) * _spread(grad, reduction, input_shape),
-    types="promote", public=False, name="huber_loss")
+    types="promote", public=False, name="huber_loss", batch=broadcasting(),
+    composed=lambda input, target, reduction, delta: _apart(_huber, input, target, reduction, delta))
 def _huber(input: Any, target: Any, reduction: str, delta: float) -> Any:
     d = abs(wide(input) - wide(target))
     loss = xp(d).where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta))
@@ -167,7 +178,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
 @op(input=lambda grad, input, target, reduction, beta, input_shape: _clamped(input, target, beta) * (_spread(grad, reduction, input_shape) * (1 / beta)),
     target=lambda grad, input, target, reduction, beta, input_shape: -_clamped(input, target, beta) * (_spread(grad, reduction, input_shape) * (1 / beta)),
-    types="promote", public=False, name="smooth_l1_loss")
+    types="promote", public=False, name="smooth_l1_loss", batch=broadcasting(),
+    composed=lambda input, target, reduction, beta: _apart(_smooth_l1, input, target, reduction, beta))
 def _smooth_l1(input: Any, target: Any, reduction: str, beta: float) -> Any:
     d = abs(wide(input) - wide(target))
     return _reduced(xp(d).where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta), reduction, input.dtype)
@@ -225,7 +237,8 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
 
 @op(input=lambda grad, input, target, reduction, input_shape: _spread(grad, reduction, input_shape) * _bce_slope(input, target),
     target=lambda grad, input, reduction, input_shape: _spread(grad, reduction, input_shape) * _bce_log_odds(input),
-    types="same", public=False, name="binary_cross_entropy")
+    types="same", public=False, name="binary_cross_entropy", batch=broadcasting(),
+    composed=lambda input, target, reduction: _apart(_bce, input, target, reduction))
 def _bce(input: Any, target: Any, reduction: str) -> Any:
     p, t = wide(input), wide(target)
     if p.__class__ is np.ndarray and p.size and not (p.min() >= 0 and p.max() <= 1):
@@ -245,20 +258,20 @@ def _bce_slope(input: Any, target: Any) -> Any:
     return (input - target) / _variance(input)
 
 
-@op(input=lambda grad, input: grad * (1 - 2 * input) * _above(input), public=False)
+@op(input=lambda grad, input: grad * (1 - 2 * input) * _above(input), public=False, batch=broadcasting())
 def _variance(input: Any) -> Any:
     """``p (1 - p)``, at least 1e-12."""
     p = wide(input)
     return xp(p).maximum(p * (1 - p), 1e-12).astype(input.dtype, copy=False)
 
 
-@op(input=None, public=False)
+@op(input=None, public=False, batch=broadcasting())
 def _above(input: Any) -> Any:
     """One where `_variance` is not cut off."""
     return (input * (1 - input) > 1e-12).astype(input.dtype)
 
 
-@op(input=lambda grad, input: -grad / _variance(input), public=False)
+@op(input=lambda grad, input: -grad / _variance(input), public=False, batch=broadcasting())
 def _bce_log_odds(input: Any) -> Any:
     """``log(1 - p) - log(p)``, which is not cut off."""
     p = wide(input)
@@ -305,7 +318,8 @@ def _weighed(loss: Any, weight: Any, reduction: str) -> Any:
 
 @op(input=lambda grad, input, target, reduction, input_shape: (_sigmoid(input) - target) * _spread(grad, reduction, input_shape),
     target=lambda grad, input, reduction, input_shape: -input * _spread(grad, reduction, input_shape),
-    types="promote", public=False, name="binary_cross_entropy_with_logits")
+    types="promote", public=False, name="binary_cross_entropy_with_logits", batch=broadcasting(),
+    composed=lambda input, target, reduction: _apart(_bce_logits, input, target, reduction))
 def _bce_logits(input: Any, target: Any, reduction: str) -> Any:
     x, t = wide(input), wide(target)
     loss = _softplus_of_minus(x)

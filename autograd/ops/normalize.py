@@ -14,6 +14,7 @@ import numpy as np
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.op import composite, op
+from tapegrad.autograd.ops import normalize_composed as composed
 from tapegrad.autograd.ops.precision import FLOAT32, wide
 from tapegrad.autograd.ops.reduce import sum as total
 from tapegrad.autograd.tensor import Tensor
@@ -153,7 +154,7 @@ def _part(statistic: Any, i: Any) -> Any:
 
 # ---- ops on whole arrays, with total derivatives
 
-@op(input=lambda grad, input, mean, rstd, layout: _pull(grad, input, None, mean, rstd, layout), public=False)
+@op(input=lambda grad, input, mean, rstd, layout: _pull(grad, input, None, mean, rstd, layout), public=False, composed=composed.standardized)
 def _standardized(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """`input` standardised, given its statistics, in the shape of the view."""
     return _again(wide(input).reshape(layout.view), mean, rstd).astype(input.dtype, copy=False)
@@ -164,7 +165,7 @@ def _standardized(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     input=lambda grad, given, input, weight, mean, rstd, layout: _pull_input(grad, _scaled(given, weight, layout), input, mean, rstd, layout),
     weight=lambda grad, given, input, mean, rstd, layout, weight_shape:
         lane_sum(given.reshape(layout.lanes) * _pull(grad, input, None, mean, rstd, layout).reshape(layout.lanes)).reshape(weight_shape),
-    types="free", public=False)
+    types="free", public=False, composed=composed.pulled)
 def _pull(given: Any, input: Any, weight: Any = None, mean: Any = None, rstd: Any = None, layout: Any = None) -> Any:
     """``J(input) (given * weight)``: the gradient `given` of what was scaled by `weight`, pulled back to `input`."""
     view, dims, count = layout.view, layout.dims, layout.elements
@@ -226,7 +227,7 @@ def _rstd_pull(grad: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> A
 @op(given=lambda grad, input, mean, rstd, layout, given_shape:
         (_standardized(input, mean, rstd, layout).reshape(layout.lanes) * grad[:, None]).reshape(given_shape),
     input=lambda grad, given, input, mean, rstd, layout: _pull(given.reshape(layout.lanes) * grad[:, None], input, None, mean, rstd, layout),
-    types="free", public=False)
+    types="free", public=False, composed=composed.to_weight)
 def _to_weight(given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """The sum of the gradient `given` times the standardised input, for each parameter."""
     g, x = given.reshape(layout.view), input.reshape(layout.view)
@@ -241,7 +242,7 @@ def _to_weight(given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> 
     return sums.astype(input.dtype, copy=False)
 
 
-@op(input=lambda grad, input_shape: _spread(grad, input_shape), kind="linear", public=False)
+@op(input=lambda grad, input_shape: _spread(grad, input_shape), kind="linear", public=False, batch=lambda batched, input: input.sum((1, 3)))
 def lane_sum(input: Any) -> Any:
     """The sum of an array of shape (before, parameters, after) for each parameter."""
     x = wide(input)
@@ -252,7 +253,8 @@ def lane_sum(input: Any) -> Any:
     return np.ones(before, x.dtype).dot(sums).astype(input.dtype, copy=False)
 
 
-@op(input=lambda grad: lane_sum(grad), kind="linear", public=False)
+@op(input=lambda grad: lane_sum(grad), kind="linear", public=False,
+    batch=lambda batched, input, shape: input[:, None, :, None].expand((input.shape[0], *shape)).clone())
 def _spread(input: Any, shape: tuple[int, ...]) -> Any:
     return xp(input).broadcast_to(input.reshape(shape[1], 1), shape).copy()
 
@@ -261,7 +263,7 @@ _RULES: dict[str, Any] = {
     "input": lambda grad, input, weight, mean, rstd, layout: _pull(grad, input, weight, mean, rstd, layout),
     "weight": lambda grad, input, mean, rstd, layout, weight_shape: _to_weight(grad, input, mean, rstd, layout).reshape(weight_shape),
     "bias": lambda grad, layout, bias_shape: lane_sum(grad.reshape(layout.lanes)).reshape(bias_shape),
-    "keeps": ("mean", "rstd"), "types": "free", "public": False,
+    "keeps": ("mean", "rstd"), "types": "free", "public": False, "composed": composed.normalized,
 }
 
 
@@ -311,7 +313,7 @@ _rms_norm = op(**_RULES, name="fused_rms_norm")(_normalized)
 @op(input=lambda grad, weight, rstd, lanes, input_shape: _eval_scaled(grad, weight, rstd, lanes).reshape(input_shape),
     weight=lambda grad, input, mean, rstd, lanes: lane_sum(grad.reshape(lanes) * ((input.reshape(lanes) - mean) * rstd)),
     bias=lambda grad, lanes: lane_sum(grad.reshape(lanes)), running_mean=None, running_var=None, keeps=("mean", "rstd"), types="free", public=False,
-    name="native_batch_norm")
+    composed=composed.by_statistics, name="native_batch_norm")
 def _batch_norm_eval(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, lanes: tuple[int, ...] = (),
                      eps: float = 1e-5) -> Any:
     x = wide(input).reshape(lanes)
@@ -505,7 +507,7 @@ def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any,
     running = None
     if running_mean is not None or running_var is not None:
         for t in (running_mean, running_var):
-            if t is not None and backend(_array(t)) is not backend(_array(input)):
+            if t is not None and backend(_array(t)).type != backend(_array(input)).type:
                 raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and {t.device}! "
                                    "(in batch_norm)")
         running = (_array(running_mean), _array(running_var), momentum)

@@ -8,6 +8,7 @@ import numpy as np
 from tapegrad.autograd.batching import along, over
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.along import put_along
+from tapegrad.autograd.ops.convert import cast
 from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.ops.exponential import exp
 from tapegrad.autograd.ops.extrema import pair_tangent, rows, store_pair
@@ -140,14 +141,19 @@ def recurrence_back(input: Any, factor: Any, dim: int) -> Any:
 def _cumprod_tangent(d_input: Any, input: Any, result: Any, dim: int) -> Any:
     """``dy[i] = dx[i] * y[i - 1] + x[i] * dy[i - 1]``."""
     dim = wrap(dim, raw(input).ndim)
-    return recurrence(shifted(result, dim, 1) * d_input, input, dim)
+    return recurrence(shifted(result, dim, 1) * d_input, _in_type_of(result, input), dim)
+
+
+def _in_type_of(result: Any, input: Any) -> Any:
+    """`input` in the dtype of `result`, which ``dtype=`` may have changed."""
+    return input if raw(input).dtype == raw(result).dtype else cast(input, raw(result).dtype)
 
 
 def _cumprod_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
     dim = wrap(dim, input.ndim)
     if result.__class__ is np.ndarray and result.all() and np.isfinite(result).all():  # nothing is lost where no product is zero, and division is faster
         return _accumulated(grad * result, dim, "cumsum", None, True) / input
-    return shifted(result, dim, 1) * recurrence_back(grad, input, dim)
+    return shifted(result, dim, 1) * recurrence_back(grad, _in_type_of(result, input), dim)
 
 
 @op(input=lambda grad, input, result, dim: _cumprod_rule(grad, input, result, dim), kind="general", method=True, inplace=True,

@@ -1,0 +1,78 @@
+"""The norms made of other ops: what forward mode and vmap follow in place of the fused ones, which keep arrays that no transform knows."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.levels import innermost_batch
+from tapegrad.autograd.tensor import Tensor
+
+FLOAT32 = np.dtype(np.float32)
+
+
+def _wide(t: Any) -> Any:
+    """`t` in the type to compute in."""
+    return t.float() if t is not None and t._array.dtype.itemsize == 2 else t
+
+
+def _affine(y: Any, weight: Any, bias: Any, lanes: tuple[int, ...]) -> Any:
+    """`y`, of the shape `lanes`, scaled and shifted lane by lane."""
+    if weight is not None:
+        y = y * _wide(weight).reshape((lanes[1], 1))
+    return y if bias is None else y + _wide(bias).reshape((lanes[1], 1))
+
+
+def normalized(input: Tensor, weight: Any, bias: Any, layout: Any, eps: float, center: bool, running: tuple[Any, Any, float] | None) -> Tensor:
+    """What `normalize._normalized` computes; see there."""
+    x = _wide(input).reshape(layout.view)
+    mean = x.mean(layout.dims, True) if center else None
+    x = x if mean is None else x - mean
+    square = (x * x).mean(layout.dims, True)
+    if running is not None:
+        _move(running, mean, square, layout.elements)
+    y = x * (square + eps).rsqrt()
+    return _affine(y.reshape(layout.lanes), weight, bias, layout.lanes).reshape(tuple(input.shape)).to(input.dtype)
+
+
+def _move(running: tuple[Any, Any, float], mean: Any, square: Any, elements: int) -> None:
+    from tapegrad.autograd.ops.normalize import _move as move
+    if innermost_batch() is not None and any(hasattr(t._array, "level") for t in (mean, square)):
+        raise RuntimeError("Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, were not batched.\n"
+                           "Please visit https://pytorch.org/docs/stable/func.batch_norm.html for more details")
+    move(running[0], mean._array, running[2])
+    move(running[1], square._array * (elements / (elements - 1)), running[2])
+
+
+def by_statistics(input: Tensor, running_mean: Any, running_var: Any, weight: Any, bias: Any, lanes: tuple[int, ...], eps: float) -> Tensor:
+    """What `normalize._batch_norm_eval` computes; see there."""
+    x = _wide(input).reshape(lanes)
+    y = (x - _wide(running_mean).reshape((lanes[1], 1))) * (_wide(running_var).reshape((lanes[1], 1)) + eps).rsqrt()
+    return _affine(y, weight, bias, lanes).reshape(tuple(input.shape)).to(input.dtype)
+
+
+# ---- reverse rules of norms that were recorded before a transform began: the statistics are arrays
+
+def standardized(input: Tensor, mean: Any, rstd: Any, layout: Any) -> Tensor:
+    """What `normalize._standardized` computes."""
+    x = _wide(input).reshape(layout.view)
+    return ((x if mean is None else x - mean) * rstd).to(input.dtype)
+
+
+def pulled(given: Tensor, input: Tensor, weight: Any, mean: Any, rstd: Any, layout: Any) -> Tensor:
+    """What `normalize._pull` computes."""
+    g, h = _wide(given), _wide(input).reshape(layout.view)
+    if weight is not None:
+        g = g.reshape(layout.lanes) * _wide(weight).reshape((layout.lanes[1], 1))
+    g = g.reshape(layout.view)
+    h = (h if mean is None else h - mean) * rstd
+    d = g - h * (g * h).mean(layout.dims, True)
+    if mean is not None:
+        d = d - g.mean(layout.dims, True)
+    return (d * rstd).to(input.dtype).reshape(tuple(input.shape))
+
+
+def to_weight(given: Tensor, input: Tensor, mean: Any, rstd: Any, layout: Any) -> Tensor:
+    """What `normalize._to_weight` computes."""
+    h = standardized(_wide(input), mean, rstd, layout).reshape(layout.lanes)
+    return (_wide(given).reshape(layout.lanes) * h).sum((0, 2)).to(input.dtype)
