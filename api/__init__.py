@@ -1,8 +1,8 @@
 """tapegrad: PyTorch's eager autograd on the arrays Python already has, NumPy on the CPU and CuPy on CUDA."""
 from math import e, inf, nan, pi
 
-from tapegrad import autograd, cuda, func, nn, optim, profiler, random, testing, utils
-from tapegrad.autograd import silence as _silence
+from tapegrad import autograd, cuda, func, nn, optim, random, testing, utils
+from tapegrad.autograd import gil as _gil, silence as _silence
 from tapegrad.autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from tapegrad.autograd.conversion import from_dlpack
 from tapegrad.autograd.custom_op import custom_op
@@ -13,6 +13,7 @@ from tapegrad.autograd.dtypes import (
 )
 from tapegrad.autograd.generator import Generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from tapegrad.autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from tapegrad.autograd.lazy import on_first_use as _on_first_use
 from tapegrad.autograd.memory_format import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from tapegrad.autograd.ops import index as _index, metadata as _metadata, new_methods as _new_methods
 from tapegrad.autograd.ops.activation import *
@@ -72,5 +73,7 @@ from tapegrad.nn.functional import (
 )
 
 newaxis = None
+
+__getattr__ = _on_first_use("tapegrad", "profiler")
 
 __version__ = "0.1.0"

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import enum
 import os
-import socket
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -118,7 +117,8 @@ def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use
             os.makedirs(dir_name, exist_ok=True)
         except OSError as error:
             raise RuntimeError("Can't create directory: " + dir_name) from error
-        worker = worker_name or f"{socket.gethostname()}_{os.getpid()}"
+        import platform
+        worker = worker_name or f"{platform.node()}_{os.getpid()}"
         prof.export_chrome_trace(os.path.join(dir_name, f"{worker}.{time.time_ns()}.pt.trace.json{'.gz' if use_gzip else ''}"))
 
     return handle
@@ -144,7 +144,7 @@ class profile:
         ...     loss.backward()
         >>> sums = prof.key_averages()
         >>> [(row.key, row.count, row.cpu_memory_usage) for row in sums][:4]
-        [('loss', 1, 132), ('matmul', 1, 64), ('tanh', 1, 64), ('sum', 1, 4)]
+        [('loss', 1, 132), ('mm', 1, 64), ('tanh', 1, 64), ('sum', 1, 4)]
         >>> print(sums.table(sort_by="cpu_time_total", row_limit=3).splitlines()[1].split()[:4])
         ['Name', 'Self', 'time', '%']
     """

@@ -1,11 +1,14 @@
 """Tensor, the tape, and the ops with their derivatives."""
-from tapegrad.autograd import forward_ad, functional, graph, profiler
+from tapegrad.autograd import forward_ad, functional, graph
 from tapegrad.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from tapegrad.autograd.backward import backward, grad
 from tapegrad.autograd.function import Function
-from tapegrad.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from tapegrad.autograd.grad_mode import enable_grad, inference_mode, is_multithreading_enabled, no_grad, set_grad_enabled, set_multithreading_enabled
 from tapegrad.autograd.gradcheck import gradcheck, gradgradcheck
+from tapegrad.autograd.lazy import on_first_use
 from tapegrad.autograd.variable import Variable
 
+__getattr__ = on_first_use("tapegrad.autograd", "profiler")
+
 __all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "functional", "grad", "gradcheck", "gradgradcheck", "graph",
-           "inference_mode", "no_grad", "profiler", "set_detect_anomaly", "set_grad_enabled"]
+           "inference_mode", "is_multithreading_enabled", "no_grad", "profiler", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled"]

@@ -58,13 +58,13 @@ class _AnomalyMode(Watcher):
             if on != self.on:
                 self.users = {}
                 if on:
-                    Node.__init__ = _remember  # type: ignore[method-assign]
-                    BackwardCFunction.__init__ = _remember_function  # type: ignore[method-assign]
+                    setattr(Node, "__init__", _remember)  # noqa: B010  mypy refuses to see a constructor assigned
+                    setattr(BackwardCFunction, "__init__", _remember_function)  # noqa: B010
                     look_on((self,))
                 else:
                     look_on(())
                     del Node.__init__
-                    BackwardCFunction.__init__ = _function_init  # type: ignore[method-assign]
+                    setattr(BackwardCFunction, "__init__", _function_init)  # noqa: B010
             self.on, self.check_nan = on, check_nan
 
     def pull(self, pull: Pull, node: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
@@ -199,8 +199,8 @@ def is_anomaly_check_nan_enabled() -> bool:
 class set_detect_anomaly:
     """Put anomaly mode on or off, from the call on; as a context manager until its end.
 
-    While it is on, each recorded operation remembers the calls that led to it. When a backward pass fails at an operation, a warning shows them: the last line is
-    that of the forward pass. A pass also raises where an operation returns a NaN, unless told not to look. The mode is on for all threads; it costs some
+    While it is on, each recorded operation remembers the calls that led to it. When a backward pass fails at an operation, a warning shows them: the last line
+    is that of the forward pass. A pass also raises where an operation returns a NaN, unless told not to look. The mode is on for all threads; it costs some
     microseconds for each operation and, in backward, a look at each gradient (on a device a wait for it), so it is for finding errors only.
 
     Args:

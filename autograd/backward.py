@@ -7,7 +7,7 @@ from typing import Any
 
 from tapegrad.autograd import tape
 from tapegrad.autograd.edge import GradientEdge, target_of, tensor_at
-from tapegrad.autograd.gate import state
+from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
 from tapegrad.autograd.levels import recording, transforming
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
@@ -102,7 +102,7 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
         grad_tensors: the gradient of each, of its shape; None for those of one element.
         retain_graph: keep what the graph has saved; by default as `create_graph`.
         create_graph: record the pass, so that the gradients can be differentiated.
-        inputs: accumulate into these tensors only.
+        inputs: accumulate into these tensors only; a tensor, a sequence, or the values of a dict.
 
     Raises:
         RuntimeError: a tensor does not require grad, has several elements and no gradient, or the graph has been freed.
@@ -126,9 +126,6 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
     if inputs is None:
         _run(pairs, create_graph, retain)
         return
-    targets = _tuple(inputs)
-    if not targets:
-        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     for t in targets:
         if isinstance(t, Tensor):
             t.retain_grad()
@@ -171,8 +168,17 @@ def _on_tensors(graph: bool) -> bool:
 def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[Any] | None = None, capture: Any = None,
          also: Set[Any] = frozenset()) -> None:
     """One pass, in the grad mode that rules, hooks and Functions are to see."""
+    if state.running is None:
+        _run_here(pairs, record, retain, inputs, capture, also)
+    else:
+        from tapegrad.autograd.reentrant import nested
+        nested(_run_here, pairs, record, retain, inputs, capture, also)
+
+
+def _run_here(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[Any] | None, capture: Any, also: Set[Any]) -> None:
     outer = state.running
     this = state.running = pairs, inputs, outer
+    bits = state.bits
     try:
         if _on_tensors(record):
             with recording(record, own=not record):
@@ -183,11 +189,14 @@ def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[A
             state.running.end()
     finally:
         state.running = outer
+        if state.bits != bits:
+            # A hook or Function has set another grad mode: it does not outlast the pass.
+            set_bits(state.bits & ~GRAD_OFF | bits & GRAD_OFF)
 
 
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], grad_outputs: Any = None, retain_graph: bool | None = None,
          create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
-         materialize_grads: bool = False) -> tuple[Tensor, ...]:
+         materialize_grads: bool = False) -> Any:
     """The gradients of the sum of `outputs` with respect to `inputs`; ``.grad`` is left alone.
 
     Args:
@@ -198,16 +207,15 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         create_graph: record the pass, so that the gradients can be differentiated.
         only_inputs: deprecated; False is the same, and warns.
         allow_unused: give None for an input that the outputs do not depend on, instead of raising.
-        is_grads_batched: not offered.
+        is_grads_batched: each of `grad_outputs` holds many gradients along a first dimension, and so do the results; one pass serves all (by `vmap`).
         materialize_grads: give zeros instead of None there.
 
     Returns:
-        A gradient for each input.
+        A gradient for each input: a tuple, or a dict where `inputs` is one.
 
     Raises:
         RuntimeError: an input does not require grad or was not used, or the graph has been freed.
         ValueError: `materialize_grads` with ``allow_unused=False``.
-        NotImplementedError: `is_grads_batched`.
 
     Example:
         >>> import tapegrad
@@ -216,8 +224,6 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         >>> tapegrad.autograd.grad(dx, x)
         (tensor(12.),)
     """
-    if is_grads_batched:
-        raise NotImplementedError("grad: is_grads_batched is not supported; call grad once for each gradient")
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
     roots, targets = _tuple(outputs), _inputs(inputs, "grad")
@@ -225,6 +231,8 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other parts of the graph, please "
                       "use torch.autograd.backward.", FutureWarning, stacklevel=2)
     grads = _gradients(grad_outputs, len(roots))
+    if is_grads_batched:
+        return _batched(roots, targets, grads, create_graph, retain_graph, bool(allow_unused) or materialize_grads, materialize_grads)
     pairs = _seeds_of(roots, grads, _on_tensors(create_graph))
     keys = [_target(t, pairs) for t in targets]
     retain = create_graph if retain_graph is None else retain_graph
@@ -240,10 +248,33 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
 
     _run(pairs, create_graph, retain, set(keys), capture)
     taken: set[int] = set()
-    return tuple(_result(i, t, found.get(key), _on_tensors(create_graph), bool(allow_unused), materialize_grads, taken) for i, (t, key) in enumerate(zip(targets, keys)))
+    results = tuple(_result(i, t, found.get(key), create_graph, bool(allow_unused), materialize_grads, taken) for i, (t, key) in enumerate(zip(targets, keys)))
+    return dict(zip(inputs, results)) if type(inputs) is dict else results
 
 
-def _result(i: int, t: Tensor | GradientEdge, d: Any, graph: bool, allow_unused: bool, materialize: bool, taken: set[int]) -> Any:
+def _batched(roots: Sequence[Any], targets: Sequence[Any], grads: Sequence[Tensor | None], create_graph: bool, retain_graph: bool | None, allow_unused: bool,
+             materialize: bool) -> tuple[Any, ...]:
+    from tapegrad.autograd.batched_grad import batched_gradients
+    for i, (root, d) in enumerate(zip(roots, grads)):
+        if d is not None and isinstance(root, Tensor) and d._array.shape[1:] != root._array.shape:
+            raise RuntimeError("If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the "
+                               f"remaining dimensions are expected to match the shape of corresponding output, but a mismatch was detected: grad_output[{i}] has "
+                               f"a shape of {d.shape} and output[{i}] has a shape of {root.shape}. If you only want some tensors in `grad_output` to be "
+                               "considered batched, consider using vmap.")
+    found = batched_gradients(roots, targets, grads, create_graph, retain_graph)
+    size = next(d._array.shape[0] for d in grads if d is not None)
+    results: list[Any] = []
+    for i, (t, g) in enumerate(zip(targets, found)):
+        if g is None and materialize:
+            g = from_array(xp(t._array).zeros((size, *t._array.shape), t._array.dtype))
+        if g is None and not allow_unused:
+            raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the "
+                               "desired behavior.")
+        results.append(g)
+    return tuple(results)
+
+
+def _result(i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused: bool, materialize: bool, taken: set[int]) -> Any:
     if d is None:
         if materialize:
             if not isinstance(t, Tensor):
@@ -255,6 +286,7 @@ def _result(i: int, t: Tensor | GradientEdge, d: Any, graph: bool, allow_unused:
             raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the "
                                "desired behavior.")
         return None
+    graph = _on_tensors(record)
     like = t._array if isinstance(t, Tensor) else d._array if graph else d
     if graph:
         return d.conj() if like.dtype.kind == "c" else d

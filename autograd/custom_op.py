@@ -43,6 +43,7 @@ class CustomOp:
         self.vjp: Callable[..., Any] | None = None
         self.higher_order = False
         self._asks: tuple[str, ...] = ()
+        self._layouts: dict[int, tuple[dict[str, Any], frozenset[int]]] = {}
         if vjp is not None:
             self.defvjp(vjp, higher_order=higher_order)
         self._function = _function_of(self)
@@ -81,6 +82,7 @@ class CustomOp:
             raise ValueError(f"custom op {self.name}: a vjp with higher_order=True cannot have keeps=: it would take the kept values for constants when it is "
                              "itself differentiated")
         self._asks = self._asked_by(vjp)
+        self._layouts = {}
         self.vjp = vjp
         self.higher_order = higher_order
         return vjp
@@ -128,19 +130,23 @@ class CustomOp:
         results = returned[:-kept]
         return results[0] if len(results) == 1 else results, returned[-kept:]
 
-    def _places(self, count: int) -> dict[str, Any]:
-        """Where among `count` arguments those of each name stand."""
-        places: dict[str, Any] = {}
-        first = 0
-        for p in self._parameters:
-            if p.kind is Parameter.VAR_POSITIONAL:
-                after = count - len(self._by_keyword)
-                places[p.name] = range(first, after)
-                first = after
-            else:
-                places[p.name] = first
-                first += 1
-        return places
+    def _layout(self, count: int) -> tuple[dict[str, Any], frozenset[int]]:
+        """Where among `count` arguments those of each name stand, under ``*`` all; and which of them the vjp asks for."""
+        layout = self._layouts.get(count)
+        if layout is None:
+            places: dict[str, Any] = {"*": range(count)}
+            first = 0
+            for p in self._parameters:
+                if p.kind is Parameter.VAR_POSITIONAL:
+                    after = count - len(self._by_keyword)
+                    places[p.name] = range(first, after)
+                    first = after
+                else:
+                    places[p.name] = first
+                    first += 1
+            wanted = [places[name] for name in self._asks if name in places]
+            layout = self._layouts[count] = places, frozenset(i for place in wanted for i in (place if isinstance(place, range) else (place,)))
+        return layout
 
 
 def custom_op(forward: Callable[..., Any] | None = None, vjp: Callable[..., Any] | None = None, *, name: str | None = None,
@@ -148,7 +154,7 @@ def custom_op(forward: Callable[..., Any] | None = None, vjp: Callable[..., Any]
     """Make a function over NumPy or CuPy arrays an operation that autograd knows.
 
     Args:
-        forward: takes arrays (and whatever else), returns an array, a number, or a tuple of them. It must not write to its arguments.
+        forward: takes arrays (and whatever else), returns an array, a number, or a tuple of them. Neither it nor `vjp` may write to its arguments.
         vjp: ``vjp(grad, ...)`` returns the gradient of each of forward's arguments, in order, as a tuple (or alone if it is one); None where there is none.
             `grad` is the gradient of the result; of several results a tuple, zeros for those without gradient. What else `vjp` needs it asks for by the names
             of its parameters, and only that is kept: an argument of `forward` by its name, all of them by ``*inputs``, the result (a tuple of several) by
@@ -179,7 +185,7 @@ def custom_op(forward: Callable[..., Any] | None = None, vjp: Callable[..., Any]
     """
     if forward is None:
         return functools.partial(custom_op, vjp=vjp, name=name, keeps=keeps, higher_order=higher_order)
-    return CustomOp(forward, vjp, name, keeps, higher_order)  # type: ignore[arg-type]
+    return CustomOp(forward, vjp, name, keeps, higher_order)
 
 
 def _signature_of(function: Callable[..., Any]) -> Signature:
@@ -244,11 +250,7 @@ def _own(array: Any, others: list[Any]) -> Any:
 
 def _keep(ctx: Any, op: CustomOp, inputs: tuple[Any, ...], results: list[Any]) -> None:
     """Keep the arguments and results that the vjp asks for."""
-    wanted: set[int] = set()
-    places = op._places(len(inputs))
-    for name in op._asks:
-        place = range(len(inputs)) if name == "*" else places.get(name, ())
-        wanted.update(place if isinstance(place, range) else (place,))
+    wanted = op._layout(len(inputs))[1]
     values = [value if i in wanted else None for i, value in enumerate(inputs)] + (results if "result" in op._asks else [])
     saved = [t if isinstance(t, Tensor) else None for t in values]
     ctx.count = len(inputs)
@@ -266,7 +268,7 @@ def _asked(ctx: Any, op: CustomOp) -> list[Any]:
         values = [from_array(value) if value.__class__ in ARRAYS else value for value in values]
     inputs, results = values[:ctx.count], values[ctx.count:]
     kept = dict(zip(op.keeps, ctx.kept))
-    places = op._places(ctx.count)
+    places = op._layout(ctx.count)[0]
     asked: list[Any] = []
     for name in op._asks:
         if name == "*":

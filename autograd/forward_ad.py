@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.forward import Tangents
-from tapegrad.autograd.levels import below
+from tapegrad.autograd.levels import below, lifted
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends.threads import handed_on
 
@@ -135,7 +135,8 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     if known.of(tangent) is not None:
         raise RuntimeError("Trying to set a forward gradient that has a forward gradient at the same level")
     with below(known):
-        dual = tensor.view_as(tensor)
+        dual = lifted(tensor)
+        dual = dual.view_as(dual)
     known.set(dual, tangent)
     return dual
 

@@ -8,7 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tapegrad.autograd.backward import grad
+from tapegrad.autograd.batched_grad import batched_gradients
 from tapegrad.autograd.grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
+from tapegrad.autograd.levels import lifted, without_history
+from tapegrad.autograd.ops.join import stack
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import xp
 
@@ -35,7 +38,7 @@ def _one_or_all(values: Sequence[Any], several: bool) -> Any:
 
 def _fresh(tensors: Tensors, create_graph: bool, requires_grad: bool) -> Tensors:
     """The tensors as new ones to differentiate by, which with `create_graph` still depend on those that require grad."""
-    return tuple(t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_(requires_grad) for t in tensors)
+    return tuple(t.view_as(t) if create_graph and t.requires_grad else without_history(lifted(t)).requires_grad_(requires_grad) for t in tensors)
 
 
 def _result(tensors: Sequence[Tensor], several: bool, create_graph: bool) -> Any:
@@ -102,38 +105,39 @@ def gradients(outputs: Sequence[Tensor | None], inputs: Sequence[Tensor], vector
     return grad([t for t, _ in pairs], inputs, [v for _, v in pairs], retain_graph, create_graph, allow_unused=True)
 
 
-def matrices(output: Tensor, inputs: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:
+def basis_of(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The unit vectors of the space of all elements: for each tensor its part of every vector, along a new first dimension."""
+    count = sum(t._array.size for t in tensors)
+    found, start = [], 0
+    for t in tensors:
+        array = t._array
+        here = xp(array)
+        ones = here.arange(count)[:, None] == here.arange(start, start + array.size)
+        found.append(from_array(ones.astype(array.dtype).reshape((count, *array.shape))))
+        start += array.size
+    return found
+
+
+def matrices(output: Tensor, inputs: Sequence[Tensor], create_graph: bool, chunk_size: int | None = None) -> list[Tensor | None]:
     """The derivatives of each element of `output` by each element of each input, of shape ``output.shape + input.shape``; None where there are none.
 
     Args:
         output: any tensor.
         inputs: what it was computed from.
         create_graph: record the passes.
+        chunk_size: the number of elements for which one pass goes back; None: all of them. With 1 there is a pass for each.
     """
-    if not output.requires_grad or not output.numel():
-        return [None] * len(inputs)
     array = output._array
-    rows: list[tuple[Tensor | None, ...]] = []
-    for j in range(array.size):
-        seed = xp(array).zeros(array.size, array.dtype)
-        seed[j] = 1
-        rows.append(gradients([output], inputs, [from_array(seed.reshape(array.shape))], create_graph, True))
-    return [_stacked(column, output, t, create_graph) for column, t in zip(zip(*rows), inputs)]
-
-
-def _stacked(rows: tuple[Tensor | None, ...], output: Tensor, t: Tensor, create_graph: bool) -> Tensor | None:
-    shape = (*output._array.shape, *t._array.shape)
-    if all(d is None for d in rows):
-        return None
-    if create_graph:
-        from tapegrad.autograd.ops.join import stack
-        return stack([_zeros(t) if d is None else d for d in rows]).reshape(shape)
-    space = xp(t._array)
-    whole = space.zeros((len(rows), *t._array.shape), t._array.dtype)
-    for j, d in enumerate(rows):
-        if d is not None:
-            whole[j] = d._array
-    return from_array(whole.reshape(shape))
+    if not output.requires_grad or not array.size:
+        return [None] * len(inputs)
+    seeds = basis_of([output])[0]
+    if chunk_size == 1:
+        rows = [gradients([output], inputs, [seed], create_graph, True) for seed in seeds]
+        columns = [None if all(d is None for d in column) else stack([_zeros(t) if d is None else d for d in column])
+                   for column, t in zip(zip(*rows), inputs)]
+    else:
+        columns = batched_gradients([output], inputs, [seeds], create_graph, True, chunk_size)
+    return [None if d is None else d.reshape((*array.shape, *t._array.shape)) for d, t in zip(columns, inputs)]
 
 
 def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
@@ -145,8 +149,8 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
         inputs: a tensor or a tuple of them.
         create_graph: make the result differentiable.
         strict: raise where a result does not depend on an input, instead of giving zeros.
-        vectorize: accepted for torch's sake; changes nothing.
-        strategy: only ``"reverse-mode"``.
+        vectorize: differentiate by all elements in one pass (by `vmap`) instead of one after the other.
+        strategy: ``"reverse-mode"``, or with `vectorize` ``"forward-mode"``, which is faster where there are more results than inputs.
 
     Returns:
         A tensor of shape ``output.shape + input.shape``; for several inputs a tuple of these, for several results a tuple of what there is for each.
@@ -164,7 +168,15 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
         raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs than inputs, '
                              '"forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".')
     if strategy == "forward-mode":
-        raise NotImplementedError('jacobian: strategy="forward-mode" is not supported; use "reverse-mode"')
+        if create_graph:
+            raise NotImplementedError("torch.autograd.functional.jacobian: `create_graph=True` and `strategy=\"forward-mode\"` are not supported together (yet). "
+                                      "Please either set `create_graph=False` or `strategy=\"reverse-mode\"`.")
+        if strict:
+            raise RuntimeError("torch.autograd.functional.jacobian: `strict=True` and `strategy=\"forward-mode\"` are not supported together (yet). Please "
+                               "either set `strict=False` or `strategy=\"reverse-mode\"`.")
+        if not vectorize:
+            raise NotImplementedError("Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`.")
+        return _forward_jacobian(func, inputs)
     if strict and vectorize:
         raise RuntimeError("torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please either set "
                            "`strict=False` or `vectorize=False`.")
@@ -175,7 +187,7 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
         _check_outputs(outputs, strict)
         result = []
         for i, output in enumerate(outputs):
-            found = matrices(output, given, create_graph)
+            found = matrices(output, given, create_graph, None if vectorize else 1)
             for k, m in enumerate(found if strict else ()):
                 if m is None:
                     raise RuntimeError(f"Output {i} of the user-provided function is independent of input {k}. {NOT_STRICT}.")
@@ -185,6 +197,37 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
             zeros = [from_array(xp(t._array).zeros((*shape, *t._array.shape), t._array.dtype)) if m is None else m for m, t in zip(found, given)]
             result.append(_result(zeros, several_inputs, create_graph))
     return _one_or_all(result, several_outputs)
+
+
+def _forward_jacobian(func: Callable[..., Any], inputs: Any) -> Any:
+    from tapegrad.autograd.forward import Tangents, zeros_beside
+    from tapegrad.autograd.levels import below
+    from tapegrad.autograd.vmap import vmap
+    several_inputs, given = _as_tuple(inputs, "inputs", "jacobian")
+    several: list[bool] = []
+
+    def along(*vectors: Tensor) -> Tensors:
+        with Tangents() as level:
+            duals = []
+            for t, v in zip(given, vectors):
+                with below(level):
+                    duals.append(lifted(t).detach())
+                level.set(duals[-1], v)
+            is_tuple, outputs = _as_tuple(func(*duals), "outputs of the user-provided function", "jacobian")
+            several[:] = [is_tuple]
+            found = []
+            for t in outputs:
+                tangent = level.of(t)
+                with below(level):
+                    found.append(zeros_beside(t) if tangent is None else tangent)
+        return tuple(found)
+
+    result = []
+    for t in vmap(along)(*basis_of(given)):
+        shape = t._array.shape[1:]
+        parts = t.split([x.numel() for x in given])
+        result.append(_one_or_all([part.movedim(0, -1).reshape((*shape, *x._array.shape)) for part, x in zip(parts, given)], several_inputs))
+    return _one_or_all(result, several[0])
 
 
 def _single(output: Any, function: str, strict: bool) -> Tensor:
@@ -207,8 +250,8 @@ def hessian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bo
         inputs: a tensor or a tuple of them.
         create_graph: make the result differentiable.
         strict: raise where the first derivative does not depend on an input, instead of giving zeros.
-        vectorize: accepted for torch's sake; changes nothing.
-        outer_jacobian_strategy: only ``"reverse-mode"``.
+        vectorize: differentiate by all elements in one pass (by `vmap`) instead of one after the other.
+        outer_jacobian_strategy: how the second derivative is taken: ``"reverse-mode"``, or with `vectorize` ``"forward-mode"``.
 
     Returns:
         A tensor of shape ``input.shape + input.shape``; for several inputs a tuple of tuples, first by the one, then by the other.

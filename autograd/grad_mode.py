@@ -9,12 +9,16 @@ from tapegrad.autograd import gate
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
 from tapegrad.autograd.inference import mark
 from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.type_names import type_name
 
 _GENERATOR = 0x20  # inspect.CO_GENERATOR; the module itself is slow to import
 
 
 class _Mode:
     """A context manager that is also a decorator, with or without parentheses where it needs no argument."""
+
+    #: the bits of the state that are its own; at its end they are again what they were
+    own = GRAD_OFF
 
     def __new__(cls, function: Any = None, *args: Any, **kwargs: Any) -> Any:
         if callable(function) and not args and not kwargs:
@@ -33,7 +37,11 @@ class _Mode:
         self.before = set_bits(self.bits(state.bits))
 
     def __exit__(self, *exc: Any) -> None:
-        set_bits(self.before)
+        self.restore()
+
+    def restore(self) -> None:
+        """Leave the mode; what else has changed meanwhile stays."""
+        set_bits(state.bits & ~self.own | self.before & self.own)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(function, type):
@@ -41,7 +49,10 @@ class _Mode:
             warnings.warn("Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or methods. To "
                           "preserve the current behavior of class decoration, you can directly decorate the `__init__` method and nothing else.",
                           FutureWarning, stacklevel=2)
-            function.__init__ = self(function.__init__)  # type: ignore[misc]
+            for name, wrap in (("__new__", staticmethod), ("__init__", _same)):
+                method = getattr(function, name)
+                if method is not getattr(object, name):
+                    setattr(function, name, wrap(self(method)))
             return function
         if getattr(function, "__code__", None) is not None and function.__code__.co_flags & _GENERATOR:
             return self._generator(function)
@@ -78,6 +89,15 @@ class _Mode:
                     send, value = generator.throw, error
 
         return inside
+
+
+def _same(function: Any) -> Any:
+    return function
+
+
+def _check_bool(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}(): argument 'enabled' (position 1) must be bool, not {type_name(value)}")
 
 
 class no_grad(_Mode):
@@ -127,11 +147,12 @@ class set_grad_enabled(_Mode):
         False
     """
 
-    def __new__(cls, mode: bool) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return object.__new__(cls)
 
     def __init__(self, mode: bool) -> None:
-        self.mode = bool(mode)
+        _check_bool("set_grad_enabled", mode)
+        self.mode = mode
         self.before = set_bits(self.bits(state.bits))
 
     def bits(self, now: int) -> int:
@@ -145,7 +166,7 @@ class set_grad_enabled(_Mode):
         set_bits(self.bits(state.bits))
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        set_bits(self.before)
+        self.restore()
         return super().__call__(function)
 
 
@@ -176,6 +197,8 @@ class inference_mode(_Mode):
         True
     """
 
+    own = GRAD_OFF | INFERENCE
+
     def __new__(cls, mode: Any = True) -> Any:
         if callable(mode):
             return cls()(mode)
@@ -198,7 +221,7 @@ def _op_in_inference_mode(op: Callable[..., Any], args: tuple[Any, ...], kwargs:
     finally:
         set_bits(before)
     for t in result if isinstance(result, tuple) else (result,):
-        if not isinstance(t, Tensor) or any([t is x for x in args]):
+        if not isinstance(t, Tensor) or any(t is x for x in args):
             continue
         if t._view is None:
             mark(t)
@@ -219,3 +242,46 @@ def is_grad_enabled() -> bool:
 def is_inference_mode_enabled() -> bool:
     """Whether this thread is in inference mode."""
     return bool(state.bits & INFERENCE)
+
+
+class set_multithreading_enabled(_Mode):
+    """Say whether backward passes may use several threads, from the call on; as a context manager until its end.
+
+    A pass runs in the thread that starts it, with or without this, on every device: there are no threads of the library's own that it could be spread over.
+    (Only a pass that is nested in a score of others continues in a fresh thread, which its own waits for.) The flag is kept for each thread, so that programs
+    that set and ask for it run as they do with PyTorch.
+
+    Args:
+        mode: whether they may.
+
+    Example:
+        >>> import tapegrad
+        >>> with tapegrad.autograd.set_multithreading_enabled(False):
+        ...     tapegrad.autograd.is_multithreading_enabled()
+        False
+        >>> tapegrad.autograd.is_multithreading_enabled()
+        True
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return object.__new__(cls)
+
+    def __init__(self, mode: bool) -> None:
+        _check_bool("set_multithreading_enabled", mode)
+        self.mode = mode
+        self.was = state.multithreading
+        state.multithreading = mode
+
+    def copy(self) -> _Mode:
+        return set_multithreading_enabled(self.mode)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: Any) -> None:
+        state.multithreading = self.was
+
+
+def is_multithreading_enabled() -> bool:
+    """Whether backward passes of this thread may use several threads; see `set_multithreading_enabled`."""
+    return state.multithreading

@@ -46,7 +46,7 @@ def extra_of(node: Node) -> dict[str, Any]:
     """Where the node keeps hooks; from now on it runs them."""
     extra = node._store()
     if node.bare is None:
-        node.__class__ = _hooked(type(node))  # type: ignore[assignment]
+        node.__class__ = _hooked(type(node))
     return extra
 
 
@@ -150,14 +150,19 @@ def run_leaf_hooks(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> tuple[A
 
 def run_post_accumulate_hooks(leaf: Tensor, grad: Any, graph: bool) -> None:
     """Call the hooks that come after an accumulation of `grad` (in torch's convention; None where there was nothing to accumulate)."""
-    more = leaf._more
-    if more.get("accumulated"):
+    run_accumulated_hooks(leaf, graph)
+    if leaf._more.get("after"):
+        run_after_accumulating(leaf._more, grad if graph or grad is None else tensor_over(grad), graph)
+
+
+def run_accumulated_hooks(leaf: Tensor, graph: bool) -> None:
+    """Call the hooks that are given the leaf itself."""
+    hooks = leaf._more.get("accumulated")
+    if hooks:
         with hook_mode(graph):
-            for hook in list(more["accumulated"].values()):
+            for hook in list(hooks.values()):
                 if hook(leaf) is not None:
                     raise RuntimeError("hooks should return None.")
-    if more.get("after"):
-        run_after_accumulating(more, grad if graph or grad is None else tensor_over(grad), graph)
 
 
 __all__ = ["RemovableHandle", "register_post_accumulate_grad_hook", "register_tensor_hook", "retain_grad", "unserializable_hook", "warn_if_has_hooks"]

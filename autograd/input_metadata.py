@@ -52,9 +52,11 @@ class InputMetadata:
 
 
 def count_of(node: Any) -> int:
-    """How many results the node has."""
+    """How many gradients the node takes: one for each result, but for indices and the like."""
     # Only what has several results has no dtype of its own.
-    return node.count if isinstance(node, Node) and node.dtype is None else 1
+    if not isinstance(node, Node) or node.dtype is not None:
+        return 1
+    return node.count if node.takes is None else node.takes
 
 
 def note_facts(made: Node, t: Any) -> None:

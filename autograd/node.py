@@ -77,6 +77,8 @@ class Node(node_base.Node):
     op_name = ""
     #: the op itself, where the node is one's
     op: Any = None
+    #: how many of several results can have a gradient, the others coming last; None for all
+    takes: int | None = None
     #: of a node that runs hooks, the class without them
     bare: type[Node] | None = None
 
@@ -116,7 +118,7 @@ class Node(node_base.Node):
     def _kept(self) -> dict[str, Any] | None:
         """`extra`, None where it is unset; past `__getattr__`, which may know another attribute of that name."""
         try:
-            extra: dict[str, Any] = Node.extra.__get__(self)  # type: ignore[attr-defined]
+            extra: dict[str, Any] = Node.extra.__get__(self)  # type: ignore[attr-defined, misc]
         except AttributeError:
             return None
         return extra

@@ -8,7 +8,7 @@ from tapegrad.autograd.accumulate import AccumulateGrad
 from tapegrad.autograd.function_node import BackwardCFunction
 from tapegrad.autograd.grad_mode import is_grad_enabled, no_grad
 from tapegrad.autograd.hook_values import seen
-from tapegrad.autograd.hooks import run_post_accumulate_hooks
+from tapegrad.autograd.hooks import run_accumulated_hooks
 from tapegrad.autograd.input_metadata import count_of
 from tapegrad.autograd.node import Node
 from tapegrad.autograd.tensor import Tensor
@@ -49,6 +49,9 @@ def _pull(node: Node, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, 
     arrived = [None if grad is None else seen(grad, True) for grad in grads]
     if all(grad is None for grad in arrived):
         return (None,) * len(node.edges)
+    if node.dtype is None:
+        # Of indices and the like there is no gradient.
+        arrived += [None] * (node.count - len(arrived))
     found = (node.bare or type(node)).pull(node, arrived if node.dtype is None else arrived[0], True)
     results: list[Tensor | None] = []
     for d, target in zip(found, node.edges):
@@ -71,11 +74,10 @@ def _accumulate(leaf: Tensor, grad: Tensor | None) -> None:
                                "Please ensure that the gradient and the tensor are the same size")
         if have is None:
             leaf.grad = tape.own_copy(grad, leaf._array) if graph else grad.detach().clone()
-        elif graph and (have.requires_grad or grad.requires_grad):
+        elif graph:
             leaf.grad = have + grad
         else:
             with no_grad():
                 have += grad
-    accumulated = (getattr(leaf, "_more", None) or {}).get("accumulated")
-    if accumulated:
-        run_post_accumulate_hooks(leaf, grad, True)
+    if getattr(leaf, "_more", None) is not None:
+        run_accumulated_hooks(leaf, graph)

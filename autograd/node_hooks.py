@@ -10,6 +10,7 @@ from typing import Any
 from tapegrad.autograd.function_node import BackwardCFunction
 from tapegrad.autograd.handle import RemovableHandle, add_hook, hooks_in
 from tapegrad.autograd.hook_values import Seen, hook_mode, seen, through_all, unseen
+from tapegrad.autograd.input_metadata import count_of
 from tapegrad.autograd.node import Node
 
 
@@ -33,7 +34,7 @@ def pull_between(node: Node, grad: Any, graph: bool, wanted: Sequence[bool] | No
     if not before and not after:
         return node.bare.pull(node, grad, graph)
     several = grad.__class__ is list
-    arrived = grad if several else [grad]
+    arrived = grad[:count_of(node)] if several else [grad]
     values = tuple([None if d is None else seen(d, graph) for d in arrived])
     if before:
         with hook_mode(graph):
@@ -42,7 +43,7 @@ def pull_between(node: Node, grad: Any, graph: bool, wanted: Sequence[bool] | No
                 arrived = [d if new is old else None if new is None else unseen(new, graph) for d, old, new in zip(arrived, values, replaced)]
                 values = replaced
     if any(d is not None for d in arrived) or isinstance(node, BackwardCFunction):
-        given = node.bare.pull(node, arrived if several else arrived[0], graph)
+        given = node.bare.pull(node, arrived + grad[len(arrived):] if several else arrived[0], graph)
     else:
         given = (None,) * len(node.edges)
     return _after(list(after.values()), node, given, values, graph, wanted) if after else given

@@ -1,9 +1,13 @@
 """The profiler: how much time and memory each op, each node of a backward pass and each named range takes.
 
-It looks on at the thread that it was started in. An op on a device only starts work there, so while profiled the host waits for the device before and after each
-op: the times are those of the op itself, and what would otherwise overlap does not. Each event costs some microseconds, more with shapes, memory and stacks; they
-count to the event around it, never to its own. Memory is that of the arrays which an op returns or keeps for backward and did not receive; temporaries inside an
-op do not show, but in the count of a device's own pool (`FunctionEvent.allocated`), which NumPy's arrays have too while `tracemalloc` runs.
+It looks on at the thread that it was started in. An op on a device only starts work there, so while profiled the host waits for the device before and after
+each op: the times are those of the op itself, and what would otherwise overlap does not. An op's first call writes its code, which takes milliseconds: profile
+a step that has run before. Each event costs some ten microseconds, more with shapes, memory and stacks; they count to the event around it, never to its own.
+
+Memory is that of the arrays which an op returns or keeps for backward and did not receive. Temporaries inside an op do not show, but in the count of a device's
+own pool (`FunctionEvent.allocated`), which NumPy's arrays have too while `tracemalloc` runs.
+
+What is no op, such as making a tensor or reading a value, shows as part of what is around it.
 """
 from __future__ import annotations
 
@@ -247,7 +251,7 @@ class profile:
         >>> with tapegrad.autograd.profiler.profile(record_shapes=True) as prof:
         ...     (x * x).sum().backward()
         >>> [(event.name, event.category, event.input_shapes) for event in prof.function_events][:2]
-        [('mul', 'op', [[3], [3]]), ('sum', 'op', [[3], [], []])]
+        [('mul', 'op', [[3], [3]]), ('sum', 'op', [[3], [], [], []])]
         >>> [event.name for event in prof.function_events if event.category == "backward"]
         ['SumBackward0', 'MulBackward0', 'torch::autograd::AccumulateGrad']
     """

@@ -64,8 +64,8 @@ class FunctionEvent(_Figures):
         allocated: bytes in use on that device at its end, as the device's own pool counts; None unless memory is profiled.
     """
 
-    __slots__ = ("_began", "_bytes", "allocated", "category", "cpu_children", "cpu_parent", "device", "id", "input_shapes", "name", "sequence_nr", "stack", "thread",
-                 "time_range")
+    __slots__ = ("_began", "_bytes", "allocated", "category", "cpu_children", "cpu_parent", "device", "id", "input_shapes", "name", "sequence_nr", "stack",
+                 "thread", "time_range")
     count = 1
 
     def __init__(self, id: int, name: str, category: str, thread: int, cpu_parent: FunctionEvent | None) -> None:
@@ -243,7 +243,7 @@ class EventList(list[Any]):
         """The events as a table to print.
 
         Args:
-            sort_by: the figure to sort by, the largest first, such as "self_cpu_time_total", "cpu_time_total", "cpu_memory_usage", "count"; as they are if None.
+            sort_by: the figure to sort by, the largest first, such as "self_cpu_time_total", "cpu_time_total", "cpu_memory_usage", "count"; None: as they are.
             row_limit: how many rows to show, -1 for all.
             max_src_column_width, max_name_column_width, max_shapes_column_width: what is longer is cut.
             header: a line above the table.

@@ -44,8 +44,6 @@ def in_fresh_thread(run: Callable[..., None], *args: Any) -> None:
             context.run(_inside, settings, run, args)
         except BaseException as error:
             errors.append(error)
-            if error.__traceback__ is not None:
-                error.__traceback__ = error.__traceback__.tb_next  # this frame holds `errors`
         finally:
             left.append(threads.snapshot())
             set_bits(0)
@@ -67,7 +65,8 @@ def in_fresh_thread(run: Callable[..., None], *args: Any) -> None:
             raise interrupt
     finally:
         # A traceback that holds this frame must not be held by it.
-        del errors, interrupt, work
+        errors.clear()
+        interrupt = None
 
 
 def _inside(settings: list[Any], run: Callable[..., None], args: tuple[Any, ...]) -> None:

@@ -236,6 +236,7 @@ def make_slot(node: Node, nr: int, dtype: np.dtype) -> Slot:
 def deliver(op: Op, node: Any, results: Any, source: Any, source_array: Any, args: tuple[Any, ...], bits: int) -> Any:
     """Wrap an op's several results, and tie them to the node that made them."""
     count = len(op.outs) if isinstance(op.outs, tuple) else len(results)
+    takes = 0
     tensors = []
     for nr in range(count):
         y = results[nr]
@@ -245,6 +246,7 @@ def deliver(op: Op, node: Any, results: Any, source: Any, source_array: Any, arg
         if node is not None and y.dtype in dtypes.INEXACT:
             t._rg = True
             t._node = make_slot(node, nr, y.dtype)
+            takes = nr + 1
         elif node is not None and op.outs.__class__ is tuple and op.outs[nr] in node.saved_names:
             # An index has no gradient, but backward reads it: it must hear of writes to it.
             node.cell = {**(node.cell or {}), nr: cell_of(t)}
@@ -253,6 +255,7 @@ def deliver(op: Op, node: Any, results: Any, source: Any, source_array: Any, arg
         tensors.append(t)
     if node is not None:
         node.count = count
+        node.takes = takes
     if not isinstance(op.outs, tuple):
         return tuple(tensors)
     from tapegrad.autograd.return_types import return_type

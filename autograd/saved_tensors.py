@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tapegrad.autograd import gate
 from tapegrad.autograd.cell import cell_of
 from tapegrad.autograd.gate import GRAD_OFF, SAVED_HOOKS, set_bits, state
+from tapegrad.autograd.node import Node
 from tapegrad.autograd.packed import PackHook, UnpackHook, given_result, pack, pack_kept, pack_operand
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import CPU, Device
@@ -147,11 +148,16 @@ def _op_with_hooks(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         results = result if isinstance(result, tuple) else (result,)
         node = next((t.grad_fn for t in results if isinstance(t, Tensor) and t._node is not None), None)
         if node is not None:
-            pack_kept(node, results, this_thread.hooks[-1])
+            pack_made(node, results)
     return result
 
 
 gate.handlers[SAVED_HOOKS] = _op_with_hooks
+
+
+def pack_made(node: Node, results: tuple[Tensor, ...]) -> None:
+    """Send what an op's new node keeps through the hooks of this thread; `results` are the tensors it has made."""
+    pack_kept(node, results, this_thread.hooks[-1])
 
 
 def before_write(t: Tensor) -> None:

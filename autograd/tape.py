@@ -84,7 +84,7 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
         capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after its hooks.
         also: nodes to run beside those that lead to `inputs`.
     """
-    needed = None if inputs is None else leading_to(inputs, [root for root, _ in roots]) | also
+    needed = None if inputs is None else leading_to(inputs | also, [root for root, _ in roots]) | also
     watchers = gate.watchers + state.watchers if gate.on else ()
     plain = inputs is None and not watchers
     if watchers:

@@ -203,8 +203,9 @@ class Tensor:
             import warnings
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated during "
-                "autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
-                stacklevel=2)
+                "autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. "
+                "If you access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
+                "more information.", stacklevel=2)
         return grad
 
     @grad.setter
@@ -213,7 +214,8 @@ class Tensor:
             self._grad = None
             return
         if not isinstance(value, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            from tapegrad.autograd.type_names import type_name
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type_name(value)}")
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value._array.dtype != self._array.dtype:
@@ -302,16 +304,6 @@ class Tensor:
         """How often the memory has been written."""
         check_tracks_version(self)
         return 0 if self._cell is None else self._cell.version
-
-    @property
-    def _backward_hooks(self) -> dict[int, Any] | None:
-        """The hooks that `register_hook` has been given, by number; None if there was none."""
-        store = getattr(self, "_more", {}) if self._node is None else getattr(self._node, "extra", {})
-        return store.get("hooks")
-
-    @_backward_hooks.deleter
-    def _backward_hooks(self) -> None:
-        raise RuntimeError("Deletion of _backwards_hooks not allowed!")
 
     # ---- passes and hooks
 

@@ -134,7 +134,7 @@ class _Writer:
         self.names["saved_names"] = tuple(self.saved)
         self.names["node_name"] = _NODE_NAMES.get(op.name) or camel(op.name)
         self.add("class NodeClass(Node):",
-                 f"    __slots__ = {('count',) if self.many else ()}",
+                 f"    __slots__ = {('count', 'takes') if self.many else ()}",
                  "    op = op",
                  f"    op_name = {op.name!r}",
                  "    saved_names = saved_names",

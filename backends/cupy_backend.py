@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from tapegrad.backends import threads
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.device import Device
 
@@ -35,7 +37,9 @@ def load() -> Backend:
     if not devices:
         raise RuntimeError(f'device "cuda" needs a CUDA device, and there is none: CuPy {cupy.__version__} and the driver are in order, but '
                            "no GPU is visible (is CUDA_VISIBLE_DEVICES set?)")
-    return CupyBackend(cupy, devices)
+    made = CupyBackend(cupy, devices)
+    threads.settings.append(made.here)
+    return made
 
 
 class CupyBackend(Backend):
@@ -62,6 +66,15 @@ class CupyBackend(Backend):
         if device.index >= self._count:
             raise RuntimeError(f"CUDA error: invalid device ordinal: {device}, there are {self._count}")
         return self.xp.cuda.Device(device.index)
+
+    @contextlib.contextmanager
+    def _on(self, device: Any, stream: Any) -> Iterator[None]:
+        with device, stream:
+            yield
+
+    def here(self) -> Any:
+        """A context manager that gives the thread which enters it this thread's current device and stream."""
+        return self._on(self.xp.cuda.Device(), self.xp.cuda.get_current_stream())
 
     def from_host(self, array: np.ndarray, device: Device) -> Array:
         with self.use(device):

@@ -47,7 +47,7 @@ def temperatures(conductivity: tapegrad.Tensor, heat: tapegrad.Tensor) -> tapegr
 def main(argv: list[str] | None = None) -> float:
     """Fit, print; returns the mean relative error of the conductivities found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="where the parameters live; auto: CUDA where there is one (default: cpu)")
+    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="where the rod lives; auto: CUDA where there is one (default: cpu)")
     parser.add_argument("--epochs", type=int, default=300, help="steps of Adam (default: 300)")
     parser.error = lambda message: sys.exit(f"scipy_op.py: {message}")  # type: ignore[method-assign,assignment]
     args = parser.parse_args(argv)

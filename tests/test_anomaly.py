@@ -18,6 +18,7 @@ from tapegrad.autograd.node import Node
 from tapegrad.testing import counting, refusing
 
 NAN = float("nan")
+NO_FORWARD = "No forward pass information available. Enable detect anomaly during forward pass for more information."
 
 
 def leaf(*values: Any, device: str = "cpu", dtype: Any = tapegrad.float32) -> Any:
@@ -101,7 +102,7 @@ def test_forward_outside_of_the_mode():
     y = x.sqrt() * 0
     with told(RuntimeError, "returned nan") as seen:
         y.backward()
-    assert seen.texts == ["Error detected in SqrtBackward0. No forward pass information available. Enable detect anomaly during forward pass for more information."]
+    assert seen.texts == ["Error detected in SqrtBackward0. " + NO_FORWARD]
 
 
 def test_nans_may_pass():
@@ -205,8 +206,7 @@ def test_errors_in_hooks_of_leaves():
     y = x * 3
     with told(ZeroDivisionError) as seen:
         y.sum().backward()
-    assert seen.texts == ["Error detected in torch::autograd::AccumulateGrad. No forward pass information available. Enable detect anomaly during forward pass for "
-                          "more information."]
+    assert seen.texts == ["Error detected in torch::autograd::AccumulateGrad. " + NO_FORWARD]
 
 
 def test_a_pass_within_a_pass_tells_of_both_nodes():
@@ -349,7 +349,8 @@ def test_as_a_function():
     assert not tapegrad.is_anomaly_enabled()
 
 
-@pytest.mark.parametrize("args, text", [((1,), "'enabled' (position 1) must be bool, not int"), ((True, None), "'check_nan' (position 2) must be bool, not NoneType")])
+@pytest.mark.parametrize("args, text", [((1,), "'enabled' (position 1) must be bool, not int"),
+                                        ((True, None), "'check_nan' (position 2) must be bool, not NoneType")])
 def test_arguments(args, text):
     for call in (set_detect_anomaly, tapegrad.set_anomaly_enabled):
         with pytest.raises(TypeError) as raised:

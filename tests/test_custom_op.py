@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import inspect
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -343,3 +345,67 @@ def test_hooks_and_graphs_see_an_op():
     y.retain_grad()
     y.sum().backward()
     assert seen == [[1, 1]] and y.grad.tolist() == [1, 1] and y.grad_fn.next_functions[0][0].variable is x
+
+
+# ---- a kernel
+
+@pytest.fixture
+def swish(tmp_path, monkeypatch):
+    """The kernels of the example, as a function that runs one on strict arrays: the CUDA source, compiled for the CPU."""
+    from tapegrad.backends.kernels import launch
+    try:
+        launch.cpu_compiler()
+    except launch.Unavailable as why:
+        pytest.skip(str(why))
+    path = Path(__file__).parents[1] / "examples" / "cupy_kernel.py"
+    spec = importlib.util.spec_from_file_location("example_cupy_kernel", path)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    (tmp_path / "swish.cu").write_text(example.SOURCE)
+    monkeypatch.setattr(launch, "FOLDER", tmp_path)
+    monkeypatch.setenv("TAPEGRAD_CACHE_DIR", str(tmp_path / "cache"))
+    caches = (launch.source, launch.kernel, launch._compiled_for_cpu)
+    for function in caches:
+        function.cache_clear()
+
+    def run(name: str, *arrays: Any) -> Any:
+        xp = backend_for(tapegrad.device("strict")).xp
+        arrays = tuple(xp.ascontiguousarray(a) for a in arrays)
+        result = xp.empty_like(arrays[0])
+        instance = f"swish.{name}<{'double' if result.dtype == np.float64 else 'float'}>"
+        launch.launch(instance, -(-result.size // example.BLOCK), example.BLOCK, (*arrays, result, result.size), like=result)
+        return result
+
+    yield example, run
+    for function in caches:
+        function.cache_clear()
+
+
+def test_a_cuda_kernel_as_an_op(swish):
+    example, run = swish
+    op = tapegrad.custom_op(lambda x: run("swish", x), lambda grad, x: run("swish_vjp", grad, x), name="swish")
+    x = tapegrad.randn(7, 50, dtype=tapegrad.float64, device="strict", requires_grad=True)
+    with refusing():
+        y = op(x.transpose(0, 1))
+        y.sum().backward()
+    np.testing.assert_allclose(host(y.detach()), example.numpy_swish(host(x.detach()).T), rtol=1e-14)
+    np.testing.assert_allclose(host(x.grad), example.numpy_swish_vjp(np.ones((7, 50)), host(x.detach())), rtol=1e-14)
+    few = tapegrad.randn(5, dtype=tapegrad.float64, device="strict", requires_grad=True)
+    assert gradcheck(op, few)
+    half = tapegrad.ones(3, device="strict", requires_grad=True)
+    assert op(half).dtype == tapegrad.float32
+
+
+def test_the_example_s_kernels_compile_for_cuda(swish, monkeypatch):
+    example, _ = swish
+    pytest.importorskip("cupy", exc_type=ImportError)
+    from cupy.cuda import compiler
+    from cupy_backends.cuda.libs import nvrtc
+    try:
+        nvrtc.getVersion()
+    except (ImportError, RuntimeError) as why:
+        pytest.skip(f"no NVRTC: {why}")
+    monkeypatch.setattr(compiler, "_get_arch_for_options_for_nvrtc", lambda arch=None: ("-arch=sm_90", "cubin"))
+    names = tuple(f"{name}<{kind}>" for name in ("swish", "swish_vjp") for kind in ("float", "double"))
+    made = compiler.compile_using_nvrtc(example.SOURCE, ("-std=c++17",), arch="90", filename="swish.cu", name_expressions=names)[0]
+    assert made[:4] == b"\x7fELF"

@@ -20,7 +20,7 @@ def load(name):
 
 
 def test_every_example_has_a_test():
-    assert {path.stem for path in EXAMPLES} == {"digits", "linear_regression"}
+    assert {path.stem for path in EXAMPLES} == {"cupy_kernel", "digits", "linear_regression", "scipy_op"}
 
 
 def test_digits_in_short(tmp_path, capsys):
@@ -44,6 +44,24 @@ def test_linear_regression(tmp_path, capsys):
     assert abs(intercept - 0.5) < 0.1
     assert "Epoch 0, Loss:" in capsys.readouterr().out
     assert (tmp_path / "linear_regression.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scipy_op(capsys):
+    assert load("scipy_op").main([]) < 0.01
+    assert "the gradients of sparse_solve agree with finite differences" in capsys.readouterr().out
+
+
+def test_cupy_kernel_without_a_gpu(capsys):
+    assert load("cupy_kernel").main(["--device", "cpu"]) < 0.01
+    printed = capsys.readouterr().out
+    assert printed.startswith("no GPU in use: running the same formulas in NumPy, not the CUDA kernels\n")
+    assert "the gradients of swish agree with finite differences" in printed
+
+
+@pytest.mark.cuda
+def test_cupy_kernel(capsys):
+    assert load("cupy_kernel").main(["--device", "cuda"]) < 0.01
+    assert capsys.readouterr().out.startswith("running the CUDA kernels\n")
 
 
 @pytest.mark.parametrize("name", [path.stem for path in EXAMPLES])

@@ -12,8 +12,7 @@ from tapegrad.autograd.forward import Tangents
 from tapegrad.autograd.tensor import Tensor
 
 #: ops whose tangents take two reverse passes: right, but a few times as slow as a rule would be
-TRANSPOSED: set[str] = {
-}
+TRANSPOSED: set[str] = set()
 
 
 def test_one_pass() -> None:

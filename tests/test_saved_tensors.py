@@ -254,6 +254,19 @@ def test_views_and_writes_through_them() -> None:
     np.testing.assert_allclose(x.grad.array, [5 * np.e, np.e, np.e])
 
 
+def test_assignments_to_elements() -> None:
+    x, w = leaf(1.0, 2.0, 3.0), leaf(4.0, 5.0)
+    index = np.array([0, 2])
+    with noting() as given:
+        y = x.clone()
+        y[index] = w
+    assert any(t.array.dtype == np.int64 for t in given)
+    assert not list(arrays_in([value for node in nodes_from([y]) for value in node.saved if not isinstance(value, Packed)]))
+    (y * y).sum().backward()
+    np.testing.assert_array_equal(x.grad.array, [0.0, 4.0, 0.0])
+    np.testing.assert_array_equal(w.grad.array, [8.0, 10.0])
+
+
 # ---- memory
 
 def test_what_the_hook_drops_is_freed() -> None:
@@ -301,7 +314,7 @@ def test_results_that_the_hook_holds_make_no_cycle(keep: Any) -> None:
                 y = f(x)
             node, array = weakref.ref(y.grad_fn), weakref.ref(y.array)
             grad(y.sum(), x, retain_graph=True)
-            grad(grad(y.sum(), x, create_graph=True)[0].sum(), x, allow_unused=True, retain_graph=True, materialize_grads=True)
+            grad(grad((y * y).sum(), x, create_graph=True)[0].sum(), x, retain_graph=True)
             del y
             assert node() is None and array() is None
 
@@ -594,7 +607,7 @@ def test_save_on_cpu_leaves_nothing_on_the_device() -> None:
     for a, b in zip(expected, found):
         assert b.device == x.device
         np.testing.assert_array_equal(a, strict.to_host(b.array))
-    assert sum(crossed.counts.values()) == 3 if hasattr(crossed, "counts") else True
+    assert crossed.asked.host_to_device == 3 and not crossed
 
 
 # ---- mutation
@@ -628,7 +641,7 @@ def test_allow_mutation_by_every_way_to_write(write: Any) -> None:
         y, e = b * b, b.exp()
         write(b)
         e.zero_()
-        assert len(kept.cloned) == 2
+        assert len(kept.cloned) == 2 + (b.grad_fn.name() == "MulBackward0"), "one copy of each, and one for the node of the write"
         y.sum().backward()
         np.testing.assert_allclose(a.grad.array, 2 * a.array)
 

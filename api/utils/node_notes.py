@@ -22,6 +22,7 @@ from tapegrad.autograd.node import Node
 from tapegrad.autograd.ops import index
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.autograd.watch import Call, Watcher
+from tapegrad.backends.threads import handed_on
 
 
 class Note:

@@ -19,7 +19,7 @@ from tapegrad.autograd.op import op
 from tapegrad.autograd.ops.dims import c_name, raw
 from tapegrad.autograd.ops.index_batch import fill_in_batch, gather_in_batch, put_in_batch, scatter_in_batch
 from tapegrad.autograd.runtime import sum_to
-from tapegrad.autograd.saved_tensors import before_write
+from tapegrad.autograd.saved_tensors import before_write, pack_made
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import ARRAYS, backend, xp
 
@@ -553,8 +553,10 @@ def _recorded(op: Any, array: Any, before: Any, index: Any, value: Any) -> Tenso
     """What `array` will be once `value` has been written to it."""
     op.build()
     result = from_array(array)
-    result._node = op.record(array, before, index, value)
+    result._node = node = op.record(array, before, index, value)
     result._rg = True
+    if gate.on and state.bits & SAVED_HOOKS:
+        pack_made(node, (result,))
     return result
 
 

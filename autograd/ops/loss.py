@@ -322,8 +322,8 @@ def _weighed(loss: Any, weight: Any, reduction: str) -> Any:
     composed=lambda input, target, reduction: _apart(_bce_logits, input, target, reduction))
 def _bce_logits(input: Any, target: Any, reduction: str) -> Any:
     x, t = wide(input), wide(target)
-    loss = _softplus_of_minus(x)
-    loss += (1 - t) * x
+    loss = (1 - t) * x
+    loss += _softplus_of_minus(x)
     return _reduced(loss, reduction, input.dtype)
 
 

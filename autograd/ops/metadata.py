@@ -35,13 +35,13 @@ def _rename(self: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -
         return self
     view = self._view or _moved_out(self)
     after = function(self, *args)
-    seen = cell_of(self).version
+    seen, before = view.seen, cell_of(self).version
     written(self)
     self._array = after._array
-    if recording or not self._rg:
+    if recording:
+        set_node(self, after._node)
+    if recording or (seen == before and not self._rg):
         seen = cell_of(self).version
-        self._node = after._node
-        self._rg = after._rg
     self._view = View(view.root, (*view.replay, (function, args, None)), seen, view.origin)
     return self
 

@@ -9,6 +9,7 @@ import contextlib
 import random
 import re
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,55 @@ torch = pytest.importorskip("torch")
 
 STATEMENTS = 14
 SHAPES = [(2, 3), (3,), (), (2, 1), (3, 2)]
+
+
+def functions(m: Any) -> dict[str, Any]:
+    """Custom Functions of the library `m`: one that writes its operand, one that returns a view of it, one that hands it on, one that keeps its result."""
+
+    class Tripled(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.mul_(3)
+            ctx.mark_dirty(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 3
+
+    class Turned(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.transpose(0, -1)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad.transpose(0, -1)
+
+    class Same(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2
+
+    class Raised(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.exp()
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.saved_tensors[0]
+
+    return {"tripled_": Tripled.apply, "turned": Turned.apply, "same": Same.apply, "raised": Raised.apply}
+
+
+FUNCTIONS = {m: functions(m) for m in (torch, tapegrad)}
 
 
 class Give(Exception):
@@ -96,7 +146,7 @@ class Program:
         other = self.operand(i)
         shape = self.theirs[i].shape
         choices = [f"v{i}.tanh()", f"v{i}.sin()", f"(v{i} * 0.3).exp()", f"v{i} * {other}", f"v{i} + {other}", f"v{i} - {other}", f"-v{i}", f"v{i}.clone()",
-                   f"v{i} / 2.0", f"v{i}.sum()", f"v{i} * v{i}", f"v{i}[{self.fancy(i)}]" if shape else f"v{i}.sigmoid()"]
+                   f"v{i} / 2.0", f"v{i}.sum()", f"raised(v{i} * 0.2)", f"v{i} * v{i}", f"v{i}[{self.fancy(i)}]" if shape else f"v{i}.sigmoid()"]
         if shape:
             d = self.rng.randrange(len(shape))
             choices += [f"v{i}.sum({d})", f"v{i}.mean({d}, True)"]
@@ -106,10 +156,11 @@ class Program:
 
     def viewed(self, i: int) -> str:
         shape = self.theirs[i].shape
-        choices = [f"v{i}[{self.index(i)}]"] * 3 + [f"v{i}.detach()", f"v{i}.unsqueeze(0)", f"v{i}.reshape(-1)", f"v{i}.view_as(v{i})"]
+        choices = [f"v{i}[{self.index(i)}]"] * 3 + [f"v{i}.detach()", f"v{i}.unsqueeze(0)", f"v{i}.reshape(-1)", f"v{i}.view_as(v{i})",
+                                                   f"same(v{i})"]
         if shape:
             choices += [f"v{i}.view(-1)", f"v{i}.expand(2, {', '.join(map(str, shape))})", f"v{i}.unbind(0)[{self.rng.randrange(max(shape[0], 1))}]",
-                        f"v{i}.transpose(0, -1)", f"v{i}.split(1)[0]", f"v{i}.squeeze()"]
+                        f"v{i}.transpose(0, -1)", f"v{i}.split(1)[0]", f"v{i}.squeeze()", f"turned(v{i})", f"v{i}.chunk(2)[0]", f"v{i}.tensor_split(2)[0]", f"v{i}.narrow(0, 0, 1)"]
         if len(shape) == 2:
             choices += [f"v{i}.t()", f"v{i}.permute(1, 0)", f"v{i}.diagonal()"]
         return self.rng.choice(choices)
@@ -123,6 +174,12 @@ class Program:
             f"add_({other})", f"mul_({other})", f"sub_({other})", f"add_(v{same}, alpha=0.5)", f"mul_(v{same})", f"copy_(v{same})", f"mul_(v{i})",
             f"add_(v{i})", f"fill_({self.number()})", "div_(2.0)", "tanh_()", "sigmoid_()", "sin_()", "neg_()", "zero_()", "pow_(2)", "relu_()",
             "clamp_(-0.5, 0.5)", f"masked_fill_(v{i}.detach() > 0.2, 0.7)"])
+        if self.rng.random() < 0.08:
+            if self.theirs[i].grad is not None:
+                raise Give  # PyTorch drops a gradient that a non-leaf has retained
+            return f"tripled_(v{i})"
+        if self.rng.random() < 0.08:
+            return f"v{i}.{self.rng.choice(['t_()', 'transpose_(0, -1)', 'squeeze_()', 'unsqueeze_(0)'])}"
         return f"v{i}.{write}"
 
     def assigned(self, i: int) -> str:
@@ -134,11 +191,11 @@ class Program:
         return f"v{i}[{index}] = " + (f"v{self.rng.choice(found)}{'' if plain else '.clone()'}" if self.rng.random() < 0.7 else self.number())
 
     def flagged(self, i: int) -> str:
+        if re.search(rf"\bv{i}\.(t|transpose|squeeze|unsqueeze)_\(", " ".join(self.text)):
+            raise Give  # earlier views of it would have to become views of a leaf of another shape
         choices = [f"v{i}.requires_grad_()", f"v{i}.requires_grad_(False)", f"v{i}.detach_()", f"v{i}.retain_grad()", f"setattr(v{i}, 'grad', None)",
                    f"v{i}.grad.mul_(3)"]
-        if not self.theirs[i]._is_view():  # once a view is written, PyTorch forgets the hooks of what it was
-            choices += [f"v{i}.register_hook(lambda g: g * 2)", f"v{i}.register_hook(lambda g: g.tanh())"]
-        return self.rng.choice(choices)
+        return self.rng.choice(choices + [f"v{i}.register_hook(lambda g: g * 2)", f"v{i}.register_hook(lambda g: g.tanh())"])
 
     def passed(self, i: int) -> tuple[str, bool]:
         retain = self.rng.choice(["", ", retain_graph=True", ", retain_graph=True", ", create_graph=True"])
@@ -183,8 +240,9 @@ class Program:
                 text, kept = self.statement()
             except (Give, IndexError):
                 continue
-            quiet = self.rng.random() < 0.15
-            if not any(_differs_on_purpose(self.theirs[int(j)]) for j in re.findall(r"\bv(\d+)", text)):
+            # What PyTorch gives another shape under no_grad keeps its history, in which the shape then does not fit.
+            quiet = self.rng.random() < 0.15 and not re.search(r"(t|transpose|squeeze)_\(", text)
+            if True:
                 break
         else:
             return
@@ -197,6 +255,9 @@ class Program:
             return
         if theirs is None and "more than one element of the written-to tensor" in str(ours):
             self.over = True  # PyTorch writes to some elements of an expanded tensor
+            return
+        if ours is None and "] = v" in text and "some elements of the input tensor" in str(theirs):
+            self.over = True  # PyTorch compares with what is written once that is expanded, of which size-1 dimensions have strides of some kind
             return
         if theirs is not None and _is_refused_on_purpose(theirs):
             self.over = True
@@ -213,7 +274,7 @@ class Program:
         self.compare()
 
     def done(self, m: object, variables: list, text: str, kept: bool, quiet: bool) -> Exception | None:
-        space = {"m": m, "copied": lambda g: g if g is None else g.clone().contiguous(), **{f"v{j}": t for j, t in enumerate(variables)}}
+        space = {"m": m, **FUNCTIONS[m], "copied": lambda g: g if g is None else g.clone().contiguous(), **{f"v{j}": t for j, t in enumerate(variables)}}
         try:
             with m.no_grad() if quiet else contextlib.nullcontext():
                 if kept:
@@ -229,7 +290,7 @@ class Program:
             where = f"{self}\n    v{j}"
             np.testing.assert_allclose(o.detach().numpy(), t.detach().numpy(), rtol=1e-9, atol=1e-9, err_msg=f"{where}: values")
             assert o._version == t._version, f"{where}: version {t._version}, not {o._version}"
-            if _differs_on_purpose(t):
+            if False:
                 continue
             assert o.requires_grad == t.requires_grad, f"{where}: requires_grad"
             flags = [_attempt(lambda x=x: (x.is_leaf, x.grad_fn is None, x._is_view())) for x in (t, o)]
@@ -272,7 +333,7 @@ def _differs_on_purpose(t: torch.Tensor) -> bool:
 def _is_refused_on_purpose(error: Exception) -> bool:
     """What PyTorch refuses (or trips over) and we do."""
     return any(text in str(error) for text in (
-        "some elements of the input tensor and the written-to tensor refer to a single memory location", "INTERNAL ASSERT FAILED"))
+        "INTERNAL ASSERT FAILED",))
 
 
 def _kind(error: Exception | None) -> tuple[str, str] | None:

@@ -1,154 +1,17 @@
-"""Transforms of functions: `grad`, `value_and_grad`, `vjp`, `jacrev`, `hessian`, which nest.
-
-They take tensors, and NumPy and CuPy arrays too: the function then receives tensors over the arrays' memory, and what comes back is arrays of the same device.
-Arguments may be nested in lists, tuples and dicts.
-"""
+"""Transforms by reverse mode: `grad`, `value_and_grad`, `vjp`, `jacrev`."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from tapegrad.autograd.functional import gradients, matrices
 from tapegrad.autograd.grad_mode import is_grad_enabled
-from tapegrad.autograd.levels import lifted, recording, without_history
-from tapegrad.autograd.node import Node
+from tapegrad.autograd.levels import recording
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.autograd.trees import leaves, mapped, structure
-from tapegrad.autograd.vmap import vmap
-from tapegrad.backends import is_array, xp
+from tapegrad.backends import xp
+from tapegrad.func.trace import arguments_of, call, complete, positions_of
 
-__all__ = ["grad", "grad_and_value", "hessian", "jacrev", "value_and_grad", "vjp", "vmap"]
-
-
-# ---- one application of a transform
-
-class _Trace:
-    """The arguments by which a function is differentiated, as fresh tensors, and its results on their way out.
-
-    Args:
-        trees: the arguments.
-
-    Attributes:
-        trees: the same with fresh tensors.
-        tensors: these, in order.
-        raw: the arguments are arrays, and so are the results.
-    """
-
-    def __init__(self, trees: Sequence[Any]) -> None:
-        self.nested = is_grad_enabled()
-        self.tensors: list[Tensor] = []
-        self.was_array: list[bool] = []
-        self.depends = False
-        with recording(True):
-            self.trees = [mapped(self._fresh, tree) for tree in trees]
-        self.raw = any(self.was_array)
-
-    def _fresh(self, leaf: Any) -> Tensor:
-        if not isinstance(leaf, Tensor) and not is_array(leaf):
-            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(leaf)}")
-        t = lifted(leaf if isinstance(leaf, Tensor) else _tensor(leaf))
-        if t.requires_grad and self.nested:
-            self.depends = True
-            fresh = t.view_as(t)
-        else:
-            fresh = without_history(t).requires_grad_()
-        self.tensors.append(fresh)
-        self.was_array.append(not isinstance(leaf, Tensor))
-        return fresh
-
-    def records(self, outputs: Sequence[Tensor]) -> bool:
-        """Whether the gradients must be differentiable: they depend on what another transform, or the caller, differentiates by."""
-        if not self.nested:
-            return False
-        return self.depends or _reaches_others(outputs, {id(t) for t in self.tensors})
-
-    def out(self, tree: Any, graph: bool) -> Any:
-        """A result for the caller."""
-        def leave(leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor):
-                return leaf
-            return leaf._array if self.raw else leaf if graph else without_history(leaf)
-
-        return mapped(leave, tree)
-
-    def like_arguments(self, found: Sequence[Tensor], graph: bool) -> list[Any]:
-        """Values for the fresh tensors, nested as the arguments."""
-        values = iter(zip(found, self.was_array))
-
-        def leave(_: Any) -> Any:
-            value, array = next(values)
-            return value._array if array else value if graph else without_history(value)
-
-        return [mapped(leave, tree) for tree in self.trees]
-
-
-def _tensor(array: Any) -> Tensor:
-    return from_array(np.asarray(array) if isinstance(array, np.generic) else array)
-
-
-def _reaches_others(outputs: Sequence[Tensor], own: set[int]) -> bool:
-    """Whether the outputs were computed from a leaf that requires grad besides those with ids in `own`."""
-    seen: set[Any] = set()
-    stack = [t._node or t for t in outputs if t.requires_grad]
-    while stack:
-        target = stack.pop()
-        if target in seen:
-            continue
-        seen.add(target)
-        if isinstance(target, Node):
-            stack += [edge for edge in target.edges if edge is not None]
-        elif id(target) not in own:
-            return True
-    return False
-
-
-def _arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Arguments that are not differentiated by: arrays as tensors, so that the function sees one kind."""
-    return tuple(mapped(lambda leaf: _tensor(leaf) if not isinstance(leaf, Tensor) and is_array(leaf) else leaf, arg) for arg in args)
-
-
-def _positions(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
-    """The positions that `argnums` means, among `count` arguments."""
-    if not isinstance(argnums, (int, tuple)):
-        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
-    chosen = (argnums,) if isinstance(argnums, int) else argnums
-    if not chosen:
-        raise RuntimeError("argnums must be non-empty")
-    for n in chosen:
-        if not isinstance(n, int):
-            raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(n)}")
-        if not -count <= n < count:
-            raise RuntimeError(f"Got argnum={n}, but only {count} positional inputs")
-    positions = tuple(n % count for n in chosen)
-    if len(set(positions)) != len(positions):
-        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
-    return positions
-
-
-def _call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], positions: tuple[int, ...], has_aux: bool,
-          name: str) -> tuple[_Trace, Any, Any]:
-    """Call `func` with fresh tensors at `positions`; what it returns, and beside it what it returns besides."""
-    trace = _Trace([args[n] for n in positions])
-    given = list(_arguments(args))
-    for n, tree in zip(positions, trace.trees):
-        given[n] = tree
-    with recording(True):
-        output = func(*given, **kwargs)
-    if not has_aux:
-        return trace, output, None
-    if not isinstance(output, tuple) or len(output) != 2:
-        raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
-    return trace, *output
-
-
-def _complete(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
-    """The gradients, zeros where there are none."""
-    return [from_array(xp(t._array).zeros(t._array.shape, t._array.dtype)) if d is None else d for d, t in zip(found, like)]
-
-
-# ---- transforms
 
 def value_and_grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that computes `func` and its gradient.
@@ -198,14 +61,14 @@ def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
     """
     def transformed(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         name = "grad_and_value(f)(*args)"
-        trace, output, aux = _call(func, args, kwargs, _positions(argnums, len(args)), has_aux, name)
+        trace, output, aux = call(func, args, kwargs, positions_of(argnums, len(args)), has_aux, name)
         if not isinstance(output, Tensor):
             raise RuntimeError(f"{name}: Expected f(*args) to return a Tensor, got {type(output)}")
         if output.ndim != 0:
             raise RuntimeError(f"{name}: Expected f(*args) to return a scalar Tensor, got tensor with {output.ndim} dims. Maybe you wanted to use the vjp or "
                                "jacrev APIs instead?")
         graph = trace.records([output])
-        found = _complete(gradients([output], trace.tensors, None, graph), trace.tensors)
+        found = complete(gradients([output], trace.tensors, None, graph), trace.tensors)
         inner = trace.like_arguments(found, graph)
         gradient = inner[0] if isinstance(argnums, int) else tuple(inner)
         value = trace.out(output, graph)
@@ -264,7 +127,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
         >>> product(tapegrad.ones(2))
         (tensor([2., 4.]),)
     """
-    trace, output, aux = _call(func, primals, {}, tuple(range(len(primals))), has_aux, "vjp(f, *primals)")
+    trace, output, aux = call(func, primals, {}, tuple(range(len(primals))), has_aux, "vjp(f, *primals)")
     outputs = _only_tensors(output)
     records = trace.records(outputs)
 
@@ -272,11 +135,11 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
         if structure(cotangents) != structure(output):
             raise RuntimeError("Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
                                f"cotangents: {structure(cotangents)}, primal output: {structure(output)}")
-        vectors = list(leaves(_arguments((cotangents,))))
+        vectors = list(leaves(arguments_of((cotangents,))))
         if create_graph is None:
             create_graph = is_grad_enabled() and (records or any(v.requires_grad for v in vectors))
         found = gradients(outputs, trace.tensors, vectors, create_graph, retain_graph)
-        return tuple(trace.like_arguments(_complete(found, trace.tensors), create_graph))
+        return tuple(trace.like_arguments(complete(found, trace.tensors), create_graph))
 
     result = trace.out(output, records)
     return (result, product, trace.out(aux, records)) if has_aux else (result, product)
@@ -291,17 +154,20 @@ def _only_tensors(output: Any) -> list[Tensor]:
 
 
 def jacrev(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None) -> Callable[..., Any]:
-    """The function that computes the Jacobian of `func`, a backward pass for each element of its results.
+    """The function that computes the Jacobian of `func` by one backward pass for all elements of its results (`vmap` of `vjp`).
 
     Args:
         func: returns tensors, nested or not; with `has_aux` a pair of these and anything else.
         argnums: the position of the argument to differentiate by, or several.
         has_aux: whether `func` returns a pair.
-        chunk_size: accepted for torch's sake; changes nothing.
+        chunk_size: how many elements to do at once, to save memory; None: all. With 1 they are done one after the other, without `vmap`.
 
     Returns:
         A function of the same arguments. Its result is nested as the results are, and within as the arguments: a tensor of shape
         ``output.shape + input.shape`` for each pair; with `has_aux` a pair of this and the rest.
+
+    Raises:
+        ValueError: `chunk_size` is less than 1.
 
     Example:
         >>> import tapegrad
@@ -309,13 +175,16 @@ def jacrev(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_
         tensor([[2., 0.],
                 [0., 4.]])
     """
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError("jacrev: `chunk_size` should be greater than 0.")
+
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        trace, output, aux = _call(func, args, kwargs, _positions(argnums, len(args)), has_aux, "jacrev(f)(*args)")
+        trace, output, aux = call(func, args, kwargs, positions_of(argnums, len(args)), has_aux, "jacrev(f)(*args)")
         graph = trace.records(_only_tensors(output))
 
         def of(t: Tensor) -> Any:
             with recording(True):
-                found = matrices(t, trace.tensors, graph)
+                found = matrices(t, trace.tensors, graph, chunk_size)
             shape = t._array.shape
             whole = [from_array(xp(x._array).zeros((*shape, *x._array.shape), x._array.dtype)) if m is None else m for m, x in zip(found, trace.tensors)]
             inner = trace.like_arguments(whole, graph)
@@ -325,22 +194,3 @@ def jacrev(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_
         return (result, trace.out(aux, graph)) if has_aux else result
 
     return transformed
-
-
-def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
-    """The function that computes the second derivatives of `func`.
-
-    Args:
-        func: returns a tensor.
-        argnums: the position of the argument to differentiate by, or several.
-
-    Returns:
-        A function of the same arguments; its result is nested as the arguments are, twice.
-
-    Example:
-        >>> import tapegrad
-        >>> tapegrad.func.hessian(lambda x: (x * x * x).sum())(tapegrad.tensor([1.0, 2.0]))
-        tensor([[ 6.,  0.],
-                [ 0., 12.]])
-    """
-    return jacrev(jacrev(func, argnums), argnums)

@@ -1,0 +1,225 @@
+"""Transforms by forward mode: `jvp`, `jacfwd`, `hessian`, `linearize`."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tapegrad.autograd.backward import grad as gradients_of
+from tapegrad.autograd.forward import Tangents, zeros_beside
+from tapegrad.autograd.functional import basis_of
+from tapegrad.autograd.levels import below, lifted, recording
+from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.trees import leaves, mapped, structure
+from tapegrad.autograd.vmap import vmap
+from tapegrad.backends import is_array
+from tapegrad.func.reverse import jacrev
+from tapegrad.func.trace import Trace, arguments_of, positions_of, tensor_of
+
+
+def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, strict: bool = False, has_aux: bool = False) -> tuple[Any, ...]:
+    """Compute `func`, and the product of its Jacobian and a vector, in one pass.
+
+    Args:
+        func: returns tensors, nested or not; with `has_aux` a pair of these and anything else.
+        primals: its arguments.
+        tangents: the vector: for each argument something of the same nesting, shapes and dtypes.
+        strict: raise where a result does not depend on the arguments, instead of giving zeros.
+        has_aux: whether `func` returns a pair.
+
+    Returns:
+        The results, and the product, nested as the results are; with `has_aux` also what else `func` returned.
+
+    Raises:
+        RuntimeError: the tangents do not fit, or `func` returns something that is no tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.func.jvp(lambda x: x * x, (tapegrad.tensor([1.0, 2.0]),), (tapegrad.tensor([1.0, 0.0]),))
+        (tensor([1., 4.]), tensor([2., 0.]))
+    """
+    name = "jvp(f, primals, tangents)"
+    for what, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, tuple):
+            raise RuntimeError(f"{name}: Expected {what} to be a tuple. E.g. it should be valid to call f(*primals).")
+    if not primals:
+        raise RuntimeError(f"{name}: Expected primals to be non-empty")
+    if structure(primals) != structure(tangents):
+        raise RuntimeError(f"{name}: Expected primals and tangents to have the same python structure. For example, if primals is a tuple of 3 tensors, tangents "
+                           f"also must be. Got primals with structure {structure(primals)} and tangents with structure {structure(tangents)}")
+    raw = any(not isinstance(leaf, Tensor) and is_array(leaf) for leaf in leaves(primals))
+    vectors = iter([_checked(leaf, t, name) for leaf, t in zip(leaves(primals), leaves(tangents))])
+    level = Tangents()
+    with level:
+        def dual(leaf: Any) -> Tensor:
+            with below(level):
+                t = lifted(leaf if isinstance(leaf, Tensor) else tensor_of(leaf))
+                t = t.view_as(t)
+            level.set(t, next(vectors))
+            return t
+
+        output = func(*[mapped(dual, primal) for primal in primals])
+        aux = None
+        if has_aux:
+            if not isinstance(output, tuple) or len(output) != 2:
+                raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+            output, aux = output
+        found = []
+        for t in leaves(output):
+            if not isinstance(t, Tensor):
+                raise RuntimeError(f"{name}: Expected f(*primals) to return only tensors, got unsupported type {type(t)}")
+            tangent = level.of(t)
+            if tangent is None:
+                if strict:
+                    raise RuntimeError(f"{name}: The output of f is independent of the inputs. This is not allowed with strict=True.")
+                with below(level):
+                    tangent = zeros_beside(t)
+            found.append(tangent)
+    products = iter(found)
+
+    def out(tree: Any) -> Any:
+        return mapped(lambda t: t._array if raw and isinstance(t, Tensor) else t, tree)
+
+    result = out(output), out(mapped(lambda _: next(products), output))
+    return (*result, out(aux)) if has_aux else result
+
+
+def _checked(leaf: Any, tangent: Any, name: str) -> Tensor:
+    for t in (leaf, tangent):
+        if not isinstance(t, Tensor) and not is_array(t):
+            raise RuntimeError(f"{name}: Expected primals and tangents to be Tensors, got {type(t)}")
+    t = tangent if isinstance(tangent, Tensor) else tensor_of(tangent)
+    primal = leaf if isinstance(leaf, Tensor) else tensor_of(leaf)
+    if not (primal.is_floating_point() or primal.is_complex()):
+        raise ValueError(f"Expected primal to be floating point or complex, but got: {primal.dtype}")
+    if t._array.shape != primal._array.shape:
+        raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of "
+                           f"size {list(primal._array.shape)} while the given forward gradient is of size {list(t._array.shape)}.")
+    return t if t.dtype == primal.dtype else t.to(primal.dtype)
+
+
+def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, chunk_size: int | None = None,
+           randomness: str = "error") -> Callable[..., Any]:
+    """The function that computes the Jacobian of `func` by one forward pass for all elements of its arguments (`vmap` of `jvp`).
+
+    Args:
+        func: returns tensors, nested or not; with `has_aux` a pair of these and anything else.
+        argnums: the position of the argument to differentiate by, or several.
+        has_aux: whether `func` returns a pair.
+        chunk_size: how many elements to do at once, to save memory; None: all.
+        randomness: what random functions do inside; as for `vmap`.
+
+    Returns:
+        A function of the same arguments. Its result is nested as the results are, and within as the arguments: a tensor of shape
+        ``output.shape + input.shape`` for each pair; with `has_aux` a pair of this and the rest.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.func.jacfwd(lambda x: x * x)(tapegrad.tensor([1.0, 2.0]))
+        tensor([[2., 0.],
+                [0., 4.]])
+    """
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        positions = positions_of(argnums, len(args))
+        raw = any(not isinstance(leaf, Tensor) and is_array(leaf) for n in positions for leaf in leaves(args[n]))
+        given = list(arguments_of(args))
+        chosen = tuple(given[n] for n in positions)
+        inputs = list(leaves(chosen))
+        extra: list[Any] = []
+
+        def along(*vectors: Tensor) -> Any:
+            following = iter(vectors)
+
+            def function(*moved: Any) -> Any:
+                for n, value in zip(positions, moved):
+                    given[n] = value
+                return func(*given, **kwargs)
+
+            output, product, *aux = jvp(function, chosen, mapped(lambda _: next(following), chosen), has_aux=has_aux)
+            extra[:] = [output, *aux]
+            return product, output, *aux
+
+        # The values are the same for all directions, so that they come out of vmap as they are.
+        found, _, *aux = vmap(along, 0, (0, None, *[None] * has_aux), randomness, chunk_size=chunk_size)(*basis_of(inputs))
+
+        def of(t: Tensor) -> Any:
+            shape = t._array.shape[1:]
+            parts = iter([part.movedim(0, -1).reshape((*shape, *x._array.shape)) for part, x in zip(t.split([x.numel() for x in inputs]), inputs)])
+            inner = [mapped(lambda _: _out(next(parts), raw), tree) for tree in chosen]
+            return inner[0] if isinstance(argnums, int) else tuple(inner)
+
+        result = mapped(of, found)
+        return (result, mapped(lambda t: _out(t, raw), aux[0])) if has_aux else result
+
+    return transformed
+
+
+def _out(t: Any, raw: bool) -> Any:
+    return t._array if raw and isinstance(t, Tensor) else t
+
+
+def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """The function that computes the second derivatives of `func`, forward over reverse.
+
+    Args:
+        func: returns a tensor.
+        argnums: the position of the argument to differentiate by, or several.
+
+    Returns:
+        A function of the same arguments; its result is nested as the arguments are, twice.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.func.hessian(lambda x: (x * x * x).sum())(tapegrad.tensor([1.0, 2.0]))
+        tensor([[ 6.,  0.],
+                [ 0., 12.]])
+    """
+    return jacfwd(jacrev(func, argnums), argnums)
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """Compute `func`, and have the function that multiplies its Jacobian with vectors, without computing `func` again.
+
+    The backward pass is linear in the vector it is given; it is recorded once, and each product is a backward pass through that record.
+
+    Args:
+        func: returns tensors, nested or not.
+        *primals: its arguments.
+
+    Returns:
+        The results, and a function that takes a tangent for each argument and returns the products, nested as the results are.
+
+    Example:
+        >>> import tapegrad
+        >>> y, product = tapegrad.func.linearize(lambda x: x * x, tapegrad.tensor([1.0, 2.0]))
+        >>> product(tapegrad.tensor([1.0, 1.0]))
+        tensor([2., 4.])
+    """
+    trace = Trace(primals)
+    with recording(True):
+        output = func(*trace.trees)
+        results = list(leaves(output))
+        for t in results:
+            if not isinstance(t, Tensor):
+                raise RuntimeError(f"linearize(f, *primals): Expected f(*primals) to return only tensors, got unsupported type {type(t)}")
+        flowing = [t for t in results if t.requires_grad]
+        seeds = [zeros_beside(t).requires_grad_() for t in flowing]
+        first = gradients_of(flowing, trace.tensors, seeds, create_graph=True, allow_unused=True) if flowing else ()
+    linear = [(d, n) for n, d in enumerate(first) if d is not None and d.requires_grad]
+
+    def product(*tangents: Any) -> Any:
+        if structure(tangents) != structure(primals):
+            raise RuntimeError("Expected the tangents to be nested as the primals are. "
+                               f"tangents: {structure(tangents)}, primals: {structure(primals)}")
+        vectors = [_checked(leaf, t, "linearize(f, *primals)") for leaf, t in zip(leaves(primals), leaves(tangents))]
+        found: Sequence[Any] = [None] * len(flowing)
+        if linear:
+            found = gradients_of([d for d, _ in linear], seeds, [vectors[n] for _, n in linear], retain_graph=True, allow_unused=True)
+        of_flowing = iter(found)
+
+        def of(t: Tensor) -> Any:
+            d = next(of_flowing) if t.requires_grad else None
+            return _out(zeros_beside(t) if d is None else d, trace.raw)
+
+        return mapped(of, output)
+
+    return trace.out(output, trace.depends), product

@@ -1,0 +1,139 @@
+"""One application of a reverse-mode transform: its arguments as tensors to differentiate by, and its results on their way out."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.grad_mode import is_grad_enabled
+from tapegrad.autograd.levels import lifted, recording, without_history
+from tapegrad.autograd.node import Node
+from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.trees import mapped
+from tapegrad.backends import is_array, xp
+
+
+class Trace:
+    """The arguments by which a function is differentiated, as fresh tensors, and its results on their way out.
+
+    Args:
+        trees: the arguments.
+
+    Attributes:
+        trees: the same with fresh tensors.
+        tensors: these, in order.
+        raw: the arguments are arrays, and so are the results.
+    """
+
+    def __init__(self, trees: Sequence[Any]) -> None:
+        self.nested = is_grad_enabled()
+        self.tensors: list[Tensor] = []
+        self.was_array: list[bool] = []
+        self.depends = False
+        with recording(True):
+            self.trees = [mapped(self._fresh, tree) for tree in trees]
+        self.raw = any(self.was_array)
+
+    def _fresh(self, leaf: Any) -> Tensor:
+        if not isinstance(leaf, Tensor) and not is_array(leaf):
+            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(leaf)}")
+        t = lifted(leaf if isinstance(leaf, Tensor) else tensor_of(leaf))
+        if t.requires_grad and self.nested:
+            self.depends = True
+            fresh = t.view_as(t)
+        else:
+            fresh = without_history(t).requires_grad_()
+        self.tensors.append(fresh)
+        self.was_array.append(not isinstance(leaf, Tensor))
+        return fresh
+
+    def records(self, outputs: Sequence[Tensor]) -> bool:
+        """Whether the gradients must be differentiable: they depend on what another transform, or the caller, differentiates by."""
+        if not self.nested:
+            return False
+        return self.depends or _reaches_others(outputs, {id(t) for t in self.tensors})
+
+    def out(self, tree: Any, graph: bool) -> Any:
+        """A result for the caller."""
+        def leave(leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            return leaf._array if self.raw else leaf if graph else without_history(leaf)
+
+        return mapped(leave, tree)
+
+    def like_arguments(self, found: Sequence[Tensor], graph: bool) -> list[Any]:
+        """Values for the fresh tensors, nested as the arguments."""
+        values = iter(zip(found, self.was_array))
+
+        def leave(_: Any) -> Any:
+            value, array = next(values)
+            return value._array if array else value if graph else without_history(value)
+
+        return [mapped(leave, tree) for tree in self.trees]
+
+
+def tensor_of(array: Any) -> Tensor:
+    """An array as a tensor."""
+    return from_array(np.asarray(array) if isinstance(array, np.generic) else array)
+
+
+def _reaches_others(outputs: Sequence[Tensor], own: set[int]) -> bool:
+    """Whether the outputs were computed from a leaf that requires grad besides those with ids in `own`."""
+    seen: set[Any] = set()
+    stack = [t._node or t for t in outputs if t.requires_grad]
+    while stack:
+        target = stack.pop()
+        if target in seen:
+            continue
+        seen.add(target)
+        if isinstance(target, Node):
+            stack += [edge for edge in target.edges if edge is not None]
+        elif id(target) not in own:
+            return True
+    return False
+
+
+def arguments_of(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments that are not differentiated by: arrays as tensors, so that the function sees one kind."""
+    return tuple(mapped(lambda leaf: tensor_of(leaf) if not isinstance(leaf, Tensor) and is_array(leaf) else leaf, arg) for arg in args)
+
+
+def positions_of(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
+    """The positions that `argnums` means, among `count` arguments."""
+    if not isinstance(argnums, (int, tuple)):
+        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+    chosen = (argnums,) if isinstance(argnums, int) else argnums
+    if not chosen:
+        raise RuntimeError("argnums must be non-empty")
+    for n in chosen:
+        if not isinstance(n, int):
+            raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(n)}")
+        if not -count <= n < count:
+            raise RuntimeError(f"Got argnum={n}, but only {count} positional inputs")
+    positions = tuple(n % count for n in chosen)
+    if len(set(positions)) != len(positions):
+        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
+    return positions
+
+
+def call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], positions: tuple[int, ...], has_aux: bool,
+          name: str) -> tuple[Trace, Any, Any]:
+    """Call `func` with fresh tensors at `positions`; what it returns, and beside it what it returns besides."""
+    trace = Trace([args[n] for n in positions])
+    given = list(arguments_of(args))
+    for n, tree in zip(positions, trace.trees):
+        given[n] = tree
+    with recording(True):
+        output = func(*given, **kwargs)
+    if not has_aux:
+        return trace, output, None
+    if not isinstance(output, tuple) or len(output) != 2:
+        raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+    return trace, *output
+
+
+def complete(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients, zeros where there are none."""
+    return [from_array(xp(t._array).zeros(t._array.shape, t._array.dtype)) if d is None else d for d, t in zip(found, like)]
