@@ -29,7 +29,7 @@ def _seeds_of(roots: Sequence[Tensor], grads: Sequence[Tensor | None], graph: bo
     for i, (root, grad) in enumerate(zip(roots, grads)):
         if root.__class__ is not Tensor and not isinstance(root, Tensor):
             root = tensor_at(root, grad)
-        if not requires_grad(root):
+        if not requires_grad(root) or not root._rg:  # the second: a view without history, of a tensor that requires grad
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         if grad is None:
             seed: Any = _seed(root)
@@ -147,7 +147,8 @@ def _target(t: Tensor | GradientEdge, pairs: list[tuple[Any, Any]]) -> Any:
         raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(t).__name__}")
     if not requires_grad(t):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    return t._node or t
+    # A view without history, of a tensor that requires grad, is reached from nowhere.
+    return t._node or (t if t._rg else None)
 
 
 def _seen_running(wanted: set[Any]) -> set[Any]:

@@ -39,6 +39,27 @@ class Gate:
         self.watchers: tuple[Any, ...] = ()
 
 
+gate = Gate()
+_lock = threading.Lock()
+_ending = threading.local()
+
+
+class _Ending:
+    """Goes when its thread ends: a thread that ends in an unusual state is in none from then on."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    # What it needs is bound here: at the end of the process modules are emptied.
+    def __del__(self, gate: Gate = gate, lock: threading.Lock = _lock) -> None:
+        if self.values.get("bits"):
+            with lock:
+                gate.threads -= 1
+                gate.on = gate.threads > 0
+
+
 class State(threading.local):
     """What is unusual in this thread.
 
@@ -58,10 +79,11 @@ class State(threading.local):
     depth = 0
     multithreading = True
 
+    def __init__(self) -> None:
+        _ending.values = _Ending(self.__dict__)
 
-gate = Gate()
+
 state = handed_on(State())
-_lock = threading.Lock()
 
 #: bit -> function(op, args, kwargs) that deals with that level and calls the op again with the bit cleared
 handlers: dict[int, Callable[..., Any]] = {}

@@ -664,7 +664,7 @@ ACTIVATION = N * WIDTH * 4
 
 
 def test_peak_memory_is_that_of_one_segment() -> None:
-    """A stack of 64 layers that each keep 2 activations: without checkpoints the peak is all of them, with 8 segments about 8 arguments and 8 layers."""
+    """A stack of 64 layers that each keep 3 activations: without checkpoints the peak is all of them, with 8 segments 8 arguments and 8 layers."""
     weights = [(tapegrad.randn(WIDTH, WIDTH) / WIDTH ** 0.5).requires_grad_() for _ in range(LAYERS)]
     for w in weights:
         w.grad = tapegrad.zeros(WIDTH, WIDTH)
@@ -672,7 +672,7 @@ def test_peak_memory_is_that_of_one_segment() -> None:
 
     def layers(weights: list[Tensor], h: Tensor) -> Tensor:
         for w in weights:
-            h = (h @ w).tanh().sigmoid()
+            h = h + (h @ w).tanh().sigmoid() / LAYERS
         return h
 
     def whole() -> None:
@@ -698,7 +698,7 @@ def test_peak_memory_is_that_of_one_segment() -> None:
 
     whole()
     expected = [w.grad.array.copy() for w in weights]
-    assert peak(whole) > 2 * LAYERS * ACTIVATION
+    assert peak(whole) > 3 * LAYERS * ACTIVATION
     root = 8
     for reentrant in (False, True):
         for w in weights:
@@ -707,13 +707,13 @@ def test_peak_memory_is_that_of_one_segment() -> None:
         run()
         for w, d in zip(weights, expected):
             np.testing.assert_array_equal(w.grad.array, d)
-        assert peak(run) < (LAYERS // root + 2 * root + 8) * ACTIVATION
+        assert peak(run) < (LAYERS // root + 3 * root + 8) * ACTIVATION
     for w in weights:
         w.grad.zero_()
     nested(0, LAYERS, x).sum().backward()
     for w, d in zip(weights, expected):
         np.testing.assert_array_equal(w.grad.array, d)
-    assert peak(lambda: nested(0, LAYERS, x).sum().backward()) < (2 * 6 + 12) * ACTIVATION
+    assert peak(lambda: nested(0, LAYERS, x).sum().backward()) < (2 * 6 + 3 + 8) * ACTIVATION
 
 
 class Block(nn.Module):
@@ -747,7 +747,7 @@ def test_peak_memory_of_a_transformer() -> None:
             for block in blocks:
                 h = each(block, h)
             h.square().mean().backward()
-            return [p.grad.array for p in blocks.parameters()]
+            return [p.grad.array for p in blocks.parameters() if p.grad is not None]
 
         return step
 
@@ -756,5 +756,5 @@ def test_peak_memory_of_a_transformer() -> None:
     for a, b in zip(plain(), saving()):
         np.testing.assert_array_equal(a, b)
     one = peak(run(lambda block, h: block(h) if block is blocks[0] else h))
-    assert peak(plain) > 0.7 * depth * one
+    assert peak(plain) > depth / 2 * one
     assert peak(saving) < 2 * one

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from op_checks import batched, forward, gradients, tape, values, writes
+from op_checks import batched, forward, gradients, nested, tape, values, writes
 from op_checks.case import Case, function_of
 from op_table import ROWS, Row
 
@@ -80,6 +80,15 @@ def test_op(row: Row, device: str) -> None:
         found = list(failures(row, device))
     if found:
         pytest.fail(f"{len(found)} checks failed\n" + "\n".join(found[:20]), pytrace=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [row for row in ROWS if row.grad and row.batched and row.values], ids=lambda row: row.name)
+def test_transforms_of_transforms(row: Row, device: str) -> None:
+    """Forward mode, reverse mode and vmap, nested in each other."""
+    for dtype in ["float64", *["complex128"] * row.complex]:
+        for sample in row.samples(np.random.default_rng(0), np.dtype(dtype)):
+            nested.check_nested(Case(row, sample, device))
 
 
 @pytest.mark.slow

@@ -465,6 +465,8 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
     target = _view(array, index)
     if value is not given and value._view is not None and value._view.root is (self if self._view is None else self._view.root) and _same_memory(target, given):
         # ``x[i] += v`` has written it already, through the view that it now assigns.
+        if recording:
+            requires_grad(value)  # which says so if it could not follow another write
         written(self)
         return
     if recording and not _is_whole(index) and inplace.repeats(array):

@@ -10,6 +10,7 @@ from tapegrad.autograd import dtypes
 from tapegrad.autograd.levels import refuse_dynamic
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, wrap
+from tapegrad.autograd.ops.join import stack
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import backend, is_array, xp
 
@@ -200,6 +201,25 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
+def _each(function: Any, batched: frozenset[str], operands: dict[str, Any], *args: Any) -> Any:
+    """The results for each member of a batch, which must have one shape."""
+    size = raw(next(operands[name] for name in batched)).shape[0]
+    return stack([function(*[x[i] if name in batched else x for name, x in operands.items()], *args) for i in range(size)])
+
+
+@op(input=None, weights=None, types="free", public=False, name="bincount",
+    batch=lambda batched, input, weights, minlength: _each(_bincount, batched, {"input": input, "weights": weights}, minlength))
+def _bincount(input: Any, weights: Any, minlength: int) -> Any:
+    if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and bool(input.min() < 0)):
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    if weights is not None and weights.shape != input.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    found = xp(input).bincount(input, weights=weights, minlength=minlength)
+    return found if weights is None else found.astype(np.float32 if weights.dtype == np.float32 else np.float64)
+
+
 @composite(method=True)
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each of 0, 1, 2, ... occurs, or the sum of its weights.
@@ -217,20 +237,27 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         >>> tapegrad.bincount(tapegrad.tensor([1, 3, 1]))
         tensor([0, 2, 0, 1])
     """
-    array = raw(input)
-    refuse_dynamic(array, "bincount")
-    refuse_dynamic(raw(weights), "bincount")
-    if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and bool(array.min() < 0)):
-        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    if minlength < 0:
-        raise RuntimeError("minlength should be >= 0")
-    weight = raw(weights)
-    if weight is not None and weight.shape != array.shape:
-        raise RuntimeError("weights should be 1-d and have the same length as input")
-    found = xp(array).bincount(array, weights=weight, minlength=minlength)
-    if weight is not None:
-        found = found.astype(np.float32 if weight.dtype == np.float32 else np.float64)
-    return _wrapped(input, [found])
+    return _bincount(input, weights, minlength)
+
+
+@op(input=None, public=False, name="histc",
+    batch=lambda batched, input, bins, min, max: _each(_histc, batched, {"input": input}, bins, min, max))
+def _histc(input: Any, bins: int, min: float, max: float) -> Any:
+    if bins <= 0:
+        raise RuntimeError("bins must be > 0")
+    x = input.reshape(-1)
+    if min == max and x.size:
+        min, max = (float(end) for end in backend(x).to_host(xp(x).stack([x.min(), x.max()])))
+    if min == max:
+        min, max = min - 1, max + 1
+    if not (abs(min) < np.inf and abs(max) < np.inf):
+        raise RuntimeError(f"range of [{min}, {max}] is not finite")
+    if min > max:
+        raise RuntimeError("max must be larger than min")
+    inside = (x >= min) & (x <= max)
+    bin = xp(x).clip((xp(x).where(inside, x, xp(x).full((), min, x.dtype)) - min) / (max - min) * bins, 0, bins - 1).astype(np.int64)
+    # What lies outside is counted in a bin of its own, which is left out.
+    return xp(x).bincount(xp(x).where(inside, bin, bins), minlength=bins + 1)[:bins].astype(x.dtype)
 
 
 @composite(method=True)
@@ -251,27 +278,7 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0, *, out: A
         >>> tapegrad.histc(tapegrad.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
         tensor([0., 2., 1., 0.])
     """
-    if bins <= 0:
-        raise RuntimeError("bins must be > 0")
-    array = raw(input)
-    x = array.reshape(-1)
-    if min == max and x.size:
-        min, max = (float(end) for end in backend(x).to_host(xp(x).stack([x.min(), x.max()])))
-    if min == max:
-        min, max = min - 1, max + 1
-    if not (abs(min) < np.inf and abs(max) < np.inf):
-        raise RuntimeError(f"range of [{min}, {max}] is not finite")
-    if min > max:
-        raise RuntimeError("max must be larger than min")
-    inside = (x >= min) & (x <= max)
-    bin = xp(x).clip((xp(x).where(inside, x, xp(x).full((), min, x.dtype)) - min) / (max - min) * bins, 0, bins - 1).astype(np.int64)
-    # What lies outside is counted in a bin of its own, which is left out.
-    counts = xp(x).bincount(xp(x).where(inside, bin, bins), minlength=bins + 1)[:bins].astype(x.dtype)
-    result = _wrapped(input, [counts])
-    if out is None:
-        return result
-    from tapegrad.autograd.inplace import store_out
-    return store_out("histc", out, result)
+    return _histc(input, bins, min, max, out=out)
 
 
 __all__ = ["bincount", "bucketize", "histc", "searchsorted", "unique", "unique_consecutive"]

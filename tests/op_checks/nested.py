@@ -122,7 +122,7 @@ def _vmap_of_second(case: Case, every: Sequence[int], directions: Sequence[np.nd
 def _vmap_of_vmap(case: Case, every: Sequence[int], directions: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     operands, in_dims = batch(case, every)
     inner = tapegrad.vmap(_function(case), in_dims)
-    twice = [tapegrad.stack([x, x.flip(0)], 1) if dim is not None else x for x, dim in zip(operands, in_dims)]
-    got = tapegrad.vmap(inner, tuple(None if dim is None else 1 for dim in in_dims))(*twice)
-    once = case.hosts(inner(*operands))
-    return case.hosts(got), [np.stack([a, a[::-1]]) for a in once]
+    outer = int(case.row.layouts)  # dimension 1 means that the inner batch does not lie in order
+    twice = [tapegrad.stack([x, x.flip(0)], outer) if dim is not None else x for x, dim in zip(operands, in_dims)]
+    got = tapegrad.vmap(inner, tuple(None if dim is None else outer for dim in in_dims))(*twice)
+    return case.hosts(got), [np.stack([a, a[::-1]]) for a in case.hosts(inner(*operands))]

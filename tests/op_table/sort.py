@@ -106,6 +106,6 @@ ROWS = [
     Row("searchsorted", _places, _searchsorted, grad=False, torch=None),
     Row("bucketize", lambda rng, dtype: [sample(np.asarray([0.0, 3.0, 6.0], dtype), np.asarray([1.0, 3.0, 5.0], dtype), right=r) for r in (False, True)],
         lambda x, b, right=False: np.searchsorted(b, x, "right" if right else "left"), grad=False),
-    Row("bincount", _weights, lambda x, w=None, minlength=0: np.bincount(x, w, minlength), grad=False, synchronises=True, batched=False, why="under vmap the shape of the result would depend on values"),
-    Row("histc", _histograms, _histc, grad=False, synchronises=True, batched=False, why="counted by the array library, one tensor at a time"),
+    Row("bincount", _weights, lambda x, w=None, minlength=0: np.bincount(x, w, minlength), grad=False, synchronises=True),
+    Row("histc", _histograms, _histc, grad=False, synchronises=True),
 ]

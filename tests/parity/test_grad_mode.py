@@ -135,7 +135,7 @@ def recursion(lib):
                     seen.append(lib.is_grad_enabled())
             seen.append(lib.is_grad_enabled())
             if not n:
-                raise Boom("deep")
+                raise KeyError("deep")
 
         attempt(lambda: again(2))
         found.append((seen, lib.is_grad_enabled()))
@@ -181,7 +181,8 @@ def decorated_with_and_without_parentheses(lib):
         return lib.is_grad_enabled(), lib.is_inference_mode_enabled()
 
     lib.set_grad_enabled(True)
-    decorated = (lib.no_grad(f), lib.no_grad()(f), lib.inference_mode(f), lib.inference_mode()(f), lib.inference_mode(False)(f), lib.inference_mode(mode=True)(f))
+    modes = lib.no_grad, lib.no_grad(), lib.inference_mode, lib.inference_mode(), lib.inference_mode(False), lib.inference_mode(mode=True)
+    decorated = [mode(f) for mode in modes]
     found = [(g(), g.__name__, g.__doc__, g.__wrapped__ is f) for g in decorated]
     with lib.no_grad():
         found += [(g(), g.__name__) for g in (lib.enable_grad(f), lib.enable_grad()(f))]

@@ -96,7 +96,8 @@ def saved_values_after_the_pass(lib):
     found = []
     for y in (x.exp(), x.sin(), x * x, x.pow(2), x.sum(), x.sigmoid()):
         def saved(node=y.grad_fn):
-            values = {name: attempt(lambda: getattr(node, name)) for name in ("_saved_result", "_saved_self", "_saved_other", "_saved_exponent")}
+            names = "_saved_result", "_saved_self", "_saved_other", "_saved_exponent"
+            values = {name: attempt(lambda name=name: getattr(node, name)) for name in names}
             return {name: value for name, value in values.items() if value[0] != "AttributeError"}
 
         before = saved()
