@@ -167,17 +167,13 @@ def _on_tensors(graph: bool) -> bool:
 
 
 def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[Any] | None = None, capture: Any = None,
-         also: Set[Any] = frozenset()) -> None:
+         also: Set[Any] = frozenset(), counted: bool = False) -> None:
     """One pass, in the grad mode that rules, hooks and Functions are to see."""
-    if state.running is None:
-        _run_here(pairs, record, retain, inputs, capture, also)
-    else:
-        from tapegrad.autograd.reentrant import nested
-        nested(_run_here, pairs, record, retain, inputs, capture, also)
-
-
-def _run_here(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[Any] | None, capture: Any, also: Set[Any]) -> None:
     outer = state.running
+    if outer is not None and not counted:
+        from tapegrad.autograd.reentrant import nested
+        nested(_run, pairs, record, retain, inputs, capture, also, True)
+        return
     this = state.running = pairs, inputs, outer
     bits = state.bits
     try:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from textwrap import indent
 from typing import Any, NoReturn
 
 import numpy as np
 
 from tapegrad.autograd import dtypes, promotion
 from tapegrad.autograd.gate import GRAD_OFF, state
-from tapegrad.autograd.levels import Level, arguments, below, refuse_dynamic, tensors_in
+from tapegrad.autograd.levels import Level, arguments, below, tensors_in
 from tapegrad.autograd.runtime import NUMBERS, aliased, deliver
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import Backend, Device, backend
@@ -85,42 +86,68 @@ class Batched:
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write over everything, which is all that ``index`` may be."""
         assert index is ...
+        self.check_alive()
         with below(self.level):
             self.tensor.copy_(self.level.to_write(self, value))
 
     def copy(self, order: str = "C") -> Batched:
         """The same values in memory of their own."""
+        self.check_alive()
         with below(self.level):
             return type(self)(self.level, self.tensor.clone(), self.batched)
 
     def detached(self) -> Batched:
         """The same memory without history or tangents."""
+        self.check_alive()
         with below(self.level):
             return type(self)(self.level, self.tensor.detach(), self.batched)
 
+    def check_alive(self) -> None:
+        """Raise torch's error for a tensor that is used after the vmap that made it."""
+        if self.level.ended:
+            raise NotAnArray("Either your tensor may have escaped from inside a function being vmapped and this is a user error (see "
+                             "https://pytorch.org/functorch/stable/ux_limitations.html), or there is an internal error: a batched tensor means nothing after its "
+                             "vmap has ended. Return it from the function instead.")
+
     def __getattr__(self, name: str) -> NoReturn:
+        self.check_alive()
         raise NotAnArray(f"vmap: this operation does not work on a batch: it looks into the array itself (for its '{name}'). Please write the function with other "
                          "operations, or call it in a loop.")
 
-    def _escaped(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise RuntimeError("vmap: the values of a batched tensor cannot be had as an array: inside the function under vmap there is one tensor for the whole "
-                           "batch, and outside of it such a tensor means nothing. Return it from the function instead.")
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def _no_values(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self.check_alive()
+        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage: vmap: the values of a batched tensor cannot be had as an array, since "
+                           "inside the function under vmap there is one tensor for the whole batch.")
+
+    def tolist(self) -> NoReturn:
+        """There are no values of one member."""
+        self._no_values()
 
     def item(self) -> NoReturn:
         """There is no single value."""
+        self.check_alive()
         raise RuntimeError("vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try to "
                            "rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file a bug report.")
 
     def nonzero(self) -> NoReturn:
-        """The shape of the result would depend on the values."""
-        refuse_dynamic(self, "nonzero")
-        raise AssertionError("a batched array was not known as one")
+        """What an index makes of a mask: the shape of the result would depend on the values."""
+        self.check_alive()
+        raise RuntimeError("vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over indexing with a boolean mask.")
 
     def __bool__(self) -> NoReturn:
+        self.check_alive()
         raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please file "
                            "an issue at https://github.com/pytorch/pytorch/issues .")
 
-    __array__ = __array_ufunc__ = __array_function__ = __getitem__ = tolist = _escaped
+    __array__ = __array_ufunc__ = __array_function__ = __getitem__ = __iter__ = _no_values
+    # What ops do with arrays: only an array whose vmap has ended comes to it.
+    __add__ = __sub__ = __mul__ = __matmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _no_values
+    __radd__ = __rsub__ = __rmul__ = __rmatmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rand__ = __ror__ = __rxor__ = _no_values
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __iand__ = __ior__ = __ixor__ = _no_values
+    __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __pos__ = __abs__ = __invert__ = _no_values
 
 
 class _BatchedBackend(Backend):
@@ -178,15 +205,21 @@ class Batch(Level):
     Attributes:
         size: of the batch.
         randomness: "error", "same" or "different", as `vmap` takes it.
+        ended: its tensors mean nothing any more.
     """
 
-    __slots__ = ("randomness", "size")
+    __slots__ = ("ended", "randomness", "size")
     separate = True
 
     def __init__(self, size: int, randomness: str) -> None:
         super().__init__()
         self.size = size
         self.randomness = randomness
+        self.ended = False
+
+    def __exit__(self, *exc: Any) -> None:
+        self.ended = True
+        super().__exit__(*exc)
 
     # ---- in and out
 
@@ -294,12 +327,21 @@ class Batch(Level):
         if not batched:
             return tensor
         if not target.batched:
-            refuse_write()
+            refuse_write("copy")
         return tensor[(slice(None), *(None,) * (target.ndim - tensor._array.ndim + 1))]
 
-    def overwritten(self, t: Tensor, value: Any) -> None:
-        if not isinstance(t._array, Batched) and isinstance(value, Batched) and value.level is self:
-            refuse_write()
+    def overwritten(self, t: Tensor, value: Any, name: str) -> None:
+        if isinstance(value, Batched) and value.level is self and value.batched and not self.unwrap(t)[1]:
+            refuse_write(name)
+
+
+def batched_repr(t: Tensor) -> str:
+    """A batched tensor as torch prints it, and whether gradients flow into it."""
+    array: Batched = t._array
+    with below(array.level):
+        value = indent(repr(array.tensor), "    ")
+    flows = ", requires_grad=True" if t.requires_grad else ""
+    return f"BatchedTensor(lvl={len(array.level.stack)}, bdim={0 if array.batched else None}{flows}, value=\n{value}\n)"
 
 
 def beside(made: Tensor, source: Tensor) -> Tensor:
@@ -312,12 +354,15 @@ def beside(made: Tensor, source: Tensor) -> Tensor:
         return array.level.wrap(beside(whole, array.tensor))
 
 
-def refuse_write() -> NoReturn:
-    """Raise torch's error for a write of something batched to something that is not."""
-    raise RuntimeError("vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more elements "
-                       "than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to use "
-                       "out-of-place operators instead of inplace arithmetic. If said operator is being called inside the PyTorch framework, please file a bug "
-                       "report instead.")
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "copy", "masked_fill", "pow", "remainder", "floor_divide"})
+
+
+def refuse_write(name: str) -> NoReturn:
+    """Raise torch's error for a write of something batched, by the in-place form of the op `name`, to something that is not."""
+    what = "inplace arithmetic" if name in _ARITHMETIC else f"{name}_"
+    raise RuntimeError(f"vmap: {what}(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more elements than `self`. "
+                       "This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place operators "
+                       f"instead of {what}. If said operator is being called inside the PyTorch framework, please file a bug report instead.")
 
 
 def _alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import cell_of
-from tapegrad.autograd.gate import grad_enabled
+from tapegrad.autograd.gate import gate, grad_enabled
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import CPU, Device, backend, backend_for
 
@@ -35,6 +35,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """
     if force:
         return host(self)
+    if hasattr(self._array, "level"):
+        self._array.tolist()
     if grad_enabled() and requires_grad(self):
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     array = self._array
@@ -55,7 +57,7 @@ def item(self: Tensor) -> Any:
         >>> tapegrad.tensor([2.5]).item()
         2.5
     """
-    if self._array.size != 1:
+    if self._array.size != 1 and not hasattr(self._array, "level"):
         raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
     value = host(self).item()
     return value if isinstance(value, (int, float, complex)) else float(value)
@@ -63,12 +65,15 @@ def item(self: Tensor) -> Any:
 
 def tolist(self: Tensor) -> Any:
     """The values as nested lists of Python numbers; a number for a 0-d tensor."""
-    array = host(self)
+    array = self._array if hasattr(self._array, "level") else host(self)
     return array.astype(np.float32).tolist() if array.dtype.kind == "V" else array.tolist()
 
 
 def tensor_repr(t: Tensor) -> str:
     """The tensor as torch prints it."""
+    if hasattr(t._array, "level"):
+        from tapegrad.autograd.batched import batched_repr
+        return batched_repr(t)
     from tapegrad.autograd import printing
     try:
         node = t.grad_fn
@@ -76,13 +81,19 @@ def tensor_repr(t: Tensor) -> str:
     except RuntimeError:  # a view that could not follow a write to its base
         name = "Invalid"
     suffix = None if t.is_cpu else str(t.device)
+    tangent = None
+    if gate.on:
+        from tapegrad.autograd.forward_ad import tangent_of
+        tangent = tangent_of(t)
     return printing.tensor_repr(t._array, to_host=backend(t._array).to_host, dtype=t.dtype, default_dtype=dtypes.get_default_dtype(), device_suffix=suffix,
-                                requires_grad=t.requires_grad, grad_fn_name=name)
+                                requires_grad=t.requires_grad, grad_fn_name=name, tangent=None if tangent is None else f"{tangent}")
 
 
 # ---- Python's number protocol
 
 def _bool(self: Tensor) -> bool:
+    if hasattr(self._array, "level"):
+        return bool(self._array)
     if self._array.size != 1:
         if self._array.size == 0:
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
@@ -103,7 +114,7 @@ def _complex(self: Tensor) -> complex:
 
 
 def _index(self: Tensor) -> int:
-    if self._array.dtype.kind not in "iub" or self._array.size != 1:
+    if self._array.dtype.kind not in "iub" or (self._array.size != 1 and not hasattr(self._array, "level")):
         raise TypeError("only integer tensors of a single element can be converted to an index")
     return int(host(self).item())
 

@@ -17,12 +17,13 @@ from typing import Any
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.batching import broadcasting
 from tapegrad.autograd.cell import cell_of
-from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
 from tapegrad.autograd.levels import Level, arguments, below, recording, tensors_in
-from tapegrad.autograd.rebase import run
+from tapegrad.autograd.rebase import laid_out, run
+from tapegrad.autograd.tape import dense_order
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.writer import Each
-from tapegrad.backends import xp
+from tapegrad.backends import backend, xp
 
 
 class Tangents(Level):
@@ -35,14 +36,29 @@ class Tangents(Level):
         # By the array's id: arrays are neither hashed nor compared.
         self._known: dict[int, tuple[weakref.ref[Any], Tensor]] = {}
 
+    def __exit__(self, *exc: Any) -> None:
+        super().__exit__(*exc)
+        self._known.clear()
+
     def set(self, t: Tensor, tangent: Tensor) -> None:
         """Give `t` a tangent."""
         key, known = id(t._array), self._known
         known[key] = weakref.ref(t._array, lambda _: known.pop(key, None)), tangent
 
+    def give(self, t: Tensor, tangent: Tensor) -> None:
+        """`set`, for a tangent that somebody else has made: refused where it does not fit; copied where views of it would not be laid out as those of `t`."""
+        if self.of(tangent) is not None:
+            raise RuntimeError("Setting a forward grad that itself has a forward gradient at the same level0 is not supported.")
+        shape, given = t._array.shape, tangent._array.shape
+        if shape != given:
+            raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is "
+                               f"of size {list(shape)} while the given forward gradient is of size {list(given)}.")
+        with below(self):
+            self.set(t, _laid_out_as(t, tangent))
+
     def of(self, t: Any) -> Tensor | None:
-        """The tangent of `t`, None if it has none. A view has that of its base, seen as the base is."""
-        if not isinstance(t, Tensor):
+        """The tangent of `t`, None if it has none. A view has that of its base, seen as the base is. In inference mode there are none."""
+        if not isinstance(t, Tensor) or state.bits & INFERENCE:
             return None
         found = self._known.get(id(t._array))
         if found is not None:
@@ -78,12 +94,15 @@ class Tangents(Level):
                 several = isinstance(result, tuple)
                 results = result if several else (result,)
                 if any(t._array.dtype in dtypes.INEXACT for t in results):
+                    of_operands = [d for d in tensors_in(tangents.values()) if d is not None]
                     for t, tangent in zip(results, pushed(core, given, tangents, result)):
                         if tangent is not None and t._array.dtype in dtypes.INEXACT and all(t is not x for x in given.values()):
-                            self.set(t, _like(tangent, t))
+                            self.set(t, _fitted(t, tangent, of_operands))
         return result
 
-    def overwritten(self, t: Tensor, value: Any) -> None:
+    def overwritten(self, t: Tensor, value: Any, name: str) -> None:
+        if state.bits & INFERENCE:
+            return
         found = self._known.get(id(value))
         tangent = self.of(t)
         if found is None and tangent is None:
@@ -91,13 +110,17 @@ class Tangents(Level):
         with below(self):
             if tangent is None:
                 root = t if t._view is None else t._view.root
-                self.set(root, zeros_beside(root))
+                self.set(root, _laid_out_as(root, zeros_beside(root)))
                 tangent = self.of(t)
                 assert tangent is not None
             if found is None:
                 tangent.zero_()
             else:
                 tangent.copy_(found[1])
+
+    def check_out(self, name: str, out: Any, result: Any) -> None:
+        if self.of(out) is not None or self.of(result) is not None:
+            raise NotImplementedError(f"Trying to use forward AD with {name}_out that does not support it because it is an out= function")
 
     def copied(self, array: Any, copy: Any) -> None:
         found = self._known.get(id(array))
@@ -116,13 +139,34 @@ def zeros_beside(t: Tensor) -> Tensor:
         set_bits(before)
 
 
-def _like(tangent: Tensor, t: Tensor) -> Tensor:
-    """A tangent in the dtype and shape of its value."""
+def _fitted(t: Tensor, tangent: Tensor, of_operands: list[Tensor]) -> Tensor:
+    """A tangent for the result `t`, in its dtype and shape; its memory is its own, or, where `t` is a view, that of an operand's tangent."""
     if tangent._array.dtype is not t._array.dtype:
         tangent = tangent.to(t.dtype)
     if tangent._array.shape != t._array.shape:
         tangent = tangent.expand(t._array.shape)
-    return tangent
+    fitted = _laid_out_as(t, tangent)
+    if fitted is tangent and t._view is None and any(_shares_memory(tangent, d) for d in of_operands):
+        return tangent.clone()
+    return fitted
+
+
+def _shares_memory(a: Tensor, b: Tensor) -> bool:
+    return a._array is b._array or a._array.__class__ is b._array.__class__ and backend(a._array).shares_memory(a._array, b._array)
+
+
+def _laid_out_as(t: Tensor, tangent: Tensor) -> Tensor:
+    """`tangent` in memory that is laid out as that of `t`, so that what is a view of the one is a view of the other; a copy where it is not yet."""
+    array, other = t._array, tangent._array
+    if not array.size or all(a == b for a, b, n in zip(array.strides, other.strides, array.shape) if n != 1):
+        return tangent
+    if array.flags.c_contiguous:
+        return tangent.contiguous()
+    if array.__class__ is not other.__class__ or hasattr(array, "level"):
+        return tangent  # of a batch
+    if dense_order(array) is None:
+        return tangent.contiguous()
+    return laid_out(tangent, tuple([step // array.itemsize for step in array.strides]))
 
 
 # ---- what an op does to tangents
@@ -145,7 +189,12 @@ def pushed(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, 
         found = _by_linearity(core, given, tangents)
         return found if several else (found,)
     if op.kind == "elementwise" and not several:
-        return (_by_element(op, given, tangents, result),)
+        try:
+            return (_by_element(op, given, tangents, result),)
+        except NotImplementedError as error:
+            if "is not implemented" not in str(error):
+                raise
+            raise NotImplementedError(f"Trying to use forward AD with aten::{op.name} that does not support it.") from error
     if op.kind == "reduction" and not several:
         return (_by_weights(op, given, tangents, result),)
     return by_transposition(core, given, tangents)
@@ -211,7 +260,7 @@ def _by_weights(op: Any, given: dict[str, Any], tangents: dict[str, Any], result
     weighted = tangent * rule(*[one if i == 0 else _value_of(asked, given, result) for i, asked in enumerate(_asks(rule))])
     if weighted._array.dtype.kind == "c" != result._array.dtype.kind:
         weighted = weighted.real
-    return weighted.sum(given.get("dim"), given.get("keepdim", False))  # type: ignore[no-any-return]
+    return weighted.sum(given.get("dim"), given.get("keepdim", False))
 
 
 def alias(t: Tensor) -> Tensor:

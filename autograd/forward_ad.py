@@ -15,10 +15,11 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple
 
-from tapegrad.autograd import dtypes
 from tapegrad.autograd.forward import Tangents
+from tapegrad.autograd.grad_mode import _Mode
 from tapegrad.autograd.levels import below, lifted
 from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.type_names import type_name
 from tapegrad.backends.threads import handed_on
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
@@ -70,17 +71,19 @@ def exit_dual_level(*, level: int | None = None) -> None:
         >>> _ = forward_ad.enter_dual_level()
         >>> forward_ad.exit_dual_level(level=0)
     """
-    now = -1 if _now.level is None else 0
-    if level is not None and level != now:
+    known = _now.level
+    if level is not None and level != (-1 if known is None else 0):
         raise RuntimeError("Trying to exit a forward AD level that was not the last one that was created. This is not supported.")
-    if _now.level is None:
-        raise RuntimeError("Trying to exit a forward AD level when none was entered")
-    _now.level.__exit__()
+    if known is None:
+        raise RuntimeError("Dual level must be a positive number.")
     _now.level = None
+    known.__exit__()
 
 
-class dual_level:
-    """A context inside which tensors may carry tangents.
+class dual_level(_Mode):
+    """A context inside which tensors may carry tangents; also a decorator, ``@dual_level()``.
+
+    The level belongs to the thread that has entered it: in another thread the same tensors have no tangents.
 
     Raises:
         RuntimeError: it is entered within another.
@@ -94,10 +97,13 @@ class dual_level:
         tensor(6.)
     """
 
-    def __enter__(self) -> int:
+    def __new__(cls) -> Any:
+        return object.__new__(cls)
+
+    def __enter__(self) -> int:  # type: ignore[override]
         return enter_dual_level()
 
-    def __exit__(self, *exc: Any) -> None:
+    def restore(self) -> None:
         exit_dual_level()
 
 
@@ -106,7 +112,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
     Args:
         tensor: of a floating point or complex dtype.
-        tangent: of the same shape, dtype and device; the very tensor is what `unpack_dual` gives back.
+        tangent: of the same shape. Where its memory is laid out as the tensor's, it is what `unpack_dual` gives back; otherwise that is a copy.
         level: 0, or None.
 
     Raises:
@@ -121,24 +127,27 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         UnpackedDualTensor(primal=tensor([0., 0.]), tangent=tensor([1., 1.]))
     """
     known = _now.level
-    if known is None or level not in (None, 0):
+    if (0 if level is None and known is not None else -1 if level is None else level) < 0:
         raise RuntimeError("Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first.")
-    if tensor._array.dtype not in dtypes.INEXACT:
-        raise ValueError(f"Expected primal to be floating point or complex, but got: {tensor.dtype}")
-    if tangent._array.dtype not in dtypes.INEXACT:
-        raise ValueError(f"Expected tangent to be floating point or complex, but got: {tangent.dtype}")
+    for t, what in ((tensor, "primal"), (tangent, "tangent")):
+        if not (t.is_floating_point() or t.is_complex()):
+            raise ValueError(f"Expected {what} to be floating point or complex, but got: {t.dtype}")
+    if level:
+        raise RuntimeError("Invalid level given to _make_dual")
+    if known is None:
+        raise RuntimeError("Trying to access a forward AD level with an invalid index. This index was either not created or is already deleted.")
     if known.of(tensor) is not None:
         raise RuntimeError("Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not supported.")
-    if tensor._array.shape != tangent._array.shape:
-        raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of "
-                           f"size {list(tensor._array.shape)} while the given forward gradient is of size {list(tangent._array.shape)}.")
-    if known.of(tangent) is not None:
-        raise RuntimeError("Trying to set a forward gradient that has a forward gradient at the same level")
     with below(known):
         dual = lifted(tensor)
         dual = dual.view_as(dual)
-    known.set(dual, tangent)
+    known.give(dual, tangent)
     return dual
+
+
+def tangent_of(tensor: Tensor) -> Tensor | None:
+    """What `unpack_dual` gives as the tangent."""
+    return None if _now.level is None else _now.level.of(tensor)
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
@@ -158,7 +167,11 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         True
     """
     known = _now.level
-    if known is None:
+    if known is None or (level is not None and level < 0):
         return UnpackedDualTensor(tensor, None)
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"_unpack_dual(): argument 'dual' (position 1) must be Tensor, not {type_name(tensor)}")
+    if level:
+        raise RuntimeError("Invalid level given to _fw_primal")
     with below(known):
         return UnpackedDualTensor(tensor.view_as(tensor), known.of(tensor))

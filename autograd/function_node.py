@@ -171,7 +171,7 @@ class BackwardCFunction(Node):
         return tuple([self._unpacked(kept) for kept in self.saved])
 
     def _unpacked(self, kept: Any) -> Tensor | None:
-        if isinstance(kept, Packed):
+        if kept.__class__ is Packed:
             return kept.tied(kept.unpacked(self), self)
         if isinstance(kept, Output):
             cell = self.cell.get(kept.nr) if self.several and self.cell is not None else self.cell

@@ -7,9 +7,9 @@ from typing import Any
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import cell_of, tick, written
 from tapegrad.autograd.function_node import BackwardCFunction, Output, facts_of
-from tapegrad.autograd.node import Node
+from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.rebase import let_go, rebase
-from tapegrad.autograd.runtime import make_slot
+from tapegrad.autograd.runtime import kept_slots, make_slot
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.autograd.view import View, refuse_view
 
@@ -186,7 +186,7 @@ def _overwritten_input(t: Tensor, node: Node, count: int) -> None:
         if base.origin:
             refuse_view(t, "is being")
         base.settle()
-        if base.root._rg and base.root._node is None:
+        if base.flows(t) and base.root.is_leaf:
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     made = from_array(t._array)
     made._node = node
@@ -203,6 +203,8 @@ def _kept(to_save: tuple[Any, ...], results: list[Any], inputs: list[Tensor]) ->
         numbers = [nr for nr, y in enumerate(results) if y is t] if t is not None and t._node is not None else []
         if t is not None and numbers:
             kept.append(Output(numbers[-1], t._array))
+            if isinstance(t._node, Slot):
+                kept_slots[id(t._node.edges[0]), numbers[-1]] = t._node
         elif t is None or t._view is None or _among(t, inputs):
             kept.append(t)
         else:

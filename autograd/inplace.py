@@ -13,14 +13,13 @@ from typing import Any
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import INFERENCE_CELL, tick, written
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, WATCHED, gate, state
-from tapegrad.autograd.levels import copy_of, overwritten, transforming
-from tapegrad.autograd.rebase import CopySlices, as_before, laid_out, rebase, run, set_node, stale_alias
+from tapegrad.autograd.levels import check_out, copy_of, overwritten, transforming
+from tapegrad.autograd.rebase import as_before, rebase, stale_alias
 from tapegrad.autograd.saved_tensors import before_write
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.view import View, make_view, refuse_view
+from tapegrad.autograd.view import refuse_view
 from tapegrad.autograd.watch import watched_write
 from tapegrad.backends import backend
-
 
 # ---- in-place forms
 
@@ -77,7 +76,8 @@ def overlap(a: Any, b: Any) -> str:
         return ""
     first, second = backend(a).pointer(a), backend(b).pointer(b)
     if first == second and a.nbytes == b.nbytes:
-        return "wholly" if a.strides == b.strides else "partly"
+        alike = a.shape == b.shape and all(x == y for x, y, n in zip(a.strides, b.strides, a.shape) if n != 1)
+        return "wholly" if alike else "partly"
     return "partly" if first < second + b.nbytes and second < first + a.nbytes else ""
 
 
@@ -180,7 +180,7 @@ def overwrite(name: str, t: Tensor, value: Any) -> None:
     if value.dtype is not array.dtype and dtypes.category(value.dtype) > dtypes.category(array.dtype):
         raise RuntimeError(f"result type {dtypes.of(value.dtype).scalar_type} can't be cast to the desired output type {dtypes.of(array.dtype).scalar_type}")
     if transforming():
-        overwritten(t, value)
+        overwritten(t, value, name)
     array[...] = value
 
 
@@ -192,13 +192,15 @@ def store_out(name: str, out: Any, result: Any) -> Any:
         for o, r in zip(out, result, strict=True):
             store_out(name, o, r)
         return type(result)(out) if isinstance(result, tuple) else out
+    if gate.on and transforming():
+        check_out(name, out, result)
     if not isinstance(out, Tensor):
         out[...] = result._array if isinstance(result, Tensor) else result
         return out
     if not (gate.on and state.bits & GRAD_OFF) and (requires_grad(out) or result._rg):
         raise RuntimeError(f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
     value = result._array
-    if value.__class__ is not out._array.__class__:
+    if value.__class__ is not out._array.__class__ and not (transforming() and backend(value).device_of(value) == out.device):
         raise RuntimeError(f"Expected out tensor to have device {backend(value).device_of(value)}, but got {out.device} instead")
     if value.shape != out._array.shape:
         if out._array.size:

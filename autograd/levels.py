@@ -36,11 +36,14 @@ class Level:
         """An op is called, with this level as the innermost."""
         raise NotImplementedError
 
-    def overwritten(self, t: Tensor, value: Any) -> None:
-        """The array `value` has been written over all of `t`."""
+    def overwritten(self, t: Tensor, value: Any, name: str) -> None:
+        """The array `value` is written over all of `t`, by the in-place form of the op `name`."""
 
     def copied(self, array: Any, copy: Any) -> None:
         """`copy` has been made of `array`."""
+
+    def check_out(self, name: str, out: Any, result: Any) -> None:
+        """Raise where the function `name` must not write `result` to the `out` that it was given."""
 
     def __enter__(self) -> Any:
         self.stack = (*state.levels, self)
@@ -164,10 +167,16 @@ def tensors_in(values: Any) -> list[Any]:
     return found
 
 
-def overwritten(t: Tensor, value: Any) -> None:
-    """Tell all levels that the array `value` has been written over `t`."""
+def overwritten(t: Tensor, value: Any, name: str) -> None:
+    """Tell all levels that the array `value` is written over `t`, by the in-place form of the op `name`."""
     for level in state.levels:
-        level.overwritten(t, value)
+        level.overwritten(t, value, name)
+
+
+def check_out(name: str, out: Any, result: Any) -> None:
+    """Ask all levels whether the function `name` may write `result` to the `out` that it was given."""
+    for level in state.levels:
+        level.check_out(name, out, result)
 
 
 def copy_of(array: Any) -> Any:

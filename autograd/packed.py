@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from functools import cache
+from operator import is_
 from typing import Any
 
 from tapegrad.autograd import dtypes
@@ -199,7 +199,8 @@ class _Packing:
         if name == "results":
             return type(value)([self.result(nr, y) for nr, y in enumerate(value)])
         if value.__class__ is tuple or value.__class__ is list:
-            return value.__class__([self.packed(name, item) for item in value])
+            items = [self.packed(name, item) for item in value]
+            return value if all(map(is_, items, value)) else value.__class__(items)
         return value
 
     def result(self, nr: int, array: Any) -> Packed:
@@ -211,8 +212,10 @@ def pack_kept(node: Node, results: tuple[Tensor, ...], hooks: tuple[PackHook, Un
     """Send all that the node of an op keeps through hooks; `results` are the tensors it has made."""
     if node.saved:
         packing = _Packing(node, results, hooks)
-        node.saved = tuple([packing.packed(name, value) for name, value in zip(node.saved_names, node.saved)])
-        guard(node)
+        saved = tuple([packing.packed(name, value) for name, value in zip(node.saved_names, node.saved)])
+        if not all(map(is_, saved, node.saved)):
+            node.saved = saved
+            guard(node)
 
 
 # ---- unpacking
@@ -220,24 +223,27 @@ def pack_kept(node: Node, results: tuple[Tensor, ...], hooks: tuple[PackHook, Un
 def guard(node: Node) -> None:
     """From now on `node` unpacks what it keeps."""
     if node.bare is None:
-        node.__class__ = _unpacking(type(node))  # type: ignore[assignment]
+        node.__class__ = _unpacking(type(node))
     else:
         from tapegrad.autograd.hooks import _hooked
-        node.__class__ = _hooked(_unpacking(node.bare))  # type: ignore[assignment, arg-type]
+        node.__class__ = _hooked(_unpacking(node.bare))
 
 
-@cache
-def _unpacking(cls: type[Node]) -> type[Node]:
-    """The class of `cls`'s nodes that keep packed values."""
-    if getattr(cls, "guarded", False):
-        return cls
+def _unpacking(cls: Any) -> Any:
+    """The class of `cls`'s nodes that keep packed values; the class itself keeps it."""
+    if "guarded" not in cls.__dict__:
+        cls.guarded = _guarded(cls)
+    return cls.guarded
+
+
+def _guarded(cls: Any) -> Any:
     twins = type(cls.__name__, (cls,), {"__slots__": ("origin",)})
 
     def pull(self: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
         saved = self.saved
         if saved is None:
             freed(self)
-        twin = new(twins)
+        twin: Any = new(twins)
         twin.seq = self.seq
         twin.edges = self.edges
         twin.dtype = self.dtype
@@ -250,7 +256,9 @@ def _unpacking(cls: type[Node]) -> type[Node]:
             set_bits(before)
         return cls.pull(twin, grad, graph)
 
-    return type(cls.__name__, (cls,), {"__slots__": (), "pull": pull, "guarded": True})
+    guarded = type(cls.__name__, (cls,), {"__slots__": (), "pull": pull})
+    guarded.guarded = guarded  # type: ignore[attr-defined]
+    return guarded
 
 
 def _has_result(value: Any) -> bool:

@@ -51,9 +51,10 @@ def in_fresh_thread(run: Callable[..., None], *args: Any) -> None:
     thread = threading.Thread(target=work, name="tapegrad nested pass")
     thread.start()
     interrupt: KeyboardInterrupt | None = None
-    while thread.is_alive():
+    while True:
         try:
             thread.join()
+            break
         except KeyboardInterrupt as error:
             # A pass cannot be left behind, adding to gradients that somebody already reads.
             interrupt = error

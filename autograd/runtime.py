@@ -1,6 +1,7 @@
 """What an op's written wrapper calls when something is out of the ordinary: mixed types or devices, no tensor at all, several results."""
 from __future__ import annotations
 
+import weakref
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -217,8 +218,15 @@ def kept_result(node: Node, array: Any, cell: Any, nr: int | None = None) -> Ten
     t = from_array(array)
     t._rg = True
     t._cell = cell
-    t._node = node.origin if nr is None else make_slot(node.origin, nr, array.dtype)
+    if nr is None:
+        t._node = node.origin
+    else:
+        t._node = kept_slots.get((id(node.origin), nr)) or make_slot(node.origin, nr, array.dtype)
     return t
+
+
+#: by the node's id and the number of the result: the slots of results that their own node keeps, for as long as somebody holds the result
+kept_slots: weakref.WeakValueDictionary[tuple[int, int], Slot] = weakref.WeakValueDictionary()
 
 
 def make_slot(node: Node, nr: int, dtype: np.dtype) -> Slot:
@@ -247,6 +255,8 @@ def deliver(op: Op, node: Any, results: Any, source: Any, source_array: Any, arg
             t._rg = True
             t._node = make_slot(node, nr, y.dtype)
             takes = nr + 1
+            if op.outs.__class__ is tuple and op.outs[nr] in node.saved_names:
+                kept_slots[id(node), nr] = t._node
         elif node is not None and op.outs.__class__ is tuple and op.outs[nr] in node.saved_names:
             # An index has no gradient, but backward reads it: it must hear of writes to it.
             node.cell = {**(node.cell or {}), nr: cell_of(t)}

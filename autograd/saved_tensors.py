@@ -40,7 +40,7 @@ class saved_tensors_hooks:
     """Inside, whatever an operation keeps for backward is sent through `pack_hook`, and what that returns is kept; backward reads it through `unpack_hook`.
 
     The hooks belong to the thread; where contexts are nested the innermost pair alone is used. Python numbers are not sent through hooks. An operand is given
-    to the hook as it is, a result as another tensor over the same memory.
+    to the hook as it is, a result as another tensor over the same memory. Where a hook has kept that memory itself, writes to it are noticed in backward.
 
     Args:
         pack_hook: ``pack_hook(tensor)`` returns anything; it must not write to the tensor.

@@ -39,7 +39,7 @@ class Tensor:
     # _cell   the write history of its memory; None until the first alias or write
     # _grad   unset, or what backward has accumulated here
     # _more   unset, or what hooks and the like keep
-    __slots__ = ("__dict__", "__weakref__", "_array", "_view", "_cell", "_grad", "_more", "_node", "_rg")
+    __slots__ = ("__dict__", "__weakref__", "_array", "_cell", "_grad", "_more", "_node", "_rg", "_view")
     _array: Any
     _rg: bool
     _node: Node | None
@@ -251,7 +251,7 @@ class Tensor:
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if self._rg and value._array.dtype not in dtypes.INEXACT:
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
-        self._array = value._array
+        self._array = untied(value._array) if gate.on and state.bits & TRANSFORM else value._array
 
     @data.deleter
     def data(self) -> None:
@@ -277,7 +277,7 @@ class Tensor:
         if self._is_view():
             raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and "
                                "gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on these "
-                               "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.")
+                               "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.")
         if self._node is not None:
             self._view = None
             self._cell = DetachedCell(cell_of(self))

@@ -32,9 +32,9 @@ def spread(prefix: Any, tree: Any) -> list[Any] | None:
     """For each leaf of `tree` the leaf of `prefix` at or above its place; None where `prefix` is nested otherwise."""
     if not isinstance(prefix, (dict, list, tuple)):
         return [prefix] * sum(1 for _ in leaves(tree))
-    if type(prefix) is not type(tree) or len(prefix) != len(tree) or (isinstance(prefix, dict) and list(prefix) != list(tree)):
+    if type(prefix) is not type(tree) or len(prefix) != len(tree) or (isinstance(prefix, dict) and prefix.keys() != tree.keys()):
         return None
-    pairs = zip(prefix.values(), tree.values()) if isinstance(prefix, dict) else zip(prefix, tree)
+    pairs = [(prefix[key], value) for key, value in tree.items()] if isinstance(prefix, dict) else zip(prefix, tree)
     found: list[Any] = []
     for p, t in pairs:
         part = spread(p, t)
@@ -42,6 +42,19 @@ def spread(prefix: Any, tree: Any) -> list[Any] | None:
             return None
         found += part
     return found
+
+
+def spec(tree: Any, indent: int = 0) -> str:
+    """The nesting of a tree in the words of torch's tree library."""
+    if not isinstance(tree, (dict, list, tuple)):
+        return "*"
+    if isinstance(tree, dict):
+        context: Any = list(tree)
+    else:
+        context = type(tree) if hasattr(tree, "_fields") else None
+    kind = "namedtuple" if hasattr(tree, "_fields") else type(tree).__name__
+    inner = [spec(value, indent + 2) for value in (tree.values() if isinstance(tree, dict) else tree)]
+    return f"TreeSpec({kind}, {context}, [{(',' + chr(10) + ' ' * (indent + 2)).join(inner)}])"
 
 
 def structure(tree: Any) -> str:

@@ -120,8 +120,8 @@ def make_view(function: Callable[..., Any], view: Tensor, source: Tensor, args: 
         view._view = View(base.root, (*base.replay, step), cell.version, origin or base.origin)
 
 
-_BOTH = (" Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both "
-         "inside the {0} block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).")
+_BOTH = (" Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either "
+         "both inside the {0} block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).")
 _WHY = {
     "no_grad": _BOTH.format("no_grad"),
     "inference": _BOTH.format("inference_mode"),

@@ -27,7 +27,7 @@ def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomne
         chunk_size: do at most so many members at once, to save memory; None: all.
 
     Returns:
-        A function of the same arguments. Keyword arguments have their batch in dimension 0. Arrays may be given in place of tensors; then arrays come back.
+        A function of the same arguments. Keyword arguments are passed on as they are. Arrays may be given in place of tensors; then arrays come back.
 
     Raises:
         RuntimeError: inside, an operation has no rule for batches, or wants a value.
@@ -63,7 +63,7 @@ class _Call:
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any], chunk_size: int | None) -> Any:
         dims = self._dims_of(args)
         given = list(trees.leaves(args)) + list(trees.leaves(kwargs))
-        dims += [0 if isinstance(leaf, Tensor) or _is_array(leaf) else None for leaf in trees.leaves(kwargs)]
+        dims += [None] * (len(given) - len(dims))
         raw = any(_is_array(leaf) for leaf in given)
         given = [_tensor(leaf) for leaf in given]
         dims = [None if dim is None else self._checked(dim, leaf) for dim, leaf in zip(dims, given)]
@@ -89,8 +89,8 @@ class _Call:
                              "inputs. The latter is unsupported.")
         found = trees.spread(dims, args)
         if found is None:
-            raise ValueError(f"{said}: in_dims is not compatible with the structure of `inputs`. in_dims has structure {trees.structure(dims)} but inputs has "
-                             f"structure {trees.structure(args)}.")
+            raise ValueError(f"{said}: in_dims is not compatible with the structure of `inputs`. in_dims has structure {trees.spec(dims)} but inputs has "
+                             f"structure {trees.spec(args)}.")
         for dim, leaf in zip(found, trees.leaves(args)):
             if not (dim is None or isinstance(dim, int)):
                 raise ValueError(f"{said}: Got in_dim={dim} for an input but in_dim must be either an integer dimension or None.")
@@ -109,7 +109,7 @@ class _Call:
     def _size(self, given: list[Any], dims: list[Any]) -> int:
         sizes = [leaf._array.shape[dim] for leaf, dim in zip(given, dims) if dim is not None]
         if not sizes:
-            raise ValueError(f"vmap({self.name}, in_dims={self.in_dims}, ...)(<inputs>): at least one in_dim must be an int, all of them are None.")
+            raise ValueError("vmap: Expected at least one Tensor to vmap over")
         if len(set(sizes)) > 1:
             raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the mapped dimension")
         return int(sizes[0])
@@ -152,7 +152,7 @@ class _Call:
         found = trees.spread(dims, tree)
         if found is None:
             raise ValueError(f"vmap({self.name}, ..., out_dims={dims})(<inputs>): out_dims is not compatible with the structure of `outputs`. out_dims has "
-                             f"structure {trees.structure(dims)} but outputs has structure {trees.structure(tree)}.")
+                             f"structure {trees.spec(dims)} but outputs has structure {trees.spec(tree)}.")
         return found
 
     def _placed(self, result: tuple[Tensor, bool], dim: int | None, size: int) -> Tensor:

@@ -78,6 +78,9 @@ def holding_its_operand(x):
     return y
 
 
+two_results = function(lambda ctx, a, b: (a * 1, b * 1), lambda ctx, a, b: (a, b))
+mean = function(lambda ctx, a, b: (a + b) * 0.5, lambda ctx, g: (g * 0.5, g * 0.5))
+
 STEPS = {
     "branches": lambda x: x * 0.5 + x * 0.5,
     "saved results": lambda x: x.tanh(),
@@ -92,19 +95,38 @@ STEPS = {
     "attributes": holding_its_operand,
     "Functions": function(keeping),
     "Functions that keep their result": function(keeping_result),
-    "Functions of several results": lambda x, f=function(lambda ctx, a, b: (a * 1, b * 1), lambda ctx, a, b: (a, b)): f(x, x)[0],
-    "branching Functions": lambda x, f=function(lambda ctx, a, b: (a + b) * 0.5, lambda ctx, g: (g * 0.5, g * 0.5)): f(x, x),
+    "Functions of several results": lambda x: two_results(x, x)[0],
+    "branching Functions": lambda x: mean(x, x),
 }
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_long_chain_is_dropped_and_walked(step, no_collector):
-    """Far deeper than Python's own stack could follow."""
+def on_a_small_stack(work):
+    """Call `work` where a recursion of some thousand levels in C would be the end of the process."""
+    errors = []
+
+    def run():
+        try:
+            work()
+        except Exception as error:
+            errors.append(error)
+
+    before = threading.stack_size(512 * 1024)
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    if errors:
+        raise errors[0]
+
+
+def dropped_and_walked(step, depth):
     for walk in (False, True):
         x = leaf(0.5)
         y = x * 1
         first = weakref.ref(y.grad_fn)
-        for _ in range(5000):
+        for _ in range(depth):
             y = STEPS[step](y)
         if walk:
             y.sum().backward()
@@ -114,20 +136,15 @@ def test_a_long_chain_is_dropped_and_walked(step, no_collector):
         assert first() is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
+def test_a_long_chain_is_dropped_and_walked_without_recursion(step, no_collector):
+    on_a_small_stack(lambda: dropped_and_walked(step, 10_000))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["branches", "saved results", "Functions", "branching Functions"])
 def test_150_000_deep(step, no_collector):
-    for walk in (False, True):
-        x = leaf(0.5)
-        y = x * 1
-        first = weakref.ref(y.grad_fn)
-        for _ in range(150_000):
-            y = STEPS[step](y)
-        if walk:
-            y.sum().backward()
-            assert np.isfinite(x.grad.item())
-        del y
-        assert first() is None
+    dropped_and_walked(step, 150_000)
 
 
 def test_a_million_deep_is_dropped_without_a_walk(no_collector):
@@ -153,8 +170,17 @@ def test_150_000_functions_deep(no_collector):
     assert node() is None
 
 
+def sum_of(x, n):
+    y = x * 1
+    for _ in range(n - 1):
+        y = y + x
+    return y
+
+
+joined = function(lambda ctx, *xs: tg.cat([t.detach() for t in xs]), lambda ctx, g: tuple(g.split(1)))
+
 WIDE = {
-    "one leaf used again and again": lambda x, n: sum_of(x, n),
+    "one leaf used again and again": sum_of,
     "one leaf with a hook": lambda x, n: (x.register_hook(lambda g: g), sum_of(x, n))[1],
     "one node of many operands": lambda x, n: tg.cat([x] * n).sum(),
     "many nodes into one": lambda x, n: tg.stack([x * 1 for _ in range(n)]).sum(),
@@ -162,16 +188,9 @@ WIDE = {
     "many leaves": lambda x, n: tg.cat([leaf(1) * x for _ in range(n)]).sum(),
     "many results of one node": lambda x, n: sum(x.expand(n).clone().unbind(), tg.zeros((), dtype=tg.float64)),
     "many rows": lambda x, n: (lambda h: tg.stack([h[i] for i in range(n)]).sum())(x.expand(n).clone()),
-    "a Function of many operands": lambda x, n: function(lambda ctx, *xs: tg.cat([t.detach() for t in xs]), lambda ctx, g: tuple(g.split(1)))(*[x * 1] * n).sum(),
+    "a Function of many operands": lambda x, n: joined(*[x * 1] * n).sum(),
     "many roots": None,
 }
-
-
-def sum_of(x, n):
-    y = x * 1
-    for _ in range(n - 1):
-        y = y + x
-    return y
 
 
 @pytest.mark.parametrize("shape", WIDE)
@@ -319,7 +338,7 @@ def nest(depth, at_end=lambda: None, seen=lambda: None, how="backward"):
             at_end()
             return g, None
         with tg.enable_grad():
-            inner = tg.ones(1, dtype=tg.float64, requires_grad=True)
+            inner = tg.ones_like(g).requires_grad_()
             out = f(inner * 1, ctx.depth - 1)
         if how == "grad":
             return g + grad(out, inner)[0], None
@@ -335,9 +354,9 @@ def nest(depth, at_end=lambda: None, seen=lambda: None, how="backward"):
 
 
 @pytest.mark.parametrize("how", ["backward", "grad"])
-def test_nested_two_thousand_deep(how):
+def test_nested_two_thousand_deep(how, device):
     threads = threading.active_count()
-    x = leaf(1)
+    x = leaf(1, device=device)
     nest(2000, how=how)(x * 1).backward()
     assert x.grad.item() == 2001
     assert threading.active_count() == threads
@@ -379,6 +398,26 @@ def test_an_exception_comes_up_through_all_nested_passes(no_collector):
     y = nest(50)(x * 1)
     y.backward()
     assert x.grad.item() == 51
+
+
+def test_an_interrupt_waits_for_the_nested_pass(monkeypatch):
+    join = threading.Thread.join
+    pressed = []
+
+    def interrupted(self, timeout=None):
+        if not pressed:
+            pressed.append(True)
+            raise KeyboardInterrupt
+        join(self, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    threads = threading.active_count()
+    x, ended = leaf(1), []
+    with pytest.raises(KeyboardInterrupt):
+        nest(reentrant.PER_THREAD, at_end=lambda: ended.append(True))(x * 1).backward()
+    assert ended and x.grad is None
+    assert threading.active_count() == threads
+    assert tg.is_grad_enabled() and not gate.on
 
 
 def test_a_nested_pass_has_the_callers_state():
@@ -465,7 +504,7 @@ def test_recursion_without_end_is_told_of():
 def test_cycles_that_users_make_are_collected():
     x = leaf(1)
     y = x * 2
-    y.register_hook(lambda g: y and None)
+    y.register_hook(lambda g, y=y: y and None)
     f = function(lambda ctx, a: setattr(ctx, "mine", a * 1) or ctx.mine)
     z = f(x)
     z.grad_fn.again = z

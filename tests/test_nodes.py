@@ -217,3 +217,23 @@ def test_a_write_behind_the_tapes_back() -> None:
         y.sum().backward()
     increment_version([x, x])
     assert x._version == 2 and x.requires_grad and x.grad_fn is None
+
+
+def test_a_result_that_a_function_of_several_results_keeps_is_the_result():
+    class Twice(tg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y, z = x.exp(), x * 2
+            ctx.save_for_backward(y)
+            return y, z
+
+        @staticmethod
+        def backward(ctx, to_y, to_z):
+            y, = ctx.saved_tensors
+            return to_y * y + to_z * 2
+
+    x = tg.tensor([0.5, 1.0], requires_grad=True)
+    y, _ = Twice.apply(x)
+    g, = tg.autograd.grad(y.sum(), x, create_graph=True)
+    d, = tg.autograd.grad(g.sum(), y)
+    assert d.tolist() == [1.0, 1.0]

@@ -16,8 +16,8 @@ from op_checks.tape import nodes_from
 from op_table import ROWS, Row
 
 import tapegrad
-from tapegrad.autograd import Function, backward, grad, gradcheck, gradgradcheck
-from tapegrad.autograd.graph import allow_mutation_on_saved_tensors, disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
+from tapegrad.autograd import Function, grad, gradcheck, gradgradcheck
+from tapegrad.autograd.graph import disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
 from tapegrad.autograd.packed import Packed
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import ARRAYS, backend_for
@@ -517,61 +517,6 @@ def test_disabled() -> None:
         assert isinstance(leaf(1.0).exp().grad_fn.saved[0], Packed)
 
 
-# ---- hooks on one value
-
-def test_raw_saved() -> None:
-    x = leaf(3.0)
-    y = x * x
-    y.grad_fn._raw_saved_self.register_hooks(lambda t: 2 * t, lambda t: t / 2)
-    assert y.grad_fn._saved_self.item() == 3.0
-    y.backward()
-    assert x.grad.item() == 6.0
-    y = x * x
-    y.grad_fn._raw_saved_other.register_hooks(lambda t: 2 * t, lambda t: t)
-    assert y.grad_fn._saved_other.item() == 6.0 and y.grad_fn._saved_self is x
-    assert grad(y, x)[0].item() == 9.0
-    e = x.exp()
-    e.grad_fn._raw_saved_result.register_hooks(lambda t: t * 2, lambda t: t)
-    assert grad(e, x)[0].item() == pytest.approx(2 * np.exp(3.0))
-
-
-def test_raw_saved_of_one_operand_leaves_the_others_checked() -> None:
-    a, b = leaf(1.0) * 1, leaf(2.0) * 1
-    y = a * b
-    y.grad_fn._raw_saved_self.register_hooks(lambda t: t.clone(), lambda t: t)
-    a.add_(1)
-    y.backward(retain_graph=True)
-    b.add_(1)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        y.backward()
-
-
-def test_raw_saved_refuses() -> None:
-    x = leaf(3.0)
-    y = x * x
-    raw = y.grad_fn._raw_saved_self
-    raw.register_hooks(lambda t: t, lambda t: t)
-    with pytest.raises(RuntimeError, match="whose hooks have already been set"):
-        raw.register_hooks(lambda t: t, lambda t: t)
-    with pytest.raises(TypeError):
-        raw.register_hooks(lambda t: t)
-    with pytest.raises(TypeError, match="incompatible function arguments"):
-        y.grad_fn._raw_saved_other.register_hooks(1, 2)
-    with pytest.raises(TypeError, match="missing 1 required positional argument"):
-        y.grad_fn._raw_saved_other.register_hooks(lambda a, b: a, lambda t: t)
-    with pytest.raises(RuntimeError, match="value None is forbidden"):
-        (x * tapegrad.ones(1, dtype=tapegrad.float64)).grad_fn._raw_saved_self.register_hooks(lambda t: t, lambda t: t)
-    with plain():
-        z = x * x
-    with pytest.raises(RuntimeError, match="already been set"):
-        z.grad_fn._raw_saved_self.register_hooks(lambda t: t, lambda t: t)
-    y.backward()
-    with pytest.raises(RuntimeError, match="after it has been freed"):
-        y.grad_fn._raw_saved_other.register_hooks(lambda t: t, lambda t: t)
-    with pytest.raises(AttributeError, match="'MulBackward0' object has no attribute '_raw_saved_nothing'"):
-        y.grad_fn._raw_saved_nothing.unpack()
-
-
 # ---- on the host
 
 def test_save_on_cpu() -> None:
@@ -608,78 +553,3 @@ def test_save_on_cpu_leaves_nothing_on_the_device() -> None:
         assert b.device == x.device
         np.testing.assert_array_equal(a, strict.to_host(b.array))
     assert crossed.asked.host_to_device == 3 and not crossed
-
-
-# ---- mutation
-
-def test_allow_mutation() -> None:
-    def f(a: Tensor) -> Tensor:
-        b = a.clone()
-        y = (b ** 2).sum() + (b * b).sum() + b.exp().sum()
-        b.sin_()
-        return y
-
-    a = leaf(0.5, 2.0)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        f(a).backward()
-    with allow_mutation_on_saved_tensors() as kept:
-        y = f(a)
-        assert len(kept.cloned) == 1, "one copy for all nodes that keep the tensor"
-        y.backward()
-        assert len(kept.cloned) == 0
-    np.testing.assert_allclose(a.grad.array, 4 * a.array + np.exp(a.array))
-
-
-@pytest.mark.parametrize("write", [
-    lambda b: b.sin_(), lambda b: b[:1].zero_(), lambda b: b.detach().mul_(3), lambda b: b.__setitem__(0, 7.0), lambda b: b.__setitem__([0, 1], 7.0),
-    lambda b: b.view(1, 2).add_(1), lambda b: tapegrad.sin(tapegrad.ones(2, dtype=tapegrad.float64), out=b.detach()), lambda b: b.mul_(b),
-], ids=["in place", "view", "alias", "element", "elements", "view of all", "out", "itself"])
-def test_allow_mutation_by_every_way_to_write(write: Any) -> None:
-    a = leaf(0.5, 2.0)
-    with allow_mutation_on_saved_tensors() as kept:
-        b = a.clone()
-        y, e = b * b, b.exp()
-        write(b)
-        e.zero_()
-        assert len(kept.cloned) == 2 + (b.grad_fn.name() == "MulBackward0"), "one copy of each, and one for the node of the write"
-        y.sum().backward()
-        np.testing.assert_allclose(a.grad.array, 2 * a.array)
-
-
-def test_allow_mutation_by_the_op_that_keeps_what_it_writes() -> None:
-    a = leaf(0.5, 2.0)
-    with allow_mutation_on_saved_tensors():
-        b = a.clone()
-        b.mul_(b)
-        b.sum().backward()
-    np.testing.assert_allclose(a.grad.array, 2 * a.array)
-
-
-def test_allow_mutation_refuses() -> None:
-    a = leaf(0.5)
-    with allow_mutation_on_saved_tensors() as kept:
-        y = a * a
-    assert not kept.original and not kept.cloned
-    with pytest.raises(AssertionError, match="Trying to backward outside of the 'allow_mutation_on_saved_tensors' context"):
-        y.backward()
-    with allow_mutation_on_saved_tensors():
-        with pytest.raises(AssertionError, match="outside of the"):
-            y.backward()
-        with pytest.raises(RuntimeError, match="allow_mutation_on_saved_tensors contexts cannot be nested"), allow_mutation_on_saved_tensors():
-            pass
-        z = a.clone()
-        e = z.exp()
-        z.zero_()
-        backward(e)
-
-
-def test_allow_mutation_frees_with_the_graph() -> None:
-    with no_collector(), allow_mutation_on_saved_tensors() as kept:
-        a = leaf(0.5)
-        b = a.clone()
-        y = b * b
-        b.zero_()
-        assert len(kept.cloned) == 1
-        refs = [weakref.ref(y.grad_fn), weakref.ref(b)]
-        del y, b
-        assert [ref() for ref in refs] == [None, None] and not kept.cloned and not kept.original

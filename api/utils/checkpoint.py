@@ -128,7 +128,7 @@ def checkpoint_sequential(functions: Sequential | Sequence[Callable[[Any], Any]]
         >>> y = tapegrad.utils.checkpoint.checkpoint_sequential([tapegrad.exp, tapegrad.sin, tapegrad.exp], 2, x, use_reentrant=False)
         >>> y.backward()
         >>> x.grad
-        tensor([-3.7369])
+        tensor([-3.7373])
     """
     if use_reentrant is None:
         warnings.warn("torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly. In version 2.9 we will raise an "

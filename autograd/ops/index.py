@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapegrad.autograd import dtypes, inplace
+from tapegrad.autograd.batching import over, within
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.gate import GRAD_OFF, SAVED_HOOKS, gate, state
 from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.node import At
-from tapegrad.autograd.batching import over, within
 from tapegrad.autograd.op import op
 from tapegrad.autograd.ops.dims import c_name, raw
 from tapegrad.autograd.ops.index_batch import fill_in_batch, gather_in_batch, put_in_batch, scatter_in_batch
+from tapegrad.autograd.rebase import as_before, rebase
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.saved_tensors import before_write, pack_made
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
@@ -395,7 +396,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         parts = Index(index) if index.__class__ is int else parse(index, array, recording)
         if not recording or self._node is None or self._view is not None:
             # To PyTorch it is the part that is written, a view of the tensor, and errors speak of it.
-            inplace.check_writable(self if not recording or _is_whole(parts.basic) else view_by(self, parts.basic), recording)
+            inplace.check_writable(self if not recording or _is_whole(parts.basic, array.shape) else view_by(self, parts.basic), recording)
         if not parts.arrays:
             _set_slices(self, parts.basic, value, recording)
         else:
@@ -425,9 +426,14 @@ def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
         part.copy_(_put(part, advanced(parts.arrays), value))
 
 
-def _is_whole(index: Any) -> bool:
-    """Whether a basic index shows the tensor itself."""
-    return index is None or (index.__class__ is tuple and all(i is Ellipsis or (i.__class__ is slice and i == FULL) for i in index))
+def _is_whole(index: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a basic index shows all of a tensor of `shape` as it is."""
+    if index.__class__ is not tuple:
+        return index is None
+    dots = index.index(Ellipsis) if Ellipsis in index else len(index)
+    before, after = index[:dots], index[dots + 1:]
+    lengths = (*shape[:len(before)], *shape[len(shape) - len(after):])
+    return all(i.__class__ is slice and i.indices(n) == (0, n, 1) for i, n in zip((*before, *after), lengths))
 
 
 def _value_beside(value: Any, array: Any) -> Any:
@@ -469,23 +475,29 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
             requires_grad(value)  # which says so if it could not follow another write
         written(self)
         return
-    if recording and not _is_whole(index) and inplace.repeats(array):
+    if recording and not _is_whole(index, array.shape) and inplace.repeats(array):
         # Written through the part, which may repeat no element of memory though the whole does.
-        return _set_slices(view_by(self, index), (Ellipsis,), value, True)
+        _set_slices(view_by(self, index), (Ellipsis,), value, True)
+        return
     inplace.check_overlap(target)
-    if value is not given and value._cell is not None and value._cell is self._cell and given.shape == target.shape and inplace.overlap(target, given) == "partly":
+    if value is not given and _same_cell(value, self) and given.shape == target.shape and inplace.overlap(target, given) == "partly":
         raise RuntimeError(inplace.PARTLY)
     before = None
     if recording:
-        before = inplace.as_before(self, array)
+        before = as_before(self, array)
         if value is self:
             value, given = before, given.copy()
     # The history first, since `value` may be a view of this memory; a kept operand there is none.
-    made = _recorded((_put_whole if _is_whole(index) else _put_slices).op, array, before, index, value) if recording else None
+    made = _recorded((_put_whole if _is_whole(index, array.shape) else _put_slices).op, array, before, index, value) if recording else None
     _assign(target, given)
     written(self)
     if made is not None:
-        inplace.rebase(self, made)
+        rebase(self, made)
+
+
+def _same_cell(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors are known to be aliases of one memory."""
+    return a._cell is not None and a._cell is b._cell
 
 
 def _same_memory(a: Any, b: Any) -> bool:
@@ -531,7 +543,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
     inplace.check_overlap(array)
     before = None
     if recording:
-        before = inplace.as_before(self, array)
+        before = as_before(self, array)
         if value is self:
             value, given = before, given.copy()
     # One value wherever a mask says so needs no look at the mask, which the host would have to wait for.
@@ -539,7 +551,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
     function: Any = _fill_mask
     if index is None:
         index, function = advanced(arrays), _put
-        if value is not given and value._cell is not None and value._cell is self._cell and inplace.overlap(array, given):
+        if value is not given and _same_cell(value, self) and inplace.overlap(array, given):
             raise RuntimeError(inplace.PARTLY)
     made = _recorded(function.op, array, before, index, value) if recording else None
     if function is _fill_mask:
@@ -548,7 +560,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
         _store(array, index, given)
     written(self)
     if made is not None:
-        inplace.rebase(self, made)
+        rebase(self, made)
 
 
 def _recorded(op: Any, array: Any, before: Any, index: Any, value: Any) -> Tensor:

@@ -218,6 +218,8 @@ def _write_in_batch(batched: frozenset[str], input: Any, dim: int, index: Any, v
     names = frozenset("value" if name == "source" else name for name in batched)
     ndim = input.ndim - ("input" in batched)
     place = items(batched, index, dim, ndim)
+    if not isinstance(value, Tensor):
+        value = input.new_full((), value)  # on a device, what is written lies there
     if ndim:
         if isinstance(value, Tensor) and value.ndim - ("value" in names) == 0:
             value = value.reshape((-1,) + (1,) * ndim if "value" in names else (1,) * ndim)

@@ -2,15 +2,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tapegrad.autograd import dtypes, inplace
+from tapegrad.autograd.batching import aligned
 from tapegrad.autograd.generator import Generator, default_generator
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import broadcast_shapes
 from tapegrad.autograd.ops.creation import finish, place, size_of
+from tapegrad.autograd.randomness import check_operands, check_target, drawn, drawn_from
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import Device, xp
 from tapegrad.backends import philox as draws
@@ -30,20 +33,28 @@ def _draw(draw: str, shape: tuple[int, ...], dtype: np.dtype, device: Device, ge
     return getattr(draws, draw)(xp(words), words, n, dtype).reshape(shape)
 
 
-def _make(draw: str, size: tuple[int, ...], dtype: Any, device: Any, generator: Generator | None, requires_grad: bool, out: Any) -> Tensor:
+def _make(draw: str, size: tuple[int, ...], dtype: Any, device: Any, generator: Generator | None, requires_grad: bool, out: Any,
+          mean: float = 0.0, std: float = 1.0) -> Tensor:
     where = place(device if out is None or device is not None else out.device)
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    if wanted.kind == "c":
-        part = dtypes.of(wanted).to_real().numpy
-        pair = _draw(draw, (*size, 2), part, where, generator)
-        if draw == "normal":
-            pair *= math.sqrt(0.5)
-        array = pair.view(wanted).reshape(size)
-    elif wanted not in dtypes.FLOATING:
+    if wanted not in dtypes.INEXACT:
         raise NotImplementedError(f'"{draw}" not implemented for \'{dtypes.of(wanted).scalar_type}\'')
-    else:
-        array = _draw(draw, size, wanted, where, generator)
-    made = finish(array, requires_grad)
+
+    def of(shape: tuple[int, ...]) -> Any:
+        if wanted.kind == "c":
+            pair = _draw(draw, (*shape, 2), dtypes.of(wanted).to_real().numpy, where, generator)
+            if draw == "normal":
+                pair *= math.sqrt(0.5)
+            array = pair.view(wanted).reshape(shape)
+        else:
+            array = _draw(draw, shape, wanted, where, generator)
+        if std != 1:
+            array *= std
+        if mean:
+            array += mean
+        return array
+
+    made = finish(drawn(of, size), requires_grad)
     return made if out is None else inplace.store_out(draw, out, made)
 
 
@@ -159,7 +170,7 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
         raise TypeError("randint(): missing the size")
     where = place(device)
     wanted = dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
-    made = finish(_integers(size_of((size,)), int(low), int(high), wanted, where, generator), requires_grad)
+    made = finish(drawn(lambda shape: _integers(shape, int(low), int(high), wanted, where, generator), size_of((size,))), requires_grad)
     return made if out is None else inplace.store_out("randint", out, made)
 
 
@@ -177,6 +188,15 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, generator:
     if high is None:
         low, high = 0, low
     return randint(low, high, tuple(input._array.shape), generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def _permutations(shape: tuple[int, ...], device: Device, generator: Generator | None) -> Any:
+    """Permutations along the last dimension."""
+    words = _words("permutation", math.prod(shape), None, device, generator)
+    space = xp(words)
+    if len(shape) == 1 or not words.size:
+        return draws.permutation(space, words).reshape(shape)
+    return space.stack([draws.permutation(space, row) for row in words.reshape(-1, shape[-1])]).reshape(shape)
 
 
 @composite()
@@ -198,9 +218,8 @@ def randperm(n: int, *, generator: Generator | None = None, out: Any = None, dty
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     where = place(device)
-    words = _words("permutation", n, None, where, generator)
     wanted = dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
-    made = finish(draws.permutation(xp(words), words).astype(wanted, copy=False), requires_grad)
+    made = finish(drawn(lambda shape: _permutations(shape, where, generator).astype(wanted, copy=False), (n,)), requires_grad)
     return made if out is None else inplace.store_out("randperm", out, made)
 
 
@@ -228,20 +247,20 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
         given = [t.detach() for t in (mean, std) if isinstance(t, Tensor)]
         shape = broadcast_shapes(*[t._array.shape for t in given])
+        check_operands(given)
         z = _make("normal", shape, given[0].dtype, given[0].device, generator, False, None)
         mean = mean.detach() if isinstance(mean, Tensor) else mean
         made = z * (std.detach() if isinstance(std, Tensor) else std) + mean
     else:
         if size is None:
             raise TypeError("normal(): a size is needed where mean and std are numbers")
-        made = _make("normal", size_of((size,)), dtype, device, generator, requires_grad, None)
-        made._array *= std
-        made._array += mean
+        made = _make("normal", size_of((size,)), dtype, device, generator, requires_grad, None, mean, std)
     return made if out is None else inplace.store_out("normal", out, made)
 
 
 def _chances(p: Any, shape: tuple[int, ...], device: Device, generator: Generator | None) -> Any:
     """Booleans, True with the probability (number, or array of `shape`) `p`."""
+    _check_probability(p)
     n = math.prod(shape)
     given = None if isinstance(p, (int, float)) else p.reshape(-1)
     words = _words("bernoulli", n, None if given is None else given.dtype, device, generator)
@@ -274,11 +293,36 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
         >>> tapegrad.bernoulli(tapegrad.tensor([0.0, 1.0]))
         tensor([0., 1.])
     """
-    array = input._array
-    chance: Any = array if p is None else p
-    _check_probability(chance)
-    made = from_array(_chances(chance, array.shape, input.device, generator).astype(array.dtype))
+    device, dtype = input.device, input._array.dtype
+    made = from_array(drawn_from(lambda array: _chances(array if p is None else p, array.shape, device, generator).astype(dtype), input))
     return made if out is None else inplace.store_out("bernoulli", out, made)
+
+
+def _indices(array: Any, num_samples: int, replacement: bool, device: Device, generator: Generator | None) -> Any:
+    """Draws with the probabilities in the last dimension of an array."""
+    n = array.shape[-1]
+    weights = array.reshape(-1, n).astype(np.float64)
+    space = xp(array)
+    if array.__class__ is np.ndarray:
+        if not bool((np.isfinite(weights) & (weights >= 0)).all()):
+            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        if not bool((weights.sum(1) > 0).all()):
+            raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+    rows = weights.shape[0]
+    if replacement:
+        total = weights.cumsum(axis=1)
+        total /= total[:, -1:]
+        u = _draw("uniform", (rows, num_samples), np.dtype(np.float64), device, generator)
+        # One search for all rows: each is shifted into an interval of its own. The last weight above zero ends a row, so no index beyond it is found.
+        shift = space.arange(rows, dtype=np.float64)[:, None]
+        found = space.searchsorted((total + shift).reshape(-1), (u + shift).reshape(-1), side="right").reshape(rows, num_samples)
+        last = n - 1 - space.argmax((weights > 0)[:, ::-1], axis=1)[:, None]
+        indices = space.minimum(found - space.arange(rows)[:, None] * n, last)
+    else:
+        waiting = _draw("exponential", weights.shape, np.dtype(np.float64), device, generator)
+        waiting /= space.maximum(weights, 1e-300)
+        indices = space.argsort(waiting, axis=1)[:, :num_samples]
+    return indices.astype(np.int64).reshape((*array.shape[:-1], num_samples))
 
 
 @composite(method=True)
@@ -315,49 +359,36 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > n:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
-    weights = array.reshape(-1, n).astype(np.float64)
-    space = xp(array)
-    if array.__class__ is np.ndarray:
-        if not bool((np.isfinite(weights) & (weights >= 0)).all()):
-            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-        if not bool((weights.sum(1) > 0).all()):
-            raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-    rows = weights.shape[0]
-    if replacement:
-        total = weights.cumsum(axis=1)
-        total /= total[:, -1:]
-        u = _draw("uniform", (rows, num_samples), np.dtype(np.float64), input.device, generator)
-        # One search for all rows: each is shifted into an interval of its own. The last weight above zero ends a row, so no index beyond it is found.
-        shift = space.arange(rows, dtype=np.float64)[:, None]
-        found = space.searchsorted((total + shift).reshape(-1), (u + shift).reshape(-1), side="right").reshape(rows, num_samples)
-        last = n - 1 - space.argmax((weights > 0)[:, ::-1], axis=1)[:, None]
-        indices = space.minimum(found - space.arange(rows)[:, None] * n, last)
-    else:
-        waiting = _draw("exponential", weights.shape, np.dtype(np.float64), input.device, generator)
-        waiting /= space.maximum(weights, 1e-300)
-        indices = space.argsort(waiting, axis=1)[:, :num_samples]
-    made = from_array(indices.astype(np.int64).reshape((*array.shape[:-1], num_samples)))
+    device = input.device
+    made = from_array(drawn_from(lambda array: _indices(array, num_samples, replacement, device, generator), input))
     return made if out is None else inplace.store_out("multinomial", out, made)
 
 
 # ---- drawing into a tensor
 
-@op(input=lambda grad: None, public=False, name="random")
+def _drawn_batch(batched: frozenset[str], input: Any, values: Any) -> Any:
+    drawn = values if isinstance(values, Tensor) else from_array(values)
+    return drawn if "values" in batched else drawn.expand(input._array.shape)
+
+
+@op(input=lambda grad: None, public=False, name="random", batch=_drawn_batch)
 def _drawn(input: Any, values: Any) -> Any:
     return values
 
 
-def _draw_into(t: Tensor, values: Any) -> Tensor:
-    """Write drawn values over `t`, whose old value gets no gradient any more."""
-    return inplace.apply(_drawn, t, (values.astype(t._array.dtype, copy=False),), {})
-
-
-def _floats(t: Tensor, draw: str, generator: Generator | None) -> Any:
-    """Draws of `t`'s shape, in its dtype where that is floating."""
+def _draw_into(t: Tensor, make: Callable[[tuple[int, ...]], Any]) -> Tensor:
+    """Write what `make` draws for a shape over `t`, whose old value gets no gradient any more."""
     dtype = t._array.dtype
+    check_target(t)
+    return inplace.apply(_drawn, t, (drawn(lambda shape: make(shape).astype(dtype, copy=False), t._array.shape),), {})
+
+
+def _draw_floats_into(t: Tensor, draw: str, generator: Generator | None, transform: Callable[[Any], Any]) -> Tensor:
+    """Write transformed draws over `t`, in its dtype, which must be floating."""
+    dtype, device = t._array.dtype, t.device
     if dtype not in dtypes.FLOATING:
         raise NotImplementedError(f'"{draw}" not implemented for \'{dtypes.of(dtype).scalar_type}\'')
-    return _draw(draw, t._array.shape, dtype, t.device, generator)
+    return _draw_into(t, lambda shape: transform(_draw(draw, shape, dtype, device, generator)))
 
 
 @composite(public=False)
@@ -370,11 +401,14 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Ge
     low = bounds.pop("from", from_)
     if bounds or low > to:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}")
-    values = _floats(self, "uniform", generator)
-    if (low, to) != (0, 1):
-        values *= to - low
-        values += low
-    return _draw_into(self, values)
+
+    def spread(values: Any) -> Any:
+        if (low, to) != (0, 1):
+            values *= to - low
+            values += low
+        return values
+
+    return _draw_floats_into(self, "uniform", generator, spread)
 
 
 @composite(public=False)
@@ -386,11 +420,14 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     """
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    values = _floats(self, "normal", generator)
-    values *= std
-    if mean:
-        values += mean
-    return _draw_into(self, values)
+
+    def moved(values: Any) -> Any:
+        values *= std
+        if mean:
+            values += mean
+        return values
+
+    return _draw_floats_into(self, "normal", generator, moved)
 
 
 @composite(public=False)
@@ -398,8 +435,7 @@ def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator:
     """Fill with numbers whose logarithms are normal; returns the tensor."""
     if std <= 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
-    values = _floats(self, "normal", generator)
-    return _draw_into(self, xp(values).exp(values * std + mean))
+    return _draw_floats_into(self, "normal", generator, lambda values: xp(values).exp(values * std + mean))
 
 
 @composite(public=False)
@@ -407,7 +443,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     """Fill with exponential random numbers of rate `lambd`; returns the tensor."""
     if lambd <= 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
-    return _draw_into(self, _floats(self, "exponential", generator) / lambd)
+    return _draw_floats_into(self, "exponential", generator, lambda values: values / lambd)
 
 
 @composite(public=False)
@@ -415,8 +451,7 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator:
     """Fill with Cauchy random numbers; returns the tensor."""
     if sigma <= 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
-    u = _floats(self, "uniform", generator)
-    return _draw_into(self, median + sigma * xp(u).tan(math.pi * (u - 0.5)))
+    return _draw_floats_into(self, "uniform", generator, lambda u: median + sigma * xp(u).tan(math.pi * (u - 0.5)))
 
 
 @composite(public=False)
@@ -424,24 +459,32 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
     """Fill with numbers of trials until the first success, each of probability `p`; returns the tensor."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
-    waiting = _draw("exponential", self._array.shape, np.dtype(np.float64), self.device, generator)
-    return _draw_into(self, xp(waiting).maximum(xp(waiting).ceil(waiting / -math.log1p(-p)), 1))
+    device = self.device
+
+    def trials(shape: tuple[int, ...]) -> Any:
+        waiting = _draw("exponential", shape, np.dtype(np.float64), device, generator)
+        return xp(waiting).maximum(xp(waiting).ceil(waiting / -math.log1p(-p)), 1)
+
+    return _draw_into(self, trials)
 
 
 @composite(public=False)
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with zeros and ones, ones with probability `p` (a number, or a tensor); returns the tensor."""
-    chance = p._array if isinstance(p, Tensor) else float(p)
-    _check_probability(chance)
-    if isinstance(p, Tensor):
-        chance = xp(chance).broadcast_to(chance, self._array.shape)
-    return _draw_into(self, _chances(chance, self._array.shape, self.device, generator))
+    dtype, device = self._array.dtype, self.device
+    if not isinstance(p, Tensor):
+        return _draw_into(self, lambda shape: _chances(float(p), shape, device, generator))
+    check_operands([p])
+    check_target(self)
+    values = drawn_from(lambda chance: _chances(chance, chance.shape, device, generator).astype(dtype), p.detach().expand(self._array.shape))
+    return inplace.apply(_drawn, self, (values,), {})
 
 
 @composite(public=False)
 def random_(self: Tensor, *bounds: int, generator: Generator | None = None, **named: int) -> Tensor:
     """Fill with random integers from [from, to); without bounds, from all that the dtype holds exactly; returns the tensor."""
-    dtype = dtypes.of(self._array.dtype)
+    kind, device = self._array.dtype, self.device
+    dtype = dtypes.of(kind)
     low = named.pop("from", bounds[0] if len(bounds) == 2 else 0)
     high = named.pop("to", bounds[-1] if bounds else None)
     if named or len(bounds) > 2:
@@ -453,12 +496,21 @@ def random_(self: Tensor, *bounds: int, generator: Generator | None = None, **na
             high = 2
         else:
             high = dtypes.iinfo(dtype).max + (dtype is not dtypes.int64)
-    return _draw_into(self, _integers(self._array.shape, int(low), int(high), self._array.dtype, self.device, generator))
+    return _draw_into(self, lambda shape: _integers(shape, int(low), int(high), kind, device, generator))
 
 
 # ---- dropout
 
-@op(input=lambda grad, mask, scale: scale_kept(grad, mask, scale), kind="linear", public=False, name="native_dropout")
+def _scaled_batch(batched: frozenset[str], input: Any, mask: Any, scale: float) -> Any:
+    if "mask" not in batched:
+        return scale_kept(input, mask, scale)
+    moved = aligned(("input", "mask"), batched, {"input": input, "mask": mask})
+    mask = moved["mask"]._array
+    whole = moved["input"] if "input" in batched else input.expand(mask.shape[0], *input._array.shape)
+    return scale_kept(whole, mask, scale)
+
+
+@op(input=lambda grad, mask, scale: scale_kept(grad, mask, scale), kind="linear", public=False, name="native_dropout", batch=_scaled_batch)
 def scale_kept(input: Any, mask: Any, scale: float) -> Any:
     """``input * scale`` where `mask`, zero elsewhere."""
     y = input * mask.astype(input.dtype)
@@ -468,9 +520,12 @@ def scale_kept(input: Any, mask: Any, scale: float) -> Any:
 
 def dropout_mask(shape: tuple[int, ...], p: float, device: Device, generator: Generator | None = None) -> Any:
     """A boolean array that is False with probability `p`, held to 1/65536."""
-    n = math.prod(shape)
-    words = _words("mask16", n, None, device, generator)
-    return draws.mask16(xp(words), words, 1.0 - p, n).reshape(shape)
+    def of(shape: tuple[int, ...]) -> Any:
+        n = math.prod(shape)
+        words = _words("mask16", n, None, device, generator)
+        return draws.mask16(xp(words), words, 1.0 - p, n).reshape(shape)
+
+    return drawn(of, shape)
 
 
 def dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tensor:

@@ -110,9 +110,11 @@ def check_forward_over_reverse(case: Case) -> None:
         results = differentiable(case.results(operands))
         found = grad(results, [operands[i] for i in case.wanted], [from_array(case.put(c)) for c in cotangents], allow_unused=True)
         changes = plain(case, [None if g is None else level.of(g) for g in found], like)
-    (mine, size), (right, _) = dot(changes, tests := [seeds.like(a) for a in like]), (0.0, 0.0)
+    tests = [seeds.like(a) for a in like]
+    mine, size = dot(changes, tests)
     right, _ = dot(plain(case, _second(case, cotangents, tests), like), directions)
-    assert abs(mine - right) <= max(1e-8, tolerance(case)) * (size + abs(right)) + 1e-12, f"tangents of the gradients: {mine!r} along a direction, not {right!r}"
+    within = max(1e-8, tolerance(case)) * (size + abs(right)) + 1e-12
+    assert abs(mine - right) <= within, f"tangents of the gradients: {mine!r} along a direction, expected {right!r}"
 
 
 def _second(case: Case, cotangents: Sequence[np.ndarray], tests: Sequence[np.ndarray]) -> Sequence[Tensor | None]:

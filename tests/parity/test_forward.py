@@ -9,7 +9,6 @@ import pytest
 from op_checks import forward
 from op_checks.case import Case, assert_close, inexact
 from op_table import ROWS, Row
-
 from parity.test_ops import call, host, parts, theirs
 
 torch = pytest.importorskip("torch")

@@ -70,7 +70,7 @@ def test_what_is_packed(text: str) -> None:
 
 
 def order_of_calls(lib: Any) -> Any:
-    x, calls = leaf(lib, 1.0), []
+    x, calls = leaf(lib, 0.1), []
 
     def named(name: str) -> Any:
         return hooks(lib, lambda t: (calls.append(f"pack {name} {lib.is_grad_enabled()}"), t.detach())[1],
@@ -227,11 +227,7 @@ PROGRAMS = [order_of_calls, unpack_no_tensor, pack_writes, own_error, disabled, 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_programs(program: Callable[[Any], Any]) -> None:
-    ours, theirs = outcome(program, tapegrad), outcome(program, torch)
-    if program is pack_writes:
-        assert ours[0] == theirs[0] and ours[1].startswith(theirs[1][:60])
-    else:
-        assert ours == theirs
+    assert outcome(program, tapegrad) == outcome(program, torch)
 
 
 @pytest.mark.parametrize(("pack", "unpack", "name", "form"), [
