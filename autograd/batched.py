@@ -183,20 +183,26 @@ class _BatchedBackend(Backend):
         return backend(array).pointer(array)
 
 
+#: the class for batches of arrays of a class
+_CLASSES: dict[type, type[Batched]] = {}
+#: arguments that are no tensors and hold none
+_PLAIN = frozenset({int, float, bool, complex, str, slice, type(None), type(Ellipsis)})
+
+
+def _class_for(array: Any) -> type[Batched]:
+    """The class for batches of arrays such as `array`, which may be a batch itself."""
+    made = _CLASSES[array.__class__] = type(array) if isinstance(array, Batched) else _class_over(backend(array))
+    return made
+
+
 @cache
-def _class_for(inner: Backend) -> type[Batched]:
+def _class_over(inner: Backend) -> type[Batched]:
     """The class for arrays of one backend, which is known to the registry."""
     made = type("Batched", (Batched,), {"__slots__": (), "__module__": __name__})
     made_backend = _BatchedBackend(inner)
     made_backend.array_type = made
     serve(made_backend)
     return made
-
-
-def _innermost(array: Any) -> Any:
-    while isinstance(array, Batched):
-        array = array.tensor._array
-    return array
 
 
 class Batch(Level):
@@ -225,7 +231,9 @@ class Batch(Level):
 
     def wrap(self, tensor: Tensor, batched: bool = True) -> Tensor:
         """The tensor that stands for `tensor`, whose first dimension is the batch."""
-        return from_array(_class_for(backend(_innermost(tensor._array)))(self, tensor, batched))
+        array = tensor._array
+        made = _CLASSES.get(array.__class__) or _class_for(array)
+        return from_array(made(self, tensor, batched))
 
     def unwrap(self, t: Any) -> tuple[Any, bool]:
         """What `t` stands for, and whether that is batched."""
@@ -249,29 +257,46 @@ class Batch(Level):
     def op(self, core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from tapegrad.autograd.batching import batch_of
         op = core.op  # type: ignore[attr-defined]
-        if not any(self.holds(a) for a in (*args, *kwargs.values())):
+        given = arguments(core, args, kwargs)
+        moved, batched, here = self._lowered(given)
+        if not here:
             with below(self):
                 return core(*args, **kwargs)
-        given = arguments(core, args, kwargs)
-        if op.types in ("promote", "float") or op.kind == "elementwise":
-            given.update(_alike(op, given))
-        moved = {name: self.lowered(value) for name, value in given.items()}
-        batched = {name: value for name, value in given.items() if self.is_batched(value)}
+        if (op.kind == "elementwise" or op.types in ("promote", "float")) and (cast := _alike(op, given)):
+            given.update(cast)
+            moved, batched, _ = self._lowered(given)
         with below(self):
-            if batched:
-                result = batch_of(op)(self, frozenset(batched), moved, given)
-            else:
-                result = op.call(moved)
+            result = batch_of(op)(self, frozenset(batched), moved, given) if batched else op.call(moved)
         if result is NotImplemented:
             return result
         return self._deliver(op, given, result, bool(batched))
+
+    def _lowered(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[str], bool]:
+        """Arguments as they are computed with, the names of those that are batched, and whether any is of this level at all."""
+        moved, batched, here = given.copy(), [], False
+        for name, value in given.items():
+            if isinstance(value, Tensor):
+                array = value._array
+                if not (isinstance(array, Batched) and array.level is self):
+                    continue
+                moved[name] = array.tensor
+                is_batched = array.batched
+            elif value.__class__ in _PLAIN or not self.holds(value):
+                continue
+            else:
+                moved[name] = self.lowered(value)
+                is_batched = self.is_batched(value)
+            here = True
+            if is_batched:
+                batched.append(name)
+        return moved, batched, here
 
     def holds(self, value: Any) -> bool:
         """Whether `value` is a tensor of this level, or holds one."""
         if isinstance(value, Tensor):
             return isinstance(value._array, Batched) and value._array.level is self
         if isinstance(value, (list, tuple)):
-            return any(self.holds(v) for v in value)
+            return any([v.__class__ not in _PLAIN and self.holds(v) for v in value])
         return isinstance(value, Batched) and value.level is self
 
     def is_batched(self, value: Any) -> bool:
@@ -298,15 +323,21 @@ class Batch(Level):
 
     def _deliver(self, op: Any, given: dict[str, Any], result: Any, batched: bool) -> Any:
         """The results as this level's tensors, tied to a node where gradients flow into the operands."""
-        op.build()
         several = isinstance(result, tuple)
         wrapped = [self.wrap(t, batched) for t in (result if several else (result,))]
         bits = state.bits & GRAD_OFF
         node = None
-        if not bits and any(isinstance(t, Tensor) and requires_grad(t) and self.holds(t) for t in tensors_in(given[name] for name in op.rules)):
+        if not bits and any([isinstance(t, Tensor) and requires_grad(t) and self.holds(t) for t in tensors_in([given[name] for name in op.rules])]):
+            if op.record is None:
+                op.build()
             record: Any = op.record
             arrays = tuple([t._array for t in wrapped])
             node = record(arrays if several else arrays[0], **given)
+        if not several and not op.view:
+            t = wrapped[0]
+            if node is not None:
+                t._rg, t._node = True, node
+            return t
         first = next(iter(op.rules))
         source = given[first]
         rest = tuple([given[name] for name in op.parameters() if name != first])
@@ -315,7 +346,7 @@ class Batch(Level):
         t = wrapped[0]
         if node is not None:
             t._rg, t._node = True, node
-        if op.view and isinstance(source, Tensor):
+        if isinstance(source, Tensor):
             aliased(op.function, t, source, source._array, rest, bits)
         return t
 
@@ -367,6 +398,9 @@ def refuse_write(name: str) -> NoReturn:
 
 def _alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
     """The operands that must be cast so that all have the result's dtype: a tensor without dimensions may have one in what it stands for, and another say."""
+    if len({array.dtype for name in op.rules if (array := getattr(given[name], "_array", None)) is not None}) == 1 and not any(
+            [isinstance(given[name], (list, tuple)) for name in op.rules]):
+        return {}
     found, several = [], []
     for name in op.rules:
         for t in tensors_in([given[name]]):

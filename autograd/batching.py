@@ -30,8 +30,8 @@ def batch_of(op: Op) -> Rule:
         how: Any = op.batch
         return lambda level, batched, moved, given: how.run(op, level, batched, moved)
     if op.batch is not None:
-        return lambda level, batched, moved, given: op.batch(batched, *[moved[p] for p in op.parameters()],
-                                                             **{k: v for k, v in moved.items() if k not in op.parameters()})
+        positional, by_keyword = op.parameters(), [name for name in op.names() if name not in op.parameters()]
+        return lambda level, batched, moved, given: op.batch(batched, *[moved[name] for name in positional], **{name: moved[name] for name in by_keyword})
     if op.kind == "elementwise":
         by_element = broadcasting()
         return lambda level, batched, moved, given: by_element.run(op, level, batched, moved)

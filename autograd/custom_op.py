@@ -10,7 +10,7 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.function import Function, undifferentiable
-from tapegrad.autograd.gate import grad_enabled
+from tapegrad.autograd.gate import TRANSFORM, gate, grad_enabled, state
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import ARRAYS, backend
 
@@ -18,34 +18,101 @@ _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _NUMBERS = (int, float, complex, np.generic, np.ndarray)
 
 
+class Rule:
+    """A derivative as the user gave it, and what it asks for.
+
+    Attributes:
+        what: "vjp" or "jvp".
+        function: what was given.
+        higher_order: it takes tensors and is made of ops.
+        asks: the names of what it asks for after its first argument, ``*`` for all arguments.
+    """
+
+    def __init__(self, op: CustomOp, what: str, function: Callable[..., Any], higher_order: bool) -> None:
+        if higher_order and op.keeps:
+            raise ValueError(f"custom op {op.name}: a {what} with higher_order=True cannot have keeps=: it would take the kept values for constants when it is "
+                             "itself differentiated")
+        self.op = op
+        self.what = what
+        self.function = function
+        self.higher_order = higher_order
+        self.asks = self._asked_by(function)
+        self._layouts: dict[int, tuple[dict[str, Any], frozenset[int]]] = {}
+
+    def _asked_by(self, function: Callable[..., Any]) -> tuple[str, ...]:
+        op, what = self.op, self.what
+        offered = [*[p.name for p in op.parameters], "result", *(["needs_input_grad"] if what == "vjp" else []), *op.keeps]
+        parameters = list(_signature_of(function).parameters.values())
+        if not parameters:
+            raise TypeError(f"custom op {op.name}: its {what} takes no argument, where the first is the "
+                            f"{'gradient of the result' if what == 'vjp' else 'tangent of the argument'}")
+        names = []
+        for i, p in enumerate(parameters):
+            if p.kind is Parameter.VAR_POSITIONAL:
+                names.append("*")
+            elif i and p.name in offered and p.kind in _POSITIONAL:
+                names.append(p.name)
+            elif i and p.default is Parameter.empty:
+                raise TypeError(f"custom op {op.name}: its {what} asks for '{p.name}', which is none of {', '.join(offered)}")
+        return tuple(names)
+
+    def layout(self, count: int) -> tuple[dict[str, Any], frozenset[int]]:
+        """Where among `count` arguments those of each name stand, under ``*`` all; and which of them the rule asks for."""
+        layout = self._layouts.get(count)
+        if layout is None:
+            op = self.op
+            places: dict[str, Any] = {"*": range(count)}
+            first = 0
+            for p in op.parameters:
+                if p.kind is Parameter.VAR_POSITIONAL:
+                    after = count - len(op.by_keyword)
+                    places[p.name] = range(first, after)
+                    first = after
+                else:
+                    places[p.name] = first
+                    first += 1
+            wanted = [places[name] for name in self.asks if name in places]
+            layout = self._layouts[count] = places, frozenset(i for place in wanted for i in (place if isinstance(place, range) else (place,)))
+        return layout
+
+    def keeps(self) -> bool:
+        """Whether it asks for values that ``forward`` has kept."""
+        return any(name in self.op.keeps for name in self.asks)
+
+
 class CustomOp:
     """What `custom_op` makes: called with tensors it records, called with arrays it is ``forward``.
 
     Attributes:
         name: what its node and its errors are called after.
-        forward, vjp: the functions it was made of; `vjp` is None where there is no derivative.
-        keeps: names of the values that ``forward`` returns after its results, for `vjp`.
-        higher_order: `vjp` takes tensors and is made of ops.
+        forward: the function it was made of.
+        vjp, jvp: its derivatives, None where there is none.
+        batch: what it does under vmap: "front", "loop", or None.
+        keeps: names of the values that ``forward`` returns after its results, for its derivatives.
     """
 
-    def __init__(self, forward: Callable[..., Any], vjp: Callable[..., Any] | None, name: str | None, keeps: tuple[str, ...] | str, higher_order: bool) -> None:
+    def __init__(self, forward: Callable[..., Any], vjp: Callable[..., Any] | None, name: str | None, keeps: tuple[str, ...] | str, higher_order: bool,
+                 jvp: Callable[..., Any] | None, batch: str | None) -> None:
         functools.update_wrapper(self, forward)
         named = getattr(forward, "__name__", type(forward).__name__)
         self.name = name or (named if named.isidentifier() else "custom_op")
         self.forward = forward
         self.keeps = (keeps,) if isinstance(keeps, str) else tuple(keeps)
         self._signature = _signature_of(forward)
-        self._parameters = tuple(self._signature.parameters.values())
-        self._ordinary = all(p.kind in _POSITIONAL for p in self._parameters)
-        self._by_keyword = tuple([p.name for p in self._parameters if p.kind is Parameter.KEYWORD_ONLY])
-        if any(p.kind is Parameter.VAR_KEYWORD for p in self._parameters):
-            raise TypeError(f"custom op {self.name}: forward must name its arguments, and take no **{self._parameters[-1].name}")
-        self.vjp: Callable[..., Any] | None = None
-        self.higher_order = False
-        self._asks: tuple[str, ...] = ()
-        self._layouts: dict[int, tuple[dict[str, Any], frozenset[int]]] = {}
+        self.parameters = tuple(self._signature.parameters.values())
+        self._ordinary = all(p.kind in _POSITIONAL for p in self.parameters)
+        self.by_keyword = tuple([p.name for p in self.parameters if p.kind is Parameter.KEYWORD_ONLY])
+        if any(p.kind is Parameter.VAR_KEYWORD for p in self.parameters):
+            raise TypeError(f"custom op {self.name}: forward must name its arguments, and take no **{self.parameters[-1].name}")
+        if batch not in (None, "front", "loop"):
+            raise ValueError(f"custom op {self.name}: batch must be 'front', 'loop' or None, but got {batch!r}")
+        self.batch = batch
+        self.vjp: Rule | None = None
+        self.jvp: Rule | None = None
         if vjp is not None:
             self.defvjp(vjp, higher_order=higher_order)
+        if jvp is not None:
+            self.defjvp(jvp, higher_order=higher_order)
         self._function = _function_of(self)
 
     def __repr__(self) -> str:
@@ -78,50 +145,60 @@ class CustomOp:
             >>> x.grad
             tensor([6.])
         """
-        if higher_order and self.keeps:
-            raise ValueError(f"custom op {self.name}: a vjp with higher_order=True cannot have keeps=: it would take the kept values for constants when it is "
-                             "itself differentiated")
-        self._asks = self._asked_by(vjp)
-        self._layouts = {}
-        self.vjp = vjp
-        self.higher_order = higher_order
+        self.vjp = Rule(self, "vjp", vjp, higher_order)
         return vjp
 
-    def _asked_by(self, vjp: Callable[..., Any]) -> tuple[str, ...]:
-        """The names of what `vjp` asks for after the gradient, ``*`` for all arguments."""
-        offered = [*[p.name for p in self._parameters], "result", "needs_input_grad", *self.keeps]
-        parameters = list(_signature_of(vjp).parameters.values())
-        if not parameters:
-            raise TypeError(f"custom op {self.name}: its vjp takes no argument, where the first is the gradient of the result")
-        names = []
-        for i, p in enumerate(parameters):
-            if p.kind is Parameter.VAR_POSITIONAL:
-                names.append("*")
-            elif i and p.name in offered and p.kind in _POSITIONAL:
-                names.append(p.name)
-            elif i and p.default is Parameter.empty:
-                raise TypeError(f"custom op {self.name}: its vjp asks for '{p.name}', which is none of {', '.join(offered)}")
-        return tuple(names)
+    def defjvp(self, jvp: Callable[..., Any], *, higher_order: bool = False) -> Callable[..., Any]:
+        """Give the op its derivative for forward mode; a decorator.
+
+        Args:
+            jvp: see `custom_op`.
+            higher_order: `jvp` takes and returns tensors, and is made of operators and tapegrad's functions.
+
+        Returns:
+            `jvp` itself.
+
+        Raises:
+            TypeError: a parameter of `jvp` is none of the values that it can ask for.
+            ValueError: `higher_order`, and ``forward`` keeps values.
+
+        Example:
+            >>> import tapegrad
+            >>> @tapegrad.custom_op
+            ... def square(x):
+            ...     return x * x
+            >>> @square.defjvp
+            ... def square_jvp(tangent, x):
+            ...     return tangent * 2 * x
+            >>> x = tapegrad.tensor([3.0])
+            >>> tapegrad.func.jvp(square, (x,), (tapegrad.ones(1),))[1]
+            tensor([6.])
+        """
+        self.jvp = Rule(self, "jvp", jvp, higher_order)
+        return jvp
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs or not self._ordinary or len(args) != len(self._parameters):
+        if kwargs or not self._ordinary or len(args) != len(self.parameters):
             bound = self._signature.bind(*args, **kwargs)
             bound.apply_defaults()
             args = (*bound.args, *bound.kwargs.values())
         for value in args:
             if isinstance(value, Tensor):
+                if gate.on and state.bits & TRANSFORM:
+                    from tapegrad.autograd.custom_op_transforms import transformed
+                    return transformed(self, args)
                 return self._function.apply(*args)
-        return self._run(args)[0]
+        return self.run(args)[0]
 
-    def _run(self, inputs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def run(self, inputs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """Call ``forward`` on the arrays of `inputs`; returns the results, and the kept values."""
         values = [t._array if isinstance(t, Tensor) else t for t in inputs]
         for value in values:
             if isinstance(value, (list, tuple)) and any(isinstance(t, Tensor) for t in value):
                 raise TypeError(f"custom op {self.name}: no gradient flows to tensors in a {type(value).__name__}; let each be an argument of its own, as in "
                                 "forward(*arrays)")
-        count = len(values) - len(self._by_keyword)
-        returned = self.forward(*values[:count], **dict(zip(self._by_keyword, values[count:])))
+        count = len(values) - len(self.by_keyword)
+        returned = self.forward(*values[:count], **dict(zip(self.by_keyword, values[count:])))
         if not self.keeps:
             return returned, ()
         kept = len(self.keeps)
@@ -130,27 +207,9 @@ class CustomOp:
         results = returned[:-kept]
         return results[0] if len(results) == 1 else results, returned[-kept:]
 
-    def _layout(self, count: int) -> tuple[dict[str, Any], frozenset[int]]:
-        """Where among `count` arguments those of each name stand, under ``*`` all; and which of them the vjp asks for."""
-        layout = self._layouts.get(count)
-        if layout is None:
-            places: dict[str, Any] = {"*": range(count)}
-            first = 0
-            for p in self._parameters:
-                if p.kind is Parameter.VAR_POSITIONAL:
-                    after = count - len(self._by_keyword)
-                    places[p.name] = range(first, after)
-                    first = after
-                else:
-                    places[p.name] = first
-                    first += 1
-            wanted = [places[name] for name in self._asks if name in places]
-            layout = self._layouts[count] = places, frozenset(i for place in wanted for i in (place if isinstance(place, range) else (place,)))
-        return layout
-
 
 def custom_op(forward: Callable[..., Any] | None = None, vjp: Callable[..., Any] | None = None, *, name: str | None = None,
-              keeps: tuple[str, ...] | str = (), higher_order: bool = False) -> Any:
+              keeps: tuple[str, ...] | str = (), higher_order: bool = False, jvp: Callable[..., Any] | None = None, batch: str | None = None) -> Any:
     """Make a function over NumPy or CuPy arrays an operation that autograd knows.
 
     Args:
@@ -160,16 +219,22 @@ def custom_op(forward: Callable[..., Any] | None = None, vjp: Callable[..., Any]
             of its parameters, and only that is kept: an argument of `forward` by its name, all of them by ``*inputs``, the result (a tuple of several) by
             ``result``, what `keeps` names, and by ``needs_input_grad`` a tuple that tells whose gradient is wanted.
         name: what the op is called in errors and graphs; by default the function's own name.
-        keeps: names of further values that `forward` returns after its results, to be handed to `vjp` and to nobody else.
-        higher_order: `vjp` takes and returns tensors, and is made of operators and tapegrad's functions: then gradients of gradients exist.
-            By default it takes and returns arrays, and a second differentiation raises.
+        keeps: names of further values that `forward` returns after its results, to be handed to `vjp` and `jvp` and to nobody else.
+        higher_order: `vjp` and `jvp` take and return tensors, and are made of operators and tapegrad's functions: then gradients of gradients exist.
+            By default they take and return arrays, and a second differentiation raises.
+        jvp: ``jvp(tangents, ...)``, for forward mode, returns the tangent of the result, of several results a tuple. `tangents` is the tangent of forward's
+            argument, of several arguments a tuple: zeros for tensors without, None for what is no tensor. What else it needs it asks for as `vjp` does. Without
+            it, forward mode goes by a `vjp` with `higher_order`.
+        batch: what `vmap` does: "front" calls all the functions once, with a dimension more in front of each array that is an argument or a result (what is the
+            same for all members is repeated), so they must be written for that; "loop" calls them for each member. By default vmap raises.
 
     Returns:
         A function with the arguments of `forward`. Given tensors it returns tensors, and is differentiable; given arrays alone it returns arrays. Without
         `forward` a decorator of it.
 
     Raises:
-        TypeError: `vjp` asks for something that there is not.
+        TypeError: `vjp` or `jvp` asks for something that there is not.
+        ValueError: `higher_order` together with `keeps`, or an unknown `batch`.
 
     Example:
         >>> import numpy as np, tapegrad
@@ -184,8 +249,8 @@ def custom_op(forward: Callable[..., Any] | None = None, vjp: Callable[..., Any]
         array([1., 1.])
     """
     if forward is None:
-        return functools.partial(custom_op, vjp=vjp, name=name, keeps=keeps, higher_order=higher_order)
-    return CustomOp(forward, vjp, name, keeps, higher_order)
+        return functools.partial(custom_op, vjp=vjp, name=name, keeps=keeps, higher_order=higher_order, jvp=jvp, batch=batch)
+    return CustomOp(forward, vjp, name, keeps, higher_order, jvp, batch)
 
 
 def _signature_of(function: Callable[..., Any]) -> Signature:
@@ -204,24 +269,38 @@ def _function_of(op: CustomOp) -> type[Function]:
     """A `Function` of the op's name."""
 
     def forward(ctx: Any, *inputs: Any) -> Any:
-        returned, ctx.kept = op._run(inputs)
+        returned, ctx.kept = op.run(inputs)
         ctx.several = isinstance(returned, (tuple, list))
-        results = _wrapped(op, returned if ctx.several else (returned,), inputs)
-        _keep(ctx, op, inputs, results)
+        results = wrapped(op, returned if ctx.several else (returned,), inputs)
+        keep(ctx, op, inputs, results)
         return tuple(results) if ctx.several else results[0]
 
     def backward(ctx: Any, *grads: Any) -> Any:
-        if op.vjp is None:
-            raise NotImplementedError(f"the derivative for '{op.name}' is not implemented.")
-        asked = _asked(ctx, op)
-        given = grads if op.higher_order else tuple([None if d is None else d._array for d in grads])
-        found = _gradients(op, op.vjp(given if ctx.several else given[0], *asked), ctx.needs_input_grad)
-        return found if op.higher_order or not grad_enabled() else _only_once(ctx, op, grads, found)
+        return pulled(ctx, op, grads)
 
     return type(op.name, (Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)})
 
 
-def _wrapped(op: CustomOp, returned: Any, inputs: tuple[Any, ...]) -> list[Any]:
+def pulled(ctx: Any, op: CustomOp, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The gradients of the arguments, given those of the results."""
+    rule = op.vjp
+    if rule is None:
+        raise NotImplementedError(f"the derivative for '{op.name}' is not implemented.")
+    if rule.higher_order:
+        asked = asked_for(ctx, rule, ctx.saved_tensors if ctx.saves else ())
+        return gradients(op, rule.function(grads if ctx.several else grads[0], *asked), ctx.needs_input_grad)
+    saved = ctx.saved_tensors if ctx.saves else ()
+    if gate.on and state.bits & TRANSFORM:
+        from tapegrad.autograd.custom_op_transforms import on_arrays
+        returned = on_arrays(rule, (grads if ctx.several else grads[0], *asked_for(ctx, rule, saved)), [t for t in saved if rule.keeps()])
+    else:
+        given = tuple([None if d is None else d._array for d in grads])
+        returned = rule.function(given if ctx.several else given[0], *asked_for(ctx, rule, [None if t is None else t._array for t in saved]))
+    found = gradients(op, returned, ctx.needs_input_grad)
+    return only_once(ctx, rule, grads, found) if grad_enabled() else found
+
+
+def wrapped(op: CustomOp, returned: Any, inputs: tuple[Any, ...]) -> list[Any]:
     """What ``forward`` returned, its arrays and numbers as tensors with memory of their own."""
     others = [t._array if isinstance(t, Tensor) else t for t in inputs if isinstance(t, Tensor) or t.__class__ in ARRAYS]
     results: list[Any] = []
@@ -248,10 +327,17 @@ def _own(array: Any, others: list[Any]) -> Any:
     return array.copy() if any(x.__class__ is array.__class__ and (shares(array, x) or shares(x, array)) for x in others) else array
 
 
-def _keep(ctx: Any, op: CustomOp, inputs: tuple[Any, ...], results: list[Any]) -> None:
+def values_for(rule: Rule, inputs: tuple[Any, ...], results: list[Any]) -> list[Any]:
+    """The arguments and results, None in the place of an argument that `rule` does not ask for; without the results if it does not ask for those."""
+    wanted = rule.layout(len(inputs))[1]
+    return [value if i in wanted else None for i, value in enumerate(inputs)] + (results if "result" in rule.asks else [])
+
+
+def keep(ctx: Any, op: CustomOp, inputs: tuple[Any, ...], results: list[Any]) -> None:
     """Keep the arguments and results that the vjp asks for."""
-    wanted = op._layout(len(inputs))[1]
-    values = [value if i in wanted else None for i, value in enumerate(inputs)] + (results if "result" in op._asks else [])
+    if op.vjp is None:
+        return
+    values = values_for(op.vjp, inputs, results)
     saved = [t if isinstance(t, Tensor) else None for t in values]
     ctx.count = len(inputs)
     ctx.plain = [None if isinstance(t, Tensor) else t for t in values]
@@ -260,17 +346,16 @@ def _keep(ctx: Any, op: CustomOp, inputs: tuple[Any, ...], results: list[Any]) -
         ctx.save_for_backward(*saved)
 
 
-def _asked(ctx: Any, op: CustomOp) -> list[Any]:
-    """What the vjp receives after the gradient."""
-    saved = ctx.saved_tensors if ctx.saves else [None] * len(ctx.plain)
-    values = [plain if t is None else t if op.higher_order else t._array for t, plain in zip(saved, ctx.plain)]
-    if op.higher_order:
+def asked_for(ctx: Any, rule: Rule, saved: Any) -> list[Any]:
+    """What `rule` receives after its first argument; `saved` are the kept tensors, as it is to see them."""
+    values = [plain if t is None else t for t, plain in zip(saved, ctx.plain)] if saved else list(ctx.plain)
+    if rule.higher_order:
         values = [from_array(value) if value.__class__ in ARRAYS else value for value in values]
     inputs, results = values[:ctx.count], values[ctx.count:]
-    kept = dict(zip(op.keeps, ctx.kept))
-    places = op._layout(ctx.count)[0]
+    kept = dict(zip(rule.op.keeps, ctx.kept))
+    places = rule.layout(ctx.count)[0]
     asked: list[Any] = []
-    for name in op._asks:
+    for name in rule.asks:
         if name == "*":
             asked += inputs
         elif name in places:
@@ -283,7 +368,7 @@ def _asked(ctx: Any, op: CustomOp) -> list[Any]:
     return asked
 
 
-def _gradients(op: CustomOp, returned: Any, needs: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
+def gradients(op: CustomOp, returned: Any, needs: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
     """What the vjp returned, as a tensor or None for each argument.
 
     Raises:
@@ -293,26 +378,31 @@ def _gradients(op: CustomOp, returned: Any, needs: tuple[bool, ...]) -> tuple[Te
     given = returned if isinstance(returned, (tuple, list)) else (returned,)
     if len(given) > len(needs) or any(needs[len(given):]):
         raise RuntimeError(f"custom op {op.name}: its vjp returned an incorrect number of gradients (expected {len(needs)}, got {len(given)})")
+    higher_order = op.vjp is not None and op.vjp.higher_order
     found: list[Tensor | None] = [None] * len(needs)
     for i, (d, need) in enumerate(zip(given, needs)):
         if d is None or not need:
             continue
         if isinstance(d, Tensor):
             found[i] = d
-        elif op.higher_order or not (d.__class__ in ARRAYS or isinstance(d, _NUMBERS)):
-            wanted = "a tensor or None, since it has higher_order=True" if op.higher_order else "an array or None"
+        elif higher_order or not (d.__class__ in ARRAYS or isinstance(d, _NUMBERS)):
+            wanted = "a tensor or None, since it has higher_order=True" if higher_order else "an array or None"
             raise TypeError(f"custom op {op.name}: its vjp returned a {type(d).__name__} at position {i}, where a gradient is {wanted}")
         else:
             found[i] = from_array(d if d.__class__ in ARRAYS else np.asarray(d))
     return tuple(found)
 
 
-def _only_once(ctx: Any, op: CustomOp, grads: tuple[Any, ...], found: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
-    """The gradients `found`, made by a vjp on arrays, as tensors that a second differentiation cannot pass."""
-    edges = tuple([(d._node or d) for d in grads if d is not None and d.requires_grad] + [edge for edge in ctx._node.edges if edge is not None])
-    text = (f"custom op {op.name} can be differentiated only once, because its vjp works on arrays. To differentiate it again, write the vjp with tapegrad's "
-            "functions and pass higher_order=True")
-    return tuple([undifferentiable(d, text, edges) for d in found])
+def once_text(rule: Rule) -> str:
+    """The error of a second differentiation."""
+    return (f"custom op {rule.op.name} can be differentiated only once, because its {rule.what} works on arrays. To differentiate it again, write the {rule.what} "
+            "with tapegrad's functions and pass higher_order=True")
+
+
+def only_once(ctx: Any, rule: Rule, given: tuple[Any, ...], found: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
+    """The gradients or tangents `found`, made from those `given` by a rule on arrays, as tensors that a second differentiation cannot pass."""
+    edges = tuple([(d._node or d) for d in given if d is not None and d.requires_grad] + [edge for edge in ctx._node.edges if edge is not None])
+    return tuple([undifferentiable(d, once_text(rule), edges) for d in found])
 
 
 __all__ = ["CustomOp", "custom_op"]

@@ -1,8 +1,8 @@
 """Forward mode: tangents that travel along with values.
 
-A `Tangents` level knows the tangent of each array; it holds arrays weakly, so a tangent lives as long as its value does. An op's tangents come from its kind where
-that says enough: a linear op is its own derivative; an elementwise rule, which multiplies a gradient by the derivative at each element, does the same to a
-tangent (of complex numbers, where the derivative is a complex number too); in a reduction each element has its gradient as its weight. Other ops bring
+A `Tangents` level knows the tangent of each array; it holds arrays weakly, so a tangent lives as long as its value does. An op's tangents come from its kind
+where that says enough: a linear op is its own derivative; an elementwise rule, which multiplies a gradient by the derivative at each element, does the same to
+a tangent (of complex numbers, where the derivative is a complex number too); in a reduction each element has its gradient as its weight. Other ops bring
 ``jvp=``, and for the rest the reverse rules are transposed: the gradient is linear in the gradient that it is given, so the derivative
 of the one by the other, a second reverse pass, is the forward derivative [J. Townsend, "A new trick for calculating Jacobian vector products", 2017].
 """
@@ -15,7 +15,6 @@ from inspect import signature
 from typing import Any
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.batching import broadcasting
 from tapegrad.autograd.cell import cell_of
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
 from tapegrad.autograd.levels import Level, arguments, below, recording, tensors_in
@@ -23,7 +22,7 @@ from tapegrad.autograd.rebase import laid_out, run
 from tapegrad.autograd.tape import dense_order
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.writer import Each
-from tapegrad.backends import backend, xp
+from tapegrad.backends import backend
 
 
 class Tangents(Level):
@@ -152,7 +151,7 @@ def _fitted(t: Tensor, tangent: Tensor, of_operands: list[Tensor]) -> Tensor:
 
 
 def _shares_memory(a: Tensor, b: Tensor) -> bool:
-    return a._array is b._array or a._array.__class__ is b._array.__class__ and backend(a._array).shares_memory(a._array, b._array)
+    return a._array is b._array or (a._array.__class__ is b._array.__class__ and backend(a._array).shares_memory(a._array, b._array))
 
 
 def _laid_out_as(t: Tensor, tangent: Tensor) -> Tensor:

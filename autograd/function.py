@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from tapegrad.autograd import levels
 from tapegrad.autograd.cell import tick
 from tapegrad.autograd.function_node import BackwardCFunction, FunctionCtx, facts_of
 from tapegrad.autograd.function_outputs import wrap
-from tapegrad.autograd.gate import GRAD_OFF, SAVED_HOOKS, gate, set_bits, state
+from tapegrad.autograd.gate import GRAD_OFF, SAVED_HOOKS, TRANSFORM, gate, grad_enabled, set_bits, state
 from tapegrad.autograd.node import Node
 from tapegrad.autograd.saved_tensors import pack_saved
 from tapegrad.autograd.tensor import Tensor, requires_grad
@@ -42,6 +43,8 @@ class Function:
     _signature: tuple[Any, Any] = (None, None)
     #: vmap may take `forward`, `backward` and `jvp` as they are: they are made of ops
     generate_vmap_rule = False
+    #: in place of `vmap`, for Functions of our own: ``(level, cls, args, kwargs, in_dims, flags)`` returns the results and which of their leaves are batched
+    _batched_by: Callable[..., Any] | None = None
     #: ``backward`` receives its gradients in one list, which it may empty as it goes
     boxed_grads_call = False
 
@@ -105,9 +108,14 @@ class Function:
         separate = cls.setup_context is not Function.setup_context
         if separate or kwargs:
             args, kwargs = cls._bind(args, kwargs, separate)
+        bits = 0
+        if gate.on:
+            bits = state.bits
+            if bits & TRANSFORM:
+                from tapegrad.autograd.function_transforms import transformed
+                return transformed(cls, args, kwargs, separate)
         inputs = (*args, *kwargs.values()) if kwargs else args
         needs = tuple([isinstance(t, Tensor) and (t._rg if t._view is None else requires_grad(t)) for t in inputs])
-        bits = state.bits if gate.on else 0
         recording = True in needs and not bits & GRAD_OFF
         tensors = [t for t in inputs if isinstance(t, Tensor)]
         node = cls._backward_cls()
@@ -198,12 +206,9 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(backward)
     def wrapper(ctx: Any, *grads: Any) -> Any:
-        before = set_bits(state.bits | GRAD_OFF)
-        try:
+        with levels.recording(False, own=True):
             results = backward(ctx, *grads)
-        finally:
-            set_bits(before)
-        if before & GRAD_OFF or not any(isinstance(d, Tensor) and requires_grad(d) for d in grads):
+        if not grad_enabled() or not any(isinstance(d, Tensor) and requires_grad(d) for d in grads):
             return results
         text = "trying to differentiate twice a function that was marked with @once_differentiable"
         return tuple([undifferentiable(t, text) for t in (results if isinstance(results, tuple) else (results,))])

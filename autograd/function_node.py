@@ -222,7 +222,7 @@ class BackwardCFunction(Node):
                                        "input was not a Variable")
                 continue
             if d is not None and not isinstance(d, Tensor):
-                raise RuntimeError(f"expected Variable or None (got {_type_name(d)})")
+                raise RuntimeError(f"expected Variable or None (got {type_name(d)})")
             i = len(grads)
             target = self.edges[i]
             grads.append(None if target is None else _undefined(target, graph) if d is None else self._fitted(d, facts, i, graph))
@@ -235,7 +235,7 @@ class BackwardCFunction(Node):
         if (array.__class__ is not np.ndarray or device is not CPU) and d.device != device:
             raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - expected device {device} but got {d.device}")
         if array.shape != shape:
-            if not _expands_to(shape, array.shape):
+            if not expands_to(shape, array.shape):
                 raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - got {list(array.shape)} but expected shape compatible "
                                    f"with {list(shape)}")
             d = sum_to(d, shape)
@@ -248,7 +248,7 @@ class BackwardCFunction(Node):
         return d if graph else d._array[...]
 
 
-def _expands_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
+def expands_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
     """Whether an array of `shape` broadcasts to `larger`."""
     return len(shape) <= len(larger) and all(n in (1, m) for n, m in zip(reversed(shape), reversed(larger)))
 
@@ -265,7 +265,7 @@ def _undefined(target: Any, graph: bool) -> Any:
     return from_array(zeros) if graph else zeros
 
 
-def _type_name(value: Any) -> str:
+def type_name(value: Any) -> str:
     """The name of a value's type as PyTorch's errors have it: types written in C carry their module."""
     cls = type(value)
     of_python = cls.__flags__ & 1 << 9 or cls.__module__ == "builtins"

@@ -141,6 +141,11 @@ class _FixedView(View):
         return view._rg
 
 
+def fixed_view(source: Tensor, replay: tuple[Any, ...]) -> View:
+    """What makes a tensor a view of `source` that a Function has made."""
+    return _FixedView(source if source._view is None else source._view.root, replay, cell_of(source).version, "custom")
+
+
 def _constant(t: Tensor, is_input: bool, is_dirty: bool, origin: str) -> Tensor:
     """A result through which no gradient flows."""
     if not t.requires_grad:

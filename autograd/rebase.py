@@ -5,6 +5,7 @@ A write to a view also rebases the tensor it views, by a `CopySlices` node: part
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ def stale_alias(t: Tensor) -> Tensor:
     alias._cell = Cell()
     alias._cell.written = 1 << 62
     alias._cell.version = cell_of(t).version + 1
+    alias._cell.stamps = deque((1 << 62,))
     return alias
 
 

@@ -303,4 +303,5 @@ def to_device(operand: Tensor, device: Device) -> Tensor:
 
 #: what the written source refers to by name
 CALLED = {f.__name__: f for f in (
-    InferenceOperand, needs_grad, with_inference_operands, mix, refuse, to_float, constant, foreign, same, together, sum_to, store, shapes_differ, kept_result, aliased, deliver, no_derivative)}
+    InferenceOperand, needs_grad, with_inference_operands, mix, refuse, to_float, constant, foreign, same, together, sum_to, store, shapes_differ, kept_result,
+    aliased, deliver, no_derivative)}

@@ -24,6 +24,8 @@ class Backend:
     array_type: builtins.type
     #: the array namespace, spelt as NumPy's main namespace is
     xp: Any
+    #: a device with streams of work: a namespace with `Stream`, `Event`, `get_current_stream` and `get_elapsed_time`, as `cupy.cuda` has them
+    streams: Any
 
     # where arrays live
     def device_of(self, array: Array) -> Device:
@@ -34,16 +36,36 @@ class Backend:
         """How many devices of this type there are."""
         raise NotImplementedError
 
+    def current_device(self) -> int:
+        """The index of the device on which arrays are made where none is named; each thread has its own."""
+        raise NotImplementedError
+
+    def set_device(self, index: int) -> None:
+        """Make a device this thread's current one."""
+        raise NotImplementedError
+
     def use(self, device: Device) -> Any:
         """A context manager: arrays made inside it live on `device`."""
         raise NotImplementedError
 
-    def from_host(self, array: np.ndarray, device: Device) -> Array:
-        """`array`'s values on `device`; on the CPU the array itself."""
+    def properties(self, device: Device | None = None) -> dict[str, Any]:
+        """What the device is, by the names of CUDA's `cudaDeviceProp`."""
         raise NotImplementedError
 
-    def to_host(self, array: Array) -> np.ndarray:
-        """`array`'s values on the host; on the CPU the array itself."""
+    def from_host(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Array:
+        """`array`'s values on `device`; on the CPU the array itself. `non_blocking`: from pinned memory the copy may happen later."""
+        raise NotImplementedError
+
+    def to_host(self, array: Array, non_blocking: bool = False) -> np.ndarray:
+        """`array`'s values on the host; on the CPU the array itself. `non_blocking`: the values are there only when the current stream has come so far."""
+        raise NotImplementedError
+
+    def pin(self, array: np.ndarray) -> np.ndarray:
+        """A copy of the host array `array` in pinned memory, from and to which the device copies by itself."""
+        raise NotImplementedError
+
+    def is_pinned(self, array: np.ndarray) -> bool:
+        """Whether a host array lies in pinned memory."""
         raise NotImplementedError
 
     def to_device(self, array: Array, device: Device) -> Array:
@@ -87,12 +109,36 @@ class Backend:
         """Bytes in use by arrays, or 0 where the backend does not count."""
         raise NotImplementedError
 
+    def memory_reserved(self, device: Device | None = None) -> int:
+        """Bytes that the backend has from the system, in use or kept for reuse."""
+        raise NotImplementedError
+
     def max_memory_allocated(self, device: Device | None = None) -> int:
-        """Peak of `memory_allocated` since the last `reset_peak_memory_stats`."""
+        """Peak of `memory_allocated` since the last `reset_peak_memory_stats`; a backend may keep none before the first."""
+        raise NotImplementedError
+
+    def max_memory_reserved(self, device: Device | None = None) -> int:
+        """Peak of `memory_reserved`, likewise."""
         raise NotImplementedError
 
     def reset_peak_memory_stats(self, device: Device | None = None) -> None:
-        """Start a new peak."""
+        """Start new peaks."""
+        raise NotImplementedError
+
+    def memory_info(self, device: Device | None = None) -> tuple[int, int]:
+        """The device's free and total bytes, whoever uses them."""
+        raise NotImplementedError
+
+    def memory_failures(self, device: Device | None = None) -> tuple[int, int]:
+        """How often there was no memory left, and how often only after what was kept for reuse had been given back."""
+        raise NotImplementedError
+
+    def memory_limit(self, device: Device | None = None) -> int | None:
+        """How many bytes the backend may have; None: no limit."""
+        raise NotImplementedError
+
+    def set_memory_limit(self, size: int | None, device: Device | None = None) -> None:
+        """Have at most `size` bytes; None: no limit."""
         raise NotImplementedError
 
     def empty_cache(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tapegrad.backends import threads
 from tapegrad.backends.backend import Array, Backend
+from tapegrad.backends.cupy_memory import CupyMemory
 from tapegrad.backends.device import Device
 
 _INSTALL = 'pip install "tapegrad[cuda13]" for CUDA 13, or "tapegrad[cuda12]" for CUDA 12'
@@ -38,6 +39,7 @@ def load() -> Backend:
         raise RuntimeError(f'device "cuda" needs a CUDA device, and there is none: CuPy {cupy.__version__} and the driver are in order, but '
                            "no GPU is visible (is CUDA_VISIBLE_DEVICES set?)")
     made = CupyBackend(cupy, devices)
+    made.memory.watch()
     threads.settings.append(made.here)
     return made
 
@@ -50,14 +52,26 @@ class CupyBackend(Backend):
     def __init__(self, cupy: Any, devices: int) -> None:
         self.xp = cupy
         self.array_type = cupy.ndarray
+        self.streams = cupy.cuda
+        self.memory = CupyMemory(cupy)
         self._count = devices
-        self._peak: Any = None
 
     def device_of(self, array: Array) -> Device:
         return Device("cuda", array.data.device_id)
 
     def device_count(self) -> int:
         return self._count
+
+    def current_device(self) -> int:
+        return self.xp.cuda.runtime.getDevice()
+
+    def set_device(self, index: int) -> None:
+        with self.use(Device("cuda", index)):
+            pass
+        self.xp.cuda.Device(index).use()
+
+    def properties(self, device: Device | None = None) -> dict[str, Any]:
+        return self.xp.cuda.runtime.getDeviceProperties(self._index(device))
 
     def use(self, device: Device | None) -> Any:
         """A context manager that makes `device` CuPy's current one: CuPy allocates and launches there, wherever the operands are."""
@@ -76,18 +90,52 @@ class CupyBackend(Backend):
         """A context manager that gives the thread which enters it this thread's current device and stream."""
         return self._on(self.xp.cuda.Device(), self.xp.cuda.get_current_stream())
 
-    def from_host(self, array: np.ndarray, device: Device) -> Array:
+    def from_host(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Array:
         with self.use(device):
-            return self.xp.array(array)
+            # CuPy stages ordinary memory in pinned memory of its own, after which the caller may change the array; from pinned memory it copies later.
+            return self.xp.array(array, blocking=not non_blocking and self.is_pinned(array))
 
-    def to_host(self, array: Array) -> np.ndarray:
-        return array.get()
+    def to_host(self, array: Array, non_blocking: bool = False) -> np.ndarray:
+        if not non_blocking:
+            return array.get()
+        # A copy into ordinary memory would wait.
+        with self.use(self.device_of(array)):
+            target = self._pinned(array.shape, array.dtype)
+            array.get(out=target, blocking=False)
+            # While the copy is under way CuPy must not use this memory for anything else, even if nobody holds the result.
+            event = self.streams.get_current_stream().record(self.streams.Event(disable_timing=True))
+            self.streams.pinned_memory._add_to_watch_list(event, target)
+        return target
+
+    def pin(self, array: np.ndarray) -> np.ndarray:
+        target = self._pinned(array.shape, array.dtype)
+        target[...] = array
+        return target
+
+    def _pinned(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        from cupyx import empty_pinned
+        return empty_pinned(shape, dtype)
+
+    def is_pinned(self, array: np.ndarray) -> bool:
+        return bool(array.size) and self.streams.pinned_memory.is_memory_pinned(array.ctypes.data)
 
     def to_device(self, array: Array, device: Device) -> Array:
-        if device.index is None or device.index == array.data.device_id:
+        here = self.device_of(array)
+        if device.index is None or device == here:
             return array
+        # The copy runs on the stream of the new device: after what the old device has been told to do, and before what it will be told.
+        # https://github.com/pytorch/pytorch/blob/v2.9.0/aten/src/ATen/native/cuda/Copy.cu
+        with self.use(here):
+            source = self.streams.get_current_stream()
+            written = source.record(self.streams.Event(disable_timing=True))
         with self.use(device):
-            return array.copy()
+            target = self.streams.get_current_stream()
+            target.wait_event(written)
+            result = array.copy()
+            read = target.record(self.streams.Event(disable_timing=True))
+        with self.use(here):
+            source.wait_event(read)
+        return result
 
     def shares_memory(self, view: Array, array: Array) -> bool:
         # `.base` is None for the arrays of `as_strided` below, and for those of DLPack; the memory object is the same for all views.
@@ -135,28 +183,47 @@ class CupyBackend(Backend):
     # The pool's own count of bytes in arrays; cuBLAS' workspaces and the context are not in it.
     def memory_allocated(self, device: Device | None = None) -> int:
         with self.use(device):
-            return self.xp.get_default_memory_pool().used_bytes()
+            return self.memory.used()
+
+    def memory_reserved(self, device: Device | None = None) -> int:
+        with self.use(device):
+            return self.memory.reserved()
 
     def max_memory_allocated(self, device: Device | None = None) -> int:
-        """Peak since the first `reset_peak_memory_stats`; until then the bytes in use now, since CuPy's pool keeps no peak."""
-        used = self.memory_allocated(device)
-        return used if self._peak is None else max(used, self._peak.bytes.get(self._index(device), 0))
+        with self.use(device):
+            peak = self.memory.peak()
+            return self.memory.used() if peak is None else peak.used
+
+    def max_memory_reserved(self, device: Device | None = None) -> int:
+        with self.use(device):
+            peak = self.memory.peak()
+            return self.memory.reserved() if peak is None else peak.reserved
 
     def reset_peak_memory_stats(self, device: Device | None = None) -> None:
-        """Start a new peak.
+        with self.use(device):
+            self.memory.start_peak()
 
-        CuPy keeps no peak, so from here on every allocation of this thread calls a Python hook that asks the pool for its bytes in use: some
-        microseconds each, growing with the number of arrays where the pool counts them one by one. Other threads' allocations show in the
-        peak when this thread allocates next. Those who never ask for a peak pay nothing.
-        """
-        if self._peak is None:
-            self._peak = _peak_hook(self.xp)
-        if self._peak.name not in self.xp.cuda.memory_hook.get_memory_hooks():
-            self._peak.__enter__()
-        self._peak.bytes[self._index(device)] = self.memory_allocated(device)
+    def memory_info(self, device: Device | None = None) -> tuple[int, int]:
+        with self.use(device):
+            return self.memory.info()
+
+    def memory_failures(self, device: Device | None = None) -> tuple[int, int]:
+        index = self._index(device)
+        return self.memory.failures.get(index, 0), self.memory.retries.get(index, 0)
+
+    def memory_limit(self, device: Device | None = None) -> int | None:
+        with self.use(device):
+            return self.memory.limit()
+
+    def set_memory_limit(self, size: int | None, device: Device | None = None) -> None:
+        with self.use(device):
+            self.memory.set_limit(size)
 
     def empty_cache(self) -> None:
-        self.xp.get_default_memory_pool().free_all_blocks()
+        for index in range(self._count):
+            with self.use(Device("cuda", index)):
+                self.memory.pool.free_all_blocks()
+        self.xp.get_default_pinned_memory_pool().free_all_blocks()
 
     def _index(self, device: Device | None) -> int:
         return self.xp.cuda.runtime.getDevice() if device is None or device.index is None else device.index
@@ -184,17 +251,3 @@ def scatter_add(cupy: Any, target: Array, index: Any, values: Array) -> None:
         cupy.add.at(wide, index, values.astype(wide.dtype))
         target[...] = wide.astype(dtype)
 
-
-def _peak_hook(cupy: Any) -> Any:
-    class Peak(cupy.cuda.MemoryHook):
-        """The largest number of bytes in use that the pool had, by device."""
-
-        name = "tapegrad peak"
-
-        def __init__(self) -> None:
-            self.bytes: dict[int, int] = {}
-
-        def malloc_postprocess(self, *, device_id: int, **kwargs: Any) -> None:
-            self.bytes[device_id] = max(self.bytes.get(device_id, 0), cupy.get_default_memory_pool().used_bytes())
-
-    return Peak()

@@ -378,3 +378,117 @@ def test_a_tensor_overwritten_with_what_was_made_of_it_makes_no_ring():
         assert _freed_by_refcount(make), make.__name__
     with pytest.raises(RuntimeError, match="is at version 1; expected version 0 instead"):
         itself().sum().backward()
+
+
+def test_views_with_hooks_and_functions_make_no_ring():
+    class Tripled(tapegrad.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.mul_(3)
+            ctx.mark_dirty(x)
+            ctx.save_for_backward(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 3
+
+    x = tapegrad.ones(3, dtype=tapegrad.float64, requires_grad=True)
+
+    def hooked_view():
+        y = x * 1
+        v = y[:2]
+        v.register_hook(lambda g: g * 2)
+        v.retain_grad()
+        v.mul_(v)
+        return y
+
+    def siblings():
+        y = x * 1
+        v, w = y[:2], y[1:]
+        v.exp_()
+        w.mul_(v.sum())
+        return w
+
+    def function_on_view():
+        y = x * 1
+        Tripled.apply(y[:2])
+        return y
+
+    def turned():
+        y = (x * 1).view(3, 1)
+        row = y[0]
+        y.t_()
+        y.mul_(row.exp())
+        return y
+
+    def no_grad_view():
+        y = x * 1
+        with tapegrad.no_grad():
+            v = y[:2]
+        return y * v.sum()
+
+    for make in (hooked_view, siblings, function_on_view, turned, no_grad_view):
+        assert _freed_by_refcount(make), make.__name__
+
+
+def test_hooks_of_what_a_view_was_see_nothing_of_what_was_written():
+    x = leaf(1.0, 2.0, 3.0)
+    y = x * 1
+    v = y[:2]
+    before = v * 5
+    v.register_hook(lambda g: g * 10)
+    v.mul_(2)
+    (y.sum() + v.sum() + before.sum()).backward()
+    assert x.grad.tolist() == [54.0, 54.0, 1.0]
+
+
+def test_an_in_place_op_that_reads_its_target_twice_names_the_right_versions():
+    y = leaf(1.0, 2.0) * 1
+    y.mul_(y)
+    with pytest.raises(RuntimeError, match="output 0 of Mul, is at version 1; expected version 0 instead"):
+        y.sum().backward()
+
+
+def test_requires_grad_takes_a_bool():
+    x = tapegrad.zeros(2)
+    with pytest.raises(RuntimeError, match="requires_grad must be a bool"):
+        x.requires_grad = 1
+    with pytest.raises(TypeError, match=r"requires_grad_\(\): argument 'requires_grad' \(position 1\) must be bool, not int"):
+        x.requires_grad_(1)
+    with pytest.raises(RuntimeError, match="only Tensors of floating point dtype can require gradients"):
+        x.long().requires_grad_()
+    x.long().requires_grad_(False)
+
+
+def test_what_cannot_be_deleted():
+    x = leaf(1.0)
+    for name, text in (("data", "Deleting tensor data is not allowed. Delete tensor instead!"), ("requires_grad", "requires_grad must be a bool"),
+                       ("_backward_hooks", "Deletion of _backwards_hooks not allowed!")):
+        with pytest.raises(RuntimeError, match=text):
+            delattr(x, name)
+    assert x._backward_hooks is None
+    x.register_hook(lambda g: g)
+    assert len(x._backward_hooks) == 1
+    y = x * 1
+    assert y._backward_hooks is None
+    y.register_hook(lambda g: g)
+    assert len(y._backward_hooks) == 1
+
+
+def test_new_data_keeps_the_version_counter():
+    x = leaf(1.0, 2.0)
+    alias = x.detach()
+    x.data = tapegrad.zeros(2, dtype=tapegrad.float64)
+    alias.add_(1)
+    assert x._version == alias._version == 1 and x.tolist() == [0.0, 0.0]
+
+
+def test_the_nodes_of_writes_have_torchs_names():
+    y = leaf(1.0, 2.0) * 1
+    y[0] = 5.0
+    assert y.grad_fn.name() == "torch::autograd::CopySlices" and repr(y).endswith("grad_fn=<CopySlices>)")
+    y[:1].mul_(2)
+    assert y.grad_fn.name() == "torch::autograd::CopySlices" and type(y.grad_fn).__name__ == "CopySlices"
+    y.copy_(leaf(1.0, 2.0))
+    assert y.grad_fn.name() == "torch::autograd::CopyBackwards"

@@ -73,6 +73,43 @@ def test_views_of_memory_that_is_not_numpys():
     assert source[0, 0] == 5
 
 
+# ---- whose view
+
+def test_the_base_of_a_view(device):
+    x = leaf(2, 3, device=device)
+    y = x * 1
+    v = y[0]
+    assert v._base is y and v[1:]._base is y and y._base is None and x[:1]._base is x and y.unbind()[0]._base is y
+    assert v.detach()._base is None and not v.detach()._is_view() and v.data._base is None
+    with pytest.raises(AttributeError):
+        v._base = None
+
+
+@pytest.mark.parametrize("change", [lambda y: y.t_(), lambda y: y.unsqueeze_(0), lambda y: y.as_strided_((3, 2), (2, 1))])
+def test_a_tensor_of_another_shape_is_still_the_base_of_its_views(change, device):
+    y = leaf(2, 3, device=device) * 1
+    row = y[0]
+    change(y)
+    assert row._base is y and y._base is None and not y._is_view() and y[0]._base is y
+    y.detach_()
+    assert not y.requires_grad and y.is_leaf
+
+
+def test_a_view_requires_grad_as_its_base_does(device):
+    base = tapegrad.zeros(3, device=device)
+    view, count = base[:2], tapegrad.arange(3, device=device)[:2]
+    assert not view.requires_grad
+    base.requires_grad_()
+    assert view.requires_grad and view.is_leaf and not count.requires_grad
+    with tapegrad.no_grad():
+        other = (base * 1)[:2], base[1:]
+    assert not other[0].requires_grad and other[1].requires_grad and other[1].grad_fn is None
+    (other[1] * 2).sum().backward()
+    assert base.grad is None and other[1].grad is None
+    with pytest.raises(RuntimeError, match="element 0 of tensors does not require grad and does not have a grad_fn"):
+        other[1].backward(tapegrad.ones(2, device=device))
+
+
 # ---- facts
 
 def test_facts(device):
@@ -140,6 +177,30 @@ def test_writes_to_expanded_tensors_are_refused(device):
         x.expand(2, 3).add_(1)
     x.expand(1, 3).add_(1)
     assert (x == 1).all().item()
+    x.expand(2, 3).fill_(5)
+    assert (x == 5).all().item()
+    x.expand(2, 3).zero_()
+    assert (x == 0).all().item()
+
+
+@pytest.mark.parametrize("pair", [lambda x: (x, x.t()), lambda x: (x[1:], x[:-1]), lambda x: (x, x.detach().t()), lambda x: (x, x[0])])
+@pytest.mark.parametrize("write", [lambda a, b: a.add_(b), lambda a, b: a.copy_(b), lambda a, b: a.mul_(b), lambda a, b: a.addcmul_(b, b)])
+def test_an_operand_that_overlaps_the_target_in_part_is_refused(pair, write, device):
+    for flows in (False, True):
+        x = leaf(3, 3, device=device).detach().requires_grad_(flows) * 1
+        before = x.tolist()
+        with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor refer to a single memory location"):
+            write(*pair(x))
+        assert x.tolist() == before and x._version == 0
+        write(x, x)
+        write(x[:1], x[2:])
+
+
+@pytest.mark.parametrize("write", [lambda x: x.index_add_(0, tapegrad.tensor([0]), x[:1]), lambda x: x.scatter_(0, tapegrad.tensor([[0]]), x),
+                                   lambda x: x.__setitem__([0], x[:1]), lambda x: x.__setitem__(slice(1, 3), x[:2])])
+def test_an_operand_that_is_read_elsewhere_than_written_must_be_apart(write):
+    with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor refer to a single memory location"):
+        write(tapegrad.zeros(3, 3))
 
 
 @pytest.mark.parametrize("split", [lambda x: x.unbind(), lambda x: x.split(1), lambda x: x.split([1, 1]), lambda x: x.chunk(2)])
@@ -183,6 +244,25 @@ def test_squeezed_in_place():
         leaf(2, 3).t_()
     with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad is being used in an in-place operation"):
         leaf(2, 3)[0].unsqueeze_(0)
+
+
+def test_a_leaf_given_another_shape_under_no_grad_stays_a_leaf(device):
+    x = leaf(2, 3, device=device)
+    row = x[0]
+    with tapegrad.no_grad():
+        x.t_()
+    assert x.requires_grad and x.is_leaf and x.shape == (3, 2) and row._base is x
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [[2, 8], [4, 10], [6, 12]]
+
+
+def test_a_retained_gradient_follows_a_tensor_given_another_shape():
+    y = leaf(2, 3) * 1
+    row = y[0]
+    y.retain_grad()
+    y.t_()
+    (y * 3).sum().backward()
+    assert y.grad.shape == (3, 2) and row._base is y
 
 
 def test_resize(device):

@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tapegrad.autograd.batching import along, broadcasting, over
+from tapegrad.autograd.batching import along, over
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.blocks import by_blocks
 from tapegrad.autograd.ops.dims import wrap
@@ -94,7 +94,7 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
 
 
 @op(input=lambda grad, other, approximate: _gelu_back(grad, other, approximate), other=lambda grad, input, other, approximate: grad * input *
-    _gelu_curvature(other, approximate), types="free", public=False, batch=broadcasting())
+    _gelu_curvature(other, approximate), types="free", public=False, batch=over())
 @in_float32
 def _gelu_back(input: Any, other: Any, approximate: str) -> Any:
     """`input` times the derivative of gelu at `other`."""
@@ -150,7 +150,7 @@ def _silu_curvature(x: Any) -> Any:
 
 
 @op(input=lambda grad, other: _silu_back(grad, other), other=lambda grad, input, other: grad * input * _silu_curvature(other), types="free", public=False,
-    batch=broadcasting())
+    batch=over())
 @in_float32
 def _silu_back(input: Any, other: Any) -> Any:
     """`input` times the derivative of silu at `other`."""

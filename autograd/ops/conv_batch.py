@@ -46,7 +46,11 @@ def conv_in_batch(conv: Any, batched: frozenset[str], input: Any, weight: Any, s
         n = x.shape[1]
         if "weight" not in batched:
             folded = x.reshape((x.shape[0] * n, *x.shape[2:]))
-            y = conv(folded, weight, geometry) if shape is None else conv(folded, weight, (len(folded), *shape[-len(geometry.stride) - 1:]), geometry)
+            if shape is None and "bias" not in batched:
+                y = conv(folded, weight, geometry, bias)
+                bias = None
+            else:
+                y = conv(folded, weight, geometry) if shape is None else conv(folded, weight, (len(folded), *shape[-len(geometry.stride) - 1:]), geometry)
             y = y.reshape((size, n, *y.shape[1:]))
         else:
             folded, kernels = _as_groups(x, size), weight.reshape((size * weight.shape[1], *weight.shape[2:]))

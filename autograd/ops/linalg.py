@@ -95,6 +95,8 @@ def _product(input: Any, other: Any) -> Any:
                 return input.reshape((rows, input.shape[-1])).dot(other).reshape(input.shape[:-1] + other.shape[1:])
         if not n or not m:
             raise _misfit(input, other)
+        if input.shape[-1] == 1 == other.shape[-2]:
+            return input * other
         return xp(input).matmul(_dense(input), _dense(other))
     except ValueError:
         raise _misfit(input, other) from None

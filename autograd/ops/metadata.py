@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapegrad.autograd import inplace
-from tapegrad.autograd.cell import cell_of, written
+from tapegrad.autograd.cell import INFERENCE_CELL, cell_of, written
 from tapegrad.autograd.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.ops.dims import shape_arguments
 from tapegrad.autograd.ops.facts import owner_of
@@ -24,6 +24,9 @@ def _rename(self: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -
     """Make `self` the view ``function(self, *args)`` of what it was."""
     recording = not (gate.on and state.bits & GRAD_OFF) and requires_grad(self)
     inplace.check_writable(self, recording)
+    if self._cell is INFERENCE_CELL:
+        self._array = function(self, *args)._array
+        return self
     if self._view is None and (self._cell is None or (self._rg and not recording)):
         # Nobody else shares the memory, so nobody needs to know what the tensor was; or the tensor keeps a history that knows nothing of this.
         before = as_before(self, self._array) if recording else from_array(self._array)
@@ -35,13 +38,14 @@ def _rename(self: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -
         return self
     view = self._view or _moved_out(self)
     after = function(self, *args)
-    seen, before = view.seen, cell_of(self).version
+    version = cell_of(self).version
+    current = view.seen == version
     written(self)
     self._array = after._array
     if recording:
         set_node(self, after._node)
-    if recording or (seen == before and not self._rg):
-        seen = cell_of(self).version
+    # One that was not up to date, or keeps a history that knows nothing of this, is to find its history again.
+    seen = cell_of(self).version if recording or (current and not self._rg) else view.seen
     self._view = View(view.root, (*view.replay, (function, args, None)), seen, view.origin)
     return self
 
@@ -57,6 +61,8 @@ def _moved_out(self: Tensor) -> View:
 
 def t_(self: Tensor) -> Tensor:
     """Transpose the matrix in place; returns it."""
+    if self._array.ndim > 2:
+        raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {self._array.ndim}D")
     return _rename(self, t, ())
 
 
@@ -115,7 +121,8 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         steps.append(step)
         step *= max(n, 1)
     self._array = here.as_strided(array, shape, tuple(reversed(steps)))
-    self._view = None
+    if self._cell is not INFERENCE_CELL:
+        self._view = None
     written(self)
     return self
 
