@@ -358,7 +358,7 @@ class Batch(Level):
         if not batched:
             return tensor
         if not target.batched:
-            refuse_write("copy")
+            refuse_write("_copied")
         return tensor[(slice(None), *(None,) * (target.ndim - tensor._array.ndim + 1))]
 
     def overwritten(self, t: Tensor, value: Any, name: str) -> None:
@@ -385,12 +385,12 @@ def beside(made: Tensor, source: Tensor) -> Tensor:
         return array.level.wrap(beside(whole, array.tensor))
 
 
-_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "copy", "masked_fill", "pow", "remainder", "floor_divide"})
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "masked_fill", "pow", "remainder", "floor_divide"})
 
 
 def refuse_write(name: str) -> NoReturn:
     """Raise torch's error for a write of something batched, by the in-place form of the op `name`, to something that is not."""
-    what = "inplace arithmetic" if name in _ARITHMETIC else f"{name}_"
+    what = "inplace arithmetic" if name in _ARITHMETIC or name.startswith("_") else f"{name}_"
     raise RuntimeError(f"vmap: {what}(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more elements than `self`. "
                        "This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place operators "
                        f"instead of {what}. If said operator is being called inside the PyTorch framework, please file a bug report instead.")

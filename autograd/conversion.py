@@ -18,6 +18,14 @@ def host(t: Tensor) -> np.ndarray:
     return backend(t._array).to_host(t._array)
 
 
+def _read(t: Tensor) -> Any:
+    """The one value of a tensor, for Python's protocols: it is copied to the host in passing, by a program that may not know it."""
+    if t._array.size != 1 and not hasattr(t._array, "level"):
+        raise RuntimeError(f"a Tensor with {t._array.size} elements cannot be converted to Scalar")
+    value = t._array.item()
+    return value if isinstance(value, (int, float, complex)) else float(value)
+
+
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """The tensor as a `numpy.ndarray`, which shares its memory.
 
@@ -98,25 +106,25 @@ def _bool(self: Tensor) -> bool:
         if self._array.size == 0:
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-    return bool(host(self).item())
+    return bool(self._array)
 
 
 def _float(self: Tensor) -> float:
-    return float(item(self))
+    return float(_read(self))
 
 
 def _int(self: Tensor) -> int:
-    return int(item(self))
+    return int(_read(self))
 
 
 def _complex(self: Tensor) -> complex:
-    return complex(item(self))
+    return complex(_read(self))
 
 
 def _index(self: Tensor) -> int:
     if self._array.dtype.kind not in "iub" or (self._array.size != 1 and not hasattr(self._array, "level")):
         raise TypeError("only integer tensors of a single element can be converted to an index")
-    return int(host(self).item())
+    return int(_read(self))
 
 
 def _len(self: Tensor) -> int:
@@ -133,7 +141,7 @@ def _iter(self: Tensor) -> Any:
 
 def _contains(self: Tensor, value: Any) -> bool:
     if isinstance(value, (Tensor, int, float, complex, bool)):
-        return bool((self == value).any().item())
+        return bool((self == value).any())
     raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}.")
 
 

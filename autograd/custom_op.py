@@ -395,8 +395,8 @@ def gradients(op: CustomOp, returned: Any, needs: tuple[bool, ...]) -> tuple[Ten
 
 def once_text(rule: Rule) -> str:
     """The error of a second differentiation."""
-    return (f"custom op {rule.op.name} can be differentiated only once, because its {rule.what} works on arrays. To differentiate it again, write the {rule.what} "
-            "with tapegrad's functions and pass higher_order=True")
+    return (f"custom op {rule.op.name} can be differentiated only once, because its {rule.what} works on arrays. To differentiate it again, write the "
+            f"{rule.what} with tapegrad's functions and pass higher_order=True")
 
 
 def only_once(ctx: Any, rule: Rule, given: tuple[Any, ...], found: tuple[Tensor | None, ...]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What a `Function` does for a whole batch under vmap: by its own static method ``vmap``, or by its other methods on batched tensors (``generate_vmap_rule``)."""
+"""What a `Function` does under vmap for a whole batch: its own static method ``vmap``, or its other methods on batched tensors (``generate_vmap_rule``)."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -79,8 +79,8 @@ def _rule_of(cls: type[Function]) -> Callable[..., Any]:
     overridden = cls.vmap is not Function.vmap
     if cls.generate_vmap_rule:
         if overridden:
-            raise RuntimeError(f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an overridden vmap staticmethod. Please set "
-                               f"generate_vmap_rule=False or delete the overridden vmap staticmethod to avoid ambiguity. {_MORE}")
+            raise RuntimeError(f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an overridden vmap staticmethod. Please "
+                               f"set generate_vmap_rule=False or delete the overridden vmap staticmethod to avoid ambiguity. {_MORE}")
         return _by_methods
     if not overridden:
         raise RuntimeError(f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement the vmap staticmethod or "

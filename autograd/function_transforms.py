@@ -1,7 +1,7 @@
 """A `Function`'s application inside of forward mode and vmap.
 
-Each level of forward mode around the application calls the Function's ``jvp`` once; at a level of vmap the application is one of the function that is mapped, whose
-results come from the Function's rule for batches (`tapegrad.autograd.function_batched`).
+Each level of forward mode around the application calls the Function's ``jvp`` once. At a level of vmap the results come from the Function's rule for batches
+(`tapegrad.autograd.function_batched`), and the node is one of what the function that is mapped sees.
 """
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ complex inputs is, as a function of their real parts and of their imaginary part
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.backward import grad
 from tapegrad.autograd.gradcheck_case import Case, GradcheckError, Settings, as_tuple, check_inputs, differentiable, is_complex, wanted_of
-from tapegrad.autograd.gradcheck_compare import compare, directions
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import backend_for
 
@@ -40,14 +38,16 @@ def _of_inputs(part: str, function: Callable[..., Any], inputs: tuple[Any, ...])
 
 
 def _check_reverse(case: Case) -> None:
+    from tapegrad.autograd.gradcheck_compare import compare
     numbers = frozenset(n for n, t in enumerate(case.results) if is_complex(t))
     for part in PARTS if numbers else ("",):
         function = _of_results(part, case.function) if part else case.function
         results = as_tuple(function(*case.inputs)) if part else case.results
-        compare(replace(case, function=function, results=results, part=part, complex_ones=numbers), False)
+        compare(case._replace(function=function, results=results, part=part, complex_ones=numbers), False)
 
 
 def _check_forward(case: Case, missing: bool) -> None:
+    from tapegrad.autograd.gradcheck_compare import compare, directions
     from tapegrad.autograd.gradcheck_forward import check_missing_tangents
     numbers = frozenset(n for n, t in enumerate(case.inputs) if is_complex(t))
     parts = []
@@ -56,7 +56,7 @@ def _check_forward(case: Case, missing: bool) -> None:
         if part:
             function = _of_inputs(part, case.function, case.inputs)
             inputs = tuple((t.imag if part == "imaginary" else t.real) if is_complex(t) else t for t in case.inputs)
-            this = replace(case, function=function, inputs=inputs, results=function(*inputs), part=part, complex_ones=numbers)
+            this = case._replace(function=function, inputs=inputs, results=function(*inputs), part=part, complex_ones=numbers)
         compare(this, True)
         parts.append(this)
     for this in parts if missing else ():

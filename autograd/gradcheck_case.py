@@ -3,8 +3,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +16,7 @@ class GradcheckError(RuntimeError):
     """What `gradcheck` and `gradgradcheck` raise where derivatives are wrong."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How closely to look; as the arguments of `gradcheck`."""
 
     eps: float
@@ -30,8 +28,7 @@ class Settings:
     masked: bool
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """A function at certain inputs.
 
     Attributes:
@@ -48,7 +45,7 @@ class Case:
     results: tuple[Any, ...]
     settings: Settings
     part: str = ""
-    complex_ones: frozenset[int] = field(default_factory=frozenset)
+    complex_ones: frozenset[int] = frozenset()
 
     @property
     def wanted(self) -> list[int]:

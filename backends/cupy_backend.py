@@ -229,25 +229,21 @@ class CupyBackend(Backend):
         return self.xp.cuda.runtime.getDevice() if device is None or device.index is None else device.index
 
 
-def scatter_add(cupy: Any, target: Array, index: Any, values: Array) -> None:
+#: dtypes that CuPy's `add.at` adds as they should be: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_indexing.pyx
+ATOMIC = frozenset(("float32", "float64", "int32", "int64", "uint32", "uint64"))
+
+
+def scatter_add(cupy: Any, target: Array, index: Any, values: Array, run: Any = None) -> None:
     """``target[index] += values`` with repeated indices, for every dtype.
 
-    CuPy's `add.at` has kernels for a few dtypes only (https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_indexing.pyx):
-    complex is added as its real and imaginary parts, int64 as uint64 (the same bits), and what has no atomic addition, bfloat16 and the
-    small integers, in a wider copy of the target.
+    CuPy's `add.at` knows neither bfloat16 nor complex numbers nor the small integers, and rounds to float16 after every addition, so that a sum of ones
+    stops at 2048: those are added by `run`, which is a kernel of our own if not given.
     """
-    dtype = target.dtype
-    if values.dtype != dtype:
-        values = values.astype(dtype)
-    if dtype.kind == "c":
-        cupy.add.at(target.real, index, values.real)
-        cupy.add.at(target.imag, index, values.imag)
-    elif dtype == np.int64:
-        cupy.add.at(target.view(np.uint64), index, values.view(np.uint64))
-    elif dtype.name in ("float16", "float32", "float64", "int32", "uint32", "uint64"):
+    if values.dtype != target.dtype:
+        values = values.astype(target.dtype)
+    if target.dtype.name in ATOMIC:
         cupy.add.at(target, index, values)
     else:
-        wide = target.astype(np.float32 if dtype.name == "bfloat16" else np.int32)
-        cupy.add.at(wide, index, values.astype(wide.dtype))
-        target[...] = wide.astype(dtype)
+        from tapegrad.backends.kernels import scatter
+        scatter.add(cupy, target, index, values, run)
 

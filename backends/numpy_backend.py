@@ -29,10 +29,10 @@ class NumpyBackend(Backend):
     def use(self, device: Device) -> Any:
         return contextlib.nullcontext()
 
-    def from_host(self, array: np.ndarray, device: Device) -> Array:
+    def from_host(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Array:
         return array
 
-    def to_host(self, array: Array) -> np.ndarray:
+    def to_host(self, array: Array, non_blocking: bool = False) -> np.ndarray:
         return array
 
     def to_device(self, array: Array, device: Device) -> Array:

@@ -14,12 +14,13 @@ import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from tapegrad.backends.out_of_memory import OutOfMemoryError, out_of_memory_text
 from tapegrad.backends.strict_calls import NOT_OFFERED, OVERRIDES, Signature, call, matmul, operand, quiet
-from tapegrad.backends.strict_transfers import HOST_TO_DEVICE, SYNCHRONISATION, copy_out, note
+from tapegrad.backends.strict_transfers import DEVICE_TO_HOST, HOST_TO_DEVICE, SYNCHRONISATION, copy_out, note
 from tapegrad.backends.threads import handed_on
 
 NAMES: dict[str, Any] = json.loads(Path(__file__).with_name("strict_names.json").read_text(encoding="utf-8"))
@@ -31,13 +32,21 @@ DeviceId = namedtuple("DeviceId", "id")
 class Memory:
     """The devices of one strict backend: which is current, and the bytes in use on each.
 
-    Sizes are rounded up to 512 bytes as CuPy's memory pool rounds them.
+    Sizes are rounded up to 512 bytes as CuPy's memory pool rounds them. There is no pool: what is freed is free.
+
+    Attributes:
+        total: bytes that each device has.
+        limit: bytes that may be used of each; None: all.
+        failures: how often a device had no memory left.
     """
 
-    def __init__(self, devices: int) -> None:
+    def __init__(self, devices: int, total: int) -> None:
         self.devices = devices
+        self.total = total
+        self.limit: list[int | None] = [None] * devices
         self.used = [0] * devices
         self.peak = [0] * devices
+        self.failures = [0] * devices
         self._lock = threading.RLock()  # an array may be collected while another is made
         self._thread = handed_on(threading.local())
 
@@ -50,11 +59,19 @@ class Memory:
         self._thread.current = index
 
     def take(self, index: int, size: int) -> int:
-        size = -(-size // 512) * 512
+        asked, size = size, -(-size // 512) * 512
         with self._lock:
+            limit = self.limit[index]
+            if self.used[index] + size > (self.total if limit is None else min(limit, self.total)):
+                self.failures[index] += 1
+                self._refuse(index, asked)
             self.used[index] += size
             self.peak[index] = max(self.peak[index], self.used[index])
         return size
+
+    def _refuse(self, index: int, asked: int) -> NoReturn:
+        used = self.used[index]
+        raise OutOfMemoryError(out_of_memory_text(asked, index, total=self.total, free=self.total - used, allocated=used, reserved=used, limit=self.limit[index]))
 
     def free(self, index: int, size: int) -> None:
         with self._lock:
@@ -99,6 +116,7 @@ class StrictArray:
         self._owner = None
         self._index = cls._memory.current if index is None and cls._memory.devices > 1 else index or 0
         self._array = array
+        self._size = 0  # there is nothing to free if there is no memory left
         self._size = cls._memory.take(self._index, array.nbytes)
         return self
 
@@ -149,7 +167,10 @@ class StrictArray:
 
     # copies to the host
     def get(self, stream: Any = None, order: Any = "C", out: np.ndarray | None = None, blocking: bool = True) -> np.ndarray:
-        copy_out("get()")
+        if blocking:
+            copy_out("get()")
+        else:
+            note(DEVICE_TO_HOST, "get(blocking=False)")
         if out is None:
             return self._array.copy(order)
         out[...] = self._array

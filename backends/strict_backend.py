@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.device import Device
 from tapegrad.backends.strict_array import Memory, StrictArray
 from tapegrad.backends.strict_namespace import StrictNamespace, strided
+from tapegrad.backends.strict_streams import StrictStreams
 from tapegrad.backends.strict_transfers import HOST_TO_DEVICE, SYNCHRONISATION, Transfers, allowed, counting, note, refusing
 
 __all__ = ["StrictArray", "StrictBackend", "Transfers", "allowed", "counting", "refusing"]
@@ -27,6 +29,8 @@ class StrictBackend(Backend):
     Args:
         type: the device type it stands for; with ``"cuda"`` and `registry.standing_in`, code for CUDA runs on it.
         devices: how many devices there are.
+        memory: bytes that each pretends to have.
+        capability: the compute capability that each pretends to have.
 
     Example:
         >>> import numpy as np
@@ -45,9 +49,11 @@ class StrictBackend(Backend):
     refusing = staticmethod(refusing)
     allowed = staticmethod(allowed)
 
-    def __init__(self, type: str = "strict", devices: int = 1) -> None:
+    def __init__(self, type: str = "strict", devices: int = 1, memory: int = 80 << 30, capability: tuple[int, int] = (9, 0)) -> None:
         self.type = type
-        self._memory = Memory(devices)
+        self._memory = Memory(devices, memory)
+        self._capability = capability
+        self.streams = StrictStreams(self._memory)
         self._devices = [Device(type, index) for index in range(devices)]
         self.array_type = _class(type, self._memory)
         self.xp: Any = StrictNamespace(self.array_type)
@@ -62,6 +68,17 @@ class StrictBackend(Backend):
 
     def device_count(self) -> int:
         return len(self._devices)
+
+    def current_device(self) -> int:
+        return self._memory.current
+
+    def set_device(self, index: int) -> None:
+        self._memory.current = self._index(Device(self.type, index))
+
+    def properties(self, device: Device | None = None) -> dict[str, Any]:
+        self._index(device)
+        major, minor = self._capability
+        return {"name": b"tapegrad's strict device", "major": major, "minor": minor, "totalGlobalMem": self._memory.total, "multiProcessorCount": 1, "warpSize": 32}
 
     @contextlib.contextmanager
     def use(self, device: Device) -> Iterator[None]:
@@ -79,15 +96,28 @@ class StrictBackend(Backend):
             raise RuntimeError(f"CUDA error: invalid device ordinal: {device}, there are {len(self._devices)}")
         return device.index
 
-    def from_host(self, array: np.ndarray, device: Device) -> Array:
+    def from_host(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Array:
         index = self._index(device)
         with allowed():
             note(HOST_TO_DEVICE, "from_host()")
+            if not non_blocking and self.is_pinned(array):
+                note(SYNCHRONISATION, "from_host() of pinned memory")
         return self.array_type._own(np.array(array), index)  # type: ignore[attr-defined]
 
-    def to_host(self, array: Array) -> np.ndarray:
+    def to_host(self, array: Array, non_blocking: bool = False) -> np.ndarray:
         with allowed():
-            return array.get()
+            return array.get(out=_pinned(array.shape, array.dtype), blocking=False) if non_blocking else array.get()
+
+    def pin(self, array: np.ndarray) -> np.ndarray:
+        target = _pinned(array.shape, array.dtype)
+        target[...] = array
+        return target
+
+    def is_pinned(self, array: np.ndarray) -> bool:
+        owner: Any = array
+        while isinstance(owner, np.ndarray):
+            owner = owner.base
+        return isinstance(owner, PinnedMemory)
 
     def to_device(self, array: Array, device: Device) -> Array:
         index = self._index(device)
@@ -101,7 +131,7 @@ class StrictBackend(Backend):
 
     def scatter_add(self, target: Array, index: Any, values: Array) -> None:
         from tapegrad.backends.cupy_backend import scatter_add
-        scatter_add(self.xp, target, index, values)  # CUDA's own way: the strict `add.at` has CuPy's dtypes
+        scatter_add(self.xp, target, index, values, _add_rows)  # CUDA's own way, but for the kernel
 
     def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Array:
         return array._view(strided(array, shape, strides, offset))
@@ -143,8 +173,44 @@ class StrictBackend(Backend):
     def max_memory_allocated(self, device: Device | None = None) -> int:
         return self._memory.peak[self._index(device)]
 
+    # There is no pool.
+    memory_reserved = memory_allocated
+    max_memory_reserved = max_memory_allocated
+
     def reset_peak_memory_stats(self, device: Device | None = None) -> None:
         self._memory.reset_peak(self._index(device))
+
+    def memory_info(self, device: Device | None = None) -> tuple[int, int]:
+        return self._memory.total - self._memory.used[self._index(device)], self._memory.total
+
+    def memory_failures(self, device: Device | None = None) -> tuple[int, int]:
+        return self._memory.failures[self._index(device)], 0
+
+    def memory_limit(self, device: Device | None = None) -> int | None:
+        return self._memory.limit[self._index(device)]
+
+    def set_memory_limit(self, size: int | None, device: Device | None = None) -> None:
+        self._memory.limit[self._index(device)] = size
+
+
+class PinnedMemory(bytearray):
+    """Host memory that stands for pinned memory."""
+
+
+def _pinned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    return np.ndarray(shape, dtype, PinnedMemory(math.prod(shape) * dtype.itemsize))
+
+
+def _add_rows(todo: Any) -> None:
+    """What the kernel of `kernels.scatter` does."""
+    target, values, rows = (array._array for array in todo[:3])
+    if todo.exponent:
+        if todo.exponent == 8:
+            from ml_dtypes import bfloat16 as half
+        else:
+            half = np.float16
+        values = values.view(half).astype(np.float32)
+    np.add.at(target, (slice(None), rows % target.shape[1]), values)
 
 
 def _class(name: str, memory: Memory) -> type:

@@ -9,6 +9,7 @@ import pytest
 from test_doctests import ROOT, blocks, documents
 
 import tapegrad
+from tapegrad.utils import tape_view
 from tapegrad.autograd import tape
 from tapegrad.autograd.gate import gate
 
@@ -120,5 +121,5 @@ def test_rules_run_on_arrays_unless_they_are_recorded() -> None:
 
 def test_what_no_rule_reads_is_not_kept() -> None:
     x = tapegrad.ones(2, requires_grad=True)
-    assert not [array for kept in tapegrad.utils.tape_view.kept_by((x + x).grad_fn) for array in tapegrad.utils.tape_view.arrays_in(kept.value)]
+    assert not [array for kept in tape_view.kept_by((x + x).grad_fn) for array in tape_view.arrays_in(kept.value)]
     assert (x * x).grad_fn._saved_self is x

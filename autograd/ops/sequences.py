@@ -1,6 +1,7 @@
 """Factories of numbers in order, and of indices."""
 from __future__ import annotations
 
+import builtins
 import math
 import warnings
 from typing import Any
@@ -223,13 +224,31 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
         return _no_out(out, finish(there.xp.eye(n, m, dtype=wanted), requires_grad))
 
 
-def _triangle(make: Any, row: int, col: int, offset: int, dtype: Any, device: Any) -> Tensor:
+def _triangle(lower: bool, row: int, col: int, offset: int, dtype: Any, device: Any) -> Tensor:
     for name, size in (("row", row), ("col", col)):
         if size < 0:
             raise RuntimeError(f"{name} must be non-negative, got{size}")
     where = place(device)
     wanted = np.dtype(np.int64) if dtype is None else dtypes.numpy_dtype(dtype)
-    return finish(backend_for(where).from_host(np.stack(make(row, offset, col)).astype(wanted), where), False)
+    there = backend_for(where)
+    with there.use(where):
+        return finish(_places(there.xp, lower, row, col, offset).astype(wanted), False)
+
+
+def _places(xp: Any, lower: bool, row: int, col: int, offset: int) -> Any:
+    """Rows and columns of a triangle's elements, made on the device: CuPy's `tril_indices` waits for it, to count what the host can count."""
+    size = builtins.sum(min(max(r + offset + lower, 0), col) for r in builtins.range(row))
+    size = size if lower else row * col - size
+    if not size:
+        return xp.zeros((2, 0), np.int64)
+    rows = xp.arange(row, dtype=np.int64)
+    ends = xp.clip(rows + (offset + lower), 0, col)  # where the columns of each row end, or of the upper triangle begin
+    counts = ends if lower else col - ends
+    upto = xp.cumsum(counts)
+    place = xp.arange(size, dtype=np.int64)
+    at = xp.searchsorted(upto, place, side="right")
+    first = upto - counts if lower else upto - col
+    return xp.stack([at.astype(np.int64), place - first[at]])
 
 
 @composite()
@@ -252,7 +271,7 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
         tensor([[0, 1, 1],
                 [0, 0, 1]])
     """
-    return _triangle(np.tril_indices, row, col, offset, dtype, device)
+    return _triangle(True, row, col, offset, dtype, device)
 
 
 @composite()
@@ -275,7 +294,7 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
         tensor([[0, 0, 1],
                 [0, 1, 1]])
     """
-    return _triangle(np.triu_indices, row, col, offset, dtype, device)
+    return _triangle(False, row, col, offset, dtype, device)
 
 
 __all__ = ["arange", "eye", "linspace", "logspace", "range", "tril_indices", "triu_indices"]
