@@ -14,6 +14,7 @@ from tapegrad.autograd.dtypes import (
 from tapegrad.autograd.generator import Generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from tapegrad.autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from tapegrad.autograd.lazy import on_first_use as _on_first_use
+from tapegrad.autograd.inference import is_inference
 from tapegrad.autograd.memory_format import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from tapegrad.autograd.ops import index as _index, metadata as _metadata, new_methods as _new_methods
 from tapegrad.autograd.ops.activation import *
@@ -67,6 +68,7 @@ from tapegrad.autograd.size import Size
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.autograd.vmap import vmap
 from tapegrad.backends import Device as device
+from tapegrad.backends.out_of_memory import OutOfMemoryError
 from tapegrad.nn.functional import (
     adaptive_avg_pool1d, avg_pool1d, bilinear, channel_shuffle, constant_pad_nd, conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d,
     cosine_similarity, group_norm, layer_norm, max_pool1d, max_pool2d, max_pool3d, pairwise_distance, pixel_shuffle, pixel_unshuffle, rms_norm,

@@ -375,6 +375,20 @@ def batched_repr(t: Tensor) -> str:
     return f"BatchedTensor(lvl={len(array.level.stack)}, bdim={0 if array.batched else None}{flows}, value=\n{value}\n)"
 
 
+def lacks_batch(t: Tensor, other: Tensor) -> bool:
+    """Whether `other` differs within a batch in which `t` is the same for all members."""
+    return not _batches_of(other) <= _batches_of(t)
+
+
+def _batches_of(t: Tensor) -> set[Batch]:
+    found = set()
+    while isinstance(t._array, Batched):
+        if t._array.batched:
+            found.add(t._array.level)
+        t = t._array.tensor
+    return found
+
+
 def beside(made: Tensor, source: Tensor) -> Tensor:
     """The tensor `made`, the same for all members, as one of its own for each member of the batches that `source` has, so that it can be written."""
     array = source._array

@@ -15,6 +15,7 @@ from inspect import signature
 from typing import Any
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.batched import beside, lacks_batch
 from tapegrad.autograd.cell import cell_of
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
 from tapegrad.autograd.levels import Level, arguments, below, recording, tensors_in
@@ -114,8 +115,21 @@ class Tangents(Level):
                 assert tangent is not None
             if found is None:
                 tangent.zero_()
+            elif lacks_batch(tangent, found[1]):
+                self._batch_as(t, found[1])
+                self.of(t).copy_(found[1])  # type: ignore[union-attr]
             else:
                 tangent.copy_(found[1])
+
+    def _batch_as(self, t: Tensor, source: Tensor) -> None:
+        """Let the tangent of `t`, and of all that shares its memory, differ within the batches that `source` differs in."""
+        root = t if t._view is None else t._view.root
+        before = self._known[id(root._array)][1]
+        shared = before if before._view is None else before._view.root
+        for key, (_, tangent) in list(self._known.items()):
+            if tangent._view is not None and tangent._view.root is shared:
+                del self._known[key]  # it is made anew, of the new one, when it is asked for
+        self.set(root, _laid_out_as(root, before + beside(zeros_beside(before), source)))
 
     def check_out(self, name: str, out: Any, result: Any) -> None:
         if self.of(out) is not None or self.of(result) is not None:

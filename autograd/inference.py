@@ -47,6 +47,22 @@ def mark(t: Tensor) -> None:
     t._view = _INFERENCE
 
 
+def is_inference(input: Tensor) -> bool:
+    """Whether a tensor was made in inference mode.
+
+    Args:
+        input: any tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> with tapegrad.inference_mode():
+        ...     x = tapegrad.ones(2)
+        >>> tapegrad.is_inference(x)
+        True
+    """
+    return input.is_inference()
+
+
 def needs_grad(t: Tensor) -> bool:
     """`requires_grad` of a view or an inference tensor as an op asks it of its operands.
 

@@ -141,7 +141,7 @@ def together(op: Op, *operands: Any) -> list[Any]:
             result.append(operand)
         elif array.__class__ is np.ndarray and array.ndim == 0:
             device = backend(home).device_of(home)
-            result.append(to_device(operand, device) if isinstance(operand, Tensor) else backend_for(device).from_host(array, device))
+            result.append(beside(operand, device))
         else:
             first, second = sorted((backend(home).device_of(home), backend(array).device_of(array)), key=str, reverse=True)
             raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {first} and {second}! (in {op.name})")
@@ -295,10 +295,10 @@ def to_dtype(operand: Tensor, dtype: np.dtype) -> Tensor:
     return cast(operand, dtype)
 
 
-def to_device(operand: Tensor, device: Device) -> Tensor:
-    """A recorded copy to another device."""
-    from tapegrad.autograd.ops.convert import transfer
-    return transfer(operand, device)
+def beside(operand: Any, device: Device) -> Any:
+    """A 0-d operand of the CPU, recorded where it is a tensor, beside those of `device`."""
+    from tapegrad.autograd.ops.convert import beside as carried
+    return carried(operand, device)
 
 
 #: what the written source refers to by name

@@ -54,7 +54,7 @@ class View:
             if self.origin and (flows or view._node is not None):
                 refuse_view(view, "its base or another view of its base has been")
             if flows:
-                before = set_bits(0)
+                before = set_bits(state.bits & TRANSFORM)
                 try:
                     again = run(self.replay, self.root)
                 finally:

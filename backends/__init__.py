@@ -2,9 +2,9 @@
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.device import Device
 from tapegrad.backends.numpy_backend import CPU, NumpyBackend
-from tapegrad.backends.registry import ARRAYS, backend, backend_for, is_array, register, register_loader, standing_in, xp
+from tapegrad.backends.registry import ARRAYS, backend, backend_for, is_array, loaded, register, register_loader, standing_in, xp
 
-__all__ = ["ARRAYS", "Array", "Backend", "CPU", "Device", "backend", "backend_for", "is_array", "register", "register_loader", "standing_in", "xp"]
+__all__ = ["ARRAYS", "Array", "Backend", "CPU", "Device", "backend", "backend_for", "is_array", "loaded", "register", "register_loader", "standing_in", "xp"]
 
 
 def _cupy() -> Backend:

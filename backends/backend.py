@@ -48,6 +48,10 @@ class Backend:
         """A context manager: arrays made inside it live on `device`."""
         raise NotImplementedError
 
+    def can_access_peer(self, index: int, peer: int) -> bool:
+        """Whether a device can read the memory of another directly."""
+        raise NotImplementedError
+
     def properties(self, device: Device | None = None) -> dict[str, Any]:
         """What the device is, by the names of CUDA's `cudaDeviceProp`."""
         raise NotImplementedError

@@ -70,6 +70,9 @@ class CupyBackend(Backend):
             pass
         self.xp.cuda.Device(index).use()
 
+    def can_access_peer(self, index: int, peer: int) -> bool:
+        return bool(self.xp.cuda.runtime.deviceCanAccessPeer(index, peer))
+
     def properties(self, device: Device | None = None) -> dict[str, Any]:
         return self.xp.cuda.runtime.getDeviceProperties(self._index(device))
 

@@ -77,6 +77,11 @@ def is_array(value: object) -> bool:
     return True
 
 
+def loaded(type: str) -> bool:
+    """Whether the backend of a device type has been used."""
+    return type in _by_type
+
+
 def backend_for(device: Device) -> Backend:
     """The backend that serves `device`, loaded at its first use.
 

@@ -75,6 +75,9 @@ class StrictBackend(Backend):
     def set_device(self, index: int) -> None:
         self._memory.current = self._index(Device(self.type, index))
 
+    def can_access_peer(self, index: int, peer: int) -> bool:
+        return False
+
     def properties(self, device: Device | None = None) -> dict[str, Any]:
         self._index(device)
         major, minor = self._capability

@@ -41,9 +41,9 @@ def test_correct_derivatives_pass(name, fast, device):
     function, values = CORRECT[name]
     inputs = tuple(leaf(*v, device=device) for v in values)
     before = [t.tolist() for t in inputs]
-    assert gradcheck(function, inputs, fast_mode=fast) is True
-    if name not in ("several results",):
-        assert gradgradcheck(function, inputs, fast_mode=fast) is True
+    assert gradcheck(function, inputs, fast_mode=fast, check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True) is True
+    if name != "several results":
+        assert gradgradcheck(function, inputs, fast_mode=fast, check_fwd_over_rev=True, check_batched_grad=True) is True
     assert [t.tolist() for t in inputs] == before, "the inputs are put back as they were"
     assert all(t.grad is None for t in inputs)
 
@@ -144,7 +144,7 @@ def test_left_out_gradients():
                            (intolerant, "Expected backward function to handle undefined output grads")):
         f = made(forward, backward)
         assert gradcheck(f, x, check_undefined_grad=False)
-        with pytest.raises(GradcheckError, match=text):
+        with pytest.raises(GradcheckError, match=text), pytest.warns(UserWarning, match="New undefined gradient support checking feature"):
             gradcheck(f, x)
 
 
@@ -164,9 +164,12 @@ def test_misuse():
          lambda: gradcheck(lambda a, b: a * b, (x, tapegrad.ones(1, dtype=tapegrad.float64).expand(2).requires_grad_()))),
         (AssertionError, "Expected at least one of check_forward_ad or check_backward_ad to be True",
          lambda: gradcheck(lambda a: a, x, check_backward_ad=False)),
-        (NotImplementedError, "check_forward_ad=True is not supported", lambda: gradcheck(lambda a: a, x, check_forward_ad=True)),
-        (NotImplementedError, "check_batched_grad=True is not supported", lambda: gradgradcheck(lambda a: a * a, x, check_batched_grad=True)),
-        (NotImplementedError, "check_fwd_over_rev=True is not supported", lambda: gradgradcheck(lambda a: a * a, x, check_fwd_over_rev=True)),
+        (AssertionError, "Setting check_batched_grad=True requires check_backward_ad to be True",
+         lambda: gradcheck(lambda a: a, x, check_forward_ad=True, check_backward_ad=False, check_batched_grad=True)),
+        (AssertionError, "Setting check_batched_forward_grad=True requires check_forward_ad to be True",
+         lambda: gradcheck(lambda a: a, x, check_batched_forward_grad=True)),
+        (AssertionError, "Setting check_batched_grad=True requires check_rev_over_rev to be True",
+         lambda: gradgradcheck(lambda a: a, x, check_fwd_over_rev=True, check_rev_over_rev=False, check_undefined_grad=False, check_batched_grad=True)),
         (AssertionError, "Expected at least one of check_fwd_over_rev or check_rev_over_rev",
          lambda: gradgradcheck(lambda a: a, x, check_rev_over_rev=False)),
     ]
@@ -198,3 +201,98 @@ def test_an_error_in_the_function_leaves_the_inputs_alone():
     with pytest.raises(KeyError):
         gradcheck(fails_later, x)
     assert x.tolist() == [1, 2]
+
+
+# ---- forward mode and vmap
+
+def test_a_wrong_tangent_is_found():
+    """One element of one tangent is off by a hundredth; reverse mode is right."""
+    def jvp(ctx, da, db):
+        a, b = ctx.saved_tensors
+        return da * b + db * a * tapegrad.tensor([1.0, 1.01], dtype=tapegrad.float64)
+
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        ctx.save_for_forward(a, b)
+        return a * b
+
+    f = type("Foo", (Function,), {"forward": staticmethod(forward), "jvp": staticmethod(jvp),
+                                  "backward": staticmethod(lambda ctx, g: (g * ctx.saved_tensors[1], g * ctx.saved_tensors[0]))}).apply
+    inputs = leaf(1.0, 2.0), leaf(3.0, -1.0)
+    for fast in (False, True):
+        assert gradcheck(f, inputs, fast_mode=fast)
+        with pytest.raises(GradcheckError, match="^Jacobian computed with forward mode mismatch for output 0 with respect to input 1,\nnumerical:"):
+            gradcheck(f, inputs, check_forward_ad=True, fast_mode=fast)
+        assert gradcheck(f, inputs, check_forward_ad=True, rtol=0.1, fast_mode=fast)
+        assert gradcheck(f, inputs, check_forward_ad=True, fast_mode=fast, raise_exception=False) is False
+
+
+def test_missing_tangents_must_be_zeros():
+    """This ``jvp`` adds what it likes where an argument has no tangent."""
+    def jvp(ctx, da, db):
+        return (0 if da is None else da * 2) + (5 * da if db is None else db * 3)
+
+    def forward(ctx, a, b):
+        ctx.set_materialize_grads(False)
+        return a * 2 + b * 3
+
+    f = type("Foo", (Function,), {"forward": staticmethod(forward), "jvp": staticmethod(jvp), "backward": staticmethod(lambda ctx, g: (g * 2, g * 3))}).apply
+    inputs = leaf(1.0, 2.0), leaf(3.0, -1.0)
+    assert gradcheck(f, inputs, check_forward_ad=True, check_undefined_grad=False)
+    with pytest.raises(GradcheckError, match="Mismatch in tangent values for output with index: 0 when input: "):
+        gradcheck(f, inputs, check_forward_ad=True)
+
+
+def test_batched_derivatives():
+    """A vmap rule that confuses the members of the batch, and a backward that cannot be batched."""
+    def info_vmap(info, in_dims, g):
+        return (g * 2).flip(0), in_dims[0]
+
+    twisted = type("Twice", (Function,), {"forward": staticmethod(lambda g: g * 2), "setup_context": staticmethod(lambda ctx, inputs, output: None),
+                                          "backward": staticmethod(lambda ctx, g: g * 2), "jvp": staticmethod(lambda ctx, t: t * 2),
+                                          "vmap": staticmethod(info_vmap)}).apply
+    in_backward = made(lambda ctx, a: a * 2, lambda ctx, g: twisted(g))
+    x = leaf(1.0, 2.0)
+    assert gradcheck(in_backward, x)
+    with pytest.raises(GradcheckError, match="For output 0 and input 0:\n\ngradcheck or gradgradcheck failed while testing batched gradient computation"):
+        gradcheck(in_backward, x, check_batched_grad=True)
+    assert gradcheck(twisted, x, check_forward_ad=True)
+    with pytest.raises(GradcheckError, match="For output 0 and input 0:\n\ngradcheck failed while testing batched gradient computation with forward-mode AD"):
+        gradcheck(twisted, x, check_forward_ad=True, check_batched_forward_grad=True)
+
+    def asks(g):
+        return g * 2 if g.sum().item() > -1e9 else g
+
+    with pytest.raises(GradcheckError, match=r"While computing batched gradients, got: vmap: It looks like you're calling \.item\(\)"):
+        gradcheck(made(lambda ctx, a: a * 2, lambda ctx, g: asks(g)), x, check_batched_grad=True)
+    with pytest.raises(GradcheckError, match=r"While computing batched gradients, got: vmap: It looks like you're calling \.item\(\)"):
+        gradcheck(made_with_jvp(lambda t: asks(t)), x, check_forward_ad=True, check_batched_forward_grad=True)
+
+
+def made_with_jvp(jvp):
+    return type("Foo", (Function,), {"forward": staticmethod(lambda ctx, a: a * 2), "backward": staticmethod(lambda ctx, g: g * 2),
+                                     "jvp": staticmethod(lambda ctx, t: jvp(t))}).apply
+
+
+def test_random_numbers_of_the_program_are_left_alone():
+    tapegrad.manual_seed(0)
+    state = tapegrad.get_rng_state()
+    gradcheck(lambda a: a * a, leaf(1.0, 2.0), check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True, fast_mode=True)
+    assert (tapegrad.get_rng_state() == state).all()
+
+
+def test_a_difference_that_fast_mode_alone_finds():
+    """In fast mode many small differences add up; the report says so."""
+    n = 400
+    x = tapegrad.tensor(np.linspace(1, 2, n), requires_grad=True)
+    f = made(lambda ctx, a: (a * 2).sum(), lambda ctx, g: (g * 2.004).expand(n))
+    assert gradcheck(f, x, rtol=2.5e-3)
+    with pytest.raises(GradcheckError, match="The max per-element difference \\(slow mode\\) is: 0.00[34]"):
+        gradcheck(f, x, fast_mode=True, rtol=1e-4)
+
+
+def test_results_must_keep_their_shape():
+    with pytest.raises(AssertionError, match=r"with the same shape when inputs are perturbed on index \(0,\) by 1e-06, but got: shapes torch.Size\(\[1\]\) and"):
+        gradcheck(lambda a: a.expand(2) if a.item() > 1 else a * 1, leaf(1.0))
+    with pytest.raises(AssertionError, match="with the same dtype when inputs are perturbed by 1e-06, but got: dtypes torch.float64 and torch.float32"):
+        gradcheck(lambda a: a.float() if a.item() > 1 else a * 1, leaf(1.0), fast_mode=True)

@@ -138,10 +138,10 @@ def _beside(i: Any, array: Any, own: bool) -> Any:
         return i
     if i.__class__ is not np.ndarray:
         raise RuntimeError(f"indices should be either on cpu or on the same device as the indexed tensor ({here.device_of(array)})")
-    return _carried(i, array)
+    return carried(i, array)
 
 
-def _carried(i: np.ndarray, array: Any) -> Any:
+def carried(i: np.ndarray, array: Any) -> Any:
     """Data of the host on the device of `array`: no copy that the program asked for, so not `from_host`."""
     here = backend(array)
     with here.use(here.device_of(array)):
@@ -451,7 +451,7 @@ def _value_beside(value: Any, array: Any) -> Any:
         return value
     if isinstance(value, (list, tuple, np.ndarray)):
         from tapegrad.autograd.ops.creation import host_array
-        return _carried(host_array(value, array.dtype), array)
+        return carried(host_array(value, array.dtype), array)
     if value.__class__ is array.__class__:
         return value
     raise TypeError(f"can't assign a {type(value).__name__} to a torch.{dtypes.of(array.dtype).scalar_type}Tensor")

@@ -11,7 +11,7 @@ from tapegrad.autograd.batching import along
 from tapegrad.autograd.op import composite, each, op
 from tapegrad.autograd.ops.broadcasting import _expand_core
 from tapegrad.autograd.ops.dims import raw, sequence, wrap
-from tapegrad.autograd.ops.index import FULL, gather_by
+from tapegrad.autograd.ops.index import FULL, carried, gather_by
 from tapegrad.autograd.ops.shape import _reshape_core, atleast_1d, atleast_2d, atleast_3d
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend, xp
@@ -424,8 +424,7 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
         return like("empty", _reshape_core(input, (-1,)), None, None, False)[:0]
     ways = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     table = np.array(list(ways(range(array.shape[0]), r)), np.int64).reshape(-1, r)
-    here = backend(array)
-    return gather_by(input, here.from_host(table, here.device_of(array)))
+    return gather_by(input, carried(table, array))
 
 
 __all__ = [

@@ -173,6 +173,27 @@ def unsafe_split(tensor: Any, split_size: int, dim: int = 0) -> tuple[Any, ...]:
     return _unsafe_split(tensor, _equal_sizes(n, split_size), dim)
 
 
+@composite(method=True)
+def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
+    """`split_with_sizes` into pieces that share no memory with `input`, so that they may be written in place.
+
+    Args:
+        input: a tensor of at least one dimension.
+        split_sizes: the sizes of the pieces.
+        dim: the dimension.
+
+    Raises:
+        RuntimeError: the sizes do not add up to that of `dim`.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.unsafe_split_with_sizes(tapegrad.arange(3), (1, 2))
+        (tensor([0]), tensor([1, 2]))
+    """
+    dim, n = _split_dim(input, dim)
+    return _unsafe_split(input, _given_sizes(split_sizes, n, dim), dim)
+
+
 def _chunk_sizes(n: int, chunks: int) -> tuple[int, ...]:
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
@@ -324,4 +345,5 @@ def dsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     return _split_at(input, indices_or_sections, 2, "dsplit", 3)
 
 
-__all__ = ["chunk", "dsplit", "hsplit", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk", "unsafe_split", "vsplit"]
+__all__ = ["chunk", "dsplit", "hsplit", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk", "unsafe_split",
+           "unsafe_split_with_sizes", "vsplit"]

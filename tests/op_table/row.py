@@ -52,7 +52,8 @@ class Row:
         why: the reason for whatever is switched off.
         factory: the op takes ``device=``, and is given the device under test.
         values: False where values are random or uninitialised: only shapes and kinds of dtype are compared.
-        synchronises: the op must wait for the device, as in torch, because a shape or an error depends on values: on the strict device that is then allowed.
+        synchronises: the op must wait for the device, as in torch, because a shape or an error depends on values, or copies a table to it: on the strict device
+            that is then allowed.
         symmetric: positions of matrices that must stay symmetric (Hermitian): gradients are checked along such directions.
         twice: whether one tensor may stand for the first two operands of equal shape.
         layouts: whether it takes operands of any memory layout (`view` does not).
