@@ -4,7 +4,7 @@ from math import e, inf, nan, pi
 from tapegrad import autograd, cuda, func, nn, optim, random, testing, utils
 from tapegrad.autograd import gil as _gil, silence as _silence
 from tapegrad.autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
-from tapegrad.autograd.conversion import from_dlpack
+from tapegrad.autograd.interchange import from_dlpack
 from tapegrad.autograd.custom_op import custom_op
 from tapegrad.autograd.defaults import get_default_device, set_default_device
 from tapegrad.autograd.dtypes import (
@@ -68,6 +68,8 @@ from tapegrad.autograd.size import Size
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.autograd.vmap import vmap
 from tapegrad.backends import Device as device
+from tapegrad.backends.index_asserts import AcceleratorError
+from tapegrad.backends.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from tapegrad.backends.out_of_memory import OutOfMemoryError
 from tapegrad.nn.functional import (
     adaptive_avg_pool1d, avg_pool1d, bilinear, channel_shuffle, constant_pad_nd, conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d,

@@ -1,7 +1,7 @@
 """`tapegrad.testing`: comparing tensors, and running code on the strict device to see what it would do on a GPU.
 
 The strict device (``device="strict"``) is an array type over NumPy that refuses what a GPU array refuses and counts what costs there: it finds hidden
-copies and synchronisations on a machine without a GPU.
+copies and synchronisations on a machine without a GPU. `check_device` runs a function there and tells of each, with the line that causes it.
 
 Example:
     >>> import tapegrad
@@ -25,12 +25,16 @@ from tapegrad.autograd.tensor import Tensor
 
 if TYPE_CHECKING:
     from tapegrad.backends.strict_backend import allowed, counting, refusing
+    from tapegrad.utils.device_check import check_device
 
-__all__ = ["allowed", "assert_close", "counting", "refusing"]
+__all__ = ["allowed", "assert_close", "check_device", "counting", "refusing"]
 
 
 def __getattr__(name: str) -> Any:
     # The strict device is loaded by those who use it.
+    if name == "check_device":
+        from tapegrad.utils.device_check import check_device
+        return check_device
     if name in ("allowed", "counting", "refusing"):
         from tapegrad.backends import strict_backend
         return getattr(strict_backend, name)

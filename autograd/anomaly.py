@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from tapegrad.autograd.devices import on_device_of
 from tapegrad.autograd.function_node import BackwardCFunction
 from tapegrad.autograd.gate import look_on
 from tapegrad.autograd.node import At, Node, Slot
@@ -60,9 +61,9 @@ class _AnomalyMode(Watcher):
                 if on:
                     setattr(Node, "__init__", _remember)  # noqa: B010  mypy refuses to see a constructor assigned
                     setattr(BackwardCFunction, "__init__", _remember_function)  # noqa: B010
-                    look_on((self,))
+                    look_on(self, True)
                 else:
-                    look_on(())
+                    look_on(self, False)
                     del Node.__init__
                     setattr(BackwardCFunction, "__init__", _function_init)  # noqa: B010
             self.on, self.check_nan = on, check_nan
@@ -105,8 +106,9 @@ def _check(node: Node, grads: tuple[Any, ...]) -> None:
 def has_nan(d: Any) -> bool:
     """Whether an array or a tensor holds a NaN: one reduction, and its result on the host."""
     from tapegrad.autograd.ops.compare import isnan
-    found = isnan(seen_array(d)).any()
-    return bool(backend(found).to_host(found))
+    with on_device_of(d):
+        found = isnan(seen_array(d)).any()
+        return bool(backend(found).to_host(found))
 
 
 def _output_nr(node: Node, i: int) -> int:

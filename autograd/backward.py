@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from tapegrad.autograd import tape
+from tapegrad.autograd.devices import on_device_of
 from tapegrad.autograd.edge import GradientEdge, target_of, tensor_at
-from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.gate import GRAD_OFF, gate, set_bits, state
 from tapegrad.autograd.levels import recording, transforming
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
@@ -21,6 +22,9 @@ def _seed(root: Tensor) -> Any:
         raise RuntimeError("grad can be implicitly created only for scalar outputs")
     if array.dtype.kind == "c":
         raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {root.dtype}")
+    if gate.always:
+        with on_device_of(array):
+            return xp(array).ones(array.shape, array.dtype)
     return xp(array).ones(array.shape, array.dtype)
 
 
@@ -54,9 +58,12 @@ def _given_seed(root: Tensor, grad: Tensor, i: int, graph: bool) -> Any:
     if graph:
         seed: Any = grad if grad._array.dtype == root._array.dtype else grad.to(root.dtype)
         return seed.conj() if seed._array.dtype.kind == "c" else seed
-    array = grad._array if grad._array.dtype is root._array.dtype else grad._array.astype(root._array.dtype)
+    array = grad._array
+    if array.dtype is not root._array.dtype or array.dtype.kind == "c":
+        with on_device_of(array):
+            array = array.astype(root._array.dtype).conj()
     # A view: the array is the caller's, and nobody may take it over.
-    return array.conj() if array.dtype.kind == "c" else array[...]
+    return array[...]
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
@@ -229,7 +236,8 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
                       "use torch.autograd.backward.", FutureWarning, stacklevel=2)
     grads = _gradients(grad_outputs, len(roots))
     if is_grads_batched:
-        return _batched(roots, targets, grads, create_graph, retain_graph, bool(allow_unused) or materialize_grads, materialize_grads)
+        batched = _batched(roots, targets, grads, create_graph, retain_graph, bool(allow_unused) or materialize_grads, materialize_grads)
+        return dict(zip(inputs, batched)) if type(inputs) is dict else batched
     pairs = _seeds_of(roots, grads, _on_tensors(create_graph))
     keys = [_target(t, pairs) for t in targets]
     retain = create_graph if retain_graph is None else retain_graph
@@ -256,10 +264,13 @@ def _batched(roots: Sequence[Any], targets: Sequence[Any], grads: Sequence[Tenso
         if d is not None and isinstance(root, Tensor) and d._array.shape[1:] != root._array.shape:
             raise RuntimeError("If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the "
                                f"remaining dimensions are expected to match the shape of corresponding output, but a mismatch was detected: grad_output[{i}] has "
-                               f"a shape of {d.shape} and output[{i}] has a shape of {root.shape}. If you only want some tensors in `grad_output` to be "
+                               f"a shape of {d[0].shape} and output[{i}] has a shape of {root.shape}. If you only want some tensors in `grad_output` to be "
                                "considered batched, consider using vmap.")
-    found = batched_gradients(roots, targets, grads, create_graph, retain_graph)
-    size = next(d._array.shape[0] for d in grads if d is not None)
+    # Seeds for all are not seeds for each: `vmap` says what is wrong with them.
+    seeds = [from_array(_seed(root)) if d is None else d for root, d in zip(roots, grads)]
+    with recording(create_graph):
+        found = batched_gradients(roots, targets, seeds, create_graph, retain_graph)
+    size = seeds[0]._array.shape[0]
     results: list[Any] = []
     for i, (t, g) in enumerate(zip(targets, found)):
         if g is None and materialize:
@@ -276,7 +287,8 @@ def _result(i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused
         if materialize:
             if not isinstance(t, Tensor):
                 raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
-            zeros = from_array(xp(t._array).zeros(t._array.shape, t._array.dtype))
+            with on_device_of(t):
+                zeros = from_array(xp(t._array).zeros(t._array.shape, t._array.dtype))
             zeros._rg = record
             return zeros
         if not allow_unused:
@@ -287,10 +299,11 @@ def _result(i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused
     like = t._array if isinstance(t, Tensor) else d._array if graph else d
     if graph:
         return d.conj() if like.dtype.kind == "c" else d
-    if like.dtype.kind == "c":
-        return from_array(tape.own_array(d.conj(), False, like))
     # A gradient may be a view of another, or the caller's own; what is handed out is nobody else's.
     owned = d.base is None and id(d) not in taken
     taken.add(id(d))
+    if like.dtype.kind == "c" or gate.always:
+        with on_device_of(d):
+            return from_array(tape.own_array(d.conj(), False, like) if like.dtype.kind == "c" else tape.own_array(d, owned, like))
     return from_array(tape.own_array(d, owned, like))
 

@@ -1,8 +1,8 @@
 """vmap's tensors: each stands for a tensor with one dimension more, of which the function that is mapped sees nothing.
 
-A batched tensor is a `Tensor` whose array is a `Batched`: it has the shape that the function sees, and holds the tensor that is really computed with, the batch in
-front. An op on such tensors is done once for the whole batch, by a rule that its kind gives or that it brings (`tapegrad.autograd.batching`); where gradients flow
-into them the op is also recorded for what the function sees, so that reverse rules run on batched tensors like any other.
+A batched tensor is a `Tensor` whose array is a `Batched`: it has the shape that the function sees, and holds the tensor that is really computed with, the batch
+in front. An op on such tensors is done once for the whole batch, by a rule that its kind gives or that it brings (`tapegrad.autograd.batching`); where
+gradients flow into them the op is also recorded for what the function sees, so that reverse rules run on batched tensors like any other.
 """
 from __future__ import annotations
 
@@ -106,21 +106,21 @@ class Batched:
         """Raise torch's error for a tensor that is used after the vmap that made it."""
         if self.level.ended:
             raise NotAnArray("Either your tensor may have escaped from inside a function being vmapped and this is a user error (see "
-                             "https://pytorch.org/functorch/stable/ux_limitations.html), or there is an internal error: a batched tensor means nothing after its "
-                             "vmap has ended. Return it from the function instead.")
+                             "https://pytorch.org/functorch/stable/ux_limitations.html), or there is an internal error: a batched tensor means nothing after "
+                             "its vmap has ended. Return it from the function instead.")
 
     def __getattr__(self, name: str) -> NoReturn:
         self.check_alive()
-        raise NotAnArray(f"vmap: this operation does not work on a batch: it looks into the array itself (for its '{name}'). Please write the function with other "
-                         "operations, or call it in a loop.")
+        raise NotAnArray(f"vmap: this operation does not work on a batch: it looks into the array itself (for its '{name}'). Please write the function with "
+                         "other operations, or call it in a loop.")
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def _no_values(self, *args: Any, **kwargs: Any) -> NoReturn:
         self.check_alive()
-        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage: vmap: the values of a batched tensor cannot be had as an array, since "
-                           "inside the function under vmap there is one tensor for the whole batch.")
+        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage: vmap: the values of a batched tensor cannot be had as an array, "
+                           "since inside the function under vmap there is one tensor for the whole batch.")
 
     def tolist(self) -> NoReturn:
         """There are no values of one member."""
@@ -129,8 +129,9 @@ class Batched:
     def item(self) -> NoReturn:
         """There is no single value."""
         self.check_alive()
-        raise RuntimeError("vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try to "
-                           "rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file a bug report.")
+        raise RuntimeError("vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try "
+                           "to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file a bug "
+                           "report.")
 
     def nonzero(self) -> NoReturn:
         """What an index makes of a mask: the shape of the result would depend on the values."""
@@ -144,7 +145,8 @@ class Batched:
 
     __array__ = __array_ufunc__ = __array_function__ = __getitem__ = __iter__ = _no_values
     # What ops do with arrays: only an array whose vmap has ended comes to it.
-    __add__ = __sub__ = __mul__ = __matmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _no_values
+    __add__ = __sub__ = __mul__ = __matmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = _no_values
+    __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _no_values
     __radd__ = __rsub__ = __rmul__ = __rmatmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rand__ = __ror__ = __rxor__ = _no_values
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __iand__ = __ior__ = __ixor__ = _no_values
     __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __pos__ = __abs__ = __invert__ = _no_values
@@ -181,6 +183,16 @@ class _BatchedBackend(Backend):
     def pointer(self, array: Any) -> int:
         array = array.tensor._array
         return backend(array).pointer(array)
+
+    def _of_values(self, array: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        array._no_values()
+        raise AssertionError("a batched array has no values")
+
+    as_strided = erf = erfc = erfinv = lgamma = digamma = scatter_add = matmul = _of_values
+
+    def assert_index(self, index: Any, low: int, high: int, name: str, dim: int = 0) -> None:
+        array = index.tensor._array
+        backend(array).assert_index(array, low, high, name, dim)
 
 
 #: the class for batches of arrays of a class
@@ -296,7 +308,7 @@ class Batch(Level):
         if isinstance(value, Tensor):
             return isinstance(value._array, Batched) and value._array.level is self
         if isinstance(value, (list, tuple)):
-            return any([v.__class__ not in _PLAIN and self.holds(v) for v in value])
+            return any(v.__class__ not in _PLAIN and self.holds(v) for v in value)
         return isinstance(value, Batched) and value.level is self
 
     def is_batched(self, value: Any) -> bool:
@@ -327,7 +339,7 @@ class Batch(Level):
         wrapped = [self.wrap(t, batched) for t in (result if several else (result,))]
         bits = state.bits & GRAD_OFF
         node = None
-        if not bits and any([isinstance(t, Tensor) and requires_grad(t) and self.holds(t) for t in tensors_in([given[name] for name in op.rules])]):
+        if not bits and any(isinstance(t, Tensor) and requires_grad(t) and self.holds(t) for t in tensors_in([given[name] for name in op.rules])):
             if op.record is None:
                 op.build()
             record: Any = op.record
@@ -392,9 +404,11 @@ def _batches_of(t: Tensor) -> set[Batch]:
 def beside(made: Tensor, source: Tensor) -> Tensor:
     """The tensor `made`, the same for all members, as one of its own for each member of the batches that `source` has, so that it can be written."""
     array = source._array
-    if not isinstance(array, Batched) or not array.batched:
+    if not isinstance(array, Batched):
         return made
     with below(array.level):
+        if not array.batched:
+            return array.level.wrap(beside(made, array.tensor), False)
         whole = made.expand(array.level.size, *made._array.shape).clone()
         return array.level.wrap(beside(whole, array.tensor))
 
@@ -405,15 +419,15 @@ _ARITHMETIC = frozenset({"add", "sub", "mul", "div", "masked_fill", "pow", "rema
 def refuse_write(name: str) -> NoReturn:
     """Raise torch's error for a write of something batched, by the in-place form of the op `name`, to something that is not."""
     what = "inplace arithmetic" if name in _ARITHMETIC or name.startswith("_") else f"{name}_"
-    raise RuntimeError(f"vmap: {what}(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more elements than `self`. "
-                       "This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place operators "
-                       f"instead of {what}. If said operator is being called inside the PyTorch framework, please file a bug report instead.")
+    raise RuntimeError(f"vmap: {what}(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more elements than "
+                       "`self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place "
+                       f"operators instead of {what}. If said operator is being called inside the PyTorch framework, please file a bug report instead.")
 
 
 def _alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
     """The operands that must be cast so that all have the result's dtype: a tensor without dimensions may have one in what it stands for, and another say."""
-    if len({array.dtype for name in op.rules if (array := getattr(given[name], "_array", None)) is not None}) == 1 and not any(
-            [isinstance(given[name], (list, tuple)) for name in op.rules]):
+    operands = [given[name] for name in op.rules]
+    if len({t._array.dtype for t in operands if isinstance(t, Tensor)}) == 1 and not any(isinstance(t, (list, tuple)) for t in operands):
         return {}
     found, several = [], []
     for name in op.rules:

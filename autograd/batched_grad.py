@@ -23,12 +23,12 @@ def batched_gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], vecto
     from tapegrad.autograd.vmap import vmap
     there: list[bool] = []
 
-    def one(*given: Tensor) -> tuple[Tensor, ...]:
+    def vjp(*given: Tensor) -> tuple[Tensor, ...]:
         rest = iter(given)
         found = grad(outputs, inputs, [None if v is None else next(rest) for v in vectors], True if chunk_size is not None else retain_graph, create_graph,
                      allow_unused=True)
         there[:] = [d is not None for d in found]
         return tuple([d for d in found if d is not None])
 
-    found: Any = iter(vmap(one, chunk_size=chunk_size)(*[v for v in vectors if v is not None]))
+    found: Any = iter(vmap(vjp, chunk_size=chunk_size)(*[v for v in vectors if v is not None]))
     return [next(found) if is_there else None for is_there in there]

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from tapegrad.autograd.op import Op
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.autograd.writer import Each
 
 _DIMS = frozenset({"dim", "dims", "dim0", "dim1", "dim2", "dimension"})
@@ -49,7 +49,7 @@ _HARMLESS = frozenset({"keepdim", "dtype", "correction", "descending", "stable",
 def aligned(operands: Iterable[str], batched: frozenset[str], moved: dict[str, Any]) -> dict[str, Any]:
     """Arguments whose operands broadcast: the batch is in front of all dimensions that any of them has."""
     operands = list(operands)
-    most = max([moved[x].ndim - (x in batched) for x in operands if isinstance(moved[x], Tensor)])
+    most = max([raw_ndim(moved[x]) - (x in batched) for x in operands])
     result = dict(moved)
     for x in batched:
         if x in operands:
@@ -127,6 +127,8 @@ class over:
 
     def run(self, op: Op, level: Any, batched: frozenset[str], moved: dict[str, Any]) -> Any:
         """Call the op."""
+        arrays = {x: from_array(moved[x]) for x in op.rules if not isinstance(moved[x], Tensor) and raw_ndim(moved[x])}  # what a node has kept
+        moved = {**moved, **arrays}
         operands = [x for x in op.rules if isinstance(moved[x], Tensor)]
         moved = {**moved, **{x: moved[x].expand(level.size, *moved[x]._array.shape) for x in operands if x not in batched}}
         shape = moved["shape"] if "shape" in self.how else None

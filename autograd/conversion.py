@@ -1,4 +1,4 @@
-"""Between tensors and everything else: NumPy, Python numbers and lists, text, DLPack, pickles."""
+"""Between tensors and everything else: NumPy, Python numbers and lists, text, pickles."""
 from __future__ import annotations
 
 import copy
@@ -9,7 +9,7 @@ import numpy as np
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import cell_of
 from tapegrad.autograd.gate import gate, grad_enabled
-from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+from tapegrad.autograd.tensor import Tensor, requires_grad
 from tapegrad.backends import CPU, Device, backend, backend_for
 
 
@@ -141,7 +141,7 @@ def _iter(self: Tensor) -> Any:
 
 def _contains(self: Tensor, value: Any) -> bool:
     if isinstance(value, (Tensor, int, float, complex, bool)):
-        return bool((self == value).any())
+        return bool((self == value).any().item())
     raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}.")
 
 
@@ -154,59 +154,9 @@ def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndar
     return array.copy() if copy else array
 
 
-# ---- interchange
-
-def _dlpack(self: Tensor, **kwargs: Any) -> Any:
-    if requires_grad(self):
-        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-    return self._array.__dlpack__(**kwargs)
-
-
-def _dlpack_device(self: Tensor) -> Any:
-    return self._array.__dlpack_device__()
-
-
-@property  # type: ignore[misc]
-def _cuda_array_interface(self: Tensor) -> dict[str, Any]:
-    if not self.is_cuda:
-        raise AttributeError(f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {type_name(self)} If CUDA data is required use tensor.cuda() "
-                             "to copy tensor to device memory.")
-    if requires_grad(self):
-        raise RuntimeError("Can't get __cuda_array_interface__ on Variable that requires grad. If gradients aren't required, use var.detach() to get "
-                           "Variable that doesn't require grad.")
-    return self._array.__cuda_array_interface__
-
-
 def type_name(t: Tensor) -> str:
     """The name of the tensor's type as old code knows it, such as ``torch.FloatTensor``."""
     return f"{'torch.cuda' if t.is_cuda else 'torch'}.{t.dtype.scalar_type}Tensor"
-
-
-def from_dlpack(source: Any) -> Tensor:
-    """A tensor over the memory of any array that speaks DLPack.
-
-    Args:
-        source: an array with ``__dlpack__`` and ``__dlpack_device__`` (NumPy's, CuPy's, PyTorch's, JAX's ...).
-
-    Raises:
-        RuntimeError: the array lives on a device that no backend serves.
-
-    Example:
-        >>> import numpy as np, tapegrad
-        >>> tapegrad.from_dlpack(np.ones(2, np.float32))
-        tensor([1., 1.])
-    """
-    if isinstance(source, Tensor):
-        return source.detach()
-    kind, index = source.__dlpack_device__()
-    if kind in (1, 3):
-        array = np.from_dlpack(source)
-    elif kind == 2:
-        array = backend_for(Device("cuda", index)).xp.from_dlpack(source)
-    else:
-        raise RuntimeError(f"from_dlpack: no backend serves DLPack device type {int(kind)}")
-    dtypes.of(array.dtype)
-    return from_array(array)
 
 
 # ---- copies and pickles
@@ -254,8 +204,7 @@ def _rebuild(cls: type[Tensor], array: np.ndarray, dtype: str, device: str, rg: 
 
 for _name, _method in {
     "numpy": numpy, "item": item, "tolist": tolist, "__bool__": _bool, "__float__": _float, "__int__": _int, "__complex__": _complex, "__index__": _index,
-    "__len__": _len, "__iter__": _iter, "__contains__": _contains, "__array__": _array, "__dlpack__": _dlpack, "__dlpack_device__": _dlpack_device,
-    "__cuda_array_interface__": _cuda_array_interface,
+    "__len__": _len, "__iter__": _iter, "__contains__": _contains, "__array__": _array,
 }.items():
     setattr(Tensor, _name, _method)
-__all__ = ["deepcopy", "from_dlpack", "host", "reduce", "tensor_repr", "type_name"]
+__all__ = ["deepcopy", "host", "reduce", "tensor_repr", "type_name"]

@@ -10,7 +10,8 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.function import Function, undifferentiable
-from tapegrad.autograd.gate import TRANSFORM, gate, grad_enabled, state
+from tapegrad.autograd.gate import INFERENCE, TRANSFORM, gate, grad_enabled, state
+from tapegrad.autograd.inference import mark
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import ARRAYS, backend
 
@@ -114,6 +115,7 @@ class CustomOp:
         if jvp is not None:
             self.defjvp(jvp, higher_order=higher_order)
         self._function = _function_of(self)
+        self.in_transforms: type[Function] | None = None
 
     def __repr__(self) -> str:
         return f"<custom op {self.name}>"
@@ -223,8 +225,8 @@ def custom_op(forward: Callable[..., Any] | None = None, vjp: Callable[..., Any]
         higher_order: `vjp` and `jvp` take and return tensors, and are made of operators and tapegrad's functions: then gradients of gradients exist.
             By default they take and return arrays, and a second differentiation raises.
         jvp: ``jvp(tangents, ...)``, for forward mode, returns the tangent of the result, of several results a tuple. `tangents` is the tangent of forward's
-            argument, of several arguments a tuple: zeros for tensors without, None for what is no tensor. What else it needs it asks for as `vjp` does. Without
-            it, forward mode goes by a `vjp` with `higher_order`.
+            argument, of several arguments a tuple: zeros for arrays without, None for integers and what is no array. What else it needs it asks for as `vjp`
+            does. Without it, forward mode goes by a `vjp` with `higher_order`.
         batch: what `vmap` does: "front" calls all the functions once, with a dimension more in front of each array that is an argument or a result (what is the
             same for all members is repeated), so they must be written for that; "loop" calls them for each member. By default vmap raises.
 
@@ -312,6 +314,8 @@ def wrapped(op: CustomOp, returned: Any, inputs: tuple[Any, ...]) -> list[Any]:
             value = _own(value, others)
             others.append(value)
             results.append(from_array(value))
+            if gate.on and state.bits & INFERENCE:
+                mark(results[-1])
         elif value is None or len(returned) > 1:
             results.append(value)
         else:

@@ -1,7 +1,6 @@
 """A custom op inside of forward mode and vmap: its functions over raw arrays, called on what the tensors of each level stand for."""
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +10,13 @@ from tapegrad.autograd.custom_op import asked_for, gradients, keep, once_text, o
 from tapegrad.autograd.forward import Tangents
 from tapegrad.autograd.function import Function, undifferentiable
 from tapegrad.autograd.function_batched import Flags
+from tapegrad.autograd.function_node import Facts, facts_of
 from tapegrad.autograd.gate import TRANSFORM, grad_enabled, state
 from tapegrad.autograd.levels import below, recording
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.trees import leaves, mapped
-from tapegrad.backends import ARRAYS
+from tapegrad.backends import ARRAYS, backend_for
 
 if TYPE_CHECKING:
     from tapegrad.autograd.batched import Batch
@@ -54,8 +54,14 @@ class _OfMembers:
         self.values = values
 
 
-@lru_cache(256)
 def _function_of(op: CustomOp) -> type[Function]:
+    if op.in_transforms is None:
+        op.in_transforms = _made(op)
+    return op.in_transforms
+
+
+def _made(op: CustomOp) -> type[Function]:
+    """The `Function` that stands behind an op here; its last result is what has been kept."""
     def forward(*inputs: Any) -> Any:
         returned, kept = op.run(inputs)
         several = isinstance(returned, (tuple, list))
@@ -71,10 +77,10 @@ def _function_of(op: CustomOp) -> type[Function]:
             ctx.saves = True
             ctx.save_for_backward(*(ctx._node.to_save or [None] * len(ctx.plain)), *sources)
         rule = op.jvp or op.vjp
-        if rule is not None:
-            values = values_for(rule, inputs, results)
-            ctx.save_for_forward(*[t if isinstance(t, Tensor) else None for t in values], *sources, *[t if isinstance(t, Tensor) else None for t in results])
-            ctx.for_jvp = len(inputs), [None if isinstance(t, Tensor) else t for t in values], len(sources)
+        values = [] if rule is None else values_for(rule, inputs, results)
+        ctx.save_for_forward(*[t if isinstance(t, Tensor) else None for t in values], *sources, *[t if isinstance(t, Tensor) else None for t in results])
+        ctx.for_jvp = len(inputs), [None if isinstance(t, Tensor) else t for t in values], len(sources)
+        ctx.constants = {i: facts_of(from_array(a)) for i, a in enumerate(inputs) if a.__class__ in ARRAYS and a.dtype in dtypes.INEXACT}
 
     def backward(ctx: Any, *grads: Any) -> Any:
         return pulled(ctx, op, grads[:-1])
@@ -94,18 +100,21 @@ def pushed(ctx: Any, op: CustomOp, tangents: tuple[Any, ...]) -> list[Tensor | N
     Raises:
         NotImplementedError: the op has no derivative that serves.
     """
-    rule = op.jvp or op.vjp
-    if rule is None or (op.jvp is None and not rule.higher_order):
-        raise NotImplementedError(f"Trying to use forward AD with custom op {op.name} that does not support it because it has not been implemented yet. Give the "
-                                  "op a jvp=, or a vjp with higher_order=True")
     count, plain, sources = ctx.for_jvp
     saved = ctx.saved_tensors
     values, rest = saved[:len(plain)], saved[len(plain):]
     given, results = rest[:sources], rest[sources:]
-    known = _Context(count, plain, ctx)
+    if not any(t is not None and t._array.dtype in dtypes.INEXACT for t in results):
+        return [None] * len(results)
+    rule = op.jvp or op.vjp
+    if rule is None or (op.jvp is None and not rule.higher_order):
+        raise NotImplementedError(f"Trying to use forward AD with custom op {op.name} that does not support it because it has not been implemented yet. Give "
+                                  "the op a jvp=, or a vjp with higher_order=True")
+    known = _Context(count, plain, ctx, tuple([d is not None for d in tangents]))
     asked = asked_for(known, rule, values)
     if op.jvp is None:
         return _transposed(known, rule, asked, tangents, given, results)
+    tangents = tuple([_zeros(ctx.constants[i]) if i in ctx.constants else d for i, d in enumerate(tangents)])
     first = tangents[0] if len(op.parameters) == 1 and op.parameters[0].kind is not op.parameters[0].VAR_POSITIONAL else tangents
     returned = rule.function(first, *asked) if rule.higher_order else on_arrays(rule, (first, *asked), list(given) if rule.keeps() else [])
     found = returned if isinstance(returned, (tuple, list)) else (returned,)
@@ -115,15 +124,20 @@ def pushed(ctx: Any, op: CustomOp, tangents: tuple[Any, ...]) -> list[Tensor | N
     return list(only_once(ctx, rule, tangents, tuple(tensors))) if not rule.higher_order and _recorded([*tangents, *given]) else tensors
 
 
+def _zeros(facts: Facts) -> Tensor:
+    shape, dtype, device = facts
+    return from_array(backend_for(device).xp.zeros(shape, dtype))
+
+
 class _Context:
     """The part of a `ctx` that a rule is told of, in forward mode."""
 
-    def __init__(self, count: int, plain: list[Any], ctx: Any) -> None:
+    def __init__(self, count: int, plain: list[Any], ctx: Any, needs_input_grad: tuple[bool, ...]) -> None:
         self.count = count
         self.plain = plain
         self.kept = ctx.kept
         self.several = ctx.several
-        self.needs_input_grad: tuple[bool, ...] = ()
+        self.needs_input_grad = needs_input_grad
 
 
 def _tangent(rule: Rule, i: int, d: Any, t: Tensor | None) -> Tensor | None:
@@ -138,31 +152,25 @@ def _tangent(rule: Rule, i: int, d: Any, t: Tensor | None) -> Tensor | None:
     return d.expand(t._array.shape) if not d._array.ndim and t._array.ndim else d
 
 
-def _transposed(known: _Context, rule: Rule, asked: list[Any], tangents: tuple[Any, ...], given: tuple[Any, ...], results: tuple[Any, ...]) -> list[Tensor | None]:
+def _transposed(known: _Context, rule: Rule, asked: list[Any], tangents: tuple[Any, ...], given: tuple[Any, ...],
+                results: tuple[Any, ...]) -> list[Tensor | None]:
     """By a vjp made of ops: the gradient is linear in the gradient that it is given, and its derivative by that is what forward mode asks for."""
     from tapegrad.autograd.backward import grad
     record = _recorded([*tangents, *given])
-    known.needs_input_grad = tuple([d is not None for d in tangents])
     with recording(True, own=True):
         seeds: list[Any] = []
         for t in results:
             seeds.append(None if t is None else from_array(t._array))
             if t is not None and t._array.dtype in dtypes.INEXACT:
                 seeds[-1]._rg = True
-        asked = [known.needs_input_grad if name == "needs_input_grad" else value for name, value in _named(rule, asked)]
         first = gradients(rule.op, rule.function(tuple(seeds) if known.several else seeds[0], *asked), known.needs_input_grad)
         pairs = [(sum_to(d, v._array.shape), v) for d, v in zip(first, tangents) if d is not None and d.requires_grad]
         flowing = [seed for seed in seeds if seed is not None and seed._rg]
-        found = grad([d for d, _ in pairs], flowing, [v.to(d.dtype) for d, v in pairs], create_graph=True, allow_unused=True) if pairs else [None] * len(flowing)
+        found: Any = [None] * len(flowing)
+        if pairs:
+            found = grad([d for d, _ in pairs], flowing, [v.to(d.dtype) for d, v in pairs], create_graph=True, allow_unused=True)
     of_flowing = iter([d if d is None or record else from_array(d._array) for d in found])
     return [next(of_flowing) if seed is not None and seed._rg else None for seed in seeds]
-
-
-def _named(rule: Rule, asked: list[Any]) -> list[tuple[str, Any]]:
-    """What a rule receives after its first argument, with the names by which it asks for it."""
-    star = len(asked) - len(rule.asks) + 1
-    names = [n for name in rule.asks for n in ([name] * star if name == "*" else [name])]
-    return list(zip(names, asked))
 
 
 def _recorded(tensors: list[Any]) -> bool:
@@ -195,7 +203,7 @@ def on_arrays(rule: Rule, values: tuple[Any, ...], sources: list[Any]) -> Any:
     if isinstance(level, Tangents):
         if any(level.of(t) is not None for t in every):
             raise RuntimeError(once_text(rule))
-    elif any(level.holds(leaf) or isinstance(leaf, _OfMembers) and leaf.level is level for leaf in leaves((values, sources))):
+    elif any(level.holds(leaf) or (isinstance(leaf, _OfMembers) and leaf.level is level) for leaf in leaves((values, sources))):
         return _at_batch(level, rule, values, sources)
     with below(level):
         return on_arrays(rule, values, sources)
@@ -220,8 +228,8 @@ def _each(returned: Any, function: Any) -> Any:
 
 def _need_rule(op: CustomOp) -> None:
     if op.batch is None:
-        raise RuntimeError(f"vmap: there is no batching rule for custom op {op.name}. Give the op batch='loop', or batch='front' if its functions can take arrays "
-                           "that have a dimension more in front")
+        raise RuntimeError(f"vmap: there is no batching rule for custom op {op.name}. Give the op batch='loop', or batch='front' if its functions can take "
+                           "arrays that have a dimension more in front")
 
 
 def _for_batch(op: CustomOp, level: Batch, function: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], in_dims: Any,

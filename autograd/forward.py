@@ -15,7 +15,7 @@ from inspect import signature
 from typing import Any
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.batched import beside, lacks_batch
+from tapegrad.autograd.batched import _alike, beside, lacks_batch
 from tapegrad.autograd.cell import cell_of
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
 from tapegrad.autograd.levels import Level, arguments, below, recording, tensors_in
@@ -77,6 +77,26 @@ class Tangents(Level):
     def op(self, core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         op = core.op  # type: ignore[attr-defined]
         given = arguments(core, args, kwargs)
+        tangents = self._of_operands(op, given)
+        cast = _alike(op, given) if tangents and op.types in ("promote", "float") else {}
+        if cast:
+            # A node keeps the operands as they are cast, so that these must have tangents too.
+            given.update(cast)
+            tangents = self._of_operands(op, given)
+        with below(self):
+            result = op.call(given) if cast else core(*args, **kwargs)
+            if tangents and result is not NotImplemented:
+                several = isinstance(result, tuple)
+                results = result if several else (result,)
+                if any(t._array.dtype in dtypes.INEXACT for t in results):
+                    of_operands = [d for d in tensors_in(tangents.values()) if d is not None]
+                    for t, tangent in zip(results, pushed(core, given, tangents, result)):
+                        if tangent is not None and t._array.dtype in dtypes.INEXACT and all(t is not x for x in given.values()):
+                            self.set(t, _fitted(t, tangent, of_operands))
+        return result
+
+    def _of_operands(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
+        """The tangents of the operands that have one, by name; of a list operand a list, with None."""
         tangents: dict[str, Any] = {}
         for name, rule in op.rules.items():
             if rule is None and op.joint is None:
@@ -88,17 +108,7 @@ class Tangents(Level):
                     tangents[name] = parts
             elif (tangent := self.of(value)) is not None:
                 tangents[name] = tangent
-        with below(self):
-            result = core(*args, **kwargs)
-            if tangents and result is not NotImplemented:
-                several = isinstance(result, tuple)
-                results = result if several else (result,)
-                if any(t._array.dtype in dtypes.INEXACT for t in results):
-                    of_operands = [d for d in tensors_in(tangents.values()) if d is not None]
-                    for t, tangent in zip(results, pushed(core, given, tangents, result)):
-                        if tangent is not None and t._array.dtype in dtypes.INEXACT and all(t is not x for x in given.values()):
-                            self.set(t, _fitted(t, tangent, of_operands))
-        return result
+        return tangents
 
     def overwritten(self, t: Tensor, value: Any, name: str) -> None:
         if state.bits & INFERENCE:
@@ -123,23 +133,25 @@ class Tangents(Level):
 
     def _batch_as(self, t: Tensor, source: Tensor) -> None:
         """Let the tangent of `t`, and of all that shares its memory, differ within the batches that `source` differs in."""
+        from tapegrad.autograd.ops.creation import zeros
         root = t if t._view is None else t._view.root
         before = self._known[id(root._array)][1]
         shared = before if before._view is None else before._view.root
         for key, (_, tangent) in list(self._known.items()):
             if tangent._view is not None and tangent._view.root is shared:
                 del self._known[key]  # it is made anew, of the new one, when it is asked for
-        self.set(root, _laid_out_as(root, before + beside(zeros_beside(before), source)))
+        plain = zeros(before._array.shape, dtype=before.dtype, device=before.device)
+        self.set(root, _laid_out_as(root, before + beside(plain, source)))
 
     def check_out(self, name: str, out: Any, result: Any) -> None:
         if self.of(out) is not None or self.of(result) is not None:
             raise NotImplementedError(f"Trying to use forward AD with {name}_out that does not support it because it is an out= function")
 
-    def copied(self, array: Any, copy: Any) -> None:
-        found = self._known.get(id(array))
+    def copied(self, t: Tensor, copy: Any) -> None:
+        found = self.of(t)
         if found is not None:
             with below(self):
-                self.set(from_array(copy), found[1].clone())
+                self.set(from_array(copy), found.clone())
 
 
 def zeros_beside(t: Tensor) -> Tensor:

@@ -45,6 +45,8 @@ class Function:
     generate_vmap_rule = False
     #: in place of `vmap`, for Functions of our own: ``(level, cls, args, kwargs, in_dims, flags)`` returns the results and which of their leaves are batched
     _batched_by: Callable[..., Any] | None = None
+    #: what `tapegrad.autograd.function_batched.vmapped` has made of it
+    _vmapped: type[Function] | None = None
     #: ``backward`` receives its gradients in one list, which it may empty as it goes
     boxed_grads_call = False
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from tapegrad.autograd.batched import Batch
@@ -201,9 +200,17 @@ def _unwrapped(level: Batch, items: Iterable[Any]) -> tuple[list[Any], Flags]:
     return [lowered(level, item) if any(its) else item for item, its in zip(items, flags)], flags
 
 
-@cache
 def vmapped(cls: type[Function]) -> type[Function]:
-    """The Function that does `cls` for a batch: its methods are those of `cls`, called with batched tensors."""
+    """The Function that does `cls` for a batch."""
+    made: type[Function] | None = cls.__dict__.get("_vmapped")
+    if made is None:
+        made = _vmapped(cls)
+        cls._vmapped = made
+    return made
+
+
+def _vmapped(cls: type[Function]) -> type[Function]:
+    """A Function whose methods are those of `cls`, called with batched tensors."""
     from tapegrad.autograd.function import Function
 
     def forward(how: _Batches, *inputs: Any) -> Any:
@@ -217,7 +224,8 @@ def vmapped(cls: type[Function]) -> type[Function]:
 
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         (how, *given), (*results, made) = inputs, output
-        level, known = how.level(), {}
+        level = how.level()
+        known: dict[int, Tensor] = {}
         inner = cls._backward_cls()
         inner.needs_input_grad = ctx.needs_input_grad[1:]
         with level:

@@ -169,24 +169,26 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
                              '"forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".')
     if strategy == "forward-mode":
         if create_graph:
-            raise NotImplementedError("torch.autograd.functional.jacobian: `create_graph=True` and `strategy=\"forward-mode\"` are not supported together (yet). "
-                                      "Please either set `create_graph=False` or `strategy=\"reverse-mode\"`.")
+            raise NotImplementedError("torch.autograd.functional.jacobian: `create_graph=True` and `strategy=\"forward-mode\"` are not supported together "
+                                      "(yet). Please either set `create_graph=False` or `strategy=\"reverse-mode\"`.")
         if strict:
             raise RuntimeError("torch.autograd.functional.jacobian: `strict=True` and `strategy=\"forward-mode\"` are not supported together (yet). Please "
                                "either set `strict=False` or `strategy=\"reverse-mode\"`.")
         if not vectorize:
             raise NotImplementedError("Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`.")
         return _forward_jacobian(func, inputs)
-    if strict and vectorize:
-        raise RuntimeError("torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please either set "
-                           "`strict=False` or `vectorize=False`.")
     with enable_grad():
         several_inputs, given = _as_tuple(inputs, "inputs", "jacobian")
         given = _fresh(given, create_graph, True)
         several_outputs, outputs = _as_tuple(func(*given), "outputs of the user-provided function", "jacobian")
         _check_outputs(outputs, strict)
+        if strict and vectorize:
+            raise RuntimeError("torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please either set "
+                               "`strict=False` or `vectorize=False`.")
         result = []
         for i, output in enumerate(outputs):
+            if not vectorize and output.requires_grad and output.is_complex():
+                raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {output.dtype}")
             found = matrices(output, given, create_graph, None if vectorize else 1)
             for k, m in enumerate(found if strict else ()):
                 if m is None:
@@ -213,7 +215,7 @@ def _forward_jacobian(func: Callable[..., Any], inputs: Any) -> Any:
                 with below(level):
                     duals.append(lifted(t).detach())
                 level.set(duals[-1], v)
-            is_tuple, outputs = _as_tuple(func(*duals), "outputs of the user-provided function", "jacobian")
+            is_tuple, outputs = _as_tuple(func(*duals), "outputs", "None")
             several[:] = [is_tuple]
             found = []
             for t in outputs:

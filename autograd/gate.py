@@ -14,26 +14,30 @@ from typing import Any
 from tapegrad.backends.threads import handed_on
 
 GRAD_OFF = 1
-INFERENCE = 2
+#: there are several devices of one kind: an op must enter that of its operands; all threads are in this state or none, see `tapegrad.autograd.devices`
+DEVICE = 2
+INFERENCE = 4
 #: tensors that ops keep go through hooks
-SAVED_HOOKS = 4
+SAVED_HOOKS = 8
 #: something looks on at each op and each node (`state.watchers`)
-WATCHED = 8
+WATCHED = 16
 #: forward mode or vmap (`state.levels`)
-TRANSFORM = 16
+TRANSFORM = 32
 
 
 class Gate:
     """`on` is True while any thread's `state.bits` is not 0, or something looks on at all threads.
 
     Attributes:
-        threads: how many threads are in an unusual state, and one more for `watchers`.
+        always: what every thread is in: `DEVICE` or nothing.
+        threads: how many threads are in an unusual state, not counting `always`, and one more for `watchers`.
         watchers: what looks on at the passes of every thread.
     """
 
-    __slots__ = ("on", "threads", "watchers")
+    __slots__ = ("always", "on", "threads", "watchers")
 
     def __init__(self) -> None:
+        self.always = 0
         self.on = False
         self.threads = 0
         self.watchers: tuple[Any, ...] = ()
@@ -54,7 +58,7 @@ class _Ending:
 
     # What it needs is bound here: at the end of the process modules are emptied.
     def __del__(self, gate: Gate = gate, lock: threading.Lock = _lock) -> None:
-        if self.values.get("bits"):
+        if self.values.get("bits", 0) & ~DEVICE:
             with lock:
                 gate.threads -= 1
                 gate.on = gate.threads > 0
@@ -92,20 +96,34 @@ handlers: dict[int, Callable[..., Any]] = {}
 def set_bits(bits: int) -> int:
     """Put this thread in the state `bits`; returns the state it was in."""
     before = state.bits
+    bits |= gate.always
     if bits != before:
-        state.bits = bits
-        if not (bits and before):
+        if bits == State.bits:
+            del state.bits
+        else:
+            state.bits = bits
+        counts = bool(bits & ~DEVICE)
+        if counts != bool(before & ~DEVICE):
             with _lock:
-                gate.threads += 1 if bits else -1
+                gate.threads += 1 if counts else -1
                 gate.on = gate.threads > 0
     return before
 
 
-def look_on(watchers: tuple[Any, ...]) -> None:
-    """Have `watchers`, and no others, look on at the passes of every thread."""
+def in_every_thread(bits: int) -> None:
+    """Put every thread in the state `bits` (`DEVICE` or 0) beside its own; one that is in an unusual state now, when it next changes that."""
+    # A thread in the usual state has no bits of its own, but sees the class's.
+    gate.always = State.bits = bits
+    set_bits(state.bits & ~DEVICE)
+
+
+def look_on(watcher: Any, on: bool) -> None:
+    """Have `watcher` look on at the passes of every thread, or no longer."""
     with _lock:
-        gate.threads += bool(watchers) - bool(gate.watchers)
-        gate.watchers = watchers
+        had = bool(gate.watchers)
+        others = tuple([other for other in gate.watchers if other is not watcher])
+        gate.watchers = (*others, watcher) if on else others
+        gate.threads += bool(gate.watchers) - had
         gate.on = gate.threads > 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.tensor import Tensor, from_array
-from tapegrad.backends import CPU, Device, backend_for
+from tapegrad.backends import CPU, Device, backend_for, loaded
 from tapegrad.backends.philox import Stream
 
 
@@ -103,7 +103,7 @@ def _revive(device: str, state: tuple[int, int]) -> Generator:
 def default_generator(device: Device = CPU) -> Generator:
     """The generator that is used on `device` when none is given."""
     if device.index is None and device is not CPU and device.type != "cpu":
-        device = Device(device.type, 0)
+        device = Device(device.type, backend_for(device).current_device() if loaded(device.type) else 0)
     found = _defaults.get(device)
     if found is None:
         with _lock:

@@ -112,6 +112,12 @@ def like(t: Tensor, numbers: np.ndarray) -> Tensor:
     return from_array(backend_for(t.device).from_host(array, t.device))
 
 
+def stacked(rows: list[list[np.ndarray | None]]) -> list[np.ndarray | None]:
+    """Rows of vectors as matrices; None where the rows have none."""
+    columns = [[part for part in parts if part is not None] for parts in zip(*rows)]
+    return [np.stack(column) if column else None for column in columns]
+
+
 def close(a: Any, b: Any, rtol: float, atol: float) -> bool:
     """Whether numbers agree."""
     return bool(np.allclose(a, b, rtol, atol))

@@ -48,7 +48,8 @@ def directions(case: Case) -> list[np.ndarray]:
 def _unit(rng: np.random.Generator, t: Tensor) -> np.ndarray:
     """A vector of length one with no negative component."""
     vector = rng.random(t._array.size)
-    return vector / max(float(np.linalg.norm(vector)), 1e-300)  # type: ignore[no-any-return]
+    unit: np.ndarray = vector / max(float(np.linalg.norm(vector)), 1e-300)
+    return unit
 
 
 def _compare_products(case: Case, forward_mode: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.gradcheck_case import Case, GradcheckError, as_tuple, is_inexact, values
+from tapegrad.autograd.gradcheck_case import Case, GradcheckError, as_tuple, is_inexact, stacked, values
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend_for
 
@@ -29,7 +29,7 @@ def jacobians(case: Case, t: Tensor) -> Changes:
         rows.append(change)
     if not rows:
         return [np.zeros((0, result._array.size)) if is_inexact(result) else None for result in case.results]
-    return [None if parts[0] is None else np.stack(parts) for parts in zip(*rows)]  # type: ignore[arg-type]
+    return stacked(rows)
 
 
 def directional(case: Case, t: Tensor, u: np.ndarray) -> Changes:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.forward_ad import dual_level, make_dual, unpack_dual
-from tapegrad.autograd.gradcheck_case import Case, GradcheckError, as_tuple, close, is_inexact, like, values
+from tapegrad.autograd.gradcheck_case import Case, GradcheckError, as_tuple, close, is_inexact, like, stacked, values
 from tapegrad.autograd.tensor import Tensor
 
 #: for each result its tangent; None where it has none, or can have none
@@ -20,7 +20,7 @@ def jacobians(case: Case, j: int) -> list[np.ndarray | None]:
     if not size:
         return [np.zeros((0, result._array.size)) if is_inexact(result) else None for result in case.results]
     rows = [products(case, j, unit) for unit in np.eye(size)]
-    return [None if parts[0] is None else np.stack(parts) for parts in zip(*rows)]  # type: ignore[arg-type]
+    return stacked(rows)
 
 
 def products(case: Case, j: int, u: np.ndarray) -> list[np.ndarray | None]:

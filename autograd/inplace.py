@@ -12,8 +12,9 @@ from typing import Any
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import INFERENCE_CELL, tick, written
-from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, WATCHED, gate, state
-from tapegrad.autograd.levels import check_out, copy_of, overwritten, transforming
+from tapegrad.autograd.devices import computing_on, on_device_of, place_of
+from tapegrad.autograd.gate import DEVICE, GRAD_OFF, INFERENCE, SAVED_HOOKS, WATCHED, gate, state
+from tapegrad.autograd.levels import check_history, check_out, copy_of, overwritten, transforming
 from tapegrad.autograd.rebase import as_before, rebase, stale_alias
 from tapegrad.autograd.saved_tensors import before_write
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
@@ -97,6 +98,9 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
     if gate.on:
         if state.bits & WATCHED and not watched:
             return watched_write(partial(apply, function, t, args, kwargs, True), function, t, args)
+        if state.bits & DEVICE and not transforming():
+            with computing_on(place_of((t, *args), function.__name__)):
+                return apply(function, t, args, kwargs, watched)
         if state.bits & SAVED_HOOKS:
             before_write(t)
         grad_on = not state.bits & GRAD_OFF
@@ -109,7 +113,10 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
         raw = op.inplace_fn if op is not None and not transforming() else None
         if raw is None or not _direct(t, args, kwargs):
             check_operands(function.__name__, t, args)
-            result = function(from_array(t._array), *args, **kwargs)
+            array = t._array
+            if transforming() and (op is None or reads_in_backward(op)[0]):
+                array = copy_of(t)  # what a batched tensor stands for may be recorded, though it itself is not
+            result = function(from_array(array), *args, **kwargs)
             overwrite(function.__name__, t, result._array)
         else:
             try:
@@ -121,9 +128,11 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
         return t
     check_operands(function.__name__, t, args)
     reads_target, keeps_result = reads_in_backward(op) if op is not None else (True, False)
-    before = as_before(t, copy_of(t._array) if reads_target or transforming() else t._array)
+    before = as_before(t, copy_of(t) if reads_target or transforming() else t._array)
     args = tuple(stale_alias(t) if a is t else a for a in args)
     result = function(before, *args, **kwargs)
+    if transforming():
+        check_history(t, result, function.__name__)
     overwrite(function.__name__, t, result._array)
     written(t)
     if result._node is None and before._rg:
@@ -179,8 +188,8 @@ def overwrite(name: str, t: Tensor, value: Any) -> None:
         raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(value.shape)}")
     if value.dtype is not array.dtype and dtypes.category(value.dtype) > dtypes.category(array.dtype):
         raise RuntimeError(f"result type {dtypes.of(value.dtype).scalar_type} can't be cast to the desired output type {dtypes.of(array.dtype).scalar_type}")
-    if transforming():
-        overwritten(t, value, name)
+    if transforming() and overwritten(t, value, name):
+        return
     array[...] = value
 
 
@@ -202,16 +211,20 @@ def store_out(name: str, out: Any, result: Any) -> Any:
     value = result._array
     if value.__class__ is not out._array.__class__ and not (transforming() and backend(value).device_of(value) == out.device):
         raise RuntimeError(f"Expected out tensor to have device {backend(value).device_of(value)}, but got {out.device} instead")
+    if gate.on and state.bits & DEVICE:
+        place_of((out, result), name)
     if value.shape != out._array.shape:
         if out._array.size:
             warnings.warn(
                 f"An output with one or more elements was resized since it had shape {list(out._array.shape)}, which does not match the required output "
                 f"shape {list(value.shape)}. This behavior is deprecated, and in a future PyTorch release outputs will not be resized unless they have zero "
                 "elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).", stacklevel=4)
-        out._array = backend(value).xp.empty(value.shape, out._array.dtype)
+        with on_device_of(value):
+            out._array = backend(value).xp.empty(value.shape, out._array.dtype)
     if gate.on and state.bits & SAVED_HOOKS:
         before_write(out)
-    overwrite(name, out, value)
+    with on_device_of(value):
+        overwrite(name, out, value)
     written(out)
     return out
 

@@ -39,8 +39,8 @@ class Level:
     def overwritten(self, t: Tensor, value: Any, name: str) -> None:
         """The array `value` is written over all of `t`, by the in-place form of the op `name`."""
 
-    def copied(self, array: Any, copy: Any) -> None:
-        """`copy` has been made of `array`."""
+    def copied(self, t: Tensor, copy: Any) -> None:
+        """`copy` has been made of the array of `t`."""
 
     def check_out(self, name: str, out: Any, result: Any) -> None:
         """Raise where the function `name` must not write `result` to the `out` that it was given."""
@@ -120,8 +120,8 @@ def lifted(t: Tensor) -> Tensor:
 def refuse_dynamic(array: Any, name: str) -> None:
     """Raise torch's error for an op whose result would have a shape that differs within a batch."""
     if hasattr(array, "level"):
-        raise RuntimeError(f"vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{name}. Please file an issue "
-                           "at https://github.com/pytorch/pytorch/issues if you need this feature.")
+        raise RuntimeError(f"vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{name}. Please file an "
+                           "issue at https://github.com/pytorch/pytorch/issues if you need this feature.")
 
 
 def without_history(t: Tensor) -> Tensor:
@@ -167,10 +167,29 @@ def tensors_in(values: Any) -> list[Any]:
     return found
 
 
-def overwritten(t: Tensor, value: Any, name: str) -> None:
-    """Tell all levels that the array `value` is written over `t`, by the in-place form of the op `name`."""
+def overwritten(t: Tensor, value: Any, name: str) -> bool:
+    """Tell all levels that the array `value` is written over `t`, by the in-place form of the op `name`; returns whether that has been done with it."""
     for level in state.levels:
         level.overwritten(t, value, name)
+    if not _is_deeper(value, t._array):
+        return False
+    # The same for the whole batch, it goes to a tensor that knows nothing of the batch.
+    with below(value.level):
+        t.copy_(value.tensor)
+    return True
+
+
+def _is_deeper(array: Any, other: Any) -> bool:
+    """Whether `array` is of a level of vmap inside of those of `other`."""
+    level, outer = getattr(array, "level", None), getattr(other, "level", None)
+    return level is not None and (outer is None or len(outer.stack) < len(level.stack))
+
+
+def check_history(t: Tensor, result: Tensor, name: str) -> None:
+    """Raise where `t`, which is to be overwritten by `result` of the op `name`, cannot have its history, as it knows nothing of the batch."""
+    if result._rg and _is_deeper(result._array, t._array):
+        from tapegrad.autograd.batched import refuse_write
+        refuse_write(name)
 
 
 def check_out(name: str, out: Any, result: Any) -> None:
@@ -179,9 +198,9 @@ def check_out(name: str, out: Any, result: Any) -> None:
         level.check_out(name, out, result)
 
 
-def copy_of(array: Any) -> Any:
-    """A copy of `array`, with what the levels know of it."""
-    copy = array.copy()
+def copy_of(t: Tensor) -> Any:
+    """A copy of the array of `t`, with what the levels know of it."""
+    copy = t._array.copy()
     for level in state.levels:
-        level.copied(array, copy)
+        level.copied(t, copy)
     return copy

@@ -13,7 +13,7 @@ from tapegrad.autograd.inference import InferenceOperand, needs_grad, with_infer
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.tensor import Tensor, from_array, new, requires_grad
 from tapegrad.autograd.view import make_view
-from tapegrad.backends import ARRAYS, Device, backend, backend_for, is_array
+from tapegrad.backends import ARRAYS, Device, backend, is_array
 
 if TYPE_CHECKING:
     from tapegrad.autograd.op import Op

@@ -90,7 +90,7 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
     if watchers:
         accumulate = watched_take(watchers, accumulate)
         capture = watched_take(watchers, capture) if capture is not None else None
-    sums = Sums(graph)
+    sums = WatchedSums(graph, watchers) if watchers else Sums(graph)
     whole, partial = sums.whole, sums.partial
     ready: list[tuple[int, Node]] = []  # nodes that have a gradient, the latest first
     leaves: dict[Tensor, None] = {}  # leaves that have one, in order of arrival
@@ -127,7 +127,7 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
                 continue
             have = whole.get(target)
             if have is not None:
-                if graph:
+                if graph or watchers:
                     sums.add(target, d, given)
                 else:
                     try:
@@ -257,6 +257,22 @@ class Sums:
             self.whole[target] = d
         else:
             self.partial[target] = d
+
+
+class WatchedSums(Sums):
+    """The same with `watchers` looking on."""
+
+    __slots__ = ("watchers",)
+
+    def __init__(self, graph: bool, watchers: Any) -> None:
+        super().__init__(graph)
+        self.watchers = watchers
+
+    def add(self, target: Any, d: Any, source: Any) -> None:
+        add = super().add
+        for watcher in self.watchers:
+            add = functools.partial(watcher.add, add)
+        add(target, d, source)
 
 
 def to_dtype(d: Any, dtype: np.dtype, graph: bool) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import INFERENCE_CELL, cell_of
-from tapegrad.autograd.gate import GRAD_OFF, set_bits
+from tapegrad.autograd.gate import GRAD_OFF, TRANSFORM, set_bits, state
 from tapegrad.autograd.node import Node, Slot, plain_name
 from tapegrad.autograd.rebase import run, set_node
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad

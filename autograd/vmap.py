@@ -95,8 +95,8 @@ class _Call:
             if not (dim is None or isinstance(dim, int)):
                 raise ValueError(f"{said}: Got in_dim={dim} for an input but in_dim must be either an integer dimension or None.")
             if isinstance(dim, int) and not isinstance(leaf, Tensor) and not _is_array(leaf):
-                raise ValueError(f"{said}: Got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot vmap over non-Tensor arguments, please "
-                                 "use None as the respective in_dim")
+                raise ValueError(f"{said}: Got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot vmap over non-Tensor arguments, "
+                                 "please use None as the respective in_dim")
         return found
 
     def _checked(self, dim: int, leaf: Tensor) -> int:

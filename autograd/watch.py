@@ -37,6 +37,10 @@ class Watcher:
         """A pass hands over the whole gradient of `target`, a leaf or a node that is asked for: do so by ``take(target, *args)``."""
         return take(target, *args)
 
+    def add(self, add: Callable[..., None], target: Any, d: Any, source: Any) -> None:
+        """A pass adds the gradient `d`, which a rule made from `source`, to that of `target`: have it done by ``add(target, d, source)``."""
+        add(target, d, source)
+
     def __enter__(self) -> Any:
         state.watchers += (self,)
         set_bits(state.bits | WATCHED)

@@ -1,4 +1,7 @@
 """Arrays: what a device can do. Knows nothing of gradients."""
+from importlib import import_module
+from typing import Any
+
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.device import Device
 from tapegrad.backends.numpy_backend import CPU, NumpyBackend
@@ -15,6 +18,13 @@ def _cupy() -> Backend:
 def _strict() -> Backend:
     from tapegrad.backends.strict_backend import StrictBackend
     return StrictBackend()
+
+
+def __getattr__(name: str) -> Any:
+    # PyTorch's switches, which share this package's name: `tapegrad.backends.cuda`.
+    if name in ("cuda", "cudnn", "mps"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 register(NumpyBackend())

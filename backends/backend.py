@@ -85,10 +85,37 @@ class Backend:
         """Address of the first element."""
         raise NotImplementedError
 
+    def owner_of(self, array: Array) -> Array:
+        """The array whose memory `array` shows a part of."""
+        while (base := array.base) is not None and hasattr(base, "strides"):
+            array = base
+        return array
+
     # operations whose spelling differs
     def scatter_add(self, target: Array, index: Any, values: Array) -> None:
         """``target[index] += values`` in place; values whose index repeats add up."""
         raise NotImplementedError
+
+    def matmul(self, a: Array, b: Array, convolution: bool = False) -> Array:
+        """``a @ b`` as `numpy.matmul` has it, of arrays of one dtype; half types are added up in float32. `convolution`: which switch allows TF32.
+
+        Raises:
+            ValueError: the shapes do not fit.
+        """
+        raise NotImplementedError
+
+    def assert_index(self, index: Array, low: int, high: int, name: str, dim: int = 0) -> None:
+        """Have it reported, when the program next waits for the device, if an element of `index` is not in ``range(low, high)``.
+
+        The host's indices are looked at by the ops themselves, which raise at once.
+        """
+
+    def report_asserts(self, device: Device | None = None) -> None:
+        """Raise what a device that has been waited for had to report.
+
+        Raises:
+            AcceleratorError: an index was out of range.
+        """
 
     def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Array:
         """A view of `array`'s memory; `strides` and `offset` in bytes, from its first element."""

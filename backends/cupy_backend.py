@@ -3,14 +3,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from tapegrad.backends import threads
+from tapegrad.backends import cupy_products, precision, threads
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.cupy_memory import CupyMemory
 from tapegrad.backends.device import Device
+from tapegrad.backends.index_asserts import IndexAsserts
+from tapegrad.backends.kernels.index_assert import look, shared_note
 
 _INSTALL = 'pip install "tapegrad[cuda13]" for CUDA 13, or "tapegrad[cuda12]" for CUDA 12'
 _NO_DEVICE = 100  # cudaErrorNoDevice
@@ -55,9 +58,12 @@ class CupyBackend(Backend):
         self.streams = cupy.cuda
         self.memory = CupyMemory(cupy)
         self._count = devices
+        self._devices = [Device("cuda", index) for index in range(devices)]
+        self._cublas: Any = None
+        self._asserts = IndexAsserts(lambda: shared_note(cupy), partial(look, cupy), lambda: cupy.cuda.get_current_stream().synchronize())
 
     def device_of(self, array: Array) -> Device:
-        return Device("cuda", array.data.device_id)
+        return self._devices[array.data.device_id]
 
     def device_count(self) -> int:
         return self._count
@@ -100,7 +106,9 @@ class CupyBackend(Backend):
 
     def to_host(self, array: Array, non_blocking: bool = False) -> np.ndarray:
         if not non_blocking:
-            return array.get()
+            result = array.get()
+            self._asserts.report(array.data.device_id)
+            return result
         # A copy into ordinary memory would wait.
         with self.use(self.device_of(array)):
             target = self._pinned(array.shape, array.dtype)
@@ -151,8 +159,33 @@ class CupyBackend(Backend):
         with self.use(self.device_of(target)):
             scatter_add(self.xp, target, index, values)
 
+    def matmul(self, a: Array, b: Array, convolution: bool = False) -> Array:
+        if a.dtype.kind in "biu":
+            return self.xp.matmul(a, b)
+        if self._cublas is None:
+            self._cublas = cupy_products.load(self.xp)
+        tf32 = precision.convolutions_allow_tf32 if convolution else precision.matmul.allow_tf32
+        if self._count == 1:
+            return cupy_products.multiply(self.xp, a, b, self._cublas, tf32=tf32)
+        with self.use(self.device_of(a)):
+            return cupy_products.multiply(self.xp, a, b, self._cublas, tf32=tf32)
+
+    def assert_index(self, index: Array, low: int, high: int, name: str, dim: int = 0) -> None:
+        with self.use(self.device_of(index)):
+            self._asserts.check(index.data.device_id, index, low, high, name, dim)
+
+    def report_asserts(self, device: Device | None = None) -> None:
+        self._asserts.report(self._index(device))
+
     def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Array:
-        return self.xp.ndarray(shape, array.dtype, array.data + offset, strides)
+        begins = array.data.mem
+        part = _part(self.xp)(begins, array.data.ptr + offset - begins.ptr)
+        part.owner = self.owner_of(array)
+        return self.xp.ndarray(shape, array.dtype, part, strides)
+
+    def owner_of(self, array: Array) -> Array:
+        owner = super().owner_of(array)
+        return getattr(owner.data, "owner", owner)  # an array of `as_strided` has no `base`
 
     def erf(self, x: Array) -> Array:
         from cupyx.scipy import special
@@ -182,6 +215,7 @@ class CupyBackend(Backend):
     def synchronize(self, device: Device | None = None) -> None:
         with self.use(device):
             self.xp.cuda.runtime.deviceSynchronize()
+        self.report_asserts(device)
 
     # The pool's own count of bytes in arrays; cuBLAS' workspaces and the context are not in it.
     def memory_allocated(self, device: Device | None = None) -> int:
@@ -230,6 +264,11 @@ class CupyBackend(Backend):
 
     def _index(self, device: Device | None) -> int:
         return self.xp.cuda.runtime.getDevice() if device is None or device.index is None else device.index
+
+
+@cache
+def _part(cupy: Any) -> Any:
+    return type("Part", (cupy.cuda.MemoryPointer,), {"__slots__": ("owner",), "__doc__": "Where an array begins in the memory of another, its owner."})
 
 
 #: dtypes that CuPy's `add.at` adds as they should be: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_indexing.pyx

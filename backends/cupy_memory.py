@@ -115,8 +115,8 @@ class CupyMemory:
         """Keep the peaks from now on.
 
         CuPy's pool keeps none. An allocation is seen here, a release is not; so what is allocated is added up, and only when the sum passes the peak is the
-        pool asked what is really in use. That is exact, for all threads, and costs an allocation about half a microsecond; near the peak it costs what
-        CuPy needs to add up the arrays in use, some ten nanoseconds each.
+        pool asked what is really in use. That is exact, for all threads, and costs an allocation about a microsecond; near the peak it costs what CuPy
+        needs to add up the arrays in use, one by one.
         """
         with self._lock:
             used = self.used()

@@ -54,6 +54,11 @@ class NumpyBackend(Backend):
         else:
             np.add.at(target, index, values)
 
+    def matmul(self, a: Array, b: Array, convolution: bool = False) -> Array:
+        if a.dtype.itemsize == 2 and a.dtype.kind in "fV":
+            return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+        return np.matmul(a, b)
+
     def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Array:
         # `stride_tricks.as_strided` takes seven times as long, and checks no bounds.
         if array.flags.c_contiguous:

@@ -12,6 +12,8 @@ from tapegrad.backends.device import Device
 
 _by_type: dict[str, Backend] = {}
 _loaders: dict[str, Callable[[], Backend]] = {}
+#: called whenever the backends in service have changed
+service_changed: list[Callable[[], None]] = []
 #: full name of an array class -> the device type whose backend serves it, for classes that may come from elsewhere before the device is first asked for
 _foreign: dict[str, str] = {}
 
@@ -42,6 +44,17 @@ def register(backend: Backend) -> None:
     """Make a backend known; it serves arrays of its `array_type` and devices of its `type`."""
     _by_type[backend.type] = backend
     serve(backend)
+    _tell()
+
+
+def _tell() -> None:
+    for hear in service_changed:
+        hear()
+
+
+def in_service() -> list[Backend]:
+    """The backends of all device types that have been used."""
+    return list(_by_type.values())
 
 
 def serve(backend: Backend) -> None:
@@ -101,6 +114,7 @@ def standing_in(type: str, backend: Backend) -> Any:
     before = _by_type.get(type)
     _by_type[type] = backend
     serve(backend)
+    _tell()
     try:
         yield backend
     finally:
@@ -108,3 +122,4 @@ def standing_in(type: str, backend: Backend) -> Any:
             del _by_type[type]
         else:
             _by_type[type] = before
+        _tell()

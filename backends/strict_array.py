@@ -71,7 +71,8 @@ class Memory:
 
     def _refuse(self, index: int, asked: int) -> NoReturn:
         used = self.used[index]
-        raise OutOfMemoryError(out_of_memory_text(asked, index, total=self.total, free=self.total - used, allocated=used, reserved=used, limit=self.limit[index]))
+        raise OutOfMemoryError(out_of_memory_text(asked, index, total=self.total, free=self.total - used, allocated=used, reserved=used,
+                                                  limit=self.limit[index]))
 
     def free(self, index: int, size: int) -> None:
         with self._lock:
@@ -165,12 +166,14 @@ class StrictArray:
     def __dlpack__(self, **kwargs: Any) -> Any:
         raise BufferError("memory of the strict device cannot be exported: it only looks like a GPU's")
 
+    __dlpack_device__ = __dlpack__
+
     # copies to the host
     def get(self, stream: Any = None, order: Any = "C", out: np.ndarray | None = None, blocking: bool = True) -> np.ndarray:
         if blocking:
-            copy_out("get()")
+            copy_out("get()", self._array.nbytes)
         else:
-            note(DEVICE_TO_HOST, "get(blocking=False)")
+            note(DEVICE_TO_HOST, "get(blocking=False)", self._array.nbytes)
         if out is None:
             return self._array.copy(order)
         out[...] = self._array
@@ -181,11 +184,11 @@ class StrictArray:
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
         if arr.dtype != self.dtype or arr.shape != self.shape:
             raise TypeError(f"{arr.dtype} array of shape {arr.shape} cannot be set to {self.dtype} array of shape {self.shape}")
-        note(HOST_TO_DEVICE, "set()")
+        note(HOST_TO_DEVICE, "set()", arr.nbytes)
         self._array[...] = arr
 
     def item(self) -> Any:
-        copy_out("item()")
+        copy_out("item()", self._array.nbytes)
         if self.size != 1:
             raise ValueError("can only convert an array of size 1 to a Python scalar")
         return self._array.item()
@@ -193,11 +196,11 @@ class StrictArray:
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()")
-        copy_out("bool()")
+        copy_out("bool()", self._array.nbytes)
         return bool(self._array)
 
     def __format__(self, spec: str) -> str:
-        copy_out("format()")
+        copy_out("format()", self._array.nbytes)
         return format(self._array.item() if spec and self.size == 1 else self._array, spec)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -278,7 +281,7 @@ class StrictArray:
             raise ValueError(f"non-scalar {type(value).__module__}.{type(value).__qualname__} cannot be used for fill")
         elif advanced:
             # CuPy makes an array of a value that is none, a number included, unless the index is only slices and integers
-            note(HOST_TO_DEVICE, f"writing a {type(value).__name__} through an index array")
+            note(HOST_TO_DEVICE, f"writing a {type(value).__name__} through an index array", np.asarray(value).nbytes)
         self._array[key] = value
 
     def _key(self, key: Any, what: str) -> tuple[tuple[Any, ...], bool]:
@@ -296,8 +299,8 @@ class StrictArray:
                 if kind is self.__class__:
                     item = item._array
                 elif isinstance(item, (bool, np.bool_, list, tuple, np.ndarray)):
-                    note(HOST_TO_DEVICE, f"a {kind.__name__} as an index")
                     item = np.asarray(item)
+                    note(HOST_TO_DEVICE, f"a {kind.__name__} as an index", item.nbytes)
                     item = item.astype(np.int32) if not item.size else item
                 elif isinstance(item, StrictArray):
                     raise TypeError(f"Unsupported type {kind}")
@@ -380,7 +383,7 @@ def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _host_value(convert: Callable[[Any], Any], name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        copy_out(name)
+        copy_out(name, self._array.nbytes)
         return convert(self._array, *args, **kwargs)
     return method
 

@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.backends import strict_transfers
+from tapegrad.backends import precision, strict_transfers
 from tapegrad.backends.backend import Array, Backend
+from tapegrad.backends.cupy_products import multiply
 from tapegrad.backends.device import Device
+from tapegrad.backends.index_asserts import IndexAsserts
 from tapegrad.backends.strict_array import Memory, StrictArray
+from tapegrad.backends.strict_calls import operand
 from tapegrad.backends.strict_namespace import StrictNamespace, strided
+from tapegrad.backends.strict_products import CUBLAS
 from tapegrad.backends.strict_streams import StrictStreams
 from tapegrad.backends.strict_transfers import HOST_TO_DEVICE, SYNCHRONISATION, Transfers, allowed, counting, note, refusing
 
@@ -54,6 +58,7 @@ class StrictBackend(Backend):
         self._memory = Memory(devices, memory)
         self._capability = capability
         self.streams = StrictStreams(self._memory)
+        self._asserts = IndexAsserts(_new_note, _look, self.synchronize)
         self._devices = [Device(type, index) for index in range(devices)]
         self.array_type = _class(type, self._memory)
         self.xp: Any = StrictNamespace(self.array_type)
@@ -81,7 +86,8 @@ class StrictBackend(Backend):
     def properties(self, device: Device | None = None) -> dict[str, Any]:
         self._index(device)
         major, minor = self._capability
-        return {"name": b"tapegrad's strict device", "major": major, "minor": minor, "totalGlobalMem": self._memory.total, "multiProcessorCount": 1, "warpSize": 32}
+        return {"name": b"tapegrad's strict device", "major": major, "minor": minor, "totalGlobalMem": self._memory.total, "multiProcessorCount": 1,
+                "warpSize": 32}
 
     @contextlib.contextmanager
     def use(self, device: Device) -> Iterator[None]:
@@ -102,14 +108,18 @@ class StrictBackend(Backend):
     def from_host(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Array:
         index = self._index(device)
         with allowed():
-            note(HOST_TO_DEVICE, "from_host()")
+            note(HOST_TO_DEVICE, "from_host()", array.nbytes)
             if not non_blocking and self.is_pinned(array):
                 note(SYNCHRONISATION, "from_host() of pinned memory")
         return self.array_type._own(np.array(array), index)  # type: ignore[attr-defined]
 
     def to_host(self, array: Array, non_blocking: bool = False) -> np.ndarray:
         with allowed():
-            return array.get(out=_pinned(array.shape, array.dtype), blocking=False) if non_blocking else array.get()
+            if non_blocking:
+                return array.get(out=_pinned(array.shape, array.dtype), blocking=False)
+            result = array.get()
+        self._asserts.report(array._index)
+        return result
 
     def pin(self, array: np.ndarray) -> np.ndarray:
         target = _pinned(array.shape, array.dtype)
@@ -135,6 +145,19 @@ class StrictBackend(Backend):
     def scatter_add(self, target: Array, index: Any, values: Array) -> None:
         from tapegrad.backends.cupy_backend import scatter_add
         scatter_add(self.xp, target, index, values, _add_rows)  # CUDA's own way, but for the kernel
+
+    def matmul(self, a: Array, b: Array, convolution: bool = False) -> Array:
+        if operand(self.array_type, a).dtype.kind in "biu":
+            return self.xp.matmul(a, b)
+        operand(self.array_type, b)
+        tf32 = precision.convolutions_allow_tf32 if convolution else precision.matmul.allow_tf32
+        return multiply(self.xp, a, b, CUBLAS, tf32=tf32 and self._capability >= (8, 0))
+
+    def assert_index(self, index: Array, low: int, high: int, name: str, dim: int = 0) -> None:
+        self._asserts.check(index._index, index, low, high, name, dim)
+
+    def report_asserts(self, device: Device | None = None) -> None:
+        self._asserts.report(self._index(device))
 
     def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Array:
         return array._view(strided(array, shape, strides, offset))
@@ -169,6 +192,7 @@ class StrictBackend(Backend):
         self._index(device)
         with allowed():
             note(SYNCHRONISATION, "synchronize()")
+        self.report_asserts(device)
 
     def memory_allocated(self, device: Device | None = None) -> int:
         return self._memory.used[self._index(device)]
@@ -202,6 +226,20 @@ class PinnedMemory(bytearray):
 
 def _pinned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return np.ndarray(shape, dtype, PinnedMemory(math.prod(shape) * dtype.itemsize))
+
+
+def _new_note() -> tuple[np.ndarray, np.ndarray]:
+    """Memory that host and device share."""
+    note = np.zeros(4, np.int64)
+    return note, note
+
+
+def _look(index: Array, low: int, high: int, dim: int, code: int, note: np.ndarray) -> None:
+    """What the kernel of `kernels.index_assert` does."""
+    values = index._array
+    wrong = values[(values < low) | (values >= high)]
+    if wrong.size and not note[0]:
+        note[:] = code, wrong[0], dim, high
 
 
 def _add_rows(todo: Any) -> None:

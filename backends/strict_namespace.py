@@ -171,7 +171,7 @@ def _array(cls: Any, value: Any, dtype: Any = None, copy: bool | None = None, or
     used: list[Any] = []
     host = _host(cls, value, used)
     if not used:
-        note(HOST_TO_DEVICE, f"making an array of a {type(value).__name__}")
+        note(HOST_TO_DEVICE, f"making an array of a {type(value).__name__}", np.asarray(host, dtype).nbytes)
     if value.__class__ is cls:
         result = np.array(host, dtype, copy=copy, order=order, ndmin=ndmin)
         return cls._result(result, [value], "K")

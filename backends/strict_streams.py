@@ -38,12 +38,35 @@ class StrictEvent:
 
 
 class StrictStream:
-    """A queue of work for one device; made by the functions of `StrictStreams`."""
+    """A queue of work for the current device; each namespace has a subclass of its own.
 
-    def __init__(self, ptr: int, device_id: int, streams: StrictStreams) -> None:
+    Args:
+        null: the default stream of every device.
+        non_blocking: taken for CuPy's sake, like `priority`.
+        ptds: the default stream of this thread; there is none.
+        priority: lower numbers go first.
+    """
+
+    _streams: StrictStreams
+
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None) -> None:
+        if ptds:
+            raise ValueError("the strict device has no default stream for each thread")
+        self._is(0 if null else next(self._streams.count), -1 if null else self._streams.memory.current)
+
+    @classmethod
+    def from_external(cls, obj: Any) -> StrictStream:
+        """The stream of another library, on the current device."""
+        version, pointer = obj.__cuda_stream__()
+        if version != 0:
+            raise ValueError(f"__cuda_stream__() returned unsupported version {version}, only version 0 is supported")
+        stream = cls.__new__(cls)
+        stream._is(pointer, cls._streams.memory.current)
+        return stream
+
+    def _is(self, ptr: int, device_id: int) -> None:
         self.ptr = ptr
         self.device_id = device_id
-        self._streams = streams
 
     @property
     def done(self) -> bool:
@@ -96,20 +119,10 @@ class StrictStreams:
 
     def __init__(self, memory: Any) -> None:
         self.memory = memory
-        self._count = itertools.count(1)
+        self.count = itertools.count(1)
         self._thread = handed_on(threading.local())
-        self.null = StrictStream(0, -1, self)
-
-    def Stream(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None) -> StrictStream:
-        """A new stream of the current device."""
-        return self.null if null else StrictStream(next(self._count), self.memory.current, self)
-
-    def from_external(self, obj: Any) -> StrictStream:
-        """The stream of another library, on the current device."""
-        version, pointer = obj.__cuda_stream__()
-        if version != 0:
-            raise ValueError(f"__cuda_stream__() returned unsupported version {version}, only version 0 is supported")
-        return StrictStream(pointer, self.memory.current, self)
+        self.Stream = type("Stream", (StrictStream,), {"_streams": self, "__module__": __name__})
+        self.null = self.Stream(null=True)
 
     def get_current_stream(self, device_id: int = -1) -> StrictStream:
         """This thread's current stream on a device; of the current device by default."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tapegrad.backends.threads import handed_on
@@ -52,12 +52,15 @@ def _new() -> Transfers:
 total = _new()
 _counters = [total]
 _refused: list[frozenset[str]] = []
+#: what `watching` asked to be told: kind, cause, bytes where known, whether it was asked for
+Watcher = Callable[[str, str, int | None, bool], None]
+_watchers: list[Watcher] = []
 _lock = threading.Lock()
 _permits = handed_on(threading.local())
 
 
-def note(kind: str, cause: str) -> None:
-    """Count a crossing, or refuse it.
+def note(kind: str, cause: str, size: int | None = None) -> None:
+    """Count a crossing (of `size` bytes, where that is known), or refuse it.
 
     Raises:
         RuntimeError: it was not asked for, and `refusing` is on.
@@ -68,12 +71,24 @@ def note(kind: str, cause: str) -> None:
     with _lock:
         for counter in _counters:
             (counter.asked if asked and counter.asked is not None else counter)._add(kind, cause)
+    for watcher in _watchers:
+        watcher(kind, cause, size, asked)
 
 
-def copy_out(cause: str) -> None:
+def copy_out(cause: str, size: int | None = None) -> None:
     """Count a copy to the host, which waits for the device too."""
-    note(DEVICE_TO_HOST, cause)
+    note(DEVICE_TO_HOST, cause, size)
     note(SYNCHRONISATION, cause)
+
+
+@contextlib.contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Calls `watcher` for each crossing inside, in the thread and at the place of its call; what it raises is raised there."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
 
 
 @contextlib.contextmanager

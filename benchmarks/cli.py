@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if arguments[:1] == ["compare"]:
             return _compare(arguments[1:])
+        if arguments[:1] == ["gpu-report"]:
+            from tapegrad.benchmarks.gpu.command import gpu_report
+            return gpu_report(arguments[1:])
         return _run(arguments[1:] if arguments[:1] == ["run"] else arguments)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -57,8 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     parser = Parser(
-        prog="tapegrad-bench", description="Time tapegrad on its devices, and PyTorch beside it. 'tapegrad-bench compare A.json B.json' compares two runs.",
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, usage="tapegrad-bench [run] [options]  |  tapegrad-bench compare A.json B.json",
+        prog="tapegrad-bench", description="Time tapegrad on its devices, and PyTorch beside it. 'tapegrad-bench compare A.json B.json' compares two runs, "
+        "'tapegrad-bench gpu-report' checks and measures everything on a GPU.",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, usage="tapegrad-bench [run] [options]  |  compare A.json B.json  |  gpu-report [options]",
         allow_abbrev=False,
     )
     peers = f"libraries to compare with, or none (default: {','.join(PEERS)})"

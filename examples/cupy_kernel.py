@@ -33,23 +33,32 @@ __global__ void swish_vjp(const T* grad, const T* x, T* d, long long n) {
 }
 """
 BLOCK = 256
+NAMES = {"float32": "float", "float64": "double"}
 
 
 @cache
 def kernel(name: str, dtype: str) -> Any:
     """A kernel for arrays of `dtype`: a `cupy.RawKernel`, compiled at its first use."""
     import cupy
-    instance = f"{name}<{'double' if dtype == 'float64' else 'float'}>"
+    if dtype not in NAMES:
+        raise TypeError(f"{name}: there is no kernel for {dtype}, only for {' and '.join(NAMES)}")
+    instance = f"{name}<{NAMES[dtype]}>"
     return cupy.RawModule(code=SOURCE, options=("-std=c++17",), name_expressions=(instance,)).get_function(instance)
 
 
 def launch(name: str, *arrays: Any) -> Any:
-    """Run a kernel over `arrays`, which are read, and a new array, which it fills and which is returned."""
+    """Run a kernel over `arrays`, which are read, and a new array, which it fills and which is returned.
+
+    CuPy launches on the current stream of the current device: here that of the arrays. Whatever else runs on this stream, tapegrad's own work included, keeps
+    its order.
+    """
     import cupy
-    arrays = tuple(cupy.ascontiguousarray(a) for a in arrays)
-    result = cupy.empty_like(arrays[0])
-    if result.size:
-        kernel(name, str(result.dtype))((-(-result.size // BLOCK),), (BLOCK,), (*arrays, result, np.int64(result.size)))
+    with arrays[0].device:
+        arrays = tuple(cupy.ascontiguousarray(a) for a in arrays)
+        result = cupy.empty_like(arrays[0])
+        run = kernel(name, str(result.dtype))
+        if result.size:
+            run((-(-result.size // BLOCK),), (BLOCK,), (*arrays, result, np.int64(result.size)))
     return result
 
 
@@ -64,8 +73,20 @@ def numpy_swish_vjp(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
     return grad * s * (1 + x * (1 - s))
 
 
-on_cuda = tapegrad.custom_op(lambda x: launch("swish", x), lambda grad, x: launch("swish_vjp", grad, x), name="swish")
-on_cpu = tapegrad.custom_op(numpy_swish, numpy_swish_vjp, name="swish")
+def second_vjp(d: tapegrad.Tensor, grad: tapegrad.Tensor, x: tapegrad.Tensor) -> tuple[tapegrad.Tensor, tapegrad.Tensor]:
+    """The derivative of the second kernel, made of tapegrad's functions, which have derivatives themselves."""
+    s = x.sigmoid()
+    return d * s * (1 + x * (1 - s)), d * grad * s * (1 - s) * (2 + x * (1 - 2 * s))
+
+
+def differentiable(forward: Any, vjp: Any) -> Any:
+    """The two functions over arrays as an operation that can be differentiated as often as one likes: the second is the derivative of the first, and has one."""
+    slope = tapegrad.custom_op(vjp, second_vjp, name="swish_vjp", higher_order=True)
+    return tapegrad.custom_op(forward, slope, name="swish", higher_order=True)
+
+
+on_cuda = differentiable(lambda x: launch("swish", x), lambda grad, x: launch("swish_vjp", grad, x))
+on_cpu = differentiable(numpy_swish, numpy_swish_vjp)
 
 
 class Swish(nn.Module):
@@ -95,7 +116,8 @@ def main(argv: list[str] | None = None) -> float:
 
     sample = tapegrad.randn(4, 3, dtype=tapegrad.float64, device=device, requires_grad=True)
     tapegrad.autograd.gradcheck(Swish(), sample)
-    print("the gradients of swish agree with finite differences")
+    tapegrad.autograd.gradgradcheck(Swish(), sample)
+    print("the gradients of swish, and theirs, agree with finite differences")
 
     model = nn.Sequential(nn.Linear(1, 16), Swish(), nn.Linear(16, 1)).to(device)
     optimizer = tapegrad.optim.Adam(model.parameters(), lr=0.02)

@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.cell import written
+from tapegrad.autograd.devices import on_device_of
 from tapegrad.autograd.ops.creation import empty
 from tapegrad.nn import functional as F
 from tapegrad.nn import init
@@ -63,7 +64,8 @@ class Embedding(Module):
         """Draw the table anew from the standard normal distribution; the row `padding_idx` is zero."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
-            self.weight._array[self.padding_idx] = 0
+            with on_device_of(self.weight):
+                self.weight._array[self.padding_idx] = 0
             written(self.weight)
 
     def forward(self, input: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapegrad.autograd.cell import written
+from tapegrad.autograd.devices import on_first
 from tapegrad.autograd.grad_mode import no_grad
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp
@@ -40,6 +41,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
 
 
+@on_first
 def _fill(tensor: Tensor, values: Any) -> Tensor:
     """Write the array `values` into `tensor`."""
     tensor._array[...] = values
@@ -73,6 +75,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
 
 
 @no_grad()
+@on_first
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None) -> Tensor:
     """Fill `tensor` with draws from a normal distribution that is cut off at `a` and `b`; returns it.
 
@@ -121,6 +124,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 
 @no_grad()
+@on_first
 def eye_(tensor: Tensor) -> Tensor:
     """Make a matrix the identity; returns it.
 
@@ -139,6 +143,7 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 @no_grad()
+@on_first
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Make the weight of a convolution keep its input, channel by channel; returns it.
 
@@ -245,6 +250,7 @@ def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinea
 
 
 @no_grad()
+@on_first
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
     """Make `tensor`, as a matrix of its first dimension by the rest, orthogonal at random; returns it.
 
@@ -268,6 +274,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
 
 
 @no_grad()
+@on_first
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
     """Fill a matrix with normal draws, and a fraction of each column, at random, with zeros; returns it.
 
@@ -291,7 +298,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     array = tensor._array
     # The smallest of independent draws stand at random places.
     chosen = rand(rows, columns, device=tensor.device, generator=generator)._array.argsort(axis=0)[:zeros]
-    array[chosen, xp(array).arange(columns)] = 0
+    array[chosen, xp(array).arange(columns)] = xp(array).zeros((), array.dtype)  # CuPy copies a number to the device
     written(tensor)
     return tensor
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from tapegrad.autograd.ops.creation import empty, tensor
+from tapegrad.autograd import dtypes
+from tapegrad.autograd.ops.creation import empty, tensor, zeros
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.nn import functional as F
 from tapegrad.nn import init
@@ -169,7 +170,7 @@ class _StatisticsNorm(Module):
         if track_running_stats:
             self.register_buffer("running_mean", empty(num_features, device=device, dtype=dtype))
             self.register_buffer("running_var", empty(num_features, device=device, dtype=dtype))
-            self.register_buffer("num_batches_tracked", tensor(0, device=device))
+            self.register_buffer("num_batches_tracked", zeros((), dtype=dtypes.int64, device=device))
         else:
             for name in ("running_mean", "running_var", "num_batches_tracked"):
                 self.register_buffer(name, None)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tapegrad.autograd.cell import written
 from tapegrad.autograd.conversion import type_name
+from tapegrad.autograd.devices import on, on_device_of, several
 from tapegrad.autograd.gate import gate, state
 from tapegrad.autograd.grad_mode import enable_grad
 from tapegrad.autograd.hooks import RemovableHandle, add_hook
@@ -214,7 +215,8 @@ class Optimizer:
                     grad.detach_()
                 else:
                     grad.requires_grad_(False)
-                grad._array[...] = 0
+                with on_device_of(grad):
+                    grad._array[...] = 0
                 written(grad)
 
     # ---- steps
@@ -229,6 +231,16 @@ class Optimizer:
             What the closure returns; None without one.
         """
         raise NotImplementedError
+
+    def _on_devices(self, step: Callable[[dict[str, Any]], None]) -> None:
+        """Call ``step(group)`` for each group; where there are several devices, for the parameters of each device apart and there."""
+        for group in self.param_groups:
+            if not several():
+                step(group)
+                continue
+            for place in dict.fromkeys([p.device for p in group["params"]]):
+                with on(place):
+                    step({**group, "params": [p for p in group["params"] if p.device == place]})
 
     def _loss(self, closure: Callable[[], Any] | None) -> Any:
         """What the closure, run with gradients, returns."""

@@ -109,8 +109,7 @@ class SGD(Optimizer):
             closure: computes the gradients anew, and returns the loss.
         """
         loss = self._loss(closure)
-        for group in self.param_groups:
-            self._step_group(group)
+        self._on_devices(self._step_group)
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:

@@ -55,6 +55,15 @@ def test_without_grad_nothing_is_recorded_or_kept():
         gc.enable()
 
 
+def test_in_inference_mode():
+    x = leaf(1.0, 2.0)
+    with tapegrad.inference_mode():
+        y = square(x)
+        assert y.tolist() == [1, 4] and y.is_inference() and not y.requires_grad
+    with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
+        y * x
+
+
 @pytest.mark.parametrize("way", ["one call", "decorator with vjp", "decorator", "plain decorator"])
 def test_ways_to_make_one(way):
     def forward(x, k=3.0):
@@ -364,7 +373,8 @@ def swish(tmp_path, monkeypatch):
     (tmp_path / "swish.cu").write_text(example.SOURCE)
     monkeypatch.setattr(launch, "FOLDER", tmp_path)
     monkeypatch.setenv("TAPEGRAD_CACHE_DIR", str(tmp_path / "cache"))
-    caches = (launch.source, launch.kernel, launch._compiled_for_cpu)
+    monkeypatch.setattr(launch, "_for_cpu", {})
+    caches = [function for function in vars(launch).values() if hasattr(function, "cache_clear")]
     for function in caches:
         function.cache_clear()
 

@@ -45,6 +45,39 @@ def test_arrays_in_arrays_out(device):
     np.testing.assert_array_equal(back(x), [1, 2])
 
 
+def test_arrays_in_forward_mode(device):
+    x, v = to(device, [1.0, 2.0]), to(device, [1.0, 10.0])
+
+    def f(a):
+        assert isinstance(a, tapegrad.Tensor)
+        return a * a * a, {"sum": a.sum()}
+
+    with refusing() if device == "strict" else tapegrad.enable_grad():
+        (value, _), (along, total) = func.jvp(f, (x,), (v,))
+        matrix, sums = func.jacfwd(f)(x)
+        (again, _), product = func.linearize(f, x)
+        linear, _ = product(v)
+        value_of, twice = func.jvp(lambda a: (a * 2, a), (x,), (v,), has_aux=True)[1:]
+    for result, expected in [(value, [1, 8]), (along, [3, 120]), (total["sum"], 11), (matrix, [[3, 0], [0, 12]]), (sums["sum"], [1, 1]), (again, [1, 8]),
+                             (linear, [3, 120]), (value_of, [2, 20]), (twice, [1, 2])]:
+        assert type(result) is type(x)
+        np.testing.assert_allclose(back(result), expected)
+    np.testing.assert_array_equal(back(x), [1, 2])
+
+
+def test_inference_mode():
+    """A transform differentiates there as anywhere, by tensors made there too."""
+    with tapegrad.inference_mode():
+        x, k = tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([3.0, 4.0])
+        results = [func.grad(lambda a, b: (a * a * b).sum())(x, k), func.jacrev(lambda a: a * a)(x), func.jacfwd(lambda a: a * a)(x),
+                   func.jvp(lambda a: a * a, (x,), (k,))[1], func.vjp(lambda a: a * a, x)[1](k)[0], func.linearize(lambda a: a * a, x)[1](k),
+                   func.hessian(lambda a: (a * a * a).sum())(x), func.grad(lambda a: func.grad(lambda b: b * b * b)(a))(x[0])]
+        assert tapegrad.is_inference_mode_enabled() and not tapegrad.is_grad_enabled()
+    diagonal = [[2, 0], [0, 4]]
+    assert [r.tolist() for r in results] == [[6, 16], diagonal, diagonal, [6, 16], [6, 16], [6, 16], [[6, 0], [0, 12]], 6]
+    assert not any(r.requires_grad for r in results)
+
+
 def test_each_gradient_is_of_its_arguments_kind():
     x = np.array([1.0, 2.0])
     t = tapegrad.tensor(x)

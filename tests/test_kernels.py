@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tapegrad.backends import philox
-from tapegrad.backends.kernels import launch
+from tapegrad.backends.kernels import index_assert, launch, scatter
 from tapegrad.backends.strict_backend import StrictBackend
 
 # A block reduction by shuffles and shared memory, as real kernels have it; the template's number is the block size.
@@ -65,8 +65,9 @@ __device__ T block_sum(T v) {
 
 
 def clear_caches():
-    for function in (launch.source, launch.kernel, launch._compiled_for_cpu):
-        function.cache_clear()
+    launch.source.cache_clear()
+    launch.kernel.cache_clear()
+    launch._for_cpu.clear()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -116,12 +117,20 @@ def nvrtc(monkeypatch):
 
 
 FILES = sorted(path.name for path in launch.FOLDER.glob("*.cu"))
+#: what is launched of files whose kernels are templates
+TEMPLATES = {"index_assert.cu": index_assert.kernels(), "scatter.cu": scatter.kernels()}
 
 
+@pytest.mark.parametrize("architecture", ["80", "90", "100"])
 @pytest.mark.parametrize("file", FILES)
-def test_every_source_compiles_for_every_architecture(nvrtc, file):
-    for architecture in ("80", "90", "100"):
-        assert nvrtc(launch.source(file), architecture)[:4] == b"\x7fELF"
+def test_every_source_compiles_for_every_architecture(nvrtc, file, architecture):
+    names = TEMPLATES.get(file, ())
+    found = launch._declarations(file.removesuffix(".cu"))
+    assert {launch.kernel(name).symbol.partition("<")[0] for name in names} == {symbol for symbol, match in found.items() if match["template"]}
+    cubin = nvrtc(launch.source(file), architecture, tuple([launch.kernel(name).symbol for name in names]))
+    assert cubin[:4] == b"\x7fELF"
+    for symbol in found:
+        assert symbol.encode() in cubin
 
 
 def test_templates_compile_under_their_launch_names(nvrtc, own_sources):
@@ -306,7 +315,7 @@ def test_the_compiled_library_is_kept(compiler, own_sources, tmp_path, monkeypat
     kept = [(path.name, path.stat().st_mtime_ns) for path in cache.iterdir()]
     assert len(kept) == 1 and kept[0][0].startswith("one-")
     monkeypatch.setattr(launch.subprocess, "run", None)
-    launch._compiled_for_cpu.cache_clear()
+    launch._for_cpu.clear()
     launch.launch_on_cpu("one.one", 1, 2, (out,))
     assert [(path.name, path.stat().st_mtime_ns) for path in cache.iterdir()] == kept
 

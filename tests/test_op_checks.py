@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from op_checks import forward, gradients, tape, values, writes
+from op_checks import batched, forward, gradients, tape, values, writes
 from op_checks.case import Case
 from op_table import Row, Sample, sample
 
@@ -70,7 +70,7 @@ def test_right(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """An op without a fault passes them all."""
     right = product(lambda grad, other: grad * other, lambda grad, input: grad * input)
     case = case_of(monkeypatch, right, where, lambda a, b: a * b, two)
-    for module in (values, gradients, forward, tape, writes):
+    for module in (values, gradients, forward, batched, tape, writes):
         for name, check in vars(module).items():
             if name.startswith("check_") and name not in ("check_alone", "check_has_inplace"):
                 check(case)
@@ -242,3 +242,108 @@ def test_two_passes_for_a_tangent(monkeypatch: pytest.MonkeyPatch) -> None:
     with forward.transposing() as found:
         forward.check_tangents(case)
     assert found == {"test_op_checks.wrong"}
+
+
+# ---- in batches
+
+def members_of(rule: Any, **told: Any) -> Any:
+    """A product of two that vmap does by `rule`."""
+    @op(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, public=False, batch=rule, **told)
+    def wrong(input: Any, other: Any) -> Any:
+        return input * other
+
+    return wrong
+
+
+def of_one(rule: Any, gradient: Any = lambda grad: grad * 2) -> Any:
+    """Twice its operand, which vmap does by `rule`."""
+    @op(input=gradient, public=False, batch=rule)
+    def wrong(input: Any) -> Any:
+        return input * 2
+
+    return wrong
+
+
+def test_a_batch_that_is_right(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    case = case_of(monkeypatch, members_of(lambda batched, input, other: input * other), where, samples=two)
+    for check in (batched.check_batched, batched.check_batched_gradients, batched.check_batched_cotangents):
+        check(case)
+
+
+def test_a_batch_that_is_slightly_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    case = case_of(monkeypatch, of_one(lambda batched, input: input * (2 + 1e-8)), where)
+    fails(batched.check_batched, case, r"result 0 with \(0,\) batched")
+
+
+def test_members_that_are_mixed_up(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    fails(batched.check_batched, case_of(monkeypatch, of_one(lambda batched, input: input.flip(0) * 2), where), "result 0")
+
+
+def test_an_operand_that_only_looks_batched(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """The rows of an operand that all members share are taken for members."""
+    wrong = members_of(lambda batched, input, other: input * (other if "other" in batched else other[:, None]))
+    fails(batched.check_batched, case_of(monkeypatch, wrong, where, samples=two), r"result 0 with \(0,\) batched")
+
+
+def test_a_batch_of_another_type(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    fails(batched.check_batched, case_of(monkeypatch, of_one(lambda batched, input: (input * 2).float()), where), "float32, not float64")
+
+
+def test_a_batch_that_is_refused(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """There is no rule, and the row does not say so."""
+    fails(batched.check_batched, case_of(monkeypatch, of_one(None), where), "no batching rule for 'wrong'")
+
+
+def test_a_batch_that_should_be_refused(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    case = case_of(monkeypatch, of_one(lambda batched, input: input * 2), where, batched=False, why="a test")
+    fails(batched.check_batched, case, "0 of 1 ways to batch it were refused")
+
+
+def test_a_refusal_that_says_nothing_of_vmap(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def rule(batched: Any, input: Any) -> Any:
+        raise RuntimeError("no")
+
+    fails(batched.check_batched, case_of(monkeypatch, of_one(rule), where, batched=False, why="a test"), "no")
+
+
+def test_a_gradient_whose_batch_is_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """An op that only rules call has a wrong rule."""
+    @op(input=lambda grad: grad * 2, public=False, batch=lambda batched, input: input.flip(0) * 2)
+    def doubled(input: Any) -> Any:
+        return input * 2
+
+    case = case_of(monkeypatch, of_one(lambda batched, input: input * 2, lambda grad: doubled(grad)), where)
+    batched.check_batched(case)
+    fails(batched.check_batched_cotangents, case, "gradient of operand 0")
+
+
+def test_a_gradient_that_takes_all_for_batched(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """An op that only rules call, and that is right only where what is kept is batched too."""
+    @op(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, public=False,
+        batch=lambda batched, input, other: input * (other if "other" in batched else other[:1]))
+    def times(input: Any, other: Any) -> Any:
+        return input * other
+
+    @op(input=lambda grad, input: times(grad, input) * 2, public=False, batch=lambda batched, input: input * input)
+    def wrong(input: Any) -> Any:
+        return input * input
+
+    case = case_of(monkeypatch, wrong, where)
+    batched.check_batched(case)
+    batched.check_batched_gradients(case)
+    fails(batched.check_batched_cotangents, case, "gradient of operand 0 of what was recorded before")
+
+
+def test_a_gradient_of_mixed_members(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    @op(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, public=False,
+        batch=lambda batched, input, other: input * (other.flip(0) if "other" in batched else other))
+    def times(input: Any, other: Any) -> Any:
+        return input * other
+
+    @op(input=lambda grad, input: times(grad, input) * 2, public=False, batch=lambda batched, input: input * input)
+    def wrong(input: Any) -> Any:
+        return input * input
+
+    case = case_of(monkeypatch, wrong, where)
+    batched.check_batched(case)
+    fails(batched.check_batched_gradients, case, "gradient of operand 0")

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from op_checks import batched, forward, gradients, nested, tape, values, writes
+from op_checks import batched, forward, gradients, halves, nested, tape, values, writes
 from op_checks.case import Case, function_of
+from op_checks.crossings import nothing_crosses
 from op_table import ROWS, Row
 
 from tapegrad.autograd.op import OPS
-from tapegrad.backends.strict_backend import refusing
 
 Check = Callable[[Case], None]
 
@@ -43,7 +43,7 @@ def plan(row: Row) -> Iterator[tuple[str, list[Check]]]:
     checks += [gradients.check_twice] * row.twice + [values.check_raw] * row.raw + [values.check_integers] * integer(row)
     if not row.values:
         checks = [values.check_values, values.check_precision, values.check_no_grad]
-    yield "float64", [*checks, *[batched.check_batched, batched.check_batched_gradients] * row.values]
+    yield "float64", [*checks, *[batched.check_batched, batched.check_batched_gradients, batched.check_batched_cotangents] * row.values]
     if row.complex:
         yield "complex128", [check for check in checks if check is not values.check_integers]
     yield "float32", [check for check in SINGLE if row.values or check is not gradients.check_single_precision]
@@ -70,7 +70,7 @@ def told(case: Case, where: str, check: Check, error: Exception) -> str:
 
 def watched(row: Row, device: str) -> Any:
     """On the strict device nothing may cross to or from the host unasked."""
-    return refusing() if device == "strict" and not row.synchronises else contextlib.nullcontext()
+    return nothing_crosses() if device == "strict" and not row.synchronises else contextlib.nullcontext()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -95,6 +95,29 @@ def test_transforms_of_transforms(row: Row, device: str) -> None:
                     check(Case(row, sample, device))
 
 
+def half_samples(row: Row) -> list[Case]:
+    samples = row.samples(np.random.default_rng(0), np.dtype("float64")) if row.strict and row.values else []
+    return [case for case in (Case(row, sample, "strict") for sample in samples) if case.arrays]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.values], ids=lambda row: row.name)
+def test_half_types_on_the_strict_device(row: Row) -> None:
+    """Forward and backward in float16 and bfloat16: the first sample; all with --full."""
+    for case in half_samples(row)[:1]:
+        for name in halves.HALVES:
+            with watched(row, "strict"):
+                halves.check_halves(case, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [row for row in ROWS if row.values], ids=lambda row: row.name)
+def test_half_types_of_all_samples_on_the_strict_device(row: Row) -> None:
+    for case in half_samples(row)[1:]:
+        for name in halves.HALVES:
+            with watched(row, "strict"):
+                halves.check_halves(case, name)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_strict_device_takes_the_same_dtypes(row: Row) -> None:
@@ -108,33 +131,10 @@ def test_strict_device_takes_the_same_dtypes(row: Row) -> None:
             outcomes = []
             for device in ("cpu", "strict"):
                 case = Case(row, sample, device)
-                case = case.with_arrays([cast(a, name) for a in case.arrays])
+                case = case.with_arrays([halves.cast(a, name) for a in case.arrays])
                 with watched(row, device):
-                    outcomes.append(outcome(case))
-            cpu, strict = outcomes
-            assert type(cpu) is type(strict), f"{case}: {cpu!r} on the CPU, {strict!r} on the strict device"
-            if isinstance(cpu, list):
-                for a, b in zip(cpu, strict):
-                    assert a.dtype == b.dtype and a.shape == b.shape, f"{case}: {a.dtype}{a.shape} on the CPU, {b.dtype}{b.shape} on the strict device"
-                    values.assert_close(b, a, max(values.tolerance(case), values.TOLERANCE.get(a.dtype.name, 0.0)), str(case))
-
-
-def cast(array: np.ndarray, name: str) -> np.ndarray:
-    import ml_dtypes
-    dtype = np.dtype(getattr(ml_dtypes, name) if name == "bfloat16" else name)
-    if array.dtype.kind not in "fc" or (array.dtype.kind == "c" and dtype.kind != "c"):
-        return array
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.abs(array) if dtype.kind == "u" else array).astype(dtype)
-
-
-def outcome(case: Case) -> Any:
-    """The results on the host, or the error."""
-    try:
-        with np.errstate(all="ignore"):
-            return case.hosts(case.results(case.operands(require=())))
-    except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError) as error:
-        return error
+                    outcomes.append(halves.outcome(case))
+            halves.agree(case, *outcomes)
 
 
 def test_every_op_has_a_row() -> None:

@@ -2,7 +2,7 @@
 
 Memory comes from CuPy's pool, which keeps what arrays release for later arrays. When a device, or what `set_per_process_memory_fraction` allows of it, is full,
 the pool gives back what it keeps; if that is not enough `OutOfMemoryError` is raised, wherever it happens: in an op, a factory, a backward pass or a copy. The
-program can catch it and go on.
+program can catch it and go on; what the failed step held is released when the ``except`` block is left, as always in Python.
 
 Example:
     >>> import tapegrad
@@ -67,8 +67,8 @@ def max_memory_reserved(device: Any = None) -> int:
 def reset_peak_memory_stats(device: Any = None) -> None:
     """Keep the peaks of memory from now on.
 
-    CuPy keeps none, so programs that never call this pay nothing for them. From the first call on, each allocation takes about half a microsecond longer, and
-    near the peak as much more as CuPy needs to add up the arrays in use.
+    CuPy keeps none, so programs that never call this pay nothing for them. From the first call on, each allocation takes about a microsecond longer, and near
+    the peak as much more as CuPy needs to add up the arrays in use, one by one.
 
     Args:
         device: which; None: the current one.

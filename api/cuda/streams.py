@@ -106,6 +106,7 @@ class Event:
         """Wait until the work before the event is done."""
         if self._event is not None:
             self._event.synchronize()
+            backend().report_asserts(self._device)
 
     def elapsed_time(self, end_event: Event) -> float:
         """Milliseconds between this event and `end_event`, both done.
@@ -156,6 +157,7 @@ class Stream:
         """Wait until all its work is done."""
         with backend().use(self.device):
             self.stream.synchronize()
+        backend().report_asserts(self.device)
 
     def record_event(self, event: Event | None = None) -> Event:
         """Mark the point that its work has come to now.

@@ -8,4 +8,5 @@ from tapegrad.func.forward import hessian, jacfwd, jvp, linearize
 from tapegrad.func.module import functional_call, stack_module_state
 from tapegrad.func.reverse import grad, grad_and_value, jacrev, value_and_grad, vjp
 
-__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state", "value_and_grad", "vjp", "vmap"]
+__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state", "value_and_grad", "vjp",
+           "vmap"]

@@ -1,21 +1,24 @@
 """Transforms by forward mode: `jvp`, `jacfwd`, `hessian`, `linearize`."""
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tapegrad.autograd.backward import grad as gradients_of
 from tapegrad.autograd.forward import Tangents, zeros_beside
 from tapegrad.autograd.functional import basis_of
-from tapegrad.autograd.levels import below, lifted, recording
+from tapegrad.autograd.grad_mode import is_grad_enabled
+from tapegrad.autograd.levels import below, lifted, recording, without_history
 from tapegrad.autograd.tensor import Tensor
-from tapegrad.autograd.trees import leaves, mapped, structure
+from tapegrad.autograd.trees import leaves, mapped
 from tapegrad.autograd.vmap import vmap
 from tapegrad.backends import is_array
 from tapegrad.func.reverse import jacrev
-from tapegrad.func.trace import Trace, arguments_of, positions_of, tensor_of
+from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, ordinary, positions_of, spec, tensor_of
 
 
+@in_any_mode
 def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, strict: bool = False, has_aux: bool = False) -> tuple[Any, ...]:
     """Compute `func`, and the product of its Jacobian and a vector, in one pass.
 
@@ -38,23 +41,28 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
         (tensor([1., 4.]), tensor([2., 0.]))
     """
     name = "jvp(f, primals, tangents)"
+    if strict:
+        name = "jvp(f, primals, tangents, strict=True)"
+    if not isinstance(primals, tuple):
+        raise RuntimeError(f"{name}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")
+    if spec(primals) != spec(tangents):
+        raise RuntimeError(f"{name}: Expected primals and tangents to have the same python structure. For example, if primals is a tuple of 3 tensors, "
+                           f"tangents also must be. Got primals with structure {spec(primals)} and tangents with structure {spec(tangents)}")
     for what, given in (("primals", primals), ("tangents", tangents)):
-        if not isinstance(given, tuple):
-            raise RuntimeError(f"{name}: Expected {what} to be a tuple. E.g. it should be valid to call f(*primals).")
-    if not primals:
-        raise RuntimeError(f"{name}: Expected primals to be non-empty")
-    if structure(primals) != structure(tangents):
-        raise RuntimeError(f"{name}: Expected primals and tangents to have the same python structure. For example, if primals is a tuple of 3 tensors, tangents "
-                           f"also must be. Got primals with structure {structure(primals)} and tangents with structure {structure(tangents)}")
+        if not list(leaves(given)):
+            raise RuntimeError(f"{name}: Expected {what} to contain at least one Tensor.")
+        for leaf in leaves(given):
+            if not isinstance(leaf, Tensor) and not is_array(leaf):
+                raise RuntimeError(f"{name}: Expected {what} to only contain Tensors, got {type(leaf)}")
     raw = any(not isinstance(leaf, Tensor) and is_array(leaf) for leaf in leaves(primals))
-    vectors = iter([_checked(leaf, t, name) for leaf, t in zip(leaves(primals), leaves(tangents))])
+    vectors = iter([_vector(leaf, t) for leaf, t in zip(leaves(primals), leaves(tangents))])
     level = Tangents()
     with level:
         def dual(leaf: Any) -> Tensor:
             with below(level):
-                t = lifted(leaf if isinstance(leaf, Tensor) else tensor_of(leaf))
+                t = lifted(ordinary(leaf) if isinstance(leaf, Tensor) else tensor_of(leaf))
                 t = t.view_as(t)
-            level.set(t, next(vectors))
+            level.give(t, next(vectors))
             return t
 
         output = func(*[mapped(dual, primal) for primal in primals])
@@ -66,7 +74,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
         found = []
         for t in leaves(output):
             if not isinstance(t, Tensor):
-                raise RuntimeError(f"{name}: Expected f(*primals) to return only tensors, got unsupported type {type(t)}")
+                raise RuntimeError(f"{name}: expected f(*primals) to return only tensors, got unsupported type {type(t)}")
             tangent = level.of(t)
             if tangent is None:
                 if strict:
@@ -83,18 +91,18 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     return (*result, out(aux)) if has_aux else result
 
 
-def _checked(leaf: Any, tangent: Any, name: str) -> Tensor:
-    for t in (leaf, tangent):
-        if not isinstance(t, Tensor) and not is_array(t):
-            raise RuntimeError(f"{name}: Expected primals and tangents to be Tensors, got {type(t)}")
-    t = tangent if isinstance(tangent, Tensor) else tensor_of(tangent)
+def _vector(leaf: Any, tangent: Any) -> Tensor:
+    """`tangent` as a tensor of the dtype of the primal `leaf`."""
+    t = ordinary(tangent) if isinstance(tangent, Tensor) else tensor_of(tangent)
     primal = leaf if isinstance(leaf, Tensor) else tensor_of(leaf)
-    if not (primal.is_floating_point() or primal.is_complex()):
-        raise ValueError(f"Expected primal to be floating point or complex, but got: {primal.dtype}")
-    if t._array.shape != primal._array.shape:
-        raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of "
-                           f"size {list(primal._array.shape)} while the given forward gradient is of size {list(t._array.shape)}.")
+    _check_inexact(primal, "primal")
+    _check_inexact(t, "tangent")
     return t if t.dtype == primal.dtype else t.to(primal.dtype)
+
+
+def _check_inexact(t: Tensor, what: str) -> None:
+    if not (t.is_floating_point() or t.is_complex()):
+        raise ValueError(f"Expected {what} to be floating point or complex, but got: {t.dtype}")
 
 
 def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, chunk_size: int | None = None,
@@ -118,12 +126,15 @@ def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux
         tensor([[2., 0.],
                 [0., 4.]])
     """
+    @in_any_mode
+    @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         positions = positions_of(argnums, len(args))
         raw = any(not isinstance(leaf, Tensor) and is_array(leaf) for n in positions for leaf in leaves(args[n]))
         given = list(arguments_of(args))
         chosen = tuple(given[n] for n in positions)
         inputs = list(leaves(chosen))
+        check_real(inputs, "jacfwd", "inputs")
         extra: list[Any] = []
 
         def along(*vectors: Tensor) -> Any:
@@ -136,6 +147,7 @@ def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux
 
             output, product, *aux = jvp(function, chosen, mapped(lambda _: next(following), chosen), has_aux=has_aux)
             extra[:] = [output, *aux]
+            check_real(list(leaves(output)), "jacfwd", "outputs")
             return product, output, *aux
 
         # The values are the same for all directions, so that they come out of vmap as they are.
@@ -176,6 +188,7 @@ def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Cal
     return jacfwd(jacrev(func, argnums), argnums)
 
 
+@in_any_mode
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """Compute `func`, and have the function that multiplies its Jacobian with vectors, without computing `func` again.
 
@@ -194,6 +207,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         >>> product(tapegrad.tensor([1.0, 1.0]))
         tensor([2., 4.])
     """
+    for leaf in leaves(primals):
+        if isinstance(leaf, Tensor) or is_array(leaf):
+            _check_inexact(leaf if isinstance(leaf, Tensor) else tensor_of(leaf), "primal")
     trace = Trace(primals)
     with recording(True):
         output = func(*trace.trees)
@@ -202,24 +218,32 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
             if not isinstance(t, Tensor):
                 raise RuntimeError(f"linearize(f, *primals): Expected f(*primals) to return only tensors, got unsupported type {type(t)}")
         flowing = [t for t in results if t.requires_grad]
+        graph = trace.records(flowing)
         seeds = [zeros_beside(t).requires_grad_() for t in flowing]
         first = gradients_of(flowing, trace.tensors, seeds, create_graph=True, allow_unused=True) if flowing else ()
     linear = [(d, n) for n, d in enumerate(first) if d is not None and d.requires_grad]
 
+    @in_any_mode
     def product(*tangents: Any) -> Any:
-        if structure(tangents) != structure(primals):
-            raise RuntimeError("Expected the tangents to be nested as the primals are. "
-                               f"tangents: {structure(tangents)}, primals: {structure(primals)}")
-        vectors = [_checked(leaf, t, "linearize(f, *primals)") for leaf, t in zip(leaves(primals), leaves(tangents))]
+        if spec(tangents) != spec(primals):
+            raise RuntimeError(f"Expected the tangents {spec(tangents)} to have the same argspec as the primals {spec(primals)}")
+        vectors = []
+        for n, (tangent, t) in enumerate(zip(leaves(tangents), trace.tensors)):
+            vectors.append(tangent if isinstance(tangent, Tensor) else tensor_of(tangent))
+            for what in ("shape", "device", "dtype"):
+                got, want = getattr(vectors[n], what), getattr(t, what)
+                if got != want:
+                    raise RuntimeError(f"tangent:{n} with {what} {got} in flattened pytree doesn't match the {what} {want} of the corresponding primal.")
+        record = is_grad_enabled() and (graph or any(v.requires_grad for v in vectors))
         found: Sequence[Any] = [None] * len(flowing)
         if linear:
-            found = gradients_of([d for d, _ in linear], seeds, [vectors[n] for _, n in linear], retain_graph=True, allow_unused=True)
+            found = gradients_of([d for d, _ in linear], seeds, [vectors[n] for _, n in linear], retain_graph=True, create_graph=record, allow_unused=True)
         of_flowing = iter(found)
 
         def of(t: Tensor) -> Any:
             d = next(of_flowing) if t.requires_grad else None
-            return _out(zeros_beside(t) if d is None else d, trace.raw)
+            return _out(zeros_beside(t) if d is None else d if record else without_history(d), trace.raw)
 
         return mapped(of, output)
 
-    return trace.out(output, trace.depends), product
+    return trace.out(output, graph), product

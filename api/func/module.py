@@ -1,6 +1,7 @@
 """Modules as functions of their parameters."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ def functional_call(module: Module, parameter_and_buffer_dicts: dict[str, Tensor
     Args:
         module: the module, which is left as it was.
         parameter_and_buffer_dicts: tensors by the names that ``named_parameters`` and ``named_buffers`` give, or several such dicts; names that are missing
-            keep their own tensors.
+            keep their own tensors. Where the module puts another tensor in the place of one of them, a single dict then has that one.
         args: the positional arguments, a tuple or a single one.
         kwargs: the keyword arguments.
         tie_weights: a tensor that the module has under several names is replaced under all of them.
@@ -26,8 +27,9 @@ def functional_call(module: Module, parameter_and_buffer_dicts: dict[str, Tensor
         What the module returns.
 
     Raises:
-        RuntimeError: with `strict`, names that do not fit; two tensors for tied names.
-        ValueError: a name in two of the dicts.
+        RuntimeError: with `strict`, names that do not fit.
+        ValueError: a name in two of the dicts; two tensors for tied names.
+        TypeError: a value that is no tensor.
 
     Example:
         >>> import tapegrad
@@ -40,29 +42,33 @@ def functional_call(module: Module, parameter_and_buffer_dicts: dict[str, Tensor
     elif isinstance(parameter_and_buffer_dicts, (list, tuple)):
         if not all(isinstance(d, dict) for d in parameter_and_buffer_dicts):
             raise ValueError("Expected all elements of parameter_and_buffer_dicts to be dictionaries")
-        keys = [key for d in parameter_and_buffer_dicts for key in d]
-        repeated = sorted({key for key in keys if keys.count(key) > 1})
+        repeated = [key for key, n in Counter(key for d in parameter_and_buffer_dicts for key in d).items() if n > 1]
         if repeated:
             raise ValueError(f"{repeated} appeared in multiple dictionaries; behavior of functional call is ambiguous")
         values = {key: value for d in parameter_and_buffer_dicts for key, value in d.items()}
     else:
         raise ValueError("Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got "
                          f"{type(parameter_and_buffer_dicts)}")
+    for value in values.values():
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(f"{value} is not an instance of torch.Tensor")
     own = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers(remove_duplicate=False))}
     if tie_weights:
         values = _tied(own, values)
     if strict:
-        _check_names(own, values)
-    unknown = sorted(set(values) - set(own))
-    if unknown:
-        raise AttributeError(f"'{type(module).__name__}' object has no attribute '{unknown[0]}'")
+        _check_names(module, own, values)
     given = () if args is None else args if isinstance(args, tuple) else (args,)
-    before = {name: _swap(module, name, value) for name, value in values.items()}
+    places = {name: _place(module, name) for name in values}
+    before: dict[str, Any] = {}
     try:
+        for name, (owner, last) in places.items():
+            before[name] = _swap(owner, last, values[name])
         return module(*given, **(kwargs or {}))
     finally:
-        for name, value in before.items():
-            _swap(module, name, value)
+        for name, value in reversed(before.items()):
+            now = _swap(*places[name], value)
+            if isinstance(parameter_and_buffer_dicts, dict) and name in parameter_and_buffer_dicts:
+                parameter_and_buffer_dicts[name] = now  # the module may have put another in its place
 
 
 def _tied(own: dict[str, Tensor], values: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -80,7 +86,7 @@ def _tied(own: dict[str, Tensor], values: dict[str, Tensor]) -> dict[str, Tensor
     return result
 
 
-def _check_names(own: dict[str, Tensor], values: dict[str, Tensor]) -> None:
+def _check_names(module: Module, own: dict[str, Tensor], values: dict[str, Tensor]) -> None:
     missing, unexpected = sorted(set(own) - set(values)), sorted(set(values) - set(own))
     parts = []
     if unexpected:
@@ -88,17 +94,36 @@ def _check_names(own: dict[str, Tensor], values: dict[str, Tensor]) -> None:
     if missing:
         parts.append(f"Missing key(s): {', '.join(map(repr, missing))}.")
     if parts:
-        raise RuntimeError("Error(s) in reparametrizing:\n\t" + "\n\t".join(parts))
+        raise RuntimeError(f"Error(s) in reparametrizing for {type(module).__name__}:\n\t" + "\n\t".join(parts))
 
 
-def _swap(module: Module, name: str, value: Tensor) -> Tensor:
-    """Put `value` in the place of a parameter or buffer; returns what was there."""
+_NOTHING = object()
+
+
+def _place(module: Module, name: str) -> tuple[Module, str]:
+    """The module that a tensor called `name` belongs to, and what it is called there."""
     *path, last = name.split(".")
     for part in path:
-        module = module._modules[part]  # type: ignore[assignment]
-    place: dict[str, Any] = module._parameters if last in module._parameters else module._buffers
-    before: Tensor = place[last]
-    place[last] = value
+        if part not in module._modules:
+            raise AttributeError(f"{type(module).__name__} has no attribute `{part}`")
+        module = module._modules[part]
+    return module, last
+
+
+def _swap(module: Module, name: str, value: Any) -> Any:
+    """Put `value` in the place of a parameter, a buffer, or another attribute, `_NOTHING` for none; returns what was there."""
+    before: Any
+    places: tuple[dict[str, Any], ...] = module._parameters, module._buffers
+    for place in places:
+        if name in place:
+            before = place[name]
+            place[name] = value
+            return before
+    before = getattr(module, name, _NOTHING)
+    if value is _NOTHING:
+        delattr(module, name)
+    else:
+        setattr(module, name, value)
     return before
 
 
@@ -126,14 +151,15 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
         raise RuntimeError("stack_module_state: Expected all models to have the same training/eval mode.")
     if any(type(m) is not type(models[0]) for m in models):
         raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
-    params = {name: _stacked([dict(m.named_parameters())[name] for m in models]) for name, _ in models[0].named_parameters()}
-    buffers = {name: _stacked([dict(m.named_buffers())[name] for m in models]) for name, _ in models[0].named_buffers()}
-    return params, buffers
+    parameters: list[dict[str, Tensor]] = [{**dict(m.named_parameters())} for m in models]
+    buffers: list[dict[str, Tensor]] = [dict(m.named_buffers()) for m in models]
+    return {name: _stacked(name, parameters) for name in parameters[0]}, {name: _stacked(name, buffers) for name in buffers[0]}
 
 
-def _stacked(tensors: list[Tensor]) -> Tensor:
+def _stacked(name: str, of_models: list[dict[str, Tensor]]) -> Tensor:
+    tensors = [named[name] for named in of_models]
     requires = {t.requires_grad for t in tensors}
     if len(requires) > 1:
-        raise RuntimeError("Expected tensors from each model to have the same .requires_grad")
+        raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
     result: Tensor = stack(tensors)
     return result.detach().requires_grad_() if requires == {True} else result

@@ -1,6 +1,7 @@
 """Transforms by reverse mode: `grad`, `value_and_grad`, `vjp`, `jacrev`."""
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from tapegrad.autograd.levels import recording
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.autograd.trees import leaves, mapped, structure
 from tapegrad.backends import xp
-from tapegrad.func.trace import arguments_of, call, complete, positions_of
+from tapegrad.func.trace import arguments_of, call, check_real, complete, in_any_mode, positions_of
 
 
 def value_and_grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -36,6 +37,7 @@ def value_and_grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
     """
     both = grad_and_value(func, argnums, has_aux)
 
+    @functools.wraps(func)
     def value_first(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         gradient, value = both(*args, **kwargs)
         return value, gradient
@@ -59,6 +61,8 @@ def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
         >>> tapegrad.func.grad_and_value(lambda x: (x * x).sum())(tapegrad.tensor([1.0, 2.0]))
         (tensor([2., 4.]), tensor(5.))
     """
+    @in_any_mode
+    @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         name = "grad_and_value(f)(*args)"
         trace, output, aux = call(func, args, kwargs, positions_of(argnums, len(args)), has_aux, name)
@@ -99,6 +103,7 @@ def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: 
     """
     both = grad_and_value(func, argnums, has_aux)
 
+    @functools.wraps(func)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         found, value = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
@@ -106,6 +111,7 @@ def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: 
     return gradient
 
 
+@in_any_mode
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Compute `func`, and have the function that multiplies a vector with its Jacobian.
 
@@ -131,6 +137,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
     outputs = _only_tensors(output)
     records = trace.records(outputs)
 
+    @in_any_mode
     def product(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> tuple[Any, ...]:
         if structure(cotangents) != structure(output):
             raise RuntimeError("Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
@@ -150,6 +157,8 @@ def _only_tensors(output: Any) -> list[Tensor]:
     for t in outputs:
         if not isinstance(t, Tensor):
             raise RuntimeError(f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(t)}")
+        if not (t.is_floating_point() or t.is_complex()):
+            raise RuntimeError(f"vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype {t.dtype}")
     return outputs
 
 
@@ -178,9 +187,14 @@ def jacrev(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
 
+    @in_any_mode
+    @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        trace, output, aux = call(func, args, kwargs, positions_of(argnums, len(args)), has_aux, "jacrev(f)(*args)")
-        graph = trace.records(_only_tensors(output))
+        trace, output, aux = call(func, args, kwargs, positions_of(argnums, len(args)), has_aux, "vjp(f, *primals)")
+        check_real(trace.tensors, "jacrev", "inputs")
+        outputs = _only_tensors(output)
+        check_real(outputs, "jacrev", "outputs")
+        graph = trace.records(outputs)
 
         def of(t: Tensor) -> Any:
             with recording(True):

@@ -1,11 +1,13 @@
 """One application of a reverse-mode transform: its arguments as tensors to differentiate by, and its results on their way out."""
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.gate import INFERENCE, gate, set_bits, state
 from tapegrad.autograd.grad_mode import is_grad_enabled
 from tapegrad.autograd.levels import lifted, recording, without_history
 from tapegrad.autograd.node import Node
@@ -38,7 +40,7 @@ class Trace:
     def _fresh(self, leaf: Any) -> Tensor:
         if not isinstance(leaf, Tensor) and not is_array(leaf):
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(leaf)}")
-        t = lifted(leaf if isinstance(leaf, Tensor) else tensor_of(leaf))
+        t = lifted(ordinary(leaf) if isinstance(leaf, Tensor) else tensor_of(leaf))
         if t.requires_grad and self.nested:
             self.depends = True
             fresh = t.view_as(t)
@@ -74,6 +76,27 @@ class Trace:
         return [mapped(leave, tree) for tree in self.trees]
 
 
+def in_any_mode(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, run in ordinary mode where the caller is in inference mode: it has to record."""
+
+    @functools.wraps(function)
+    def inside(*args: Any, **kwargs: Any) -> Any:
+        if not (gate.on and state.bits & INFERENCE):
+            return function(*args, **kwargs)
+        before = set_bits(state.bits & ~INFERENCE)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            set_bits(before)
+
+    return inside
+
+
+def ordinary(t: Tensor) -> Tensor:
+    """`t`, or the same memory as an ordinary tensor where `t` was made in inference mode."""
+    return from_array(t._array) if t.is_inference() else t
+
+
 def tensor_of(array: Any) -> Tensor:
     """An array as a tensor."""
     return from_array(np.asarray(array) if isinstance(array, np.generic) else array)
@@ -97,7 +120,12 @@ def _reaches_others(outputs: Sequence[Tensor], own: set[int]) -> bool:
 
 def arguments_of(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments that are not differentiated by: arrays as tensors, so that the function sees one kind."""
-    return tuple(mapped(lambda leaf: tensor_of(leaf) if not isinstance(leaf, Tensor) and is_array(leaf) else leaf, arg) for arg in args)
+    def entered(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return ordinary(leaf)
+        return tensor_of(leaf) if is_array(leaf) else leaf
+
+    return tuple(mapped(entered, arg) for arg in args)
 
 
 def positions_of(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
@@ -132,6 +160,22 @@ def call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     if not isinstance(output, tuple) or len(output) != 2:
         raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
     return trace, *output
+
+
+def spec(tree: Any, indent: int = 0) -> str:
+    """The nesting of a tree, as errors of some functions show it."""
+    if not isinstance(tree, (dict, list, tuple)):
+        return "*"
+    indent += 2
+    parts = [spec(part, indent) for part in (tree.values() if isinstance(tree, dict) else tree)]
+    return f"TreeSpec({type(tree).__name__}, {list(tree) if isinstance(tree, dict) else None}, [{(',' + chr(10) + ' ' * indent).join(parts)}])"
+
+
+def check_real(tensors: Sequence[Tensor], function: str, what: str) -> None:
+    """Refuse complex tensors, for which a Jacobian would need a convention."""
+    for n, t in enumerate(tensors):
+        if t.is_complex():
+            raise RuntimeError(f"{function}: Expected all {what} to be real but received complex tensor at flattened input idx: {n}")
 
 
 def complete(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:

@@ -98,7 +98,9 @@ def _rows(geometry: Geometry, padded: tuple[int, ...], places: tuple[int, ...]) 
 
 def _matmul(a: Any, b: Any) -> Any:
     """Products of matrices, one for each group."""
-    return a[0].dot(b[0])[None] if len(a) == 1 else xp(a).matmul(a, b)
+    if a.__class__ is not np.ndarray:
+        return backend(a).matmul(a, b, convolution=True)
+    return a[0].dot(b[0])[None] if len(a) == 1 else np.matmul(a, b)
 
 
 def _chunks(x: Any, columns: int) -> list[slice]:
@@ -201,8 +203,8 @@ def _pointwise(w: Any, x: Any, shape: tuple[int, ...]) -> Any:
     groups, _, c = w.shape
     n, size = len(x), prod(x.shape[2:])
     if groups == 1:
-        return xp(x).matmul(w[0], x.reshape(n, c, size)).reshape(shape)
-    return xp(x).matmul(w, x.reshape(n, groups, c, size)).reshape(shape)
+        return backend(x).matmul(w[0], x.reshape(n, c, size), convolution=True).reshape(shape)
+    return backend(x).matmul(w, x.reshape(n, groups, c, size), convolution=True).reshape(shape)
 
 
 def _per_channel(weight: Any, tap: tuple[int, ...], ndim: int) -> Any:

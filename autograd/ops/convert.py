@@ -35,29 +35,30 @@ def cast(input: Any, dtype: np.dtype) -> Any:
     return _cast(input, dtype) if dtype in dtypes.INEXACT else _cast_away(input, dtype)
 
 
-@op(input=lambda grad, source: _transfer(grad, source, None), kind="linear", name="to_copy", public=False, batch=over())
-def _transfer(input: Any, device: Device, source: Device | None) -> Any:
+@op(input=lambda grad, source: _transfer(grad, source, None, False), kind="linear", name="to_copy", public=False, batch=over())
+def _transfer(input: Any, device: Device, source: Device | None, non_blocking: bool) -> Any:
     there = backend_for(device)
     here = backend(input)
     if there is here:
         moved = here.to_device(input, device)
         return moved.copy() if moved is input else moved
-    host = here.to_host(input)
-    return there.from_host(host.copy() if host is input and there.type == "cpu" else host, device)
+    # Between two devices the host must have the values before it hands them on.
+    host = here.to_host(input, non_blocking and there.type == "cpu")
+    return there.from_host(host.copy() if host is input and there.type == "cpu" else host, device, non_blocking)
 
 
-def transfer(input: Any, device: Device) -> Any:
-    """`input`, a tensor or an array, copied to `device`."""
+def transfer(input: Any, device: Device, non_blocking: bool = False) -> Any:
+    """`input`, a tensor or an array, copied to `device`; `non_blocking`: the host need not wait for the copy."""
     array = raw(input)
-    return _transfer(input, device, backend(array).device_of(array))
+    return _transfer(input, device, backend(array).device_of(array), non_blocking)
 
 
 @op(input=lambda grad, device, source: _back(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
 def _beside(input: Any, device: Device, source: Device) -> Any:
-    """A number of the host on a device, to which it goes as the argument of a kernel: no copy, no wait."""
+    """What an op meets on the host, on its device. A number is the argument of a kernel: no copy. A copy of more is none that the program asked for."""
     there = backend_for(device)
     with there.use(device):
-        if input.ndim:  # one for each member of a batch
+        if input.ndim:
             return there.xp.asarray(input)
         value = input.item()
         return there.xp.full((), value if isinstance(value, (int, float, complex)) else float(value), input.dtype)
@@ -70,7 +71,7 @@ def _back(grad: Any, device: Device, source: Device) -> Any:
 
 
 def beside(input: Tensor, device: Device) -> Any:
-    """A tensor of the CPU without dimensions on `device`, for an op whose other operands are there."""
+    """A tensor of the CPU on `device`, for an op whose other operands are there; one without dimensions goes there without a copy."""
     return _beside(input, device, CPU)
 
 
@@ -83,7 +84,8 @@ def is_on(array: Any, device: Device) -> bool:
 # ---- copies
 
 
-@op(input=lambda grad: grad, kind="linear", method=True, batch=lambda batched, input, memory_format: clone(input))
+@op(input=lambda grad: grad, kind="linear", method=True,
+    batch=lambda batched, input, memory_format: clone(input, memory_format=contiguous_format if memory_format is contiguous_format else None))
 def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy that gradients flow through; its memory is laid out as that of `input`, without gaps.
 
@@ -150,6 +152,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
     Args:
         src: a tensor of any dtype and on any device that broadcasts to this tensor's shape, or a number.
+        non_blocking: a copy from pinned memory to a device may happen later; `src` must not be written until then. To the host it always waits.
 
     Raises:
         RuntimeError: the shapes do not fit.
@@ -176,7 +179,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         src = expand(src, array.shape)
         given = src._array
     if given.__class__ is not array.__class__ or not is_on(given, backend(array).device_of(array)):
-        src = transfer(src, backend(array).device_of(array))
+        src = transfer(src, backend(array).device_of(array), non_blocking and array.__class__ is not np.ndarray)
         given = src._array
     if given.dtype is not array.dtype:
         if given.dtype.kind == "c" and array.dtype.kind not in "cb":
@@ -230,7 +233,7 @@ def zero_(self: Tensor) -> Tensor:
 # ---- dtypes and devices
 
 
-def to_place(input: Tensor, dtype: np.dtype | None, device: Device | None, copy: bool = False) -> Tensor:
+def to_place(input: Tensor, dtype: np.dtype | None, device: Device | None, copy: bool = False, non_blocking: bool = False) -> Tensor:
     """`input` with another dtype, on another device; itself where nothing changes and no copy is asked for."""
     result = input
     array = input._array
@@ -238,7 +241,8 @@ def to_place(input: Tensor, dtype: np.dtype | None, device: Device | None, copy:
     if narrow:  # the smaller of both is what travels
         result = _cast_warned(result, dtype)
     if device is not None and not is_on(array, device):
-        result = transfer(result, device)
+        wider = dtype is not None and dtype is not result._array.dtype
+        result = transfer(result, device, non_blocking and not (wider and device.type == "cpu"))  # the host may not cast what has not arrived
     if dtype is not None and dtype is not result._array.dtype:
         result = _cast_warned(result, dtype)
     return clone(result) if copy and result is input else result
@@ -259,7 +263,8 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, other: T
         dtype: the dtype, by name.
         device: the device, by name.
         other: the other tensor, by name.
-        non_blocking: accepted; copies between devices are ordered by the device itself.
+        non_blocking: do not wait for the copy. From pinned memory to a device: the tensor must not be written until the copy is made. To the host: the
+            result is in pinned memory, and must not be read before the stream is synchronised.
         copy: copy even where nothing changes.
         memory_format: another order in memory.
 
@@ -288,7 +293,10 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, other: T
         dtype, device = other._array.dtype, other.device
     result = self
     if dtype is not None or device is not None or copy:
-        result = to_place(self, None if dtype is None else dtypes.numpy_dtype(dtype), None if device is None else Device(device), copy)
+        where = None if device is None else Device(device)
+        # What is to be put in order on the host must have arrived.
+        later = (non_blocking or (bool(flags) and flags[0])) and memory_format in (None, preserve_format)
+        result = to_place(self, None if dtype is None else dtypes.numpy_dtype(dtype), where, copy, later)
     if memory_format is not None and memory_format is not preserve_format:
         result = contiguous(result, memory_format)
     return result
@@ -304,11 +312,12 @@ def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_fo
 
     Args:
         device: which; None: the current one.
+        non_blocking: from pinned memory the copy may happen later; the tensor must not be written until then.
 
     Raises:
         RuntimeError: CUDA cannot be had; the message says why.
     """
-    return to_place(self, None, Device("cuda") if device is None else Device(device))
+    return to_place(self, None, Device("cuda") if device is None else Device(device), non_blocking=non_blocking)
 
 
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:

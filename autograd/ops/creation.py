@@ -7,11 +7,13 @@ import numpy as np
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.defaults import default_device
+from tapegrad.autograd.devices import on_device_of
 from tapegrad.autograd.gate import INFERENCE, gate, state
 from tapegrad.autograd.inference import mark
 from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.op import composite
 from tapegrad.autograd.ops.dims import c_name
+from tapegrad.autograd.ops.pinned import pin
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import Device, backend, backend_for, is_array, xp
 
@@ -63,7 +65,8 @@ def _has_tensor(data: Any) -> bool:
 def _plain(data: Any) -> Any:
     """Nested lists with the tensors in them as Python numbers."""
     if isinstance(data, Tensor):
-        return data.tolist()
+        array = data._array  # read in passing: the program may not know that a list of a device's numbers is read one by one
+        return (array.astype(np.float32) if array.dtype.kind == "V" and not hasattr(array, "level") else array).tolist()
     return [_plain(item) for item in data] if isinstance(data, (list, tuple)) else data
 
 
@@ -173,28 +176,33 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
         tensor([[1, 2],
                 [3, 4]])
     """
+    if data.__class__ not in _PLAIN and not isinstance(data, Tensor):
+        data = _shared(data)
     if isinstance(data, Tensor):
         import warnings
         warnings.warn("To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
                       "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).", stacklevel=2)
-        return finish(_move(data._array, dtype, device or data.device, True), requires_grad)
-    if is_array(data) and not isinstance(data, np.generic) and data.__class__ is not np.ndarray:
-        return finish(_move(data, dtype, device or backend(data).device_of(data), True), requires_grad)
-    where = place(device)
-    return finish(backend_for(where).from_host(host_array(data, dtype), where), requires_grad)
+        made = finish(_move(data._array, dtype, device or data.device, True), requires_grad)
+    elif is_array(data) and not isinstance(data, np.generic) and data.__class__ is not np.ndarray:
+        made = finish(_move(data, dtype, device or backend(data).device_of(data), True), requires_grad)
+    else:
+        where = place(device)
+        made = finish(backend_for(where).from_host(host_array(data, dtype), where), requires_grad)
+    return pin(made) if pin_memory else made
 
 
 def _move(array: Any, dtype: Any, device: Any, copy: bool) -> Any:
     """`array` with `dtype` on `device`; itself if nothing needs to change and `copy` is not asked for."""
     source = array
     wanted = array.dtype if dtype is None else dtypes.numpy_dtype(dtype)
-    if array.dtype != wanted:
-        array = array.astype(wanted)
-    if device is not None:
-        where = device if isinstance(device, Device) else Device(device)
-        here, there = backend(array), backend_for(where)
-        array = here.to_device(array, where) if there is here else there.from_host(here.to_host(array), where)
-    return array.copy() if copy and array is source else array
+    with on_device_of(array):
+        if array.dtype != wanted:
+            array = array.astype(wanted)
+        if device is not None:
+            where = device if isinstance(device, Device) else Device(device)
+            here, there = backend(array), backend_for(where)
+            array = here.to_device(array, where) if there is here else there.from_host(here.to_host(array), where)
+        return array.copy() if copy and array is source else array
 
 
 @composite()
@@ -202,7 +210,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, which shares its memory where dtype and device allow it.
 
     Args:
-        data: a tensor, a NumPy or CuPy array, numbers or nested lists.
+        data: a tensor, a NumPy or CuPy array, an object of another library that offers its memory by DLPack or ``__cuda_array_interface__``, numbers or
+            nested lists.
         dtype: of the result; by default that of the data.
         device: where the tensor lives; by default where the data is.
 
@@ -215,11 +224,24 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype) if dtype is not None or device is not None else data
+    data = _shared(data)
     if is_array(data) and not isinstance(data, np.generic):
         array = _usable(data)
         default = default_device() if data.__class__ is np.ndarray and device is None else device
         return finish(_move(array, dtype, default, False), False)
     return tensor(data, dtype=dtype, device=device)
+
+
+_PLAIN = frozenset((bool, int, float, complex, list, tuple, str, np.ndarray))
+
+
+def _shared(data: Any) -> Any:
+    """`data`, or an array over its memory if it is another library's and offers that."""
+    if data.__class__ in _PLAIN or is_array(data):
+        return data
+    from tapegrad.autograd.interchange import foreign_array
+    array = foreign_array(data)
+    return data if array is None else array
 
 
 def _usable(array: Any) -> Any:
@@ -229,7 +251,8 @@ def _usable(array: Any) -> Any:
     dtypes.of(array.dtype)
     if array.__class__ is np.ndarray and not array.flags.writeable:
         return array.copy()
-    return array if array.__class__ is not np.memmap else np.asarray(array)
+    known = backend(array).array_type
+    return array if array.__class__ is known else array.view(array.dtype, known)
 
 
 @composite()
@@ -264,7 +287,7 @@ def _filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_
     where = place(device)
     there = backend_for(where)
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    if where.index:
+    if where.index is not None:
         with there.use(where):
             return finish(getattr(there.xp, make)(size, wanted), requires_grad)
     return finish(getattr(there.xp, make)(size, wanted), requires_grad)
@@ -295,7 +318,8 @@ def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    return _no_out(out, _filled("zeros", size_of(sizes, size), dtype, device, requires_grad))
+    made = _no_out(out, _filled("zeros", size_of(sizes, size), dtype, device, requires_grad))
+    return pin(made) if pin_memory else made
 
 
 @composite()
@@ -315,7 +339,8 @@ def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layo
         >>> tapegrad.ones(2, dtype=tapegrad.int64)
         tensor([1, 1])
     """
-    return _no_out(out, _filled("ones", size_of(sizes, size, "ones"), dtype, device, requires_grad))
+    made = _no_out(out, _filled("ones", size_of(sizes, size, "ones"), dtype, device, requires_grad))
+    return pin(made) if pin_memory else made
 
 
 @composite()
@@ -335,7 +360,8 @@ def empty(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
         >>> tapegrad.empty(2, 3).shape
         torch.Size([2, 3])
     """
-    return _no_out(out, _filled("empty", size_of(sizes, size, "empty"), dtype, device, requires_grad))
+    made = _no_out(out, _filled("empty", size_of(sizes, size, "empty"), dtype, device, requires_grad))
+    return pin(made) if pin_memory else made
 
 
 def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -352,7 +378,8 @@ def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) ->
             plain = _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
             return finish(beside(plain, input)._array, requires_grad)
     if device is None and not array.flags.c_contiguous:  # laid out as `input` is
-        return finish(getattr(xp(array), f"{make}_like")(array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)), requires_grad)
+        with on_device_of(array):
+            return finish(getattr(xp(array), f"{make}_like")(array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)), requires_grad)
     return _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array) if device is None else device, requires_grad)
 
 
@@ -411,6 +438,8 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         >>> tapegrad.asarray([1, 2])
         tensor([1, 2])
     """
+    if not isinstance(obj, Tensor):
+        obj = _shared(obj)
     if copy is False and not (isinstance(obj, Tensor) or is_array(obj)):
         raise ValueError("can't alias arbitrary sequence into a tensor.")
     result = as_tensor(obj, dtype=dtype, device=device)
@@ -452,7 +481,8 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
     if dtype is None:
         dtype = np.dtype(bool) if isinstance(value, bool) else np.dtype(np.int64) if isinstance(value, int) else (
             dtypes.default_complex() if isinstance(value, complex) else dtypes.default_float())
-    return _no_out(out, _full(size_of((size,)), value, dtypes.numpy_dtype(dtype), place(device), requires_grad))
+    made = _no_out(out, _full(size_of((size,)), value, dtypes.numpy_dtype(dtype), place(device), requires_grad))
+    return pin(made) if pin_memory else made
 
 
 def number_of(value: Any, function: str, name: str, position: int) -> Any:
@@ -517,7 +547,8 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
         tensor(3.)
     """
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    return _full((), number_of(s, "scalar_tensor", "s", 1), wanted, place(device), requires_grad)
+    made = _full((), number_of(s, "scalar_tensor", "s", 1), wanted, place(device), requires_grad)
+    return pin(made) if pin_memory else made
 
 
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
@@ -539,7 +570,8 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
     shape, steps = size_of((tuple(size),)), tuple(stride)
     reach = 1 + sum([(n - 1) * step for n, step in zip(shape, steps)]) if 0 not in shape else 0
     memory = _filled("empty", (reach,), dtype, device, False)._array
-    return finish(backend(memory).as_strided(memory, shape, tuple([step * memory.itemsize for step in steps])), requires_grad)
+    made = finish(backend(memory).as_strided(memory, shape, tuple([step * memory.itemsize for step in steps])), requires_grad)
+    return pin(made) if pin_memory else made
 
 
 __all__ = [

@@ -13,7 +13,7 @@ from tapegrad.autograd.ops.precision import wide
 from tapegrad.autograd.ops.reduce import sum as total
 from tapegrad.autograd.ops.softmax import log_softmax
 from tapegrad.autograd.runtime import sum_to
-from tapegrad.backends import xp
+from tapegrad.backends import backend, xp
 
 INT64 = np.dtype(np.int64)
 
@@ -39,7 +39,10 @@ def _classes(target: Any, count: int, ignore_index: int) -> tuple[Any, Any]:
     return target, valid
 
 
-def _take(x: Any, places: tuple[Any, ...]) -> Any:
+def _take(name: str, x: Any, places: tuple[Any, ...]) -> Any:
+    """The elements at `places`, whose second part holds class numbers, of which wrong ones are reported."""
+    if x.__class__ is not np.ndarray:
+        backend(x).assert_index(places[1], 0, x.shape[1], name, 1)
     try:
         return x[places]
     except IndexError:
@@ -70,7 +73,7 @@ def _weighed_losses(losses: Any, target: Any, valid: Any, weight: Any, reduction
     keeps=("shares",), types="free", public=False, name="nll_loss", composed=composed.nll)
 def _nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     found, valid = _classes(target, input.shape[1], ignore_index)
-    loss, shares = _weighed_losses(-wide(_take(input, _places(found))), found, valid, weight, reduction)
+    loss, shares = _weighed_losses(-wide(_take("nll_loss", input, _places(found))), found, valid, weight, reduction)
     return loss.astype(input.dtype, copy=False), shares
 
 
@@ -102,7 +105,7 @@ def _cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: in
     z = z - z.max(axis=1, keepdims=True)
     exps = xp(z).exp(z)
     sums = exps.sum(axis=1)
-    loss = xp(z).log(sums) - _take(z, _places(found))
+    loss = xp(z).log(sums) - _take("cross_entropy", z, _places(found))
     loss, shares = _weighed_losses(loss, found, valid, weight, reduction)
     return loss.astype(input.dtype, copy=False), shares, exps, sums
 
@@ -207,7 +210,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: Any = No
 
     Raises:
         ValueError, RuntimeError: the operands do not fit.
-        IndexError: a target is no class (on the CPU).
+        IndexError: a target is no class (on a device, when the program next waits for it).
 
     Example:
         >>> import tapegrad
@@ -232,7 +235,7 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any
 
     Raises:
         ValueError, RuntimeError: the operands do not fit.
-        IndexError: a target is no class (on the CPU).
+        IndexError: a target is no class (on a device, when the program next waits for it).
 
     Example:
         >>> import tapegrad

@@ -33,7 +33,10 @@ def _row_factors(indices: Any, like: Any, rows: int, padding_idx: int | None, sc
     """What each looked-up row's gradient counts for: nothing at `padding_idx`, one by its frequency if so asked."""
     factors: Any = xp(indices).ones(indices.shape, like.dtype)
     if scale_grad_by_freq:
-        factors /= xp(indices).bincount(indices.reshape(-1), minlength=rows)[indices].astype(like.dtype)
+        flat = indices.reshape(-1)
+        counts = xp(indices).zeros(rows, np.int64)  # `bincount` has to look for the largest index, and CuPy's host waits for it
+        backend(counts).scatter_add(counts, flat, xp(indices).ones(flat.shape, np.int64))
+        factors /= counts[indices].astype(like.dtype)
     if padding_idx is not None:
         factors *= indices != padding_idx
     return factors[..., None]
@@ -50,7 +53,9 @@ def _factors_in_batch(batched: frozenset[str], indices: Any, like: Any, rows: in
     batch=lambda batched, weight, indices, padding_idx, scale_grad_by_freq: gather_in_batch(
         frozenset({"input"}), weight, indices if "indices" in batched else indices._array) if "weight" in batched else _embedding(weight, indices, None, False))
 def _embedding(weight: Any, indices: Any, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
-    if indices.__class__ is np.ndarray and indices.size and (indices.min() < 0 or indices.max() >= len(weight)):
+    if indices.__class__ is not np.ndarray:
+        backend(indices).assert_index(indices, 0, len(weight), "embedding")
+    elif indices.size and (indices.min() < 0 or indices.max() >= len(weight)):
         raise IndexError("index out of range in self")
     return weight.take(indices, axis=0)
 
@@ -69,7 +74,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None, max_norm:
         sparse: not offered.
 
     Raises:
-        IndexError: a number is out of range (on the CPU).
+        IndexError: a number is out of range (on a device, when the program next waits for it).
         RuntimeError: the operands are of the wrong kind.
 
     Example:

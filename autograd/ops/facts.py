@@ -104,11 +104,7 @@ def data_ptr(self: Tensor) -> int:
 
 def owner_of(array: Any) -> Any:
     """The array whose memory `array` shows a part of; one of a batch counts as its own."""
-    if hasattr(array, "level"):
-        return array
-    while (base := getattr(array, "base", None)) is not None and hasattr(base, "strides"):
-        array = base
-    return array
+    return array if hasattr(array, "level") else backend(array).owner_of(array)
 
 
 def storage_offset(self: Tensor) -> int:

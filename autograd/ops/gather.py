@@ -14,7 +14,7 @@ from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.backends import backend, xp
 
-# On the host, where looking costs little, indices are looked at; on a device that would mean to wait, and they wrap as CuPy's do.
+# On the host, where looking costs little, indices are looked at; on a device that would mean to wait, so a kernel looks, and they wrap as CuPy's do.
 
 
 #: the dtypes that an index may have
@@ -41,9 +41,11 @@ def outside(index: np.ndarray, n: int) -> bool:
     return bool(np.maximum.reduce(flat.view(_UNSIGNED[flat.dtype])) >= n)
 
 
-def _check_range(index: Any, n: int, dim: int, error: type[Exception] = RuntimeError, text: str = "", lowest: int = 0) -> None:
-    """Raise unless all indices on the host lie between `lowest` and `n`."""
-    if index.__class__ is np.ndarray and index.size and (outside(index, n) if lowest == 0 else not (lowest <= index.min() and index.max() < n)):
+def _check_range(name: str, index: Any, n: int, dim: int, error: type[Exception] = RuntimeError, text: str = "", lowest: int = 0) -> None:
+    """Raise unless all indices lie between `lowest` and `n`: on the host at once, on a device when it is next waited for."""
+    if index.__class__ is not np.ndarray:
+        backend(index).assert_index(index, lowest, n, name, dim)
+    elif index.size and (outside(index, n) if lowest == 0 else not (lowest <= index.min() and index.max() < n)):
         wrong = next(i for i in index.reshape(-1).tolist() if not lowest <= i < n)
         raise error(f"{text}index {wrong} is out of bounds for dimension {dim} with size {n}")
 
@@ -79,7 +81,7 @@ def _check_index(name: str, input: Any, dim: Any, index: Any, src: Any = None) -
     elif too_large is not None or (src is not None and any(n > m for n, m in zip(index.shape, src.shape))):
         more = f" and to be no larger size than src {list(src.shape)}" if src is not None else ""
         raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim}{more}")
-    _check_range(index, input.shape[dim] if input.ndim else 1, dim)
+    _check_range(name, index, input.shape[dim] if input.ndim else 1, dim)
     return dim
 
 

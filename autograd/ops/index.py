@@ -12,7 +12,8 @@ import numpy as np
 from tapegrad.autograd import dtypes, inplace
 from tapegrad.autograd.batching import over, within
 from tapegrad.autograd.cell import written
-from tapegrad.autograd.gate import GRAD_OFF, SAVED_HOOKS, gate, state
+from tapegrad.autograd.devices import on_its_device
+from tapegrad.autograd.gate import DEVICE, GRAD_OFF, SAVED_HOOKS, gate, state
 from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.node import At
 from tapegrad.autograd.op import op
@@ -218,6 +219,19 @@ def _unique(index: Any) -> bool:
     return all(getattr(i, "dtype", np.dtype(bool)).kind == "b" for i in (index if index.__class__ is tuple else (index,)))
 
 
+def _assert_inside(array: Any, index: Any, name: str) -> None:
+    """Have the device report indices, in an index of arrays and slices, that are out of range."""
+    dim = 0
+    for i in index if index.__class__ is tuple else (index,):
+        if hasattr(i, "dtype"):
+            if i.dtype.kind != "b":
+                n = array.shape[dim]
+                backend(array).assert_index(i, -n, n, name, dim)
+            else:
+                dim += i.ndim - 1
+        dim += 1
+
+
 # ---- reading
 
 def _view(input: Any, index: Any) -> Any:
@@ -254,6 +268,8 @@ def view_by(input: Any, index: Any) -> Any:
     batch=gather_in_batch)
 def gather_by(input: Any, index: Any) -> Any:
     """``input[index]`` for an index of arrays."""
+    if input.__class__ is not np.ndarray:
+        _assert_inside(input, index, "index")
     if index.__class__ is not tuple and index.dtype.kind != "b" and input.flags.c_contiguous and input.ndim:
         return input.take(index, 0)  # a seventh of the time
     result = input[index]
@@ -328,6 +344,8 @@ def _torch_error(error: IndexError, index: Any, indexed: Any) -> IndexError:
 
 def _store(array: Any, index: Any, value: Any) -> None:
     """``array[index] = value`` for an index of arrays."""
+    if array.__class__ is not np.ndarray:
+        _assert_inside(array, index, "index_put")
     try:
         array[index] = value
     except (ValueError, TypeError):  # TypeError: NumPy's for masks
@@ -372,6 +390,8 @@ def _down_to(grad: Any, shape: tuple[int, ...]) -> Any:
     public=False, batch=lambda batched, input, index, value: put_in_batch(batched, input, index, value, _put_add))
 def _put_add(input: Any, index: Any, value: Any) -> Any:
     result = xp(input).array(input)
+    if result.__class__ is not np.ndarray:
+        _assert_inside(result, index, "index_put")
     backend(result).scatter_add(result, index, value)
     return result
 
@@ -393,6 +413,8 @@ def _where_mask(input: Any, mask: Any) -> Any:
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``, recorded where gradients flow."""
+    if gate.on and state.bits & DEVICE and not transforming():
+        return on_its_device(setitem, "index_put_", self, index, value)
     if gate.on and transforming():
         return _set_in_transform(self, index, value)
     if gate.on and state.bits & SAVED_HOOKS:
@@ -421,7 +443,10 @@ def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
     parts = Index(index) if index.__class__ is int else parse(index, array, True)
     part = self if parts.basic is None else view_by(self, parts.basic)
     if not parts.arrays:
-        if value is not part:
+        if value._view is not None and value._view.root is (self if self._view is None else self._view.root) and _same_memory(part._array, value._array):
+            # ``x[i] += v`` has written it already, through the view that it now assigns.
+            requires_grad(value)  # which says so if it could not follow another write
+        elif value is not part:
             part.copy_(value)
         return
     value = value.to(self.dtype)
@@ -457,6 +482,14 @@ def _value_beside(value: Any, array: Any) -> Any:
     raise TypeError(f"can't assign a {type(value).__name__} to a torch.{dtypes.of(array.dtype).scalar_type}Tensor")
 
 
+def _brought(value: Tensor, self: Tensor) -> Any:
+    """A tensor of another device that is to be written to `self`: from the CPU a copy in passing, of a single number none."""
+    if value._array.__class__ is not np.ndarray:
+        return value.to(self.device)
+    from tapegrad.autograd.ops.convert import beside
+    return beside(value, self.device)
+
+
 def _real_for(value: Any, array: Any) -> Any:
     """`value` without its imaginary part where `array` cannot hold it."""
     if getattr(value, "dtype", array.dtype).kind == "c" and array.dtype.kind != "c":
@@ -470,7 +503,7 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
     array = self._array
     if isinstance(value, Tensor):
         if value._array.__class__ is not array.__class__:
-            value = value.to(self.device)
+            value = _brought(value, self)
         given = _real_for(value._array, array)
     else:
         given = value = _value_beside(value, array)
@@ -534,7 +567,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
         if given.__class__ is not array.__class__:
             if given.ndim:
                 raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {self.device} and {value.device}!")
-            value = value.to(self.device)
+            value = _brought(value, self)
             given = value._array
         if given.dtype != array.dtype:
             if given.ndim or lone_mask(arrays, array.ndim) is None:

@@ -112,7 +112,9 @@ def gather_in_batch(batched: frozenset[str], input: Tensor, index: Any) -> Tenso
     else:
         front = tuple([d - 1 for d in plan.front(ndim)[1:]])
         found = gather_by(input.permute(front), plan.arrays if len(plan.arrays) > 1 else plan.arrays[0])
-    return found.permute(plan.result(ndim))
+    order = plan.result(ndim)
+    # What is read by index is laid out in order, as users expect who `view` it.
+    return found if order == tuple(range(len(order))) else found.permute(order).contiguous()
 
 
 def scatter_in_batch(batched: frozenset[str], grad: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:

@@ -55,7 +55,9 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     if not input.ndim and index.size != 1:
         raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)")
     n = input.shape[dim] if input.ndim else 1
-    if index.__class__ is np.ndarray and index.size and outside(index, n):
+    if index.__class__ is not np.ndarray:
+        backend(index).assert_index(index, 0, n, "index_select", dim)
+    elif index.size and outside(index, n):
         raise IndexError("index out of range in self")
     if not input.ndim:
         return _copy(input)
@@ -121,7 +123,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
         tensor([0., 7.])
     """
     dim = _check_source("index_add", input, dim, index, source)
-    _check_range(index, input.shape[dim] if input.ndim else 1, dim)
+    _check_range("index_add", index, input.shape[dim] if input.ndim else 1, dim)
     if input.dtype not in dtypes.INEXACT:
         alpha = int(alpha)
     result = _at_least_1d(_copy(input))
@@ -155,7 +157,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
         tensor([4., 0., 3.])
     """
     dim = _check_source("index_copy", input, dim, index, source)
-    _check_range(index, input.shape[dim] if input.ndim else 1, dim, IndexError, "index_copy_(): ")
+    _check_range("index_copy", index, input.shape[dim] if input.ndim else 1, dim, IndexError, "index_copy_(): ")
     result = _at_least_1d(_copy(input))
     result[_items(result, dim, index)] = _at_least_1d(source)
     return result.reshape(input.shape)
@@ -188,7 +190,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     if getattr(value, "ndim", 0):
         raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
     n = input.shape[dim] if input.ndim else 1
-    _check_range(index, n, dim, IndexError, lowest=-n)
+    _check_range("index_fill", index, n, dim, IndexError, lowest=-n)
     result = _at_least_1d(_copy(input))
     if not hasattr(value, "ndim"):
         if isinstance(value, complex) and result.dtype.kind != "c":

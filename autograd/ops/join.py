@@ -14,7 +14,7 @@ from tapegrad.autograd.ops.dims import raw, sequence, wrap
 from tapegrad.autograd.ops.index import FULL, carried, gather_by
 from tapegrad.autograd.ops.shape import _reshape_core, atleast_1d, atleast_2d, atleast_3d
 from tapegrad.autograd.tensor import Tensor
-from tapegrad.backends import backend, xp
+from tapegrad.backends import xp
 
 
 def _along(dim: int, i: Any) -> tuple[Any, ...]:

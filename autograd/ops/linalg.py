@@ -17,7 +17,7 @@ from tapegrad.autograd.ops.shape import _reshape_core
 from tapegrad.autograd.ops.tangents import added
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
-from tapegrad.backends import is_array, xp
+from tapegrad.backends import backend, is_array
 
 # ---- the product itself, on arrays
 
@@ -62,12 +62,13 @@ def _misfit(a: Any, b: Any) -> Exception:
     return RuntimeError(f"Expected size for first two dimensions of batch2 tensor to be: [{size}, {a.shape[-1]}] but got: [{size}, {b.shape[-2]}].")
 
 
+ndarray = np.ndarray
 #: what BLAS multiplies as it stands
 _BLAS = {np.dtype(name) for name in ("float32", "float64", "complex64", "complex128")}
 
 
 def _product(input: Any, other: Any) -> Any:
-    """NumPy's product of arrays of any rank, as stacks of matrices."""
+    """The product of arrays of any rank, as stacks of matrices."""
     try:
         if input.dtype is not other.dtype and input.dtype != other.dtype:
             raise _differ(input, other)
@@ -75,14 +76,13 @@ def _product(input: Any, other: Any) -> Any:
     except AttributeError:
         name, position, wrong = ("input", 1, input) if not hasattr(input, "ndim") else ("other", 2, other)
         raise TypeError(f"matmul(): argument '{name}' (position {position}) must be Tensor, not {type(wrong).__name__}") from None
-    if input.dtype.kind not in "fc":
-        if input.dtype.kind == "b" and input.size and other.size:
-            raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
-        if input.dtype.kind == "V" and (input.__class__ is np.ndarray or n > 2 or m > 2):
-            return _wide(input, other)
-    elif input.dtype.itemsize == 2 and input.__class__ is np.ndarray:
-        return _wide(input, other)
+    if input.dtype.kind == "b" and input.size and other.size:
+        raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
     try:
+        if input.__class__ is not np.ndarray:
+            return backend(input).matmul(input, other)
+        if input.dtype.itemsize == 2 and input.dtype.kind in "fV":
+            return _product(input.astype(np.float32), other.astype(np.float32)).astype(input.dtype)  # NumPy has no fast product of half types
         if m == 2 or m == 1:
             if n == 2:
                 if m == 2 and input.shape[1] == 1 == other.shape[0]:
@@ -97,20 +97,14 @@ def _product(input: Any, other: Any) -> Any:
             raise _misfit(input, other)
         if input.shape[-1] == 1 == other.shape[-2]:
             return input * other
-        return xp(input).matmul(_dense(input), _dense(other))
+        return np.matmul(_dense(input), _dense(other))
     except ValueError:
         raise _misfit(input, other) from None
 
 
-def _wide(a: Any, b: Any) -> Any:
-    """The product of half types through float32: NumPy has no fast product of them, and CuPy none of stacks of bfloat16."""
-    from tapegrad.autograd.ops.convert import cast
-    return cast(_product(a.astype(np.float32), b.astype(np.float32)), a.dtype)
-
-
 def _dense(array: Any) -> Any:
     """`array` as BLAS takes its matrices: NumPy's loop for other strides is a hundred times as slow."""
-    if array.ndim < 2 or array.flags.c_contiguous or array.__class__ is not np.ndarray:
+    if array.ndim < 2 or array.flags.c_contiguous:
         return array
     rows, columns = array.strides[-2:]
     n, m = array.shape[-2:]
@@ -217,7 +211,7 @@ def _mm(input: Any, other: Any) -> Any:
 
 
 def _of_matrices(input: Any, other: Any) -> Any:
-    if input.dtype is other.dtype and input.dtype in _BLAS and len(other) != 1:
+    if (dtype := input.dtype) is other.dtype and dtype in _BLAS and len(other) != 1 and input.__class__ is ndarray:
         try:
             return input.dot(other)
         except ValueError:

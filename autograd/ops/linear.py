@@ -20,7 +20,7 @@ from tapegrad.autograd.ops.reduce import expand_reduced
 from tapegrad.autograd.ops.tangents import added, through
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
-from tapegrad.backends import is_array
+from tapegrad.backends import backend, is_array
 
 
 def rows(array: Any) -> Any:
@@ -30,7 +30,9 @@ def rows(array: Any) -> Any:
 
 def product(a: Any, b: Any) -> Any:
     """The product of two matrices; NumPy has no fast one for half types, and adds up in them."""
-    if a.dtype.itemsize == 2 and a.__class__ is np.ndarray:
+    if a.__class__ is not np.ndarray:
+        return backend(a).matmul(a, b)
+    if a.dtype.itemsize == 2:
         return a.astype(FLOAT32).dot(b.astype(FLOAT32)).astype(a.dtype)
     return a.dot(b)
 

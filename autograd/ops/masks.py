@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.devices import on_first
 from tapegrad.autograd.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.levels import refuse_dynamic
 from tapegrad.autograd.op import composite, op
@@ -32,6 +33,7 @@ def _mask_of(mask: Any, error: str) -> Any:
 
 
 @composite(method=True)
+@on_first
 def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     """The elements where a mask is True, as a vector.
 
@@ -175,6 +177,7 @@ def _as(input: Any, array: Any) -> Any:
 
 
 @composite(method=True)
+@on_first
 def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not zero, one in a row; or a vector of indices for each dimension.
 

@@ -6,6 +6,7 @@ from typing import Any
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.ops.creation import _filled, _full, empty_strided, legacy_tensor, number_of, place, size_of, tensor
+from tapegrad.autograd.ops.pinned import pin
 from tapegrad.autograd.tensor import Tensor
 
 
@@ -21,7 +22,8 @@ def _new(make: str) -> Any:
     def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
                pin_memory: bool = False) -> Tensor:
         made = _filled(make, size_of(size), self._array.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad)
-        return _beside(made, self)
+        made = _beside(made, self)
+        return pin(made) if pin_memory else made
 
     method.__name__ = f"new_{make}"
     method.__qualname__ = f"Tensor.new_{make}"
@@ -48,7 +50,8 @@ def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device
     """
     wanted = self._array.dtype if dtype is None else dtypes.numpy_dtype(dtype)
     where = self.device if device is None else place(device)
-    return _beside(_full(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad), self)
+    made = _beside(_full(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad), self)
+    return pin(made) if pin_memory else made
 
 
 def new_tensor(self: Tensor, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

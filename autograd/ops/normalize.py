@@ -213,7 +213,7 @@ def _pull_input(grad: Any, given: Any, input: Any, mean: Any, rstd: Any, layout:
     return -(r * r * (c - a * b) * h + r * pulled).reshape(input.shape)
 
 
-@op(input=lambda grad, input, mean, rstd, layout: _rstd_pull(grad, input, mean, rstd, layout), public=False)
+@op(input=lambda grad, input, mean, rstd, layout: _rstd_pull(grad, input, mean, rstd, layout), public=False, composed=composed.factor)
 def _rstd(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """The reciprocal standard deviation of `input`, which is known already."""
     return rstd.astype(input.dtype)

@@ -51,25 +51,39 @@ def by_statistics(input: Tensor, running_mean: Any, running_var: Any, weight: An
     return _affine(y, weight, bias, lanes).reshape(tuple(input.shape)).to(input.dtype)
 
 
-# ---- reverse rules of norms that were recorded before a transform began: the statistics are arrays
+# ---- reverse rules of norms that were recorded before a transform began: the statistics are arrays, but they follow from the input
+
+def _statistics(x: Tensor, mean: Any, rstd: Any, layout: Any) -> tuple[Any, Any]:
+    """What is standardised, and by what factor, as tensors that depend on the input as the statistics do."""
+    centred = x if mean is None else x - x.mean(layout.dims, True)
+    square = (centred * centred).mean(layout.dims, True)
+    # What was added to the variance is what is missing in the kept factor; it does not depend on the input.
+    return centred, (square + (rstd ** -2 - square.detach())).rsqrt()
+
 
 def standardized(input: Tensor, mean: Any, rstd: Any, layout: Any) -> Tensor:
     """What `normalize._standardized` computes."""
-    x = _wide(input).reshape(layout.view)
-    return ((x if mean is None else x - mean) * rstd).to(input.dtype)
+    centred, factor = _statistics(_wide(input).reshape(layout.view), mean, rstd, layout)
+    return (centred * factor).to(input.dtype)
+
+
+def factor(input: Tensor, mean: Any, rstd: Any, layout: Any) -> Tensor:
+    """What `normalize._rstd` computes."""
+    return _statistics(_wide(input).reshape(layout.view), mean, rstd, layout)[1].to(input.dtype)
 
 
 def pulled(given: Tensor, input: Tensor, weight: Any, mean: Any, rstd: Any, layout: Any) -> Tensor:
     """What `normalize._pull` computes."""
-    g, h = _wide(given), _wide(input).reshape(layout.view)
+    g = _wide(given)
     if weight is not None:
         g = g.reshape(layout.lanes) * _wide(weight).reshape((layout.lanes[1], 1))
     g = g.reshape(layout.view)
-    h = (h if mean is None else h - mean) * rstd
+    centred, r = _statistics(_wide(input).reshape(layout.view), mean, rstd, layout)
+    h = centred * r
     d = g - h * (g * h).mean(layout.dims, True)
     if mean is not None:
         d = d - g.mean(layout.dims, True)
-    return (d * rstd).to(input.dtype).reshape(tuple(input.shape))
+    return (d * r).to(input.dtype).reshape(tuple(input.shape))
 
 
 def to_weight(given: Tensor, input: Tensor, mean: Any, rstd: Any, layout: Any) -> Tensor:

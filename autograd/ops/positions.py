@@ -20,8 +20,10 @@ from tapegrad.backends import backend, xp
 # ---- by flat position
 
 
-def _check_flat(index: Any, n: int) -> None:
-    if index.__class__ is np.ndarray and index.size and not (index.min() >= -n and index.max() < n):
+def _check_flat(name: str, index: Any, n: int) -> None:
+    if index.__class__ is not np.ndarray:
+        backend(index).assert_index(index, -n, n, name)
+    elif index.size and not (index.min() >= -n and index.max() < n):
         wrong = next(i for i in index.reshape(-1).tolist() if not -n <= i < n)
         raise IndexError(f"out of range: tried to access index {wrong} on a tensor of {n} elements.")
 
@@ -49,7 +51,7 @@ def take(input: Any, index: Any) -> Any:
         tensor([1, 4])
     """
     _check_long("take", index)
-    _check_flat(index, input.size)
+    _check_flat("take", index, input.size)
     return input.reshape((-1,)).take(index)
 
 
@@ -87,7 +89,7 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     if index.size != source.size:
         raise IndexError(f"put_(): Expected source and index to have the same number of elements, but got source.numel() = {source.size}, "
                          f"index.numel() = {index.size}")
-    _check_flat(index, input.size)
+    _check_flat("put", index, input.size)
     result = _copy(input)
     flat = result.reshape((-1,))
     if accumulate:

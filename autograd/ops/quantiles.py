@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.batching import along, over
+from tapegrad.autograd.devices import on_first
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.along import put_along, take_along
 from tapegrad.autograd.ops.dims import raw, wrap
@@ -345,6 +346,7 @@ def _from_front_of_batch(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
 
 
 @composite(method=True)
+@on_first
 def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None) -> Any:
     """The quantiles of all elements, or along a dimension; NaN where there is a NaN.
 
@@ -367,6 +369,7 @@ def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, 
 
 
 @composite(method=True)
+@on_first
 def nanquantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None) -> Any:
     """The quantiles of the elements that are not NaN, of all or along a dimension.
 

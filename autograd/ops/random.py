@@ -9,10 +9,12 @@ import numpy as np
 
 from tapegrad.autograd import dtypes, inplace
 from tapegrad.autograd.batching import aligned
+from tapegrad.autograd.devices import on, on_device_of, on_first
 from tapegrad.autograd.generator import Generator, default_generator
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import broadcast_shapes
 from tapegrad.autograd.ops.creation import finish, place, size_of
+from tapegrad.autograd.ops.pinned import pin
 from tapegrad.autograd.randomness import check_operands, check_target, drawn, drawn_from
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import Device, xp
@@ -54,7 +56,8 @@ def _make(draw: str, size: tuple[int, ...], dtype: Any, device: Any, generator: 
             array += mean
         return array
 
-    made = finish(drawn(of, size), requires_grad)
+    with on(where):
+        made = finish(drawn(of, size), requires_grad)
     return made if out is None else inplace.store_out(draw, out, made)
 
 
@@ -76,7 +79,8 @@ def rand(*sizes: Any, size: Any = None, generator: Generator | None = None, out:
         >>> tapegrad.rand(2, 3).shape
         torch.Size([2, 3])
     """
-    return _make("uniform", size_of(sizes, size, "rand"), dtype, device, generator, requires_grad, out)
+    made = _make("uniform", size_of(sizes, size, "rand"), dtype, device, generator, requires_grad, out)
+    return pin(made) if pin_memory else made
 
 
 @composite()
@@ -97,7 +101,8 @@ def randn(*sizes: Any, size: Any = None, generator: Generator | None = None, out
         >>> tapegrad.randn(2, 3).shape
         torch.Size([2, 3])
     """
-    return _make("normal", size_of(sizes, size, "randn"), dtype, device, generator, requires_grad, out)
+    made = _make("normal", size_of(sizes, size, "randn"), dtype, device, generator, requires_grad, out)
+    return pin(made) if pin_memory else made
 
 
 def _like(input: Tensor, dtype: Any, device: Any) -> tuple[Any, Any]:
@@ -170,8 +175,10 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
         raise TypeError("randint(): missing the size")
     where = place(device)
     wanted = dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
-    made = finish(drawn(lambda shape: _integers(shape, int(low), int(high), wanted, where, generator), size_of((size,))), requires_grad)
-    return made if out is None else inplace.store_out("randint", out, made)
+    with on(where):
+        made = finish(drawn(lambda shape: _integers(shape, int(low), int(high), wanted, where, generator), size_of((size,))), requires_grad)
+    made = made if out is None else inplace.store_out("randint", out, made)
+    return pin(made) if pin_memory else made
 
 
 @composite()
@@ -219,8 +226,10 @@ def randperm(n: int, *, generator: Generator | None = None, out: Any = None, dty
         raise RuntimeError(f"n must be non-negative, got {n}")
     where = place(device)
     wanted = dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
-    made = finish(drawn(lambda shape: _permutations(shape, where, generator).astype(wanted, copy=False), (n,)), requires_grad)
-    return made if out is None else inplace.store_out("randperm", out, made)
+    with on(where):
+        made = finish(drawn(lambda shape: _permutations(shape, where, generator).astype(wanted, copy=False), (n,)), requires_grad)
+    made = made if out is None else inplace.store_out("randperm", out, made)
+    return pin(made) if pin_memory else made
 
 
 @composite()
@@ -255,7 +264,8 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
         if size is None:
             raise TypeError("normal(): a size is needed where mean and std are numbers")
         made = _make("normal", size_of((size,)), dtype, device, generator, requires_grad, None, mean, std)
-    return made if out is None else inplace.store_out("normal", out, made)
+    made = made if out is None else inplace.store_out("normal", out, made)
+    return pin(made) if pin_memory else made
 
 
 def _chances(p: Any, shape: tuple[int, ...], device: Device, generator: Generator | None) -> Any:
@@ -277,6 +287,7 @@ def _check_probability(p: Any) -> None:
 
 
 @composite(method=True)
+@on_first
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Any = None) -> Tensor:
     """Zeros and ones; each is one with the probability that `input` holds there (or `p`).
 
@@ -326,6 +337,7 @@ def _indices(array: Any, num_samples: int, replacement: bool, device: Device, ge
 
 
 @composite(method=True)
+@on_first
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None, out: Any = None) -> Tensor:
     """Indices drawn with the probabilities in the last dimension, which need not add up to one.
 
@@ -380,7 +392,9 @@ def _draw_into(t: Tensor, make: Callable[[tuple[int, ...]], Any]) -> Tensor:
     """Write what `make` draws for a shape over `t`, whose old value gets no gradient any more."""
     dtype = t._array.dtype
     check_target(t)
-    return inplace.apply(_drawn, t, (drawn(lambda shape: make(shape).astype(dtype, copy=False), t._array.shape),), {})
+    with on_device_of(t):
+        values = drawn(lambda shape: make(shape).astype(dtype, copy=False), t._array.shape)
+    return inplace.apply(_drawn, t, (values,), {})
 
 
 def _draw_floats_into(t: Tensor, draw: str, generator: Generator | None, transform: Callable[[Any], Any]) -> Tensor:
@@ -476,7 +490,8 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
         return _draw_into(self, lambda shape: _chances(float(p), shape, device, generator))
     check_operands([p])
     check_target(self)
-    values = drawn_from(lambda chance: _chances(chance, chance.shape, device, generator).astype(dtype), p.detach().expand(self._array.shape))
+    with on_device_of(self):
+        values = drawn_from(lambda chance: _chances(chance, chance.shape, device, generator).astype(dtype), p.detach().expand(self._array.shape))
     return inplace.apply(_drawn, self, (values,), {})
 
 
@@ -525,7 +540,8 @@ def dropout_mask(shape: tuple[int, ...], p: float, device: Device, generator: Ge
         words = _words("mask16", n, None, device, generator)
         return draws.mask16(xp(words), words, 1.0 - p, n).reshape(shape)
 
-    return drawn(of, shape)
+    with on(device):
+        return drawn(of, shape)
 
 
 def dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tensor:

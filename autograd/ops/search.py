@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.devices import on_first
 from tapegrad.autograd.levels import refuse_dynamic
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, wrap
@@ -22,6 +23,7 @@ def _wrapped(input: Any, results: list[Any]) -> Any:
 
 
 @composite(method=True)
+@on_first
 def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
     """The different elements in order; along a dimension, the different slices.
 
@@ -53,6 +55,7 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
 
 
 @composite(method=True)
+@on_first
 def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
     """The elements without those that equal the one before; along a dimension, the slices.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.batching import broadcasting
+from tapegrad.autograd.devices import on_first
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.convert import cast
 from tapegrad.autograd.ops.dims import c_name, raw
@@ -151,6 +152,7 @@ def _fill_value(value: Any, array: Any) -> Any:
 
 
 @composite(method=True, inplace=True)
+@on_first
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """`input` with `value` wherever `mask` is true.
 

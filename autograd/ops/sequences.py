@@ -11,6 +11,7 @@ import numpy as np
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite
 from tapegrad.autograd.ops.creation import _no_out, finish, number_of, place
+from tapegrad.autograd.ops.pinned import pin
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend_for
 
@@ -77,7 +78,8 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     if (end - start) * (1 if step > 0 else -1) < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
-    return _no_out(out, finish(_steps(start, end, step, wanted, device, count), requires_grad))
+    made = _no_out(out, finish(_steps(start, end, step, wanted, device, count), requires_grad))
+    return pin(made) if pin_memory else made
 
 
 @composite(public=False)
@@ -163,7 +165,8 @@ def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = 
         >>> tapegrad.linspace(0, 1, 3)
         tensor([0.0000, 0.5000, 1.0000])
     """
-    return _spaced(start, end, steps, None, "linspace", out, dtype, device, requires_grad)
+    made = _spaced(start, end, steps, None, "linspace", out, dtype, device, requires_grad)
+    return pin(made) if pin_memory else made
 
 
 @composite()
@@ -189,7 +192,8 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any =
         >>> tapegrad.logspace(0, 2, 3, base=2)
         tensor([1., 2., 4.])
     """
-    return _spaced(start, end, steps, base, "logspace", out, dtype, device, requires_grad)
+    made = _spaced(start, end, steps, base, "logspace", out, dtype, device, requires_grad)
+    return pin(made) if pin_memory else made
 
 
 @composite()
@@ -221,7 +225,8 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
     where = place(device)
     there = backend_for(where)
     with there.use(where):
-        return _no_out(out, finish(there.xp.eye(n, m, dtype=wanted), requires_grad))
+        made = _no_out(out, finish(there.xp.eye(n, m, dtype=wanted), requires_grad))
+    return pin(made) if pin_memory else made
 
 
 def _triangle(lower: bool, row: int, col: int, offset: int, dtype: Any, device: Any) -> Tensor:

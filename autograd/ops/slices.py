@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd import dtypes
+from tapegrad.autograd.devices import on_first
 from tapegrad.autograd.op import composite
 from tapegrad.autograd.ops.dims import integer, raw, wrap
 from tapegrad.autograd.ops.index import FULL, _put, _put_add, _put_slices, _select_core, _slice_core, _torch_error, advanced, parse, view_by
@@ -128,6 +129,7 @@ def _scatter_view(input: Any, index: Any, src: Any) -> Any:
 
 
 @composite(method=True, inplace=True)
+@on_first
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
     """`input` with `values` written at ``input[indices]``.
 

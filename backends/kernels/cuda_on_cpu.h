@@ -164,6 +164,7 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int bits) { return 
 template <class T> T __shfl_down_sync(unsigned mask, T value, unsigned delta) { return on_cpu::shuffle(mask, value, on_cpu::lane() + delta); }
 template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned delta) { return on_cpu::shuffle(mask, value, on_cpu::lane() - delta); }
 
+inline void __threadfence_system() {}
 template <class T> T atomicAdd(T* p, T value) { return std::exchange(*p, T(*p + value)); }
 template <class T> T atomicMax(T* p, T value) { return std::exchange(*p, std::max(*p, value)); }
 template <class T> T atomicMin(T* p, T value) { return std::exchange(*p, std::min(*p, value)); }

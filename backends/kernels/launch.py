@@ -238,17 +238,37 @@ def launch_on_cpu(name: str, grid: int, block: int, args: Sequence[Any]) -> None
         raise RuntimeError(f"kernel {name}: {error.decode()}")
 
 
-@functools.cache
+_for_cpu: dict[str, Any] = {}  # name -> the function that runs the kernel
+
+
 def _compiled_for_cpu(name: str) -> Any:
-    wanted = kernel(name)
-    # one library for all the kernels of a file, and one for each template
-    symbols = [wanted.symbol] if wanted.is_template else [symbol for symbol, found in _declarations(wanted.file).items() if not found["template"]]
-    exports = (f'extern "C" const char* run{i}(unsigned grid, unsigned block, void** args) {{ return on_cpu::run(&{symbol}, grid, block, args); }}\n'
-               for i, symbol in enumerate(symbols))
-    text = f'{SHIM.read_text(encoding="utf-8")}\n#line 1 "{wanted.file}.cu"\n{source(wanted.file + ".cu")}\n{"".join(exports)}'
-    run = ctypes.CDLL(str(_library(wanted.file, text)))[f"run{symbols.index(wanted.symbol)}"]
-    run.restype = ctypes.c_char_p
-    return run
+    if name not in _for_cpu:
+        wanted = kernel(name)
+        # one library for all the kernels of a file, and one for each template
+        plain = [f"{wanted.file}.{symbol}" for symbol, found in _declarations(wanted.file).items() if not found["template"]]
+        compile_for_cpu([name] if wanted.is_template else plain)
+    return _for_cpu[name]
+
+
+def compile_for_cpu(names: Sequence[str]) -> None:
+    """Compile kernels of one file for `launch_on_cpu`, which otherwise compiles each template at its first launch: together they take much less time.
+
+    Args:
+        names: ``"file.kernel"``, all of the same file.
+
+    Raises:
+        RuntimeError: they do not compile.
+        Unavailable: there is no compiler.
+    """
+    kernels = [kernel(name) for name in names]
+    file = kernels[0].file
+    exports = (f'extern "C" const char* run{i}(unsigned grid, unsigned block, void** args) {{ return on_cpu::run(&{wanted.symbol}, grid, block, args); }}\n'
+               for i, wanted in enumerate(kernels))
+    text = f'{SHIM.read_text(encoding="utf-8")}\n#line 1 "{file}.cu"\n{source(file + ".cu")}\n{"".join(exports)}'
+    library = ctypes.CDLL(str(_library(file, text)))
+    for i, name in enumerate(names):
+        run = _for_cpu[name] = library[f"run{i}"]
+        run.restype = ctypes.c_char_p
 
 
 def _library(file: str, text: str) -> Path:

@@ -86,14 +86,14 @@ def add(xp: Any, target: Array, index: Any, values: Array, run: Callable[[Additi
 
 def in_any_order(todo: Addition) -> None:
     """By atomics: sums of floating-point numbers differ in their last bits from run to run."""
-    target, values, rows, exponent = todo
+    target, values, rows, _ = todo
     launch(_kernel("add", todo), -(-values.size // BLOCK), BLOCK, (target, values, rows, values.size, target.shape[1], rows.size, target.shape[2]), like=target)
 
 
 def in_order(xp: Any) -> Callable[[Addition], None]:
     """Who adds in the order of the values, the same in every run: by sorting the rows, which CuPy may wait for."""
     def run(todo: Addition) -> None:
-        target, values, rows, exponent = todo
+        target, values, rows, _ = todo
         rows = rows % target.shape[1]
         order = xp.argsort(rows)
         rows = rows[order]
@@ -106,6 +106,14 @@ def _kernel(name: str, todo: Addition) -> str:
     element = next(c for seen, c, _ in _SEEN.values() if todo.target.dtype == seen)
     value = "unsigned short" if todo.exponent else element
     return f"scatter.{name}<{element}, {value}, {'int' if todo.rows.dtype == np.int32 else 'long long'}, {todo.exponent}>"
+
+
+def kernels() -> list[str]:
+    """The names of all kernels that there are here, one for each kind of target, values and rows."""
+    kinds = [(element, element, 0) for element in dict.fromkeys(c for _, c, _ in _SEEN.values())]
+    kinds += [("float", "unsigned short", exponent) for exponent in _HALVES.values()]
+    return [f"scatter.{name}<{element}, {value}, {row}, {exponent}>" for name in ("add", "add_sorted") for element, value, exponent in kinds
+            for row in ("int", "long long")]
 
 
 def rows_of(xp: Any, shape: tuple[int, ...], index: Any) -> Rows:

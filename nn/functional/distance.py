@@ -85,7 +85,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     import numpy as np
 
     from tapegrad.autograd.tensor import from_array
-    from tapegrad.backends import xp
+    from tapegrad.backends import backend, xp
     array = tensor._array
     if array.dtype != np.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
@@ -102,6 +102,8 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
             num_classes = largest + 1
         elif largest >= num_classes > 0:
             raise RuntimeError("Class values must be smaller than num_classes.")
+    else:
+        backend(array).assert_index(array, 0, num_classes, "one_hot", -1)
     if num_classes < 1:
         raise RuntimeError("num_classes should be positive")
     return from_array((array[..., None] == xp(array).arange(num_classes)).astype(np.int64))

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from tapegrad.autograd.cell import written
+from tapegrad.autograd.devices import on, on_device_of
 from tapegrad.autograd.ops.precision import wide
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import backend, xp
@@ -57,17 +58,22 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
     first = found[0]._array
     home = backend(first).device_of(first)
     # On a device the norms are gathered where the first tensor is; nothing goes to the host.
-    norms = [backend(t._array).to_device(_norm(t._array, norm_type), home) for t in found]
+    norms = []
+    for t in found:
+        with on_device_of(t):
+            norms.append(backend(t._array).to_device(_norm(t._array, norm_type), home))
     total = norms[0]
     if len(norms) > 1:
-        together = xp(first).empty(len(norms), norms[0].dtype)
-        for i, norm in enumerate(norms):
-            together[i] = norm
-        total = _norm(together, norm_type)
+        with on(home):
+            together = xp(first).empty(len(norms), norms[0].dtype)
+            for i, norm in enumerate(norms):
+                together[i] = norm
+            total = _norm(together, norm_type)
     if error_if_nonfinite and not math.isfinite(float(total)):
         raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. To disable this error "
                            "and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`")
-    return from_array(xp(first).asarray(total))
+    with on(home):
+        return from_array(xp(first).asarray(total))
 
 
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None) -> None:
@@ -79,11 +85,15 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, 
         total_norm: the norm.
         foreach: ignored.
     """
-    limit = float(max_norm) / (total_norm._array + 1e-6)
-    factor = xp(total_norm._array).minimum(limit, 1.0)
+    with on_device_of(total_norm):
+        limit = float(max_norm) / (total_norm._array + 1e-6)
+        factor = xp(total_norm._array).minimum(limit, 1.0)
     for grad in _grads(parameters):
         array = grad._array
-        array *= backend(array).to_device(xp(array).asarray(factor, dtype=array.dtype), backend(array).device_of(array))
+        with on_device_of(total_norm):
+            own = backend(array).to_device(xp(array).asarray(factor, dtype=array.dtype), backend(array).device_of(array))
+        with on_device_of(grad):
+            array *= own
         written(grad)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import tapegrad
 from op_checks.case import Case, assert_close, flat
-from op_checks.gradients import Seeds, differentiable
+from op_checks.gradients import Seeds, cotangents_of, differentiable
 from op_checks.values import tolerance
 from tapegrad.autograd.backward import grad
 from tapegrad.autograd.levels import lifted
@@ -96,3 +96,37 @@ def check_batched_gradients(case: Case) -> None:
     want = [case.hosts(function(*[from_array(case.put(a)) for a in arrays])) for arrays in looped(case, every)]
     for i, (a, *parts) in zip(case.wanted, zip(got, *want)):
         assert_close(a, np.stack(parts), max(tolerance(case), 1e-8), f"gradient of operand {i}")
+
+
+def check_batched_cotangents(case: Case) -> None:
+    """Many cotangents by one pass give what a loop over them gives, whether the op was called before the batch began or inside, on what all members share."""
+    if not case.wanted or not case.row.batched:
+        return
+    stacked: list[Tensor] = []
+    known: list[bool] = []
+
+    def gradients_of(leaves: list[Tensor], cotangents: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        found = grad(differentiable(flat(case.call(leaves))), [leaves[i] for i in case.wanted], list(cotangents), allow_unused=True)
+        known[:] = [d is not None for d in found]
+        return tuple(d for d in found if d is not None)
+
+    def fresh(shared: bool) -> list[Tensor]:
+        leaves = [from_array(case.put(a)) for a in case.arrays]
+        for i in case.wanted:
+            leaves[i] = (lifted(leaves[i]).detach() if shared else leaves[i]).requires_grad_()
+        return leaves
+
+    outside = fresh(False)
+    results = differentiable(flat(case.call(outside)))
+    if not results:
+        return
+    stacked = [from_array(case.put(np.stack(members(c)))) for c in cotangents_of(case, results)]
+    want = [case.hosts(gradients_of(fresh(False), [c[k] for c in stacked])) for k in range(SIZE)]
+    wanted = [i for i, there in zip(case.wanted, known) if there]
+    if not wanted:
+        return
+    before = tapegrad.vmap(lambda *given: tuple(grad(results, [outside[i] for i in wanted], list(given))))(*stacked)
+    inside = tapegrad.vmap(lambda *given: gradients_of(fresh(True), given))(*stacked)
+    for how, got in (("of what was recorded before", before), ("of what is shared", inside)):
+        for i, (a, *parts) in zip(wanted, zip(case.hosts([t.detach() for t in got]), *want)):
+            assert_close(a, np.stack(parts), max(tolerance(case), 1e-8), f"gradient of operand {i} {how}")

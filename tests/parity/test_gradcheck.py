@@ -40,7 +40,7 @@ def outcome(lib, call, words):
 
 
 def whole(text):
-    return text.partition("\n\n\nNOTE")[0]
+    return text.partition("\n\nNOTE")[0].strip()
 
 
 def first_line(text):

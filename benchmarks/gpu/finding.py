@@ -1,0 +1,53 @@
+"""`Finding`: one line of the report."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: what became of an item, the well ones first
+WELL = ("ok", "noted", "skipped")
+BAD = ("unexpected", "failed", "crashed", "hung", "not run")
+
+
+class Skip(Exception):
+    """An item cannot be had here; the text says why."""
+
+
+@dataclass
+class Finding:
+    """What one item of a section gave.
+
+    Args:
+        name: the item's.
+        status: "ok"; "noted", a measurement of which nothing was expected; "skipped", it cannot be had here; "unexpected", a fact is not what was
+            expected; "failed", it raised or gave wrong numbers; "crashed", its process died; "hung", it took longer than it may; "not run", no time was left.
+        text: one line.
+        values: the same for programs.
+        seconds: how long it took.
+    """
+
+    name: str
+    status: str
+    text: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def well(self) -> bool:
+        """Whether there is nothing to look at."""
+        return self.status in WELL
+
+
+def ok(text: str, **values: Any) -> Finding:
+    """A finding that is as it should be; whoever runs the item gives it its name."""
+    return Finding("", "ok", text, values)
+
+
+def noted(text: str, **values: Any) -> Finding:
+    """A measurement of which nothing was expected."""
+    return Finding("", "noted", text, values)
+
+
+def failed(text: str, **values: Any) -> Finding:
+    """Something is wrong."""
+    return Finding("", "failed", text, values)

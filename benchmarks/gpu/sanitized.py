@@ -1,0 +1,25 @@
+"""The program that compute-sanitizer watches: all kernels, a few cases of each kind, every array in memory of its own."""
+from __future__ import annotations
+
+import sys
+
+from tapegrad.backends import Device
+from tapegrad.benchmarks.gpu import numerics
+from tapegrad.benchmarks.gpu.machine import Machine
+
+
+def main(device: str) -> int:
+    """Run the kernels; the exit status is 1 if one gave wrong numbers."""
+    if Device(device).type == "cuda":
+        import cupy
+        cupy.cuda.set_allocator(None)  # within a pool's block the sanitizer would not see where an array ends
+    machine = Machine(device, few=True)
+    findings = {name: numerics.run(name, machine) for name in numerics.declared()}
+    for name, finding in findings.items():
+        print(f"{name}: {finding.status}: {finding.text}")
+    print(f"{sum(finding.values.get('cases', 0) for finding in findings.values())} cases")
+    return 0 if all(finding.well for finding in findings.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
