@@ -4,7 +4,6 @@ from math import e, inf, nan, pi
 from tapegrad import autograd, cuda, func, nn, optim, random, testing, utils
 from tapegrad.autograd import gil as _gil, silence as _silence
 from tapegrad.autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
-from tapegrad.autograd.interchange import from_dlpack
 from tapegrad.autograd.custom_op import custom_op
 from tapegrad.autograd.defaults import get_default_device, set_default_device
 from tapegrad.autograd.dtypes import (
@@ -15,6 +14,7 @@ from tapegrad.autograd.generator import Generator, fork_rng, get_rng_state, init
 from tapegrad.autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from tapegrad.autograd.lazy import on_first_use as _on_first_use
 from tapegrad.autograd.inference import is_inference
+from tapegrad.autograd.interchange import from_dlpack
 from tapegrad.autograd.memory_format import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from tapegrad.autograd.ops import index as _index, metadata as _metadata, new_methods as _new_methods
 from tapegrad.autograd.ops.activation import *
@@ -68,6 +68,7 @@ from tapegrad.autograd.size import Size
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.autograd.vmap import vmap
 from tapegrad.backends import Device as device
+from tapegrad.backends.determinism import are_deterministic_algorithms_enabled, is_deterministic_algorithms_warn_only_enabled, use_deterministic_algorithms
 from tapegrad.backends.index_asserts import AcceleratorError
 from tapegrad.backends.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from tapegrad.backends.out_of_memory import OutOfMemoryError

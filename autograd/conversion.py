@@ -141,7 +141,7 @@ def _iter(self: Tensor) -> Any:
 
 def _contains(self: Tensor, value: Any) -> bool:
     if isinstance(value, (Tensor, int, float, complex, bool)):
-        return bool((self == value).any().item())
+        return bool(_read((self == value).any()))
     raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}.")
 
 

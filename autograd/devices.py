@@ -1,13 +1,13 @@
 """Several devices of one kind: what is computed with a tensor is computed on its device, as in torch, whichever is current.
 
 CuPy launches kernels and allocates on the current device, wherever the operands are (https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_kernel.pyx,
-`_check_peer_access`). So while a backend with more than one device is in service every thread is in the state `DEVICE`: an op first enters its operands' device,
-and so do nodes, sums of gradients and writes. With one device, or none, nobody looks.
+`_check_peer_access`). So while a backend with more than one device is in service every thread is in the state `DEVICE`: an op first enters its operands'
+device, and so do nodes, sums of gradients and writes. With one device, or none, nobody looks.
 """
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -15,11 +15,14 @@ from tapegrad.autograd import gate
 from tapegrad.autograd.gate import DEVICE, state
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.autograd.watch import Watcher, seen_array
-from tapegrad.backends import Device, backend, is_array
+from tapegrad.backends import Backend, Device, backend_for
 from tapegrad.backends.registry import in_service, service_changed
 
 F = TypeVar("F", bound=Callable[..., Any])
 _anywhere: AbstractContextManager[Any] = nullcontext()
+_NOTHING: dict[str, Any] = {}
+#: class of arrays -> its backend, where that has several devices
+_homes: dict[type, Backend] = {}
 
 
 def several() -> bool:
@@ -32,12 +35,12 @@ def on_device_of(value: Any) -> AbstractContextManager[Any]:
     if not gate.gate.always:
         return _anywhere
     place = next(_places(value), None)
-    return _anywhere if place is None else backend_of(place).use(place)
+    return _anywhere if place is None else backend_for(place).use(place)
 
 
 def on(place: Device) -> AbstractContextManager[Any]:
     """A context manager: inside, `place` is the current device of its kind."""
-    return backend_of(place).use(place) if gate.gate.always and place.index is not None else _anywhere
+    return backend_for(place).use(place) if gate.gate.always and place.index is not None else _anywhere
 
 
 def on_first(function: F) -> F:
@@ -53,12 +56,6 @@ def on_first(function: F) -> F:
     return cast(F, run)
 
 
-def backend_of(place: Device) -> Any:
-    """The backend of a device in service."""
-    from tapegrad.backends import backend_for
-    return backend_for(place)
-
-
 def _places(value: Any) -> Iterator[Device]:
     """The devices, of kinds that have several, of the arrays in `value`."""
     if isinstance(value, (list, tuple)):
@@ -68,51 +65,53 @@ def _places(value: Any) -> Iterator[Device]:
     if not isinstance(value, Tensor):
         value = getattr(value, "grad", value)  # rows or a part of a gradient
     array = seen_array(value)
-    if is_array(array):
-        there = backend(array)
-        if there.device_count() > 1:
-            yield there.device_of(array)
+    there = _homes.get(array.__class__)
+    if there is not None:
+        yield there.device_of(array)
 
 
-def place_of(operands: Any, name: str) -> Device | None:
-    """The one device of all operands of an op.
+def check_one_place(operands: Any, name: str) -> Device | None:
+    """The one device of all operands of the op `name`.
 
     Raises:
         RuntimeError: there are two.
     """
     first: Device | None = None
-    for place in _places([operand for operand in operands if isinstance(operand, (Tensor, list, tuple))]):
-        if first is None:
-            first = place
-        elif place != first and place.type == first.type:
-            raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {first} and {place}! (in {name})")
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            there = _homes.get(operand._array.__class__)
+            places: Any = () if there is None else (there.device_of(operand._array),)
+        elif isinstance(operand, (list, tuple)):
+            places = _places([item for item in operand if isinstance(item, Tensor)])
+        else:
+            continue
+        for place in places:
+            if first is None:
+                first = place
+            elif place != first and place.type == first.type:
+                raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {first} and {place}! (in {name})")
     return first
 
 
-@contextmanager
-def computing_on(place: Device | None) -> Iterator[None]:
-    """Inside, ops are known to be on `place`, which is the current device."""
+def on_its_device(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any = _NOTHING, operands: Any = ()) -> Any:
+    """``function(*args, **kwargs)``, the op `name`, on the device of its operands: `args`, and others where there are any."""
+    place = check_one_place((*args, *operands) if operands else args, name)
     bits = state.bits
     state.bits = bits & ~DEVICE
     try:
         if place is None:
-            yield
-        else:
-            with backend_of(place).use(place):
-                yield
+            return function(*args, **kwargs)
+        there = backend_for(place)
+        if there.current_device() == place.index:
+            return function(*args, **kwargs)
+        with there.use(place):
+            return function(*args, **kwargs)
     finally:
         state.bits = bits
 
 
-def on_its_device(function: Callable[..., Any], name: str, *args: Any) -> Any:
-    """``function(*args)``, the op `name`, on the device of its operands."""
-    with computing_on(place_of(args, name)):
-        return function(*args)
-
-
 def _op_on_its_device(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    with computing_on(place_of(args, op.op.name)):  # type: ignore[attr-defined]
-        return op(*args, **kwargs)
+    return on_its_device(op, op.op.name, args, kwargs)  # type: ignore[attr-defined]
 
 
 class _EachOnItsDevice(Watcher):
@@ -136,7 +135,9 @@ _each = _EachOnItsDevice()
 
 def _follow() -> None:
     """Be in service exactly while a backend with several devices is."""
-    wanted = any(there.device_count() > 1 for there in in_service())
+    _homes.clear()
+    _homes.update((there.array_type, there) for there in in_service() if there.device_count() > 1)
+    wanted = bool(_homes)
     if wanted != several():
         gate.look_on(_each, wanted)
         gate.in_every_thread(DEVICE if wanted else 0)

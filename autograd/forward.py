@@ -18,6 +18,7 @@ from tapegrad.autograd import dtypes
 from tapegrad.autograd.batched import _alike, beside, lacks_batch
 from tapegrad.autograd.cell import cell_of
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
+from tapegrad.autograd.inplace import repeats
 from tapegrad.autograd.levels import Level, arguments, below, recording, tensors_in
 from tapegrad.autograd.rebase import laid_out, run
 from tapegrad.autograd.tape import dense_order
@@ -124,7 +125,9 @@ class Tangents(Level):
                 tangent = self.of(t)
                 assert tangent is not None
             if found is None:
-                tangent.zero_()
+                tangent.fill_(0)
+            elif repeats(tangent._array):
+                tangent.fill_(found[1].flatten()[0])  # only what is the same everywhere may be written where elements share their memory
             elif lacks_batch(tangent, found[1]):
                 self._batch_as(t, found[1])
                 self.of(t).copy_(found[1])  # type: ignore[union-attr]
@@ -159,7 +162,8 @@ def zeros_beside(t: Tensor) -> Tensor:
     from tapegrad.autograd.ops.common import zeros
     before = set_bits(state.bits | GRAD_OFF)
     try:
-        return zeros(t)  # type: ignore[no-any-return]
+        made: Tensor = zeros(t)
+        return made
     finally:
         set_bits(before)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import INFERENCE_CELL, tick, written
-from tapegrad.autograd.devices import computing_on, on_device_of, place_of
+from tapegrad.autograd.devices import check_one_place, on_device_of, on_its_device
 from tapegrad.autograd.gate import DEVICE, GRAD_OFF, INFERENCE, SAVED_HOOKS, WATCHED, gate, state
 from tapegrad.autograd.levels import check_history, check_out, copy_of, overwritten, transforming
 from tapegrad.autograd.rebase import as_before, rebase, stale_alias
@@ -99,8 +99,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
         if state.bits & WATCHED and not watched:
             return watched_write(partial(apply, function, t, args, kwargs, True), function, t, args)
         if state.bits & DEVICE and not transforming():
-            with computing_on(place_of((t, *args), function.__name__)):
-                return apply(function, t, args, kwargs, watched)
+            return on_its_device(apply, function.__name__, (function, t, args, kwargs, watched))
         if state.bits & SAVED_HOOKS:
             before_write(t)
         grad_on = not state.bits & GRAD_OFF
@@ -212,7 +211,7 @@ def store_out(name: str, out: Any, result: Any) -> Any:
     if value.__class__ is not out._array.__class__ and not (transforming() and backend(value).device_of(value) == out.device):
         raise RuntimeError(f"Expected out tensor to have device {backend(value).device_of(value)}, but got {out.device} instead")
     if gate.on and state.bits & DEVICE:
-        place_of((out, result), name)
+        check_one_place((out, result), name)
     if value.shape != out._array.shape:
         if out._array.size:
             warnings.warn(

@@ -114,7 +114,8 @@ def innermost_batch() -> Any:
 def lifted(t: Tensor) -> Tensor:
     """`t` as a tensor of the innermost level of vmap, to be differentiated by for each member of the batch."""
     level = innermost_batch()
-    return t if level is None else level.lift(t)  # type: ignore[no-any-return]
+    raised: Tensor = t if level is None else level.lift(t)
+    return raised
 
 
 def refuse_dynamic(array: Any, name: str) -> None:

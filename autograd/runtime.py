@@ -297,8 +297,8 @@ def to_dtype(operand: Tensor, dtype: np.dtype) -> Tensor:
 
 def beside(operand: Any, device: Device) -> Any:
     """A 0-d operand of the CPU, recorded where it is a tensor, beside those of `device`."""
-    from tapegrad.autograd.ops.convert import beside as carried
-    return carried(operand, device)
+    from tapegrad.autograd.ops.beside import beside as there
+    return there(operand, device)
 
 
 #: what the written source refers to by name

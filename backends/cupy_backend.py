@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.backends import cupy_products, precision, threads
+from tapegrad.backends import cupy_products, determinism, precision, threads
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.cupy_memory import CupyMemory
 from tapegrad.backends.device import Device
@@ -283,9 +283,10 @@ def scatter_add(cupy: Any, target: Array, index: Any, values: Array, run: Any = 
     """
     if values.dtype != target.dtype:
         values = values.astype(target.dtype)
-    if target.dtype.name in ATOMIC:
+    ordered = determinism.setting.on and target.dtype.kind not in "biu"  # sums of integers are the same in any order
+    if target.dtype.name in ATOMIC and not ordered:
         cupy.add.at(target, index, values)
     else:
         from tapegrad.backends.kernels import scatter
-        scatter.add(cupy, target, index, values, run)
+        scatter.add(cupy, target, index, values, run or (scatter.in_order(cupy) if ordered else None))
 

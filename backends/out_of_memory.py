@@ -28,5 +28,5 @@ def out_of_memory_text(asked: int, device: int, *, total: int, free: int, alloca
     """
     allowed = "" if limit is None else f"{size_text(limit)} allowed; "
     return (f"CUDA out of memory. Tried to allocate {size_text(asked)}. GPU {device} has a total capacity of {size_text(total)} of which {size_text(free)} "
-            f"is free. {allowed}Of the allocated memory {size_text(allocated)} is allocated by arrays, and {size_text(reserved - allocated)} is reserved by the "
-            "memory pool but unallocated.")
+            f"is free. {allowed}Of the allocated memory {size_text(allocated)} is allocated by arrays, and {size_text(reserved - allocated)} is reserved by "
+            "the memory pool but unallocated.")

@@ -26,7 +26,23 @@ from tapegrad.backends.threads import handed_on
 NAMES: dict[str, Any] = json.loads(Path(__file__).with_name("strict_names.json").read_text(encoding="utf-8"))
 
 Pointer = namedtuple("Pointer", "ptr device_id mem")
-DeviceId = namedtuple("DeviceId", "id")
+
+
+class CurrentDevice:
+    """CuPy's object for a device, which is the current one inside a ``with`` block of it."""
+
+    def __init__(self, memory: Memory, id: int) -> None:
+        self.id = id
+        self._memory = memory
+        self._before: list[int] = []
+
+    def __enter__(self) -> CurrentDevice:
+        self._before.append(self._memory.current)
+        self._memory.current = self.id
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._memory.current = self._before.pop()
 
 
 class Memory:
@@ -252,8 +268,8 @@ class StrictArray:
         return Pointer(self._array.__array_interface__["data"][0], self._index, self if self._owner is None else self._owner)
 
     @property
-    def device(self) -> DeviceId:
-        return DeviceId(self._index)
+    def device(self) -> CurrentDevice:
+        return CurrentDevice(self._memory, self._index)
 
     def __len__(self) -> int:
         if not self.shape:

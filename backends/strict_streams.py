@@ -141,7 +141,7 @@ class StrictStreams:
         """The ``with`` blocks that this thread is in, as (device, the stream that was current)."""
         if not hasattr(self._thread, "entered"):
             self._thread.entered = []
-        return self._thread.entered  # type: ignore[no-any-return]
+        return self._thread.entered
 
     def get_elapsed_time(self, start_event: StrictEvent, end_event: StrictEvent) -> float:
         """Milliseconds between two events that were recorded."""

@@ -62,7 +62,8 @@ def _run(arguments: list[str]) -> int:
     parser = Parser(
         prog="tapegrad-bench", description="Time tapegrad on its devices, and PyTorch beside it. 'tapegrad-bench compare A.json B.json' compares two runs, "
         "'tapegrad-bench gpu-report' checks and measures everything on a GPU.",
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, usage="tapegrad-bench [run] [options]  |  compare A.json B.json  |  gpu-report [options]",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="tapegrad-bench [run] [options]  |  compare A.json B.json  |  gpu-report [options]",
         allow_abbrev=False,
     )
     peers = f"libraries to compare with, or none (default: {','.join(PEERS)})"

@@ -80,7 +80,7 @@ def second_vjp(d: tapegrad.Tensor, grad: tapegrad.Tensor, x: tapegrad.Tensor) ->
 
 
 def differentiable(forward: Any, vjp: Any) -> Any:
-    """The two functions over arrays as an operation that can be differentiated as often as one likes: the second is the derivative of the first, and has one."""
+    """The two functions over arrays as an operation to be differentiated as often as one likes: the second is the derivative of the first, and has one."""
     slope = tapegrad.custom_op(vjp, second_vjp, name="swish_vjp", higher_order=True)
     return tapegrad.custom_op(forward, slope, name="swish", higher_order=True)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 import gc
 import importlib.util
 import inspect
+import sys
+import types
 import weakref
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 
 import tapegrad
 from tapegrad.autograd import grad, gradcheck, gradgradcheck
-from tapegrad.backends import backend_for
+from tapegrad.backends import backend_for, standing_in
 from tapegrad.backends.strict_backend import refusing
 
 
@@ -404,6 +406,37 @@ def test_a_cuda_kernel_as_an_op(swish):
     assert gradcheck(op, few)
     half = tapegrad.ones(3, device="strict", requires_grad=True)
     assert op(half).dtype == tapegrad.float32
+
+
+def test_the_example_on_cuda(swish, monkeypatch):
+    """The example's own launches, where the strict device stands in for CUDA and a double of CuPy hands the kernels over to be run on the CPU."""
+    from tapegrad.backends.kernels import launch
+    from tapegrad.backends.strict_backend import StrictBackend
+    example, _ = swish
+
+    class RawModule:
+        def __init__(self, *, code, options, name_expressions):
+            assert code == example.SOURCE
+
+        def get_function(self, name):
+            return lambda grid, block, args: launch.launch(f"swish.{name}", grid[0], block[0], args, like=args[0])
+
+    with standing_in("cuda", StrictBackend("cuda", devices=2)) as cuda:
+        names = {"RawModule": RawModule, "ascontiguousarray": cuda.xp.ascontiguousarray, "empty_like": cuda.xp.empty_like}
+        monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(**names))
+        x = tapegrad.randn(4, 3, dtype=tapegrad.float64, device="cuda", requires_grad=True)
+        assert gradcheck(example.on_cuda, x) and gradgradcheck(example.on_cuda, x)
+        x = x.detach().to("cuda:1").requires_grad_()
+        with refusing():
+            y = example.on_cuda(x)
+            (first,) = tapegrad.autograd.grad(y.sum(), x, create_graph=True)
+            first.sum().backward()
+        for t in (y, first, x.grad):
+            assert t.device == tapegrad.device("cuda:1")
+        assert example.on_cuda(x.detach().float().T[:, :0]).shape == (3, 0)
+        for wrong in (tapegrad.float16, tapegrad.int64):
+            with pytest.raises(TypeError, match=f"swish: there is no kernel for {str(wrong).partition('.')[2]}, only for float32 and float64"):
+                example.on_cuda(x.detach().to(wrong))
 
 
 def test_the_example_s_kernels_compile_for_cuda(swish, monkeypatch):

@@ -132,7 +132,7 @@ def _named(code: CodeType) -> str:
     file, name = code.co_filename, code.co_qualname
     if file.startswith("<tapegrad op"):
         return f"{file.split()[-1].rstrip('>')}()"
-    return _PROTOCOLS.get(code.co_name, f"{name.rpartition('<locals>.')[2]}()")
+    return _PROTOCOLS.get(code.co_name, f"{name.rpartition('<locals>.')[2].removeprefix('Tensor.')}()")
 
 
 # ---- what to write instead
@@ -162,7 +162,7 @@ def advice(kind: str, op: str, cause: str) -> str:
         return {"indexing": _INDICES, "assignment": _WRITES}.get(op, _UPLOADS)
     if op.startswith(("tensor()", "as_tensor()")):
         return _LISTS
-    if op in ("bool()", "in"):
+    if op in ("bool()", "in") or cause == "bool()":
         return _CHOICES
     if op == "__index__":
         return _SIZES

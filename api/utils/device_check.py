@@ -41,9 +41,8 @@ class DeviceReport:
     def __str__(self) -> str:
         times, asked = (sum(crossing.times for crossing in found) for found in (self.hidden, self.asked))
         lines = len({(crossing.file, crossing.line) for crossing in self.hidden})
-        text = f"{self.name}: " + (f"{times} hidden {_plural(times, 'copy or wait', 'copies or waits')} at {lines} {_plural(lines, 'line', 'lines')}" if times else
-                                   "no hidden copy, no hidden wait")
-        text += f"; {asked} that the program asks for" if asked else ""
+        text = f"{times} hidden {_plural(times, 'copy or wait', 'copies or waits')} at {lines} {_plural(lines, 'line', 'lines')}"
+        text = f"{self.name}: {text if times else 'no hidden copy, no hidden wait'}{f'; {asked} that the program asks for' if asked else ''}"
         parts = [text, f"on the device: {', '.join(self.moved) or 'nothing but what it makes itself'}"]
         for title, found in (("hidden", self.hidden), ("asked for", self.asked)):
             if found:

@@ -4,7 +4,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -17,7 +16,7 @@ from tapegrad.backends import Device, backend, backend_for
 from tapegrad.nn.module import Module
 from tapegrad.optim.optimizer import Optimizer
 from tapegrad.optim.state_dict import pack, unpack
-from tapegrad.utils.users import is_users
+from tapegrad.utils.users import is_users, is_users_class
 
 _UNSET = object()
 _SLOTS = ("_array", "_rg", "_node", "_view", "_cell")
@@ -72,7 +71,7 @@ class OnDevice:
     # ---- what is reached
 
     def reached(self, value: Any, name: str) -> None:
-        """Move what `value` is or holds: a tensor, a module, an optimizer, a function with all that it names, a container or a data class of such."""
+        """Move what `value` is or holds: a tensor, a module, an optimizer, a function with all that it names, a container, an object of the user's."""
         if id(value) in self._seen or isinstance(value, (type, ModuleType, BuiltinFunctionType, str, bytes, int, float, complex, np.ndarray, type(None))):
             return
         self._seen[id(value)] = value  # kept, so that no other object gets its id
@@ -90,7 +89,7 @@ class OnDevice:
             self.reached([*value.args, *value.keywords.values()], name)
         elif isinstance(value, MethodType):
             self.reached(value.__func__, name)
-            self._object(value.__self__, name)
+            self.reached(value.__self__, "self")
         elif isinstance(value, FunctionType):
             if is_users(value.__code__, value.__globals__):
                 for key, found in _named_in(value):
@@ -101,23 +100,15 @@ class OnDevice:
         elif isinstance(value, (list, tuple, set, frozenset)):
             for i, item in enumerate(value):
                 self.reached(item, f"{name}[{i}]")
-        elif is_dataclass(value):
-            for field in fields(value):
-                self.reached(getattr(value, field.name, None), f"{name}.{field.name}")
-
-    def _object(self, value: Any, name: str) -> None:
-        """Move an object, or what its attributes are: one that a method belongs to."""
-        self.reached(value, name)
-        if not isinstance(value, (Tensor, Module, Optimizer)):
+        elif is_users_class(type(value)):
             for key, item in getattr(value, "__dict__", {}).items():
-                self.reached(item, f"self.{key}")
+                self.reached(item, f"{name}.{key}")
 
     def called(self, function: Callable[..., Any]) -> None:
         """Move what a callable works with."""
         self.reached(function, getattr(function, "__name__", type(function).__name__))
-        if not isinstance(function, (FunctionType, MethodType, functools.partial, Module, BuiltinFunctionType, type)):
-            self._object(function, type(function).__name__)
-            self.reached(getattr(type(function).__call__, "__wrapped__", type(function).__call__), "__call__")
+        if is_users_class(type(function)) and not isinstance(function, Module):
+            self.reached(type(function).__call__, "__call__")
 
     def ready(self) -> None:
         """Have the optimizers' state follow their parameters, as `load_state_dict` has it: after everything else has been moved."""

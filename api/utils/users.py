@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
 from types import CodeType
 from typing import Any
@@ -19,3 +20,12 @@ def is_users(code: CodeType, namespace: dict[str, Any]) -> bool:
         return False
     file = os.path.normcase(file)
     return not file.startswith(_PYTHON) or any(part in file for part in _INSTALLED)
+
+
+def is_users_class(cls: type) -> bool:
+    """Whether a class was defined by neither tapegrad, nor the standard library, nor an installed package."""
+    top = cls.__module__.partition(".")[0]
+    if top == "__main__":
+        return True
+    file = os.path.normcase(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
+    return top not in sys.stdlib_module_names and top != "tapegrad" and not any(part in file for part in _INSTALLED)

@@ -53,28 +53,6 @@ def transfer(input: Any, device: Device, non_blocking: bool = False) -> Any:
     return _transfer(input, device, backend(array).device_of(array), non_blocking)
 
 
-@op(input=lambda grad, device, source: _back(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
-def _beside(input: Any, device: Device, source: Device) -> Any:
-    """What an op meets on the host, on its device. A number is the argument of a kernel: no copy. A copy of more is none that the program asked for."""
-    there = backend_for(device)
-    with there.use(device):
-        if input.ndim:
-            return there.xp.asarray(input)
-        value = input.item()
-        return there.xp.full((), value if isinstance(value, (int, float, complex)) else float(value), input.dtype)
-
-
-@op(grad=lambda grad, device, source: _beside(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
-def _back(grad: Any, device: Device, source: Device) -> Any:
-    """The gradient of a number of the host, for which the host has to wait, as in torch."""
-    return grad.get()
-
-
-def beside(input: Tensor, device: Device) -> Any:
-    """A tensor of the CPU on `device`, for an op whose other operands are there; one without dimensions goes there without a copy."""
-    return _beside(input, device, CPU)
-
-
 def is_on(array: Any, device: Device) -> bool:
     """Whether `array` lives on `device`; a device without an index is any of its type."""
     here = backend(array).device_of(array)

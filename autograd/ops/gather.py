@@ -13,6 +13,7 @@ from tapegrad.autograd.batching import along, over, sized
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.backends import backend, xp
+from tapegrad.backends.determinism import alert
 
 # On the host, where looking costs little, indices are looked at; on a device that would mean to wait, so a kernel looks, and they wrap as CuPy's do.
 
@@ -165,6 +166,7 @@ def _scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
 @op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, src=lambda grad, dim, index: gather(grad, dim, index), types="free",
     kind="linear", name="scatter", public=False, batch=over(dim=along))
 def _scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
+    alert("scatter with src tensor and reduce=None", input)
     result = _copy(input)
     if index.size:
         result.reshape((-1,))[_positions(index, dim, input.shape)] = src.reshape((-1,))

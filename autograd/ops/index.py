@@ -17,6 +17,7 @@ from tapegrad.autograd.gate import DEVICE, GRAD_OFF, SAVED_HOOKS, gate, state
 from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.node import At
 from tapegrad.autograd.op import op
+from tapegrad.autograd.ops.beside import brought, carried, value_beside
 from tapegrad.autograd.ops.dims import c_name, raw
 from tapegrad.autograd.ops.index_batch import fill_in_batch, gather_in_batch, put_in_batch, scatter_in_batch
 from tapegrad.autograd.rebase import as_before, rebase
@@ -24,6 +25,7 @@ from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.saved_tensors import before_write, pack_made
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import ARRAYS, backend, xp
+from tapegrad.backends.determinism import alert_write
 
 FULL = slice(None)
 _INDICES = frozenset(map(np.dtype, (np.bool_, np.int64, np.int32)))
@@ -140,13 +142,6 @@ def _beside(i: Any, array: Any, own: bool) -> Any:
     if i.__class__ is not np.ndarray:
         raise RuntimeError(f"indices should be either on cpu or on the same device as the indexed tensor ({here.device_of(array)})")
     return carried(i, array)
-
-
-def carried(i: np.ndarray, array: Any) -> Any:
-    """Data of the host on the device of `array`: no copy that the program asked for, so not `from_host`."""
-    here = backend(array)
-    with here.use(here.device_of(array)):
-        return here.xp.asarray(i)
 
 
 def _divide(items: list[Any], array: Any, rest: int) -> Index:
@@ -346,6 +341,7 @@ def _store(array: Any, index: Any, value: Any) -> None:
     """``array[index] = value`` for an index of arrays."""
     if array.__class__ is not np.ndarray:
         _assert_inside(array, index, "index_put")
+        alert_write(array, index, value)
     try:
         array[index] = value
     except (ValueError, TypeError):  # TypeError: NumPy's for masks
@@ -414,7 +410,7 @@ def _where_mask(input: Any, mask: Any) -> Any:
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``, recorded where gradients flow."""
     if gate.on and state.bits & DEVICE and not transforming():
-        return on_its_device(setitem, "index_put_", self, index, value)
+        return on_its_device(setitem, "index_put_", (self, index, value))
     if gate.on and transforming():
         return _set_in_transform(self, index, value)
     if gate.on and state.bits & SAVED_HOOKS:
@@ -438,7 +434,7 @@ def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
     """The same by ops that transforms see."""
     array = self._array
     if not isinstance(value, Tensor):
-        value = _value_beside(value, array)
+        value = value_beside(value, array)
         value = from_array(xp(array).full((), value, array.dtype) if not hasattr(value, "ndim") or isinstance(value, np.generic) else value)
     parts = Index(index) if index.__class__ is int else parse(index, array, True)
     part = self if parts.basic is None else view_by(self, parts.basic)
@@ -447,7 +443,8 @@ def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
             # ``x[i] += v`` has written it already, through the view that it now assigns.
             requires_grad(value)  # which says so if it could not follow another write
         elif value is not part:
-            part.copy_(value)
+            extra = value._array.ndim - part._array.ndim
+            part.copy_(value.reshape(value._array.shape[extra:]) if extra > 0 and value._array.shape[:extra] == (1,) * extra else value)
         return
     value = value.to(self.dtype)
     dim, mask = parts.arrays[0]
@@ -468,28 +465,6 @@ def _is_whole(index: Any, shape: tuple[int, ...]) -> bool:
     return all(i.__class__ is slice and i.indices(n) == (0, n, 1) for i, n in zip((*before, *after), lengths))
 
 
-def _value_beside(value: Any, array: Any) -> Any:
-    """What is to be written, as an array beside `array` or a number."""
-    if isinstance(value, (bool, int, float, complex, np.generic)):
-        if isinstance(value, (complex, np.complexfloating)) and array.dtype.kind != "c":
-            raise RuntimeError(f"value cannot be converted to type {c_name(array.dtype)} without overflow")
-        return value
-    if isinstance(value, (list, tuple, np.ndarray)):
-        from tapegrad.autograd.ops.creation import host_array
-        return carried(host_array(value, array.dtype), array)
-    if value.__class__ is array.__class__:
-        return value
-    raise TypeError(f"can't assign a {type(value).__name__} to a torch.{dtypes.of(array.dtype).scalar_type}Tensor")
-
-
-def _brought(value: Tensor, self: Tensor) -> Any:
-    """A tensor of another device that is to be written to `self`: from the CPU a copy in passing, of a single number none."""
-    if value._array.__class__ is not np.ndarray:
-        return value.to(self.device)
-    from tapegrad.autograd.ops.convert import beside
-    return beside(value, self.device)
-
-
 def _real_for(value: Any, array: Any) -> Any:
     """`value` without its imaginary part where `array` cannot hold it."""
     if getattr(value, "dtype", array.dtype).kind == "c" and array.dtype.kind != "c":
@@ -503,10 +478,10 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
     array = self._array
     if isinstance(value, Tensor):
         if value._array.__class__ is not array.__class__:
-            value = _brought(value, self)
+            value = brought(value, self)
         given = _real_for(value._array, array)
     else:
-        given = value = _value_beside(value, array)
+        given = value = value_beside(value, array)
     target = _view(array, index)
     if value is not given and value._view is not None and value._view.root is (self if self._view is None else self._view.root) and _same_memory(target, given):
         # ``x[i] += v`` has written it already, through the view that it now assigns.
@@ -567,7 +542,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
         if given.__class__ is not array.__class__:
             if given.ndim:
                 raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {self.device} and {value.device}!")
-            value = _brought(value, self)
+            value = brought(value, self)
             given = value._array
         if given.dtype != array.dtype:
             if given.ndim or lone_mask(arrays, array.ndim) is None:
@@ -576,7 +551,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
             value = value.to(dtypes.of(array.dtype))
             given = value._array
     else:
-        given = value = _value_beside(value, array)
+        given = value = value_beside(value, array)
     if not hasattr(given, "ndim") or isinstance(given, np.generic):
         given = value = xp(array).full((), given, array.dtype)
     inplace.check_overlap(array)

@@ -17,6 +17,7 @@ from tapegrad.autograd.ops.scatter_reduce import scatter_reduce
 from tapegrad.autograd.ops.shape import _reshape_core
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import backend, xp
+from tapegrad.backends.determinism import alert
 
 
 def _check_vector(name: str, index: Any) -> None:
@@ -159,6 +160,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     dim = _check_source("index_copy", input, dim, index, source)
     _check_range("index_copy", index, input.shape[dim] if input.ndim else 1, dim, IndexError, "index_copy_(): ")
     result = _at_least_1d(_copy(input))
+    alert("index_copy", input)
     result[_items(result, dim, index)] = _at_least_1d(source)
     return result.reshape(input.shape)
 

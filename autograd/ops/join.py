@@ -9,9 +9,10 @@ import numpy as np
 
 from tapegrad.autograd.batching import along
 from tapegrad.autograd.op import composite, each, op
+from tapegrad.autograd.ops.beside import carried
 from tapegrad.autograd.ops.broadcasting import _expand_core
 from tapegrad.autograd.ops.dims import raw, sequence, wrap
-from tapegrad.autograd.ops.index import FULL, carried, gather_by
+from tapegrad.autograd.ops.index import FULL, gather_by
 from tapegrad.autograd.ops.shape import _reshape_core, atleast_1d, atleast_2d, atleast_3d
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.backends import xp

@@ -74,6 +74,6 @@ def pin(made: Tensor) -> Tensor:
     return made
 
 
-Tensor.pin_memory = pin_memory  # type: ignore[method-assign]
-Tensor.is_pinned = is_pinned  # type: ignore[method-assign]
+for _method in (pin_memory, is_pinned):
+    setattr(Tensor, _method.__name__, _method)
 __all__: list[str] = []

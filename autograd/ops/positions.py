@@ -16,6 +16,7 @@ from tapegrad.autograd.ops.index_batch import put_flat_in_batch, take_in_batch, 
 from tapegrad.autograd.ops.shape import _reshape_core
 from tapegrad.autograd.ops.strided import diagonal
 from tapegrad.backends import backend, xp
+from tapegrad.backends.determinism import alert
 
 # ---- by flat position
 
@@ -95,6 +96,7 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     if accumulate:
         backend(result).scatter_add(flat, index.reshape((-1,)), source.reshape((-1,)))
     else:
+        alert("put_", input)
         flat[index.reshape((-1,))] = source.reshape((-1,))
     return result
 

@@ -14,6 +14,7 @@ from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.ops.join import stack
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import is_array, xp
+from tapegrad.backends.determinism import alert
 
 
 def _wrapped(input: Any, results: list[Any]) -> Any:
@@ -219,6 +220,8 @@ def _bincount(input: Any, weights: Any, minlength: int) -> Any:
         raise RuntimeError("minlength should be >= 0")
     if weights is not None and weights.shape != input.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
+    if weights is not None:
+        alert("bincount with weights", input)
     found = xp(input).bincount(input, weights=weights, minlength=minlength)
     return found if weights is None else found.astype(np.float32 if weights.dtype == np.float32 else np.float64)
 

@@ -63,7 +63,8 @@ def device(m: Machine) -> Finding:
 def gpu(m: Machine) -> Finding:
     """What the runtime says of the GPU."""
     told: dict[str, Any] = m.cupy.cuda.runtime.getDeviceProperties(m.cupy.cuda.Device().id)
-    values = {key: value.decode(errors="replace") if isinstance(value, bytes) else value for key, value in told.items() if key not in ("uuid", "luid")}
+    values: dict[str, Any] = {key: value.decode(errors="replace") if isinstance(value, bytes) else value for key, value in told.items()}
+    values = {key: value for key, value in values.items() if key not in ("uuid", "luid")}
     return noted(
         f"{values['name']}, compute capability {values['major']}.{values['minor']}, {values['multiProcessorCount']} multiprocessors, "
         f"{values['totalGlobalMem'] / 2**30:.0f} GiB, {values['l2CacheSize'] / 2**20:.0f} MiB L2", **values)

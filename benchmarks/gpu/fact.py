@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from tapegrad.benchmarks.gpu.machine import Machine
 from tapegrad.benchmarks.gpu.section import Items
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+DTYPES = (*map(np.dtype, "?bBhHiIqQe"), BFLOAT16, *map(np.dtype, "fdFD"))
 HALVES = (np.dtype(np.float16), BFLOAT16)
 
 
@@ -68,13 +69,13 @@ def shown(value: Any) -> str:
     return ", ".join(map(shown, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def raised(call: Callable[[], Any], errors: type[BaseException] | Sequence[type[BaseException]] = Exception) -> str:
+def raised(call: Callable[[], Any], errors: type[BaseException] | tuple[type[BaseException], ...] = Exception) -> str:
     """The name of the error that a call raises, or "nothing"."""
     try:
         call()
     except Skip:
         raise
-    except (errors if isinstance(errors, type) else tuple(errors)) as error:
+    except errors as error:
         return error.__class__.__name__
     return "nothing"
 

@@ -61,7 +61,7 @@ def cupy_batched_float16(m: Machine) -> list[str]:
     pool = m.cupy.get_default_memory_pool()
     sizes: list[int] = []
 
-    class Sizes(m.cupy.cuda.MemoryHook):  # type: ignore[misc, name-defined]
+    class Sizes(m.cupy.cuda.MemoryHook):  # type: ignore[name-defined]
         name = "tapegrad.report.sizes"
 
         def malloc_postprocess(self, **told: Any) -> None:
@@ -160,7 +160,7 @@ def cudnn_convolution(m: Machine) -> Finding:
     x, w = (np.ascontiguousarray(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 14, 14, 64), (32, 3, 3, 64)))  # NHWC
     import tapegrad
     nchw = [tapegrad.tensor(array.astype(np.float64)).permute(0, 3, 1, 2) for array in (x, w)]
-    exact = np.asarray(tapegrad.nn.functional.conv2d(*nchw, padding=1).permute(0, 2, 3, 1).numpy())
+    exact = np.asarray(tapegrad.nn.functional.conv2d(nchw[0], nchw[1], padding=1).permute(0, 2, 3, 1).numpy())
     errors = {}
     handle = cudnn.create_handle()
     cudnn.set_stream(handle=handle, stream=cupy.cuda.get_current_stream().ptr)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.benchmarks.gpu.fact import BFLOAT16, HALVES, Facts, items_of, raised
+from tapegrad.benchmarks.gpu.fact import BFLOAT16, DTYPES, HALVES, Facts, items_of, raised
 from tapegrad.benchmarks.gpu.finding import Finding, noted
 from tapegrad.benchmarks.gpu.machine import Machine
 from tapegrad.benchmarks.gpu.section import Items
@@ -48,7 +48,9 @@ def means_of_halves(m: Machine) -> list[float]:
     return [float(m.get(m.cupy.ones(70_000, dtype).mean())) for dtype in HALVES]
 
 
-UFUNCS = ("add", "multiply", "true_divide", "power", "maximum", "minimum", "exp", "log", "sqrt", "tanh", "sin", "abs", "negative", "sign", "floor", "less", "equal")
+UFUNCS = (
+    "add", "multiply", "true_divide", "power", "maximum", "minimum", "exp", "log", "sqrt", "tanh", "sin", "abs", "negative", "sign", "floor", "less", "equal",
+)
 
 
 @FACTS([])
@@ -69,13 +71,12 @@ def ufuncs_without_bfloat16(m: Machine) -> list[str]:
 def add_at_refuses(m: Machine) -> list[str]:
     """`add.at` raises TypeError for"""
     refused = []
-    for name in ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"):
-        dtype = BFLOAT16 if name == "bfloat16" else np.dtype(name)
+    for dtype in DTYPES:
         target, index, values = m.put(np.zeros(3), dtype), m.put([0, 0]), m.put(np.ones(2), dtype)
         try:
             m.xp.add.at(target, index, values)
         except TypeError:
-            refused.append(name)
+            refused.append(dtype.name)
     return refused
 
 
@@ -102,8 +103,8 @@ def single_indices_are_checked(m: Machine) -> str:
 @FACTS("0-d array")
 def sums_stay_on_the_device(m: Machine) -> str:
     """The sum of all is a"""
-    total = m.put([1.0, 2.0]).sum()
-    return f"{total.ndim}-d array" if isinstance(total, m.backend.array_type) else type(total).__name__
+    total: Any = m.put([1.0, 2.0]).sum()
+    return f"{total.ndim}-d array" if type(total) is m.backend.array_type else type(total).__name__
 
 
 @FACTS(["TypeError", "TypeError"])

@@ -5,11 +5,11 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from tapegrad.backends import philox
 from tapegrad.backends.kernels import index_assert, launch, scatter
+from tapegrad.benchmarks.gpu.fact import DTYPES
 from tapegrad.benchmarks.gpu.finding import Finding, Skip, failed, ok
 from tapegrad.benchmarks.gpu.machine import Machine
 from tapegrad.benchmarks.gpu.section import Items
@@ -79,7 +79,6 @@ def philox_words(m: Machine) -> Iterator[Case]:
 
 
 SIZES = [(1, 0, 3), (1, 1, 1), (7, 3, 0), (3, 255, 1), (5, 257, 3), (1, 40, 1), (1000, 600, 1), (513, 4099, 7)]  # rows, items, width
-DTYPES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128")
 
 
 @checks("scatter.add")
@@ -99,8 +98,9 @@ def _scattered(m: Machine, way: Callable[[scatter.Addition], None] | None) -> It
         launch.cpu_compiler()
         launch.compile_for_cpu(scatter.kernels())  # all at once, which takes less time
     rng = np.random.default_rng(0)
-    for name in DTYPES:
-        dtype = np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+    for dtype in DTYPES:
+        name = dtype.name
+        index: Any
         for n, k, width in SIZES[3:5] if m.few or not m.on_cuda else SIZES:
             for row in (np.int32, np.int64):
                 index = rng.integers(-n, n, k).astype(row)
@@ -139,7 +139,7 @@ def index_assert_check(m: Machine) -> Iterator[Case]:
             for wrong in (None, 0, n // 2, n - 1):
                 if wrong is not None and not n:
                     continue
-                index = np.arange(n).astype(dtype) % dtype(7)
+                index: np.ndarray = (np.arange(n) % 7).astype(dtype)
                 for value in (-8, 7) if wrong is not None else (0,):
                     if wrong is not None:
                         index[wrong] = value

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,11 +31,11 @@ class Outcomes:
     """Writes a line of JSON when a test begins and when it ends.
 
     Args:
-        file: its name.
+        file: its name; it is open until pytest ends.
     """
 
     def __init__(self, file: str) -> None:
-        self._file = open(file, "a", encoding="utf-8")  # noqa: SIM115: closed when pytest ends
+        self._file = Path(file).open("a", encoding="utf-8")  # noqa: SIM115
 
     def _write(self, **line: Any) -> None:
         self._file.write(json.dumps(line) + "\n")

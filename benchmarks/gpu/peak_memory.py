@@ -56,5 +56,5 @@ def process(m: Machine) -> Finding:
         raise Skip("needs CuPy on a GPU")
     used, reserved = m.backend.memory_allocated(), m.backend.memory_reserved()
     free, total = m.backend.memory_info()
-    return noted(f"{quantity(used, 'B')} in arrays, {quantity(reserved, 'B')} in the pool, {quantity(total - free, 'B')} of {quantity(total, 'B')} in use on the "
-                 "device (contexts and other processes included)", used=used, reserved=reserved, device=total - free, total=total)
+    return noted(f"{quantity(used, 'B')} in arrays, {quantity(reserved, 'B')} in the pool, {quantity(total - free, 'B')} of {quantity(total, 'B')} in use on "
+                 "the device (contexts and other processes included)", used=used, reserved=reserved, device=total - free, total=total)

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from tapegrad.benchmarks.gpu.section import Items, Section
 #: exit status of a process whose device answers every call with the error of an earlier one: the items left need another process
 POISONED = 75
 LOOK_EVERY = 0.05
+START = 60.0  # seconds until a process has imported what it needs
 TAIL = 12
 
 
@@ -52,7 +52,7 @@ def _one_process(section: Section, device: str, ends: float, skip: list[str], en
         file, said = Path(folder, "findings"), Path(folder, "output")
         file.touch()
         wanted = {"source": section.source, "device": device, "seconds": ends - time.monotonic(), "skip": skip, "file": str(file)}
-        variables = {**os.environ, **{name: "1" for name in threads.VARIABLES}, **environment}
+        variables = {**os.environ, **dict.fromkeys(threads.VARIABLES, "1"), **environment}
         process = start([sys.executable, "-m", "tapegrad.benchmarks.gpu", json.dumps(wanted)], said, variables)
         try:
             since, seen = time.monotonic(), 0
@@ -61,14 +61,14 @@ def _one_process(section: Section, device: str, ends: float, skip: list[str], en
                 now, size = time.monotonic(), file.stat().st_size
                 if size != seen:
                     since, seen = now, size
-                if now > ends or now - since > section.item_seconds:
+                if now > ends or now - since > (section.item_seconds if seen else START):
                     break
             hung = process.poll() is None
         finally:
             stop(process)
         lines = [json.loads(line) for line in lines_of(file)]
         took = time.monotonic() - since
-        names = next((line["items"] for line in lines if "items" in line), [])
+        names: list[str] = next((line["items"] for line in lines if "items" in line), [])
         findings = [Finding(**line["finding"]) for line in lines if "finding" in line]
         begun = [line["begin"] for line in lines if "begin" in line]
         current = begun[-1] if len(begun) > len(findings) else None

@@ -228,6 +228,17 @@ case["in place"] = each(INPLACE, overwritten)
 
 
 @case
+def shapes_and_memory_that_fit_all_the_same(lib):
+    with fw(lib).dual_level():
+        d, x = matrix(lib), t(lib, [[1.0, 2.0], [3.0, 4.0]])
+        x[...] = d.unsqueeze(0)
+        d[0] = x[1:] * 2
+        wide = dual(lib).expand(2, 2)
+        wide.fill_(2.0)
+        return [(v, tangent(lib, v)) for v in (x, d, wide)]
+
+
+@case
 def random_numbers_in_place(lib):
     with fw(lib).dual_level():
         found = []
