@@ -167,10 +167,10 @@ class _BatchedBackend(Backend):
     def use(self, device: Device) -> Any:
         return self.inner.use(device)
 
-    def from_host(self, array: np.ndarray, device: Device) -> Any:
-        return self.inner.from_host(array, device)
+    def from_host(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Any:
+        return self.inner.from_host(array, device, non_blocking)
 
-    def to_host(self, array: Any) -> np.ndarray:
+    def to_host(self, array: Any, non_blocking: bool = False) -> np.ndarray:
         array.item()
         raise AssertionError("a batched array has no value")
 
@@ -184,11 +184,10 @@ class _BatchedBackend(Backend):
         array = array.tensor._array
         return backend(array).pointer(array)
 
-    def _of_values(self, array: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        array._no_values()
-        raise AssertionError("a batched array has no values")
+    def _of_values(self, array: Any, *args: Any, **kwargs: Any) -> Any:
+        return array.tolist()  # which refuses
 
-    as_strided = erf = erfc = erfinv = lgamma = digamma = scatter_add = matmul = _of_values
+    as_strided = scatter_add = matmul = erf = erfc = erfinv = lgamma = digamma = _of_values  # type: ignore[assignment]
 
     def assert_index(self, index: Any, low: int, high: int, name: str, dim: int = 0) -> None:
         array = index.tensor._array

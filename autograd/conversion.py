@@ -18,11 +18,19 @@ def host(t: Tensor) -> np.ndarray:
     return backend(t._array).to_host(t._array)
 
 
+def _waited(array: Any) -> None:
+    """Raise what the device of `array`, which has been waited for, has to report."""
+    if array.__class__ is not np.ndarray:
+        here = backend(array)
+        here.report_asserts(here.device_of(array))
+
+
 def _read(t: Tensor) -> Any:
     """The one value of a tensor, for Python's protocols: it is copied to the host in passing, by a program that may not know it."""
     if t._array.size != 1 and not hasattr(t._array, "level"):
         raise RuntimeError(f"a Tensor with {t._array.size} elements cannot be converted to Scalar")
     value = t._array.item()
+    _waited(t._array)
     return value if isinstance(value, (int, float, complex)) else float(value)
 
 
@@ -106,7 +114,9 @@ def _bool(self: Tensor) -> bool:
         if self._array.size == 0:
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-    return bool(self._array)
+    value = bool(self._array)
+    _waited(self._array)
+    return value
 
 
 def _float(self: Tensor) -> float:

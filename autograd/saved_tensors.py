@@ -4,6 +4,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tapegrad.autograd import gate
@@ -81,7 +82,7 @@ class save_on_cpu(saved_tensors_hooks):
     What is in host memory already stays where it is.
 
     Args:
-        pin_memory: taken for torch's sake; the copies are made in ordinary host memory.
+        pin_memory: keep the copies in pinned memory, to and from which the device copies without the program waiting.
         device_type: taken for torch's sake.
 
     Example:
@@ -95,18 +96,18 @@ class save_on_cpu(saved_tensors_hooks):
     """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
-        super().__init__(_to_host, _from_host)
+        super().__init__(partial(_to_host, pin_memory), partial(_from_host, pin_memory))
 
 
-def _to_host(t: Tensor) -> tuple[Device, Tensor]:
+def _to_host(pinned: bool, t: Tensor) -> tuple[Device, Tensor]:
     device = t.device
     # What is on the host is kept itself: without its history, which may come to hold the node that keeps it.
-    return device, t.detach() if device == CPU else t.cpu()
+    return device, t.detach() if device == CPU else t.to(CPU, non_blocking=pinned)
 
 
-def _from_host(packed: tuple[Device, Tensor]) -> Tensor:
+def _from_host(pinned: bool, packed: tuple[Device, Tensor]) -> Tensor:
     device, t = packed
-    return t.to(device)
+    return t.to(device, non_blocking=pinned)
 
 
 @contextmanager

@@ -103,7 +103,7 @@ class _Call:
         ndim = leaf.ndim
         if not -ndim <= dim < ndim:
             raise ValueError(f"vmap({self.name}, in_dims={self.in_dims}, ...)(<inputs>): Got in_dim={dim} for some input, but that input is a Tensor of "
-                             f"dimensionality {ndim} so expected in_dim to satisfy {-ndim} <= in_dim < {ndim}.")
+                             f"dimensionality {ndim} so expected in_dim to satisfy -{ndim} <= in_dim < {ndim}.")
         return dim % ndim
 
     def _size(self, given: list[Any], dims: list[Any]) -> int:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tapegrad.backends.out_of_memory import OutOfMemoryError, out_of_memory_text
+from tapegrad.backends import strict_kernels
 from tapegrad.backends.strict_calls import NOT_OFFERED, OVERRIDES, Signature, call, matmul, operand, quiet
 from tapegrad.backends.strict_transfers import DEVICE_TO_HOST, HOST_TO_DEVICE, SYNCHRONISATION, copy_out, note
 from tapegrad.backends.threads import handed_on
@@ -409,7 +410,7 @@ def _fact(name: str) -> property:
 
 
 def _method(name: str, parameters: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    signature = Signature(name, parameters, function, method=True)
+    signature = Signature(name, parameters, function, method=True, loops=NAMES["loops"].get(name, "E"))
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         return call(self.__class__, signature, (self, *args), kwargs)
@@ -420,8 +421,8 @@ def _method(name: str, parameters: str, function: Callable[..., Any]) -> Callabl
 def _fill_in() -> None:
     """Give `StrictArray` its operators and plain attributes."""
     operators: dict[str, Callable[..., Any]] = {
-        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": np.floor_divide, "mod": np.remainder,
-        "divmod": np.divmod, "pow": np.power, "matmul": matmul, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": strict_kernels.floor_divide,
+        "mod": strict_kernels.remainder, "divmod": np.divmod, "pow": strict_kernels.power, "matmul": matmul, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
         "lshift": np.left_shift, "rshift": np.right_shift,
     }
     for name, function in operators.items():

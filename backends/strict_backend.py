@@ -58,7 +58,7 @@ class StrictBackend(Backend):
         self._memory = Memory(devices, memory)
         self._capability = capability
         self.streams = StrictStreams(self._memory)
-        self._asserts = IndexAsserts(_new_note, _look, self.synchronize)
+        self._asserts = IndexAsserts(_new_note, _look, _wait)
         self._devices = [Device(type, index) for index in range(devices)]
         self.array_type = _class(type, self._memory)
         self.xp: Any = StrictNamespace(self.array_type)
@@ -226,6 +226,11 @@ class PinnedMemory(bytearray):
 
 def _pinned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return np.ndarray(shape, dtype, PinnedMemory(math.prod(shape) * dtype.itemsize))
+
+
+def _wait() -> None:
+    with allowed():
+        note(SYNCHRONISATION, "looking at indices")
 
 
 def _new_note() -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.backends import strict_kernels
 from tapegrad.backends.strict_transfers import HOST_TO_DEVICE, SYNCHRONISATION, copy_out, note
 
 #: what may stand beside an array: numbers of Python and of NumPy, never an array of the host
@@ -44,6 +45,10 @@ SYNCHRONISES = _words("""
     triu_indices_from union1d unique unique_all unique_counts unique_inverse unique_values unravel_index""")
 #: functions that copy numbers or tables to the device on the way
 UPLOADS = _words("nan_to_num sliding_window_view lstsq")
+#: functions that sort by Thrust, which knows no bfloat16: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/include/cupy/type_dispatcher.cuh
+SORTS = _words("""
+    argpartition argsort intersect1d lexsort median nanmedian partition percentile quantile setdiff1d setxor1d sort union1d unique unique_all unique_counts
+    unique_inverse unique_values""")
 #: functions that read files or call back: CuPy has them, the strict device does not offer them
 NOT_OFFERED = _words("""
     apply_along_axis apply_over_axes from_dlpack fromfile fromfunction fromiter fromstring genfromtxt load loadtxt piecewise save savetxt savez
@@ -70,11 +75,13 @@ def operand(cls: Any, value: Any) -> Any:
 class Signature:
     """NumPy's function for a name, the parameters that CuPy's function of that name has, and how many of them may be passed by position.
 
-    Where NumPy and CuPy have the same name at different places, only the part before is positional.
+    Where NumPy and CuPy have the same name at different places, only the part before is positional. `loops` are those of CuPy's function, where they are known.
     """
 
-    def __init__(self, name: str, parameters: str, function: Callable[..., Any], method: bool = False) -> None:
+    def __init__(self, name: str, parameters: str, function: Callable[..., Any], method: bool = False, loops: str = "E") -> None:
         self.name = name
+        #: whether a result in bfloat16 is one in float32, for want of a loop
+        self.widens = "E" not in loops
         self.run = quiet(function)
         self.crosses = name in SYNCHRONISES | UPLOADS | LISTS | NO_ARRAY | _words("average percentile put quantile take where")
         words = parameters.split(", ") if parameters else []
@@ -128,9 +135,13 @@ def call(cls: Any, signature: Signature, args: tuple[Any, ...], kwargs: dict[str
     used: list[Any] = []
     raw = [_unwrap(cls, value, used, signature, signature.parameter(i)) for i, value in enumerate(args)]
     named = {key: _unwrap(cls, value, used, signature, key) for key, value in kwargs.items()}
+    if name in SORTS and any(array.dtype.name == "bfloat16" for array in used):
+        raise ValueError("Unsupported dtype (bfloat16)")
     result = signature.run(*raw, **named)
     if name in ON_HOST:
         return result
+    if signature.widens and kwargs.get("out") is None and getattr(result, "dtype", np.dtype(bool)).name == "bfloat16":
+        result = result.astype(np.float32)
     if isinstance(result, (bool, int, float, complex)):
         result = np.asarray(result)
     return cls._result(result, used, "K" if name in KEEPS_ORDER else "C")
@@ -195,8 +206,13 @@ def matmul(a: Any, b: Any, *args: Any, **kwargs: Any) -> Any:
     return np.matmul(a, b, *args, **kwargs)
 
 
+def _wrapped(indices: Any, n: int) -> Any:
+    """Indices brought into range: NumPy's own way takes as long as they are large."""
+    return np.mod(indices, n) if n else indices
+
+
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None) -> Any:
-    return np.take(a, indices, axis, out, mode="wrap")
+    return np.take(a, _wrapped(indices, a.size if axis is None else a.shape[axis]), axis, out, mode="wrap")
 
 
 def _take_along_axis(a: Any, indices: Any, axis: Any = -1) -> Any:
@@ -204,7 +220,7 @@ def _take_along_axis(a: Any, indices: Any, axis: Any = -1) -> Any:
 
 
 def _put(a: Any, ind: Any, v: Any, mode: Any = "wrap") -> None:
-    np.put(a, ind, v, mode)
+    np.put(a, _wrapped(ind, a.size) if mode == "wrap" else ind, v, mode)
 
 
 def _astype(a: Any, dtype: Any, order: str = "K", casting: Any = None, subok: Any = None, copy: bool = True) -> Any:
@@ -239,6 +255,8 @@ def _silent(function: Callable[..., Any]) -> Callable[..., Any]:
 
 #: path of the namespace and name -> what stands for NumPy's function
 OVERRIDES: dict[tuple[str, str], Callable[..., Any]] = {
+    ("", "floor_divide"): strict_kernels.floor_divide, ("", "remainder"): strict_kernels.remainder, ("", "mod"): strict_kernels.remainder,
+    ("", "fmod"): strict_kernels.fmod, ("", "power"): strict_kernels.power, ("", "pow"): strict_kernels.power,
     ("", "matmul"): matmul, ("", "take"): _take, ("", "take_along_axis"): _take_along_axis, ("", "put"): _put,
     ("", "sort"): _stable(np.sort), ("", "argsort"): _stable(np.argsort),
     ("linalg", "cholesky"): _silent(np.linalg.cholesky), ("linalg", "inv"): _silent(np.linalg.inv), ("linalg", "solve"): _silent(np.linalg.solve),

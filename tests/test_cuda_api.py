@@ -107,7 +107,7 @@ def test_wrong_devices(two, wrong, error, words):
             function(wrong)
     with pytest.raises(error, match=words), cuda.device(wrong):
         pass
-    with pytest.raises(ValueError, match="Expected a torch.device with a specified index or an integer, but got:cuda"):
+    with pytest.raises(ValueError, match=r"Expected a torch\.device with a specified index or an integer, but got:cuda"):
         cuda.set_device("cuda")
 
 
@@ -398,7 +398,7 @@ def test_pinned_memory(one):
     assert pinned.is_pinned() and not x.is_pinned() and pinned.tolist() == x.tolist()
     assert pinned.pin_memory() is pinned and pinned[1:].is_pinned() and not pinned.clone().is_pinned()
     assert not tapegrad.ones(2, device="cuda").is_pinned()
-    with pytest.raises(RuntimeError, match="cannot pin 'torch.cuda.FloatTensor' only dense CPU tensors can be pinned"):
+    with pytest.raises(RuntimeError, match=r"cannot pin 'torch\.cuda\.FloatTensor' only dense CPU tensors can be pinned"):
         tapegrad.ones(2, device="cuda").pin_memory()
     leaf = tapegrad.ones(2, requires_grad=True)
     leaf.pin_memory().sum().backward()
@@ -443,6 +443,19 @@ def test_copies_that_do_not_wait(one):
     leaf = tapegrad.ones(4, requires_grad=True)
     (leaf.pin_memory().to("cuda", non_blocking=True) * 3).sum().backward()
     assert leaf.grad.tolist() == [3.0] * 4
+
+
+def test_what_backward_needs_waits_in_pinned_memory(one):
+    x = tapegrad.ones(4, device="cuda", requires_grad=True)
+
+    def step(pin_memory):
+        with tapegrad.autograd.graph.save_on_cpu(pin_memory=pin_memory):
+            y = (x * 2).exp()
+        y.sum().backward()
+
+    down, up, waits = crossings(lambda: step(True))
+    assert down == up > 0 and waits == 0
+    assert crossings(lambda: step(False)) == (down, up, down)
 
 
 # ---- random numbers

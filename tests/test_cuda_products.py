@@ -480,7 +480,8 @@ def test_the_constants_are_cupys(cupy, tmp_path):
     (tmp_path / "stub.cpp").write_text(f'extern "C" {STUB}')
     (tmp_path / "map").write_text(f"{soname} {{ global: *; }};")
     stub = tmp_path / soname
-    subprocess.run([*compiler, "-shared", "-fPIC", "-o", stub, f"-Wl,-soname,{soname}", f"-Wl,--version-script={tmp_path / 'map'}", tmp_path / "stub.cpp"], check=True)
+    options = ["-shared", "-fPIC", f"-Wl,-soname,{soname}", f"-Wl,--version-script={tmp_path / 'map'}"]
+    subprocess.run([*compiler, *options, "-o", stub, tmp_path / "stub.cpp"], check=True)
     done = subprocess.run([sys.executable, "-c", PROGRAM.format(stub=str(stub))], capture_output=True, text=True)
     assert not done.returncode, done.stderr
     theirs = json.loads(done.stdout)

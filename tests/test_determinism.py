@@ -66,7 +66,8 @@ def writes(device):
     }, [
         lambda: x.__setitem__(index, 3.0), lambda: x.__setitem__(index, rows[0, 0]), lambda: x.__setitem__(x > 1, 2.0), lambda: x.index_fill(0, index, 2.0),
         lambda: x.index_put((index,), rows, accumulate=True), lambda: x.put(index, rows[0], accumulate=True), lambda: x.scatter(0, index[None], 2.0),
-        lambda: x.__setitem__((slice(None), 1), 2.0), lambda: index.bincount(), lambda: x.scatter_add(0, index[None], rows), lambda: x.index_add(0, index, rows),
+        lambda: x.__setitem__((slice(None), 1), 2.0), lambda: index.bincount(), lambda: x.scatter_add(0, index[None], rows),
+        lambda: x.index_add(0, index, rows),
     ]
 
 

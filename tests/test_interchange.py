@@ -274,3 +274,26 @@ def test_cupy_arrays_share_their_memory():
     assert cupy.asarray(t).data.ptr == cupy.from_dlpack(t).data.ptr == tapegrad.from_dlpack(array).array.data.ptr == array.data.ptr
     gradient = tapegrad.func.grad(lambda x: (x * x).sum())(array)
     assert type(gradient) is cupy.ndarray and gradient.tolist() == [2, 4, 6]
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_cuda_memory_goes_both_ways(dtype):
+    cupy = pytest.importorskip("cupy")
+    t = tapegrad.ones(3, 4, device="cuda").to(dtype)
+    for part in (t, t.T, t[1:, ::2], t[0, 0], t[:0]):
+        for found in (tapegrad.from_dlpack(part.__dlpack__(stream=1, max_version=(1, 0))), tapegrad.as_tensor(cupy.from_dlpack(part))):
+            assert found.dtype == dtype and found.shape == part.shape
+            assert not part.numel() or (found.stride(), found.data_ptr()) == (part.stride(), part.data_ptr())
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        big = tapegrad.ones(1 << 24, device="cuda")
+        for _ in range(20):
+            big = big + 1
+        capsule = big.__dlpack__(stream=1)  # the legacy default stream waits for this one
+    assert tapegrad.from_dlpack(capsule).sum().item() == 21 << 24
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        theirs = torch.from_dlpack(t)
+        assert theirs.data_ptr() == t.data_ptr() == tapegrad.as_tensor(theirs).data_ptr()
+        assert dtype == tapegrad.bfloat16 or torch.as_tensor(t, device="cuda").data_ptr() == t.data_ptr()

@@ -178,3 +178,21 @@ def test_gradients_through_the_kernels(dtype, monkeypatch):
             assert ours.tolist() == theirs.tolist()
     assert {"bfloat16": "add<float, unsigned short, long long, 8>", "float16": "add<float, unsigned short, long long, 5>",
             "complex64": "add<float, float, long long, 0>"}[dtype] in {name.partition(".")[2] for name in launched}
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_on_a_gpu(dtype, rng):
+    cuda = tapegrad.backends.backend_for(Device("cuda"))
+    for n, k, width in [(1, 0, 3), (1, 1, 1), (3, 255, 1), (5, 257, 3), (1, 40, 1), (1000, 60000, 5)]:
+        target, index, values = some(rng, dtype, (n, width)), rng.integers(-n, n, k), some(rng, dtype, (k, width))
+        want = target.copy()
+        np.add.at(want, index, values)
+        for run in (scatter.in_any_order, scatter.in_order(cuda.xp)):
+            array = cuda.from_host(target, Device("cuda"))
+            scatter.add(cuda.xp, array, cuda.from_host(index, Device("cuda")), cuda.from_host(values, Device("cuda")), run)
+            if dtype in HALVES:  # NumPy rounds after every addition
+                exact = target.astype(np.float32)
+                np.add.at(exact, index, values.astype(np.float32))
+                want = exact.astype(dtype)
+            np.testing.assert_array_equal(cuda.to_host(array), want)

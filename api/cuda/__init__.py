@@ -50,6 +50,6 @@ __all__ = [
     "device", "device_count", "device_of", "empty_cache", "get_device_capability", "get_device_name", "get_device_properties", "get_index_assert_mode",
     "get_per_process_memory_fraction", "get_rng_state", "get_rng_state_all", "init", "initial_seed", "is_available", "is_initialized", "manual_seed",
     "manual_seed_all", "max_memory_allocated", "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved", "memory_stats", "memory_summary",
-    "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_index_assert_mode", "set_per_process_memory_fraction", "set_rng_state", "set_rng_state_all", "set_stream",
-    "stream", "synchronize",
+    "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_index_assert_mode", "set_per_process_memory_fraction", "set_rng_state",
+    "set_rng_state_all", "set_stream", "stream", "synchronize",
 ]

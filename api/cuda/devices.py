@@ -234,8 +234,8 @@ def get_device_properties(device: Any = None) -> CudaDeviceProperties:
         ...     assert tapegrad.cuda.get_device_properties(0).total_memory > 0
     """
     found = backend().properties(at(device))
-    return CudaDeviceProperties(found["name"].decode(), found["major"], found["minor"], found["totalGlobalMem"], found["multiProcessorCount"], found["warpSize"],
-                                found)
+    return CudaDeviceProperties(found["name"].decode(), found["major"], found["minor"], found["totalGlobalMem"], found["multiProcessorCount"],
+                                found["warpSize"], found)
 
 
 def get_device_name(device: Any = None) -> str:

@@ -214,17 +214,12 @@ def _unique(index: Any) -> bool:
     return all(getattr(i, "dtype", np.dtype(bool)).kind == "b" for i in (index if index.__class__ is tuple else (index,)))
 
 
-def _assert_inside(array: Any, index: Any, name: str) -> None:
-    """Have the device report indices, in an index of arrays and slices, that are out of range."""
-    dim = 0
-    for i in index if index.__class__ is tuple else (index,):
-        if hasattr(i, "dtype"):
-            if i.dtype.kind != "b":
-                n = array.shape[dim]
-                backend(array).assert_index(i, -n, n, name, dim)
-            else:
-                dim += i.ndim - 1
-        dim += 1
+def assert_inside(array: Any, arrays: tuple[tuple[int, Any], ...], name: str) -> None:
+    """Have a device report the indices into `array` that are out of range; those on the host are found when they are used."""
+    for dim, i in arrays:
+        if i.__class__ is not np.ndarray and i.dtype.kind != "b":
+            n = array.shape[dim]
+            backend(i).assert_index(i, -n, n, name, dim)
 
 
 # ---- reading
@@ -263,8 +258,6 @@ def view_by(input: Any, index: Any) -> Any:
     batch=gather_in_batch)
 def gather_by(input: Any, index: Any) -> Any:
     """``input[index]`` for an index of arrays."""
-    if input.__class__ is not np.ndarray:
-        _assert_inside(input, index, "index")
     if index.__class__ is not tuple and index.dtype.kind != "b" and input.flags.c_contiguous and input.ndim:
         return input.take(index, 0)  # a seventh of the time
     result = input[index]
@@ -318,6 +311,7 @@ def getitem(self: Any, index: Any) -> Any:
             return view_by(self, parts.basic)
         if parts.basic is not None:
             self = view_by(self, parts.basic)
+        assert_inside(raw(self), parts.arrays, "index")
         return gather_by(self, advanced(parts.arrays))
     except IndexError as error:
         raise _torch_error(error, index, self) from None
@@ -340,7 +334,6 @@ def _torch_error(error: IndexError, index: Any, indexed: Any) -> IndexError:
 def _store(array: Any, index: Any, value: Any) -> None:
     """``array[index] = value`` for an index of arrays."""
     if array.__class__ is not np.ndarray:
-        _assert_inside(array, index, "index_put")
         alert_write(array, index, value)
     try:
         array[index] = value
@@ -386,8 +379,6 @@ def _down_to(grad: Any, shape: tuple[int, ...]) -> Any:
     public=False, batch=lambda batched, input, index, value: put_in_batch(batched, input, index, value, _put_add))
 def _put_add(input: Any, index: Any, value: Any) -> Any:
     result = xp(input).array(input)
-    if result.__class__ is not np.ndarray:
-        _assert_inside(result, index, "index_put")
     backend(result).scatter_add(result, index, value)
     return result
 
@@ -452,6 +443,7 @@ def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
         mask = from_array(mask)[(*(None,) * dim, ..., *(None,) * (part._array.ndim - dim - mask.ndim))]
         part.copy_(part.masked_fill(mask, value.reshape(())))
     else:
+        assert_inside(part._array, parts.arrays, "index_put")
         part.copy_(_put(part, advanced(parts.arrays), value))
 
 
@@ -564,6 +556,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
     index: Any = lone_mask(arrays, array.ndim) if given.size == 1 else None
     function: Any = _fill_mask
     if index is None:
+        assert_inside(array, arrays, "index_put")
         index, function = advanced(arrays), _put
         if value is not given and _same_cell(value, self) and inplace.overlap(array, given):
             raise RuntimeError(inplace.PARTLY)

@@ -7,7 +7,7 @@ from tapegrad.autograd import dtypes
 from tapegrad.autograd.devices import on_first
 from tapegrad.autograd.op import composite
 from tapegrad.autograd.ops.dims import integer, raw, wrap
-from tapegrad.autograd.ops.index import FULL, _put, _put_add, _put_slices, _select_core, _slice_core, _torch_error, advanced, parse, view_by
+from tapegrad.autograd.ops.index import FULL, _put, _put_add, _put_slices, _select_core, _slice_core, _torch_error, advanced, assert_inside, parse, view_by
 
 
 @composite(method=True)
@@ -156,6 +156,7 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
         parts = parse(tuple([FULL if i is None else i for i in indices]), array, True)
         if parts.basic is not None:  # an index without dimensions: as one of a single item
             parts = parse(tuple([FULL if i is None else i.reshape((1,)) if not i.ndim else i for i in indices]), array, True)
+        assert_inside(array, parts.arrays, "index_put")
         index = advanced(parts.arrays)
         return (_put_add if accumulate else _put)(input, index, values)
     except IndexError as error:

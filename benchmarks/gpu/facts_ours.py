@@ -62,6 +62,26 @@ def index_errors_at_once(m: Machine) -> list[str]:
     return [found, "the device works on" if total == 15 else f"the sum is {total}"]
 
 
+@FACTS(["different", "the same"])
+def deterministic_sums(m: Machine) -> list[str]:
+    """A sum of 100000 float32 into 3 rows, ten times: by atomics, and with use_deterministic_algorithms, is"""
+    if not m.on_cuda:
+        raise Skip("needs CuPy on a GPU")
+    import tapegrad
+    rng = np.random.default_rng(0)
+    index = tapegrad.tensor(rng.integers(0, 3, 100_000), device=m.device)
+    values = tapegrad.tensor(rng.standard_normal(100_000).astype(np.float32), device=m.device)
+    found = []
+    for mode in (False, True):
+        tapegrad.use_deterministic_algorithms(mode)
+        try:
+            sums = {tuple(tapegrad.zeros(3, device=m.device).index_add(0, index, values).tolist()) for _ in range(10)}
+        finally:
+            tapegrad.use_deterministic_algorithms(False)
+        found.append("the same" if len(sums) == 1 else "different")
+    return found
+
+
 @FACTS("to 1e-05")
 def training_step(m: Machine) -> str:
     """After ten steps of Adam the loss of a small network agrees with the CPU's"""

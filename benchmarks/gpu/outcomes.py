@@ -71,4 +71,6 @@ def _why(report: Any) -> str:
         return str(report.longrepr[2]).removeprefix("Skipped: ")[:LONGEST]
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message if crash is not None else str(report.longrepr)
+    errors = [line[1:] for line in text.splitlines() if line.startswith("E ")]  # of a file that cannot be imported
+    text = "\n".join(errors) or text
     return " ".join(text.split())[:LONGEST]

@@ -18,8 +18,9 @@ Call = Callable[[], Any]
 def small_encoder(s: Setting, width: int = 32, heads: int = 4, layers: int = 2, tokens: int = 100) -> Any:
     """A transformer encoder with an embedding before it and a linear layer on the mean of its outputs behind it."""
     nn, functional = s.lib.nn, s.lib.nn.functional
+    Module: Any = nn.Module
 
-    class Layer(nn.Module):  # type: ignore[misc]
+    class Layer(Module):
         def __init__(self) -> None:
             super().__init__()
             self.attend, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
@@ -33,7 +34,7 @@ def small_encoder(s: Setting, width: int = 32, heads: int = 4, layers: int = 2, 
             x = self.first(x + self.out(found.transpose(1, 2).reshape(n, length, width)))
             return self.second(x + self.down(functional.gelu(self.up(x))))
 
-    class Encoder(nn.Module):  # type: ignore[misc]
+    class Encoder(Module):
         def __init__(self) -> None:
             super().__init__()
             self.embed = nn.Embedding(tokens, width)
