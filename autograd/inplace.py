@@ -113,7 +113,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
         if raw is None or not _direct(t, args, kwargs):
             check_operands(function.__name__, t, args)
             array = t._array
-            if transforming() and (op is None or reads_in_backward(op)[0]):
+            if gate.on and transforming() and (op is None or reads_in_backward(op)[0]):
                 array = copy_of(t)  # what a batched tensor stands for may be recorded, though it itself is not
             result = function(from_array(array), *args, **kwargs)
             overwrite(function.__name__, t, result._array)
@@ -130,7 +130,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
     before = as_before(t, copy_of(t) if reads_target or transforming() else t._array)
     args = tuple(stale_alias(t) if a is t else a for a in args)
     result = function(before, *args, **kwargs)
-    if transforming():
+    if gate.on and transforming():
         check_history(t, result, function.__name__)
     overwrite(function.__name__, t, result._array)
     written(t)
@@ -187,7 +187,7 @@ def overwrite(name: str, t: Tensor, value: Any) -> None:
         raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(value.shape)}")
     if value.dtype is not array.dtype and dtypes.category(value.dtype) > dtypes.category(array.dtype):
         raise RuntimeError(f"result type {dtypes.of(value.dtype).scalar_type} can't be cast to the desired output type {dtypes.of(array.dtype).scalar_type}")
-    if transforming() and overwritten(t, value, name):
+    if gate.on and transforming() and overwritten(t, value, name):
         return
     array[...] = value
 

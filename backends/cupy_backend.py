@@ -171,8 +171,9 @@ class CupyBackend(Backend):
             return cupy_products.multiply(self.xp, a, b, self._cublas, tf32=tf32)
 
     def assert_index(self, index: Array, low: int, high: int, name: str, dim: int = 0) -> None:
-        with self.use(self.device_of(index)):
-            self._asserts.check(index.data.device_id, index, low, high, name, dim)
+        device = index.data.device_id
+        with self.use(Device("cuda", device)) if self._count > 1 else contextlib.nullcontext():
+            self._asserts.check(device, index, low, high, name, dim)
 
     def report_asserts(self, device: Device | None = None) -> None:
         self._asserts.report(self._index(device))

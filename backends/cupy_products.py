@@ -78,8 +78,9 @@ class Factor(NamedTuple):
     lead: int
 
 
-def factor(rows: int, columns: int, row: int, column: int, size: int) -> Factor | None:
-    """A matrix with steps of `row` and `column` bytes and elements of `size` bytes, or None if cuBLAS cannot take it as it lies."""
+def factor(shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> Factor | None:
+    """The matrices of `shape`, with elements of `size` bytes, or None if cuBLAS cannot take them as they lie."""
+    rows, columns, row, column = shape[-2], shape[-1], strides[-2], strides[-1]
     if (column == size or columns == 1) and (rows == 1 or (row >= columns * size and row % size == 0)):
         return Factor(0, columns if rows == 1 else row // size)
     if (row == size or rows == 1) and (columns == 1 or (column >= rows * size and column % size == 0)):
@@ -127,7 +128,7 @@ def _compact(xp: Any, array: Array) -> Array:
 def _takeable(xp: Any, array: Array) -> Array:
     """`array`, or a copy in order if cuBLAS cannot take its matrices as they lie."""
     size = array.itemsize
-    fits = factor(*array.shape[-2:], *array.strides[-2:], size) is not None and not any(step < 0 or step % size for step in array.strides[:-2])
+    fits = factor(array.shape, array.strides, size) is not None and not any(step < 0 or step % size for step in array.strides[:-2])
     return array if fits else _compact(xp, array)
 
 
@@ -193,7 +194,7 @@ def multiply(xp: Any, a: Array, b: Array, cublas: Cublas, *, tf32: bool = False)
     dims: list[Dim] = []
     if stack:
         a, b, dims = _stack(xp, _takeable(xp, a), _takeable(xp, b), stack)
-    left, right = factor(rows, inner, *a.strides[-2:], size), factor(inner, columns, *b.strides[-2:], size)
+    left, right = factor(a.shape, a.strides, size), factor(b.shape, b.strides, size)
     if left is None:
         a, left = _compact(xp, a), Factor(0, inner)
     if right is None:
@@ -202,7 +203,7 @@ def multiply(xp: Any, a: Array, b: Array, cublas: Cublas, *, tf32: bool = False)
         # One right factor for all: the rows of all left factors are those of one, if they lie in even steps.
         count, step, _ = dims[0]
         row = step if rows == 1 else a.strides[-2]
-        whole = factor(count * rows, inner, row, a.strides[-1], size) if step == row * rows else None
+        whole = factor((count * rows, inner), (row, a.strides[-1]), size) if step == row * rows else None
         if whole is not None:
             rows, left, dims = count * rows, whole, []
     for offset_a, offset_b, offset_c, batch in _walk(dims, rows * columns * size):

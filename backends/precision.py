@@ -1,4 +1,8 @@
-"""How exactly products are computed on CUDA: PyTorch's switches, which hold for the whole process. The CPU knows none of them."""
+"""How exactly products are computed on CUDA: PyTorch's switches, which hold for the whole process. The CPU knows none of them.
+
+They are for products of matrices. Decompositions, inverses and solutions come from cuSOLVER by way of CuPy, which computes them in their dtype; where CuPy
+multiplies matrices on the way there (`pinv`, `matrix_power`), its own environment variable CUPY_TF32 decides, which is off unless it is set.
+"""
 from __future__ import annotations
 
 import warnings

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tapegrad.backends.out_of_memory import OutOfMemoryError, out_of_memory_text
 from tapegrad.backends import strict_kernels
+from tapegrad.backends.out_of_memory import OutOfMemoryError, out_of_memory_text
 from tapegrad.backends.strict_calls import NOT_OFFERED, OVERRIDES, Signature, call, matmul, operand, quiet
 from tapegrad.backends.strict_transfers import DEVICE_TO_HOST, HOST_TO_DEVICE, SYNCHRONISATION, copy_out, note
 from tapegrad.backends.threads import handed_on
@@ -422,8 +422,8 @@ def _fill_in() -> None:
     """Give `StrictArray` its operators and plain attributes."""
     operators: dict[str, Callable[..., Any]] = {
         "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": strict_kernels.floor_divide,
-        "mod": strict_kernels.remainder, "divmod": np.divmod, "pow": strict_kernels.power, "matmul": matmul, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
-        "lshift": np.left_shift, "rshift": np.right_shift,
+        "mod": strict_kernels.remainder, "divmod": np.divmod, "pow": strict_kernels.power, "matmul": matmul, "and": np.bitwise_and,
+        "or": np.bitwise_or, "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
     }
     for name, function in operators.items():
         setattr(StrictArray, f"__{name}__", _binary(function, False))

@@ -51,7 +51,9 @@ class StrictNamespace:
             return function
         if kind not in ("ufunc", "def") or function is None or name in NOT_OFFERED:
             raise AttributeError(f"the strict device does not offer {full}, though CuPy has it")
-        return StrictUfunc(cls, name, rest, function) if kind == "ufunc" else _function(cls, Signature(name, rest, function, loops=NAMES["loops"].get(name, "E")))
+        if kind == "ufunc":
+            return StrictUfunc(cls, name, rest, function)
+        return _function(cls, Signature(name, rest, function, loops="E" if path else NAMES["loops"].get(name, "E")))
 
 
 def _function(cls: Any, signature: Signature) -> Callable[..., Any]:

@@ -29,7 +29,7 @@ def _matrices(pointer: int, code: int, transposed: int, rows: int, columns: int,
     if lead < max(1, high):
         raise ValueError(f"cuBLAS: a leading dimension of {lead} for matrices of {high} rows")
     reach = ((count - 1) * step + (wide - 1) * lead + high) * dtype.itemsize
-    memory = (ctypes.c_char * reach).from_address(pointer)
+    memory: Any = (ctypes.c_char * reach).from_address(pointer)
     found: np.ndarray = np.ndarray((count, high, wide), dtype, memory, strides=(step * dtype.itemsize, dtype.itemsize, lead * dtype.itemsize))
     return found.swapaxes(1, 2) if transposed else found
 
@@ -79,7 +79,8 @@ class HostCublas:
 
 
 def _number(pointer: int, dtype: np.dtype[Any]) -> Any:
-    return np.frombuffer((ctypes.c_char * dtype.itemsize).from_address(pointer), dtype)[0]
+    memory: Any = (ctypes.c_char * dtype.itemsize).from_address(pointer)
+    return np.frombuffer(memory, dtype)[0]
 
 
 CUBLAS = Cublas(HostCublas(), lambda: 0, lambda: True)

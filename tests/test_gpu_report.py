@@ -374,7 +374,7 @@ def test_the_program_that_the_sanitizer_watches(capsys):
     ("echo '30 cases'; echo '========= ERROR SUMMARY: 2 errors'; exit 99", "failed", "memcheck found errors: 2 errors"),
     ("echo '========= Error: Device not supported. Please refer'; exit 1", "skipped", "cannot be used on this machine: Device not supported"),
     ("echo 'Traceback'; echo 'ValueError: x'; exit 1", "failed", "the program ended with status 1: ValueError: x"),
-    ("sleep 600", "failed", "stopped after"),
+    ("sleep 600", "hung", "stopped after"),
     (None, "skipped", "compute-sanitizer is not installed"),
 ])
 def test_the_sanitizers_answers(script, status, text, tmp_path, monkeypatch):
