@@ -11,6 +11,7 @@ import numpy as np
 from tapegrad.backends import cupy_products, determinism, precision, threads
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.cupy_memory import CupyMemory
+from tapegrad.backends.cupy_namespace import CupyNamespace
 from tapegrad.backends.device import Device
 from tapegrad.backends.index_asserts import IndexAsserts
 from tapegrad.backends.kernels.index_assert import look, shared_note
@@ -53,7 +54,7 @@ class CupyBackend(Backend):
     type = "cuda"
 
     def __init__(self, cupy: Any, devices: int) -> None:
-        self.xp = cupy
+        self.xp: Any = CupyNamespace(cupy)
         self.array_type = cupy.ndarray
         self.streams = cupy.cuda
         self.memory = CupyMemory(cupy)

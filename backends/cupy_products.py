@@ -21,8 +21,8 @@ Array = Any
 
 # cudaDataType, cublasComputeType_t, cublasMath_t and cublasGemmAlgo_t of library_types.h and cublas_api.h.
 COMPUTE_32F, COMPUTE_64F, COMPUTE_32F_FAST_TF32 = 68, 70, 77
-DEFAULT_MATH, DISALLOW_REDUCED_PRECISION_REDUCTION = 0, 16
-# It takes tensor cores where the compute type allows them. The other heuristic, CUBLAS_GEMM_DEFAULT_TENSOR_OP, may round float32 to float16.
+DISALLOW_REDUCED_PRECISION_REDUCTION = 16
+# cuBLAS' own choice among the algorithms that the compute type allows.
 GEMM_DEFAULT = -1
 
 
@@ -109,7 +109,9 @@ def collapsed(dims: list[Dim]) -> list[Dim]:
 
 def _steps(array: Array, ndim: int) -> tuple[int, ...]:
     """Steps of the stack's dimensions for a result with `ndim` of them, 0 for those that `array` lacks or has once."""
-    steps = tuple([0 if n == 1 else step for n, step in zip(array.shape[:-2], array.strides)])
+    shape, steps = array.shape[:-2], array.strides[:-2]
+    if 1 in shape:
+        steps = tuple([0 if n == 1 else step for n, step in zip(shape, steps)])
     return (0,) * (ndim - len(steps)) + steps
 
 
@@ -118,18 +120,16 @@ def _calls(dims: list[Dim]) -> int:
     return prod([n for n, _, _ in dims]) // max([n for n, _, _ in dims], default=1)
 
 
+def _is_awkward(strides: tuple[int, ...], size: int) -> bool:
+    """Whether a stack's steps are such that cuBLAS cannot be told of them."""
+    return bool([step for step in strides[:-2] if step < 0 or step % size])
+
+
 def _compact(xp: Any, array: Array) -> Array:
     """`array` in memory in order; a matrix that the stack repeats stays one."""
     if 0 in array.strides[:-2]:
         array = array[tuple([slice(0, 1) if step == 0 else slice(None) for step in array.strides[:-2]])]
     return xp.array(array, order="C")
-
-
-def _takeable(xp: Any, array: Array) -> Array:
-    """`array`, or a copy in order if cuBLAS cannot take its matrices as they lie."""
-    size = array.itemsize
-    fits = factor(array.shape, array.strides, size) is not None and not any(step < 0 or step % size for step in array.strides[:-2])
-    return array if fits else _compact(xp, array)
 
 
 def _compact_steps(array: Array, ndim: int) -> tuple[int, ...]:
@@ -191,14 +191,18 @@ def multiply(xp: Any, a: Array, b: Array, cublas: Cublas, *, tf32: bool = False)
     if not inner or not prod(shape):
         return xp.zeros(shape, dtype)
     c = xp.empty(shape, dtype)
+    left, right = factor(a.shape, a.strides, size), factor(b.shape, b.strides, size)
+    if left is None or (n > 2 and _is_awkward(a.strides, size)):
+        a, left = _compact(xp, a), Factor(0, inner)
+    if right is None or (m > 2 and _is_awkward(b.strides, size)):
+        b, right = _compact(xp, b), Factor(0, columns)
     dims: list[Dim] = []
     if stack:
-        a, b, dims = _stack(xp, _takeable(xp, a), _takeable(xp, b), stack)
-    left, right = factor(a.shape, a.strides, size), factor(b.shape, b.strides, size)
-    if left is None:
-        a, left = _compact(xp, a), Factor(0, inner)
-    if right is None:
-        b, right = _compact(xp, b), Factor(0, columns)
+        first, second, dims = _stack(xp, a, b, stack)
+        if first is not a:
+            a, left = first, Factor(0, inner)
+        if second is not b:
+            b, right = second, Factor(0, columns)
     if len(dims) == 1 and dims[0][2] == 0:
         # One right factor for all: the rows of all left factors are those of one, if they lie in even steps.
         count, step, _ = dims[0]
@@ -206,16 +210,19 @@ def multiply(xp: Any, a: Array, b: Array, cublas: Cublas, *, tf32: bool = False)
         whole = factor((count * rows, inner), (row, a.strides[-1]), size) if step == row * rows else None
         if whole is not None:
             rows, left, dims = count * rows, whole, []
-    for offset_a, offset_b, offset_c, batch in _walk(dims, rows * columns * size):
-        cublas.gemm(dtype, tf32, right, left, (columns, rows, inner), b.data.ptr + offset_b, a.data.ptr + offset_a, c.data.ptr + offset_c,
-                    None if batch is None else (batch[0], batch[2] // size, batch[1] // size, batch[3] // size))
+    sizes, at_a, at_b, at_c = (columns, rows, inner), a.data.ptr, b.data.ptr, c.data.ptr
+    if not dims:
+        cublas.gemm(dtype, tf32, right, left, sizes, at_b, at_a, at_c)
+        return c
+    for offset_a, offset_b, offset_c, (count, step_a, step_b, step_c) in _walk(dims, rows * columns * size):
+        cublas.gemm(dtype, tf32, right, left, sizes, at_b + offset_b, at_a + offset_a, at_c + offset_c, (count, step_b // size, step_a // size, step_c // size))
     return c
 
 
-def _walk(dims: list[Dim], matrix: int) -> Iterator[tuple[int, int, int, tuple[int, int, int, int] | None]]:
+def _walk(dims: list[Dim], matrix: int) -> Iterator[tuple[int, int, int, tuple[int, int, int, int]]]:
     """For each call the offsets of both factors and the result, and the longest dimension with its steps, all in bytes."""
-    if not dims:
-        yield 0, 0, 0, None
+    if len(dims) == 1:
+        yield 0, 0, 0, (*dims[0], matrix)
         return
     with_result = [(*dim, matrix * prod([n for n, _, _ in dims[i + 1:]])) for i, dim in enumerate(dims)]
     longest = max(with_result)
@@ -240,7 +247,7 @@ class Cublas:
         self.has_tf32 = has_tf32
 
     def gemm(self, dtype: np.dtype, tf32: bool, first: Factor, second: Factor, sizes: tuple[int, int, int], a: int, b: int, c: int,
-             batch: tuple[int, int, int, int] | None) -> None:
+             batch: tuple[int, int, int, int] | None = None) -> None:
         """``c = a @ b`` by columns, of `sizes` (rows, columns, inner); `batch`: how many, and the steps of a, b and c in elements."""
         kind = kind_of(dtype)
         code, compute = kind.code, kind.compute

@@ -2,7 +2,8 @@
 
 It refuses what CuPy refuses (implicit conversion, host operands, names and keywords that CuPy lacks), counts what would copy or wait, and
 does the rest as CuPy does it: reductions and single elements are 0-d arrays, indices that are out of range wrap, fresh results are in C order,
-and floating-point warnings do not exist. Facts about CuPy are those of its source, version 14.
+floating-point warnings do not exist, and quotients, rests, integer powers and results in bfloat16 are those of CuPy's formulas and loops. Facts about CuPy
+are those of its source, version 14.
 
 What it cannot show: numbers that differ in the last places, sums that depend on the order of atomics, races of repeated indices, and what kernels
 cost. Promotion with Python numbers is NumPy's, which for bfloat16 is not CuPy's.

@@ -14,6 +14,7 @@ import numpy as np
 
 from tapegrad.backends import precision, strict_transfers
 from tapegrad.backends.backend import Array, Backend
+from tapegrad.backends.cupy_namespace import CupyNamespace
 from tapegrad.backends.cupy_products import multiply
 from tapegrad.backends.device import Device
 from tapegrad.backends.index_asserts import IndexAsserts
@@ -61,7 +62,7 @@ class StrictBackend(Backend):
         self._asserts = IndexAsserts(_new_note, _look, _wait)
         self._devices = [Device(type, index) for index in range(devices)]
         self.array_type = _class(type, self._memory)
-        self.xp: Any = StrictNamespace(self.array_type)
+        self.xp: Any = CupyNamespace(StrictNamespace(self.array_type))
 
     @property
     def transfers(self) -> Transfers:

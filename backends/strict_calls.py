@@ -47,8 +47,8 @@ SYNCHRONISES = _words("""
 UPLOADS = _words("nan_to_num sliding_window_view lstsq")
 #: functions that sort by Thrust, which knows no bfloat16: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/include/cupy/type_dispatcher.cuh
 SORTS = _words("""
-    argpartition argsort intersect1d lexsort median nanmedian partition percentile quantile setdiff1d setxor1d sort union1d unique unique_all unique_counts
-    unique_inverse unique_values""")
+    argpartition argsort in1d intersect1d isin lexsort median nanmedian partition percentile quantile setdiff1d setxor1d sort union1d unique unique_all
+    unique_counts unique_inverse unique_values""")
 #: functions that read files or call back: CuPy has them, the strict device does not offer them
 NOT_OFFERED = _words("""
     apply_along_axis apply_over_axes from_dlpack fromfile fromfunction fromiter fromstring genfromtxt load loadtxt piecewise save savetxt savez
@@ -81,7 +81,7 @@ class Signature:
     def __init__(self, name: str, parameters: str, function: Callable[..., Any], method: bool = False, loops: str = "E") -> None:
         self.name = name
         #: whether a result in bfloat16 is one in float32, for want of a loop
-        self.widens = "E" not in loops
+        self.widens = "E" not in loops or name in ("tril", "triu")  # those are made of `where`
         self.run = quiet(function)
         self.crosses = name in SYNCHRONISES | UPLOADS | LISTS | NO_ARRAY | _words("average percentile put quantile take where")
         words = parameters.split(", ") if parameters else []

@@ -15,11 +15,14 @@ import pytest
 import tapegrad
 from tapegrad import nn
 from tapegrad.backends import Device, registry
+from tapegrad.backends.strict_backend import allowed
+from tapegrad.backends.strict_transfers import watching
 from tapegrad.nn import functional as F
 from tapegrad.testing import check_device
 from tapegrad.utils import crossings
 
 HOST = np.ones(2, np.float32)
+TABLE = np.arange(12.0).reshape(3, 4)
 HERE = Path(__file__).name
 
 
@@ -448,3 +451,29 @@ def test_every_advice_is_given_to_something(program: Any) -> None:
     given = {crossing.advice for report in (check_device(train, *program), check_device(back)) for crossing in (*report.hidden, *report.asked)}
     texts = {value for name, value in vars(crossings).items() if name.startswith("_") and name.isupper() and isinstance(value, str)}
     assert len(texts) > 5 and texts <= given
+
+
+# ---- what it is built on
+
+def test_a_watcher_is_told_of_each_crossing_at_its_place() -> None:
+    strict = registry.backend_for(Device("strict"))
+    x, xp = strict.from_host(TABLE, Device("strict")), strict.xp
+    told: list[Any] = []
+    with watching(lambda *what: told.append(what)):
+        x.get()
+        xp.asarray([1.0, 2.0])
+        x[x > 1]
+        strict.from_host(TABLE, Device("strict"))
+        with allowed():
+            float(x.sum())
+    assert told == [
+        ("device_to_host", "get()", 96, False), ("synchronisations", "get()", None, False), ("host_to_device", "making an array of a list", 16, False),
+        ("synchronisations", "a mask as an index", None, False), ("host_to_device", "from_host()", 96, True), ("device_to_host", "float()", 8, True),
+        ("synchronisations", "float()", None, True)]
+    x.get()
+    assert len(told) == 7
+
+    def stop(*what: Any) -> None:
+        raise KeyError("stop")
+    with watching(stop), pytest.raises(KeyError):
+        x.get()

@@ -431,10 +431,14 @@ def test_a_benchmark(monkeypatch):
     assert "ZeroDivisionError" in workload_runs.items()["op.matmul"](Machine("strict")).text
 
 
-def test_the_environment():
+def test_the_environment(monkeypatch):
+    monkeypatch.setenv("CUPY_TF32", "1")
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(ROOT))
+    monkeypatch.setenv(pytest_run.FOLDER, str(ROOT))
     found = {name: observe(name, item, Machine("strict"))[0] for name, item in items_of("tapegrad.benchmarks.gpu.environment:items").items()}
     assert found["python"].values["numpy"] == np.__version__ and found["device"].text == "strict: 1 of them" and found["cpu"].values["cores"] == os.cpu_count()
     assert all(finding.status in ("noted", "skipped") for finding in found.values())
+    assert found["settings"].text.startswith("CUPY_CACHE_DIR=(a path), CUPY_TF32=1") and str(ROOT) not in json.dumps([f.values for f in found.values()])
 
 
 @posix

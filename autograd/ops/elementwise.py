@@ -216,7 +216,9 @@ def floored_quotient(input: Any, other: Any) -> Any:
     if array_of(input, other).dtype.kind == "b":
         raise NotImplementedError("\"div_floor_cpu\" not implemented for 'Bool'")
     check_divisor(input, other)
-    return input // other
+    if input.__class__ is np.ndarray:
+        return input // other
+    return xp(array_of(input, other)).floor_divide(input, other)
 
 
 def _truncated_quotient(input: Any, other: Any) -> Any:

@@ -145,7 +145,9 @@ def remainder(input: Any, other: Any) -> Any:
     if array_of(input, other).dtype.kind == "b":
         raise NotImplementedError("\"remainder_cpu\" not implemented for 'Bool'")
     check_divisor(input, other)
-    return input % other
+    if input.__class__ is np.ndarray:
+        return input % other
+    return xp(array_of(input, other)).remainder(input, other)
 
 
 @op(input=lambda grad: grad, other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="trunc")), kind="elementwise", method=True,

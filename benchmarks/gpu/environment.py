@@ -5,7 +5,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -121,5 +120,7 @@ def tools(m: Machine) -> Finding:
 
 def settings(m: Machine) -> Finding:
     """Environment variables that change what CUDA, CuPy or tapegrad do."""
-    found = {name: value for name, value in sorted(os.environ.items()) if name in SETTINGS or name.startswith(PREFIXES)}
-    return noted(", ".join(f"{name}={value}" for name, value in found.items()) or "none set", executable=sys.executable, **found)
+    # A report is kept: where somebody's folders are is no part of it.
+    found = {name: "(a path)" if os.sep in value else value for name, value in sorted(os.environ.items())
+             if (name in SETTINGS or name.startswith(PREFIXES)) and not name.startswith("TAPEGRAD_REPORT_")}
+    return noted(", ".join(f"{name}={value}" for name, value in found.items()) or "none set", **found)

@@ -157,4 +157,4 @@ def one_line(error: BaseException) -> str:
 
 def _where(error: BaseException) -> list[str]:
     import traceback
-    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-4:]]
+    return [f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-4:]]

@@ -47,6 +47,8 @@ def outcome(case: Case, gradients: bool = False) -> Any:
 
 def agree(case: Case, cpu: Any, device: Any) -> None:
     """Raise unless two outcomes are the same, as far as the dtype's precision goes."""
+    if isinstance(cpu, RuntimeError) and "negative integer powers" in str(cpu):
+        return  # an error for the sake of a value, at which a device does not look
     assert type(cpu) is type(device), f"{case}: {cpu!r} on the CPU, {device!r} on the device"
     if not isinstance(cpu, list):
         return

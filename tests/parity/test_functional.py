@@ -46,7 +46,8 @@ def outcome(lib, case):
         try:
             return plain(case(lib))
         except Exception as error:
-            return type(error).__name__, str(error)
+            # torch has two vmaps, of which the older one writes 0 for -0.
+            return type(error).__name__, str(error).replace("satisfy -0 ", "satisfy 0 ")
 
 
 def x(lib, requires_grad=False, start=1.0):
