@@ -1,5 +1,6 @@
 """Tensor, the tape, and the ops with their derivatives."""
-from tapegrad.autograd import devices, forward_ad, functional, graph
+from tapegrad.autograd import devices as devices
+from tapegrad.autograd import forward_ad, functional, graph
 from tapegrad.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from tapegrad.autograd.backward import backward, grad
 from tapegrad.autograd.function import Function

@@ -263,8 +263,8 @@ def _batched(roots: Sequence[Any], targets: Sequence[Any], grads: Sequence[Tenso
     for i, (root, d) in enumerate(zip(roots, grads)):
         if d is not None and isinstance(root, Tensor) and d._array.shape[1:] != root._array.shape:
             raise RuntimeError("If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the "
-                               f"remaining dimensions are expected to match the shape of corresponding output, but a mismatch was detected: grad_output[{i}] has "
-                               f"a shape of {d[0].shape} and output[{i}] has a shape of {root.shape}. If you only want some tensors in `grad_output` to be "
+                               f"remaining dimensions are expected to match the shape of corresponding output, but a mismatch was detected: grad_output[{i}] "
+                               f"has a shape of {d[0].shape} and output[{i}] has a shape of {root.shape}. If you only want some tensors in `grad_output` to be "
                                "considered batched, consider using vmap.")
     # Seeds for all are not seeds for each: `vmap` says what is wrong with them.
     seeds = [from_array(_seed(root)) if d is None else d for root, d in zip(roots, grads)]

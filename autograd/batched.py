@@ -69,11 +69,11 @@ class Batched:
 
     @property
     def dtype(self) -> np.dtype:
-        return self.tensor._array.dtype  # type: ignore[no-any-return]
+        return self.tensor._array.dtype
 
     @property
     def itemsize(self) -> int:
-        return self.tensor._array.itemsize  # type: ignore[no-any-return]
+        return self.tensor._array.itemsize
 
     @property
     def flags(self) -> Any:

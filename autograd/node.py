@@ -175,8 +175,8 @@ def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | Non
     place = "torch." if backend(array).type == "cpu" else "torch.cuda."
     made = f", which is output {nr} of {plain_name(producer)}," if producer is not None else ""
     if is_anomaly_enabled():
-        hint = ("the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed in there or anywhere "
-                "later. Good luck!")
+        hint = ("the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed in there or "
+                "anywhere later. Good luck!")
     else:
         hint = ("enable anomaly detection to find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, "
                 "check_nan=False).")

@@ -32,9 +32,9 @@ def spread(prefix: Any, tree: Any) -> list[Any] | None:
     """For each leaf of `tree` the leaf of `prefix` at or above its place; None where `prefix` is nested otherwise."""
     if not isinstance(prefix, (dict, list, tuple)):
         return [prefix] * sum(1 for _ in leaves(tree))
-    if type(prefix) is not type(tree) or len(prefix) != len(tree) or (isinstance(prefix, dict) and prefix.keys() != tree.keys()):
+    if type(prefix) is not type(tree) or len(prefix) != len(tree) or (isinstance(prefix, dict) and set(prefix) != set(tree)):
         return None
-    pairs = [(prefix[key], value) for key, value in tree.items()] if isinstance(prefix, dict) else zip(prefix, tree)
+    pairs = [(prefix[key], tree[key]) for key in tree] if isinstance(prefix, dict) else zip(prefix, tree)
     found: list[Any] = []
     for p, t in pairs:
         part = spread(p, t)

@@ -257,7 +257,8 @@ def _add_rows(todo: Any) -> None:
         else:
             half = np.float16
         values = values.view(half).astype(np.float32)
-    np.add.at(target, (slice(None), rows % target.shape[1]), values)
+    place: Any = (slice(None), rows % target.shape[1])
+    np.add.at(target, place, values)
 
 
 def _class(name: str, memory: Memory) -> type:

@@ -9,9 +9,9 @@ import pytest
 from test_doctests import ROOT, blocks, documents
 
 import tapegrad
-from tapegrad.utils import tape_view
 from tapegrad.autograd import tape
 from tapegrad.autograd.gate import gate
+from tapegrad.utils import tape_view
 
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 HOW = ROOT / "docs" / "how-it-works.md"

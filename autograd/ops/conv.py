@@ -327,7 +327,8 @@ def _bias_gradient(grad: Any, geometry: Geometry) -> Any:
     weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(grad, input, weight_shape, geometry),
     bias=lambda grad, geometry: _bias_gradient(grad, geometry), types="free", public=False, name="convolution",
     jvp=lambda d_input, d_weight, d_bias, input, weight, geometry, result: added(
-        through(_conv, d_input, weight, geometry), through(lambda d: _conv(input, d, geometry), d_weight), through(per_channel, d_bias, geometry, result.shape)),
+        through(_conv, d_input, weight, geometry), through(lambda d: _conv(input, d, geometry), d_weight),
+        through(per_channel, d_bias, geometry, result.shape)),
     batch=lambda batched, input, weight, geometry, bias: conv_in_batch(_conv, batched, input, weight, None, geometry, bias))
 def _conv(input: Any, weight: Any, geometry: Geometry, bias: Any = None) -> Any:
     single = _is_single(input, geometry)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.memory_format import contiguous_format, is_ordered, order_of, ordered, preserve_format
 from tapegrad.autograd.batching import over
+from tapegrad.autograd.memory_format import contiguous_format, is_ordered, order_of, ordered, preserve_format
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import c_name, raw
 from tapegrad.autograd.runtime import sum_to

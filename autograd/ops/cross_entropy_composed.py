@@ -26,8 +26,8 @@ def nll(input: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction
         shares = shares * weight.to(input.dtype)[classes.squeeze(1)]
     losses = where(valid, losses * shares, 0)
     if reduction == "none":
-        return losses  # type: ignore[no-any-return]
-    return losses.sum() / shares.sum() if reduction == "mean" else losses.sum()  # type: ignore[no-any-return]
+        return losses
+    return losses.sum() / shares.sum() if reduction == "mean" else losses.sum()
 
 
 def cross_entropy(input: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction: str) -> Tensor:
@@ -48,7 +48,7 @@ def nll_take(output: Tensor, target: Tensor, shares: Any, shape: tuple[int, ...]
     """What `cross_entropy._nll_take` computes."""
     classes, valid = _chosen(target, ignore_index)
     losses = where(valid, gather(output, 1, classes).squeeze(1) * -shares, 0)
-    return losses if len(shape) == losses.ndim else losses.sum()  # type: ignore[no-any-return]
+    return losses if len(shape) == losses.ndim else losses.sum()
 
 
 def ce_back(output: Tensor, input: Tensor, target: Tensor, shares: Any, exps: Any, sums: Any, ignore_index: int) -> Tensor:
@@ -56,7 +56,7 @@ def ce_back(output: Tensor, input: Tensor, target: Tensor, shares: Any, exps: An
     classes, valid = _chosen(target, ignore_index)
     g = where(valid, (output * shares).expand(valid.shape), 0).unsqueeze(1)
     p = softmax(input, 1)
-    return p * g - scatter(zeros(p), 1, classes, g)  # type: ignore[no-any-return]
+    return p * g - scatter(zeros(p), 1, classes, g)
 
 
 def softmax_of(input: Tensor, exps: Any, sums: Any) -> Tensor:
@@ -66,7 +66,7 @@ def softmax_of(input: Tensor, exps: Any, sums: Any) -> Tensor:
 
 def pick(input: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     """What `cross_entropy._pick` computes."""
-    return gather(input, 1, _chosen(target, ignore_index)[0]).squeeze(1)  # type: ignore[no-any-return]
+    return gather(input, 1, _chosen(target, ignore_index)[0]).squeeze(1)
 
 
 def unpick(input: Tensor, target: Tensor, shape: tuple[int, ...], ignore_index: int) -> Tensor:

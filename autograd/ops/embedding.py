@@ -28,7 +28,7 @@ def _scattered(grad: Any, indices: Any, shape: tuple[int, ...], padding_idx: int
 
 
 @op(indices=None, like=None, types="free", public=False,
-    batch=lambda batched, indices, like, rows, padding_idx, scale_grad_by_freq: _factors_in_batch(batched, indices, like, rows, padding_idx, scale_grad_by_freq))
+    batch=lambda batched, indices, like, *facts: _factors_in_batch(batched, indices, like, *facts))
 def _row_factors(indices: Any, like: Any, rows: int, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
     """What each looked-up row's gradient counts for: nothing at `padding_idx`, one by its frequency if so asked."""
     factors: Any = xp(indices).ones(indices.shape, like.dtype)

@@ -1,7 +1,7 @@
 """Reading and writing by index arrays within a batch.
 
-The dimensions that are indexed are brought to the front, behind the batch, so that what the index arrays make of them stands there too; afterwards all goes where
-the index says. An index array that is itself batched goes together with the batch's own numbers.
+The dimensions that are indexed are brought to the front, behind the batch, so that what the index arrays make of them stands there too; afterwards all goes
+where the index says. An index array that is itself batched goes together with the batch's own numbers.
 """
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def fill_in_batch(batched: frozenset[str], input: Tensor, mask: Any, value: Any)
     if isinstance(value, Tensor) and "value" in batched:
         value = value.reshape((size,) + (1,) * (input._array.ndim - 1))
     from tapegrad.autograd.ops.select import where
-    return where(mask, value, input)  # type: ignore[no-any-return]
+    return where(mask, value, input)
 
 
 # ---- an index operand along one dimension, or into the elements in order

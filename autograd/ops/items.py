@@ -8,9 +8,9 @@ import numpy as np
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import _expand_core
+from tapegrad.autograd.ops.common import zeros
 from tapegrad.autograd.ops.dims import c_name, raw, wrap
 from tapegrad.autograd.ops.gather import INDICES, _at_least_1d, _check_range, _copy, _kind, outside
-from tapegrad.autograd.ops.common import zeros
 from tapegrad.autograd.ops.index import FULL, _put, _put_add
 from tapegrad.autograd.ops.index_batch import gather_in_batch, items, put_in_batch, scatter_in_batch
 from tapegrad.autograd.ops.scatter_reduce import scatter_reduce
@@ -167,7 +167,8 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
 
 @op(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), index=None,
     value=lambda grad, dim, index, value_shape: None if value_shape is None else index_select(grad, dim, index).sum(), types="free", kind="linear", method=True,
-    inplace=True, jvp=lambda d_input, d_value, input, dim, index: index_fill(zeros(input) if d_input is None else d_input, dim, index, 0 if d_value is None else d_value),
+    inplace=True, jvp=lambda d_input, d_value, input, dim, index: index_fill(
+        zeros(input) if d_input is None else d_input, dim, index, 0 if d_value is None else d_value),
     batch=lambda batched, input, dim, index, value: _write_in_batch(batched, input, dim, index, value, _put))
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """`input` with one value in the places that an index names along a dimension.

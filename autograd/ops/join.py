@@ -27,7 +27,8 @@ def _along(dim: int, i: Any) -> tuple[Any, ...]:
 
 
 @op(tensors=each(lambda grad, tensors_shape, dim: _cat_back(grad, tensors_shape, dim)), types="promote", name="cat", public=False, kind="linear",
-    batch=lambda batched, tensors, dim: _cat([x for x in tensors if x.ndim != 2 or x.shape[1]] or tensors[:1], along(dim, max([x.ndim for x in tensors]) - 1, 0)))
+    batch=lambda batched, tensors, dim: _cat(
+        [x for x in tensors if x.ndim != 2 or x.shape[1]] or tensors[:1], along(dim, max([x.ndim for x in tensors]) - 1, 0)))
 def _cat(tensors: Any, dim: int = 0) -> Any:
     try:
         return xp(tensors[0]).concatenate(tensors, axis=dim)

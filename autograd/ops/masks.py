@@ -89,7 +89,7 @@ def _unless(input: Any, mask: Any) -> Any:
 
 
 @op(input=lambda grad, input_shape, mask: _unpicked(grad, mask), mask=None, types="free", kind="linear", public=False,
-    batch=lambda batched, input, mask, shape: _picked_in_batch(*_all_batched(batched, input=input, mask=mask), shape))
+    batch=lambda batched, input, mask, shape: _picked_in_batch(shape, *_all_batched(batched, input=input, mask=mask)))
 def _picked(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
     """The elements where `mask` is True, in order, followed by zeros up to `shape`."""
     n = math.prod(shape)
@@ -122,7 +122,7 @@ def _scatter_in_batch(input: Any, mask: Any, source: Any) -> Any:
     return where(mask, gather(source, 1, order).reshape(mask.shape), input)
 
 
-def _picked_in_batch(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
+def _picked_in_batch(shape: tuple[int, ...], input: Any, mask: Any) -> Any:
     n = math.prod(shape)
     if not n:
         return zeros(input).flatten(1)[:, :0].reshape((input.shape[0], *shape))

@@ -11,7 +11,8 @@ from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.broadcasting import _expand_core, common_shape
 from tapegrad.autograd.ops.dims import raw, wrap
 from tapegrad.autograd.ops.gather import _copy, _kind, gather
-from tapegrad.autograd.ops.index import _put as _put_there, _put_add
+from tapegrad.autograd.ops.index import _put as _put_there
+from tapegrad.autograd.ops.index import _put_add
 from tapegrad.autograd.ops.index_batch import put_flat_in_batch, take_in_batch, untake_in_batch
 from tapegrad.autograd.ops.shape import _reshape_core
 from tapegrad.autograd.ops.strided import diagonal

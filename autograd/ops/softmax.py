@@ -73,7 +73,8 @@ def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
 
 @op(input=lambda grad, output, dim: _softmax_back(grad, output, dim), output=lambda grad, input, output, dim: _twice(grad, input, output, dim),
     types="free", public=False, jvp=lambda d_input, d_output, input, output, dim: added(
-        through(_softmax_back, d_input, output, dim), through(lambda d: d * (input - sum(input * output, dim, True)) - output * sum(input * d, dim, True), d_output)),
+        through(_softmax_back, d_input, output, dim),
+        through(lambda d: d * (input - sum(input * output, dim, True)) - output * sum(input * d, dim, True), d_output)),
     batch=over(dim=along))
 def _softmax_back(input: Any, output: Any, dim: int) -> Any:
     """The Jacobian of softmax, which is symmetric, times `input`."""

@@ -277,7 +277,8 @@ def diagflat(input: Any, offset: int = 0) -> Any:
 
 
 @op(input=lambda grad, input_shape, dimension, step: _fold_back(grad, input_shape, dimension, step), kind="view", method=True,
-    batch=lambda batched, input, dimension, size, step: unfold(input, along(dimension, input.ndim - 1, 0), size, step) if input.ndim > 1 else input[:, None][:, :size])
+    batch=lambda batched, input, dimension, size, step:
+        unfold(input, along(dimension, input.ndim - 1, 0), size, step) if input.ndim > 1 else input[:, None][:, :size])
 def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     """The windows of `size` elements along a dimension, every `step`, as a new last dimension; a view.
 
