@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from typing import Any, NoReturn
 
 from tapegrad.autograd import tape
 from tapegrad.autograd.devices import on_device_of
 from tapegrad.autograd.edge import GradientEdge, target_of, tensor_at
+from tapegrad.autograd.function_node import BackwardCFunction
 from tapegrad.autograd.gate import GRAD_OFF, gate, set_bits, state
 from tapegrad.autograd.levels import recording, transforming
 from tapegrad.autograd.node import Node, Slot
@@ -67,18 +68,14 @@ def _given_seed(root: Tensor, grad: Tensor, i: int, graph: bool) -> Any:
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, Tensor) or value is None or isinstance(value, GradientEdge):
-        return (value,)
-    if isinstance(value, (int, float, complex)):
-        raise TypeError(f"gradients can be either Tensors or None, but got {type(value).__name__}")
-    return tuple(value)
+    return (value,) if isinstance(value, (Tensor, GradientEdge)) else tuple(value)
 
 
 def _gradients(given: Any, count: int) -> tuple[Tensor | None, ...]:
     """The gradients that were given for `count` roots."""
     if given is None:
         return (None,) * count
-    grads = _tuple(given)
+    grads = (given,) if isinstance(given, (int, float, complex)) else _tuple(given)
     for grad in grads:
         if grad is not None and not isinstance(grad, Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
@@ -159,11 +156,12 @@ def _target(t: Tensor | GradientEdge, pairs: list[tuple[Any, Any]]) -> Any:
 
 
 def _seen_running(wanted: set[Any]) -> set[Any]:
-    """Of the nodes whose results `wanted` are, those that run too, as in torch: they have hooks, which could tell."""
+    """Of the nodes whose results `wanted` are, those that run too, as in torch: Functions, and nodes with hooks, could tell."""
     found = set()
     for target in wanted:
         node = target.edges[0] if isinstance(target, Slot) else target
-        if isinstance(node, Node) and node.bare is not None and (node.extra.get("before") or node.extra.get("after")):
+        hooked = isinstance(node, Node) and node.bare is not None and (node.extra.get("before") or node.extra.get("after"))
+        if hooked or isinstance(node, BackwardCFunction):
             found |= {target, node}
     return found
 
@@ -276,10 +274,14 @@ def _batched(roots: Sequence[Any], targets: Sequence[Any], grads: Sequence[Tenso
         if g is None and materialize:
             g = from_array(xp(t._array).zeros((size, *t._array.shape), t._array.dtype))
         if g is None and not allow_unused:
-            raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the "
-                               "desired behavior.")
+            _refuse_unused(i)
         results.append(g)
     return tuple(results)
+
+
+def _refuse_unused(i: int) -> NoReturn:
+    raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the desired "
+                       "behavior.")
 
 
 def _result(i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused: bool, materialize: bool, taken: set[int]) -> Any:
@@ -292,8 +294,7 @@ def _result(i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused
             zeros._rg = record
             return zeros
         if not allow_unused:
-            raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the "
-                               "desired behavior.")
+            _refuse_unused(i)
         return None
     graph = _on_tensors(record)
     like = t._array if isinstance(t, Tensor) else d._array if graph else d

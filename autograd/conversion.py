@@ -25,10 +25,10 @@ def _waited(array: Any) -> None:
         here.report_asserts(here.device_of(array))
 
 
-def _read(t: Tensor) -> Any:
+def number_in(t: Tensor) -> Any:
     """The one value of a tensor, for Python's protocols: it is copied to the host in passing, by a program that may not know it."""
     if t._array.size != 1 and not hasattr(t._array, "level"):
-        raise RuntimeError(f"a Tensor with {t._array.size} elements cannot be converted to Scalar")
+        raise ValueError("only one element tensors can be converted to Python scalars")
     value = t._array.item()
     _waited(t._array)
     return value if isinstance(value, (int, float, complex)) else float(value)
@@ -120,21 +120,21 @@ def _bool(self: Tensor) -> bool:
 
 
 def _float(self: Tensor) -> float:
-    return float(_read(self))
+    return float(number_in(self))
 
 
 def _int(self: Tensor) -> int:
-    return int(_read(self))
+    return int(number_in(self))
 
 
 def _complex(self: Tensor) -> complex:
-    return complex(_read(self))
+    return complex(number_in(self))
 
 
 def _index(self: Tensor) -> int:
     if self._array.dtype.kind not in "iub" or (self._array.size != 1 and not hasattr(self._array, "level")):
         raise TypeError("only integer tensors of a single element can be converted to an index")
-    return int(_read(self))
+    return int(number_in(self))
 
 
 def _len(self: Tensor) -> int:
@@ -151,7 +151,7 @@ def _iter(self: Tensor) -> Any:
 
 def _contains(self: Tensor, value: Any) -> bool:
     if isinstance(value, (Tensor, int, float, complex, bool)):
-        return bool(_read((self == value).any()))
+        return bool(number_in((self == value).any()))
     raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}.")
 
 
@@ -195,10 +195,8 @@ def _fill(t: Tensor, array: Any, rg: bool) -> None:
 
 
 def reduce(t: Tensor) -> tuple[Any, ...]:
-    """How a tensor is pickled: values on the host, device, whether it requires grad, attributes."""
-    if t._node is not None and t.requires_grad:
-        raise RuntimeError("pickling a tensor with history is not supported; call detach() first")
-    if type(t) is Tensor and getattr(t, "_more", None) is not None:
+    """How a tensor is pickled: values on the host, device, whether it requires grad, attributes; not its history."""
+    if type(t) is Tensor and (t._node is not None or getattr(t, "_more", None) is not None):
         from tapegrad.autograd.hooks import warn_if_has_hooks
         warn_if_has_hooks(t)
     return _rebuild, (type(t), host(t), t.dtype.name, str(t.device), t.requires_grad, dict(t.__dict__))

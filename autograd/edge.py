@@ -70,7 +70,8 @@ def function_of(target: Any) -> tuple[Any, int]:
         return function_of(target.edges[0])
     if isinstance(target, Node):
         return target, 0
-    return accumulate_grad_of(target), 0
+    # A view made under `no_grad` requires grad as its base does, and no gradient flows to it.
+    return (accumulate_grad_of(target), 0) if target._rg or target._view is None else (None, 0)
 
 
 def check_edge(edge: GradientEdge) -> None:

@@ -117,14 +117,15 @@ class Function:
                 from tapegrad.autograd.function_transforms import transformed
                 return transformed(cls, args, kwargs, separate)
         inputs = (*args, *kwargs.values()) if kwargs else args
-        needs = tuple([isinstance(t, Tensor) and (t._rg if t._view is None else requires_grad(t)) for t in inputs])
+        # A view is brought up to date where that is recorded.
+        asks = _flows if bits & GRAD_OFF else requires_grad
+        needs = tuple([isinstance(t, Tensor) and (t._rg if t._view is None else asks(t)) for t in inputs])
         recording = True in needs and not bits & GRAD_OFF
         tensors = [t for t in inputs if isinstance(t, Tensor)]
         node = cls._backward_cls()
         node.needs_input_grad = needs
         if recording:
             node.inputs = [facts_of(t) if isinstance(t, Tensor) else None for t in inputs]
-            # A view is up to date: `needs` has asked for its history.
             node.edges = tuple([(t._node or t) if t._rg else None for t in tensors])
         ctx = FunctionCtx(node)
         before = set_bits(bits | GRAD_OFF)
@@ -157,6 +158,10 @@ class Function:
             return bound.args, bound.kwargs
         end = list(bound.arguments).index(given[-1]) + 1
         return bound.args[1:end], {name: value for name, value in bound.kwargs.items() if name in kwargs}
+
+
+def _flows(t: Tensor) -> bool:
+    return t.requires_grad
 
 
 class InplaceFunction(Function):

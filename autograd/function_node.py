@@ -12,6 +12,7 @@ from tapegrad.autograd.node import Node, Slot, check_kept, freed, overwritten
 from tapegrad.autograd.packed import Packed
 from tapegrad.autograd.runtime import kept_result, sum_to, to_dtype
 from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.type_names import type_name
 from tapegrad.backends import ARRAYS, CPU, Device, backend_for
 
 if TYPE_CHECKING:
@@ -263,10 +264,3 @@ def _undefined(target: Any, graph: bool) -> Any:
     shape, dtype, device = facts
     zeros = backend_for(device).xp.zeros(shape, dtype)
     return from_array(zeros) if graph else zeros
-
-
-def type_name(value: Any) -> str:
-    """The name of a value's type as PyTorch's errors have it: types written in C carry their module."""
-    cls = type(value)
-    of_python = cls.__flags__ & 1 << 9 or cls.__module__ == "builtins"
-    return cls.__name__ if of_python else f"{cls.__module__}.{cls.__name__}"

@@ -5,10 +5,10 @@ import warnings
 from typing import Any
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.cell import cell_of, tick, written
+from tapegrad.autograd.cell import INFERENCE_CELL, cell_of, tick, written
 from tapegrad.autograd.function_node import BackwardCFunction, Output, facts_of
-from tapegrad.autograd.node import Node, Slot
-from tapegrad.autograd.rebase import let_go, rebase
+from tapegrad.autograd.node import Node, Slot, refuse_inference
+from tapegrad.autograd.rebase import let_go, past_hooks, rebase
 from tapegrad.autograd.runtime import kept_slots, make_slot
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.autograd.view import View, refuse_view
@@ -193,6 +193,11 @@ def _overwritten_input(t: Tensor, node: Node, count: int) -> None:
         base.settle()
         if base.flows(t) and base.root.is_leaf:
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        former = past_hooks(t)
+        if former is not t._node:
+            node.edges = tuple([former if edge is t._node else edge for edge in node.edges])
+            node.seq = tick()  # after `former`
+    t._grad = None
     made = from_array(t._array)
     made._node = node
     made._rg = True
@@ -205,6 +210,8 @@ def _kept(to_save: tuple[Any, ...], results: list[Any], inputs: list[Tensor]) ->
     for i, t in enumerate(to_save):
         if t is not None and not isinstance(t, Tensor):
             raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
+        if t is not None and t._cell is INFERENCE_CELL:
+            refuse_inference()
         numbers = [nr for nr, y in enumerate(results) if y is t] if t is not None and t._node is not None else []
         if t is not None and numbers:
             kept.append(Output(numbers[-1], t._array))

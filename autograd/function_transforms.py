@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.forward import Tangents, zeros_beside
 from tapegrad.autograd.function_batched import batched
-from tapegrad.autograd.function_node import BackwardCFunction, FunctionCtx, facts_of, type_name
+from tapegrad.autograd.function_node import BackwardCFunction, FunctionCtx, facts_of
 from tapegrad.autograd.function_outputs import wrap
 from tapegrad.autograd.gate import GRAD_OFF, SAVED_HOOKS, TRANSFORM, state
 from tapegrad.autograd.levels import below, recording
 from tapegrad.autograd.saved_tensors import pack_saved
 from tapegrad.autograd.tensor import Tensor, requires_grad
 from tapegrad.autograd.trees import leaves
+from tapegrad.autograd.type_names import type_name
 
 if TYPE_CHECKING:
     from tapegrad.autograd.function import Function

@@ -161,8 +161,11 @@ def run_accumulated_hooks(leaf: Tensor, graph: bool) -> None:
     if hooks:
         with hook_mode(graph):
             for hook in list(hooks.values()):
-                if hook(leaf) is not None:
-                    raise RuntimeError("hooks should return None.")
+                result = hook(leaf)
+                if not (result is None or isinstance(result, Tensor)):
+                    raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+                if result is not None and result is not leaf:
+                    raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 __all__ = ["RemovableHandle", "register_post_accumulate_grad_hook", "register_tensor_hook", "retain_grad", "unserializable_hook", "warn_if_has_hooks"]

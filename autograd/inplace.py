@@ -120,8 +120,8 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
         else:
             try:
                 raw(t._array, *[a._array if isinstance(a, Tensor) else a for a in args], **kwargs)
-            except (ValueError, OverflowError):
-                # The op itself tells what is wrong: shapes that do not broadcast, or a result larger than the target.
+            except (ValueError, OverflowError, TypeError):
+                # The op itself tells what is wrong: shapes that do not broadcast, a result larger than the target, or one of another type.
                 overwrite(function.__name__, t, function(from_array(t._array), *args, **kwargs)._array)
         written(t)
         return t

@@ -162,7 +162,7 @@ def freed(node: Node) -> NoReturn:
 
 def plain_name(node: Node) -> str:
     """The name by which torch's errors call a node: ``Mul``."""
-    return type(node).__name__.removesuffix("0").removesuffix("Backward")
+    return node.name().removesuffix("0").removesuffix("Backward")
 
 
 def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | None) -> NoReturn:
@@ -173,7 +173,8 @@ def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | Non
     array = kept._array if isinstance(kept, Tensor) else kept
     kind = f"{dtypes.of(array.dtype).scalar_type}Tensor"
     place = "torch." if backend(array).type == "cpu" else "torch.cuda."
-    made = f", which is output {nr} of {plain_name(producer)}," if producer is not None else ""
+    # Nothing is said of what has made an integer: no gradient flows there.
+    made = f", which is output {nr} of {plain_name(producer)}," if producer is not None and array.dtype in dtypes.INEXACT else ""
     if is_anomaly_enabled():
         hint = ("the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed in there or "
                 "anywhere later. Good luck!")

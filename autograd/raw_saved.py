@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.cell import Cell
-from tapegrad.autograd.node import Node
+from tapegrad.autograd.node import Node, freed
 from tapegrad.autograd.packed import Packed, PackHook, UnpackHook, given_result, guard, pack
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
 from tapegrad.backends import ARRAYS
@@ -79,7 +79,9 @@ def raw_saved(node: Node, name: str) -> Any:
     """The value of ``node._raw_saved_<name>``: one `SavedTensor`, or a tuple of them."""
     from tapegrad.autograd.saved_value import TORCH_NAMES
     if name == "tensors" and hasattr(type(node), "saved_tensors"):
-        return tuple([SavedTensor(node, i, None) for i in range(len(node.saved or ()))])
+        if node.saved is None:
+            freed(node)
+        return tuple([SavedTensor(node, i, None) for i in range(len(node.saved))])
     known = TORCH_NAMES.get(name, name)
     if known not in node.saved_names:
         raise AttributeError(f"'{node.name()}' object has no attribute '_raw_saved_{name}'")

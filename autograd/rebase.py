@@ -24,11 +24,17 @@ def as_before(t: Tensor, array: Any) -> Tensor:
     """`t` as it was before a write, over `array`."""
     snapshot = from_array(array)
     snapshot._rg = requires_grad(t)
-    # The gradient of what a view was goes to what its root was, by no hooks in between.
-    snapshot._node = run(t._view.replay, t._view.root)._node if t._view is not None and _hooked(t, t._view) else t._node
+    snapshot._node = past_hooks(t)
     if t._rg and t._node is None:
         raise AssertionError("a leaf that requires grad has no earlier self")
     return snapshot
+
+
+def past_hooks(t: Tensor) -> Node | None:
+    """The node of `t` as it was before a write: the gradient of what a view was goes to what its root was, by no hooks in between."""
+    view = t._view
+    node: Node | None = run(view.replay, view.root)._node if view is not None and _hooked(t, view) else t._node
+    return node
 
 
 def _hooked(t: Tensor, view: View) -> bool:

@@ -150,10 +150,9 @@ class Tensor:
             raise RuntimeError("requires_grad must be a bool")
         now = self.requires_grad
         if self._node is not None:
-            if not value:
-                raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
-                                   "that doesn't require differentiation use var_no_grad = var.detach().")
-            return
+            hint = "" if value else (" If you want to use a computed variable in a subgraph that doesn't require differentiation use var_no_grad = "
+                                     "var.detach().")
+            raise RuntimeError("you can only change requires_grad flags of leaf variables." + hint)
         if value and not now:
             if self._array.dtype not in dtypes.INEXACT:
                 raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
@@ -170,7 +169,8 @@ class Tensor:
             raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}")
         if requires_grad and self._array.dtype not in dtypes.INEXACT:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        self.requires_grad = requires_grad
+        if self._node is None or not requires_grad:
+            self.requires_grad = requires_grad
         return self
 
     @property

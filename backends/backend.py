@@ -156,6 +156,9 @@ class Backend:
         """Start new peaks."""
         raise NotImplementedError
 
+    def stop_peak_memory_stats(self, device: Device | None = None) -> None:
+        """Keep no peaks any more, where to keep them costs something."""
+
     def memory_info(self, device: Device | None = None) -> tuple[int, int]:
         """The device's free and total bytes, whoever uses them."""
         raise NotImplementedError

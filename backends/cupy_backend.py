@@ -242,6 +242,10 @@ class CupyBackend(Backend):
         with self.use(device):
             self.memory.start_peak()
 
+    def stop_peak_memory_stats(self, device: Device | None = None) -> None:
+        with self.use(device):
+            self.memory.stop_peak()
+
     def memory_info(self, device: Device | None = None) -> tuple[int, int]:
         with self.use(device):
             return self.memory.info()

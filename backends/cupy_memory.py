@@ -122,6 +122,11 @@ class CupyMemory:
             used = self.used()
             self._peaks[self._device()] = Peak(used, used, self.reserved())
 
+    def stop_peak(self) -> None:
+        """Keep none any more; an allocation costs what it did before `start_peak`."""
+        with self._lock:
+            self._peaks.pop(self._device(), None)
+
     def _note(self, memory: Any) -> None:
         with self._lock:
             peak = self._peaks.get(memory.device_id)

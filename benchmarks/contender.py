@@ -1,12 +1,11 @@
 """`Contender`: a library on one of its devices, how to wait for it and how to read its memory; and who can take part at all."""
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import importlib.util
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,23 +76,15 @@ class Contender:
         gc.collect()
         warm_up()
         self.synchronize()
-        with _hooks_removed() if self.ours else contextlib.nullcontext():
-            source.reset_peak_memory_stats(device)
+        source.reset_peak_memory_stats(device)
+        try:
             before = source.memory_allocated(device)
             run()
             self.synchronize()
             return source.max_memory_allocated(device) - before, source.memory_allocated(device) - before
-
-
-@contextlib.contextmanager
-def _hooks_removed() -> Iterator[None]:
-    """Afterwards CuPy's memory hooks are those of before: a peak is counted by a hook, which would burden the next timing."""
-    import cupy
-    hooks = cupy.cuda.memory_hook.get_memory_hooks()
-    before = set(hooks)
-    yield
-    for name in set(hooks) - before:
-        hooks[name].__exit__()
+        finally:
+            if self.ours:
+                source.stop_peak_memory_stats(device)  # to keep a peak burdens every allocation, and so the next timing
 
 
 def find_contenders(devices: list[str], peers: list[str], threads: int) -> tuple[list[Contender], list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import cell_of
 from tapegrad.autograd.conversion import deepcopy, tensor_repr
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.tensor import Tensor, check_not_inference, from_array
 
 
 class Parameter(Tensor):
@@ -35,6 +35,8 @@ class Parameter(Tensor):
             raise AttributeError(f"'{type(data).__name__}' object has no attribute 'detach'")
         if requires_grad and data._array.dtype not in dtypes.INEXACT:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        if requires_grad:
+            check_not_inference(data)
         self: Parameter = object.__new__(cls)
         self._array = data._array
         self._rg = bool(requires_grad)

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tapegrad
+from tapegrad.backends import standing_in
+from tapegrad.backends.strict_backend import StrictBackend
 from tapegrad.benchmarks import threads
 from tapegrad.benchmarks.cli import main
 from tapegrad.benchmarks.cli import run as run_workloads
@@ -74,6 +77,20 @@ def test_the_module_runs_from_the_root_on_the_threads_asked_for(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 threads" in done.stdout
     assert Report.read(file).plan["threads"] == 2
+
+
+def test_peaks_are_not_kept_while_the_next_workload_is_timed(monkeypatch):
+    with standing_in("cuda", StrictBackend("cuda")) as backend:
+        stopped = []
+        monkeypatch.setattr(backend, "stop_peak_memory_stats", lambda device: stopped.append(str(device)))
+        contender = Contender("tapegrad", tapegrad, "cuda")
+        assert contender.memory(lambda: tapegrad.ones(256, device="cuda")) == (1024, 0) and stopped == ["cuda"]
+
+        def fail():
+            raise ValueError("as asked")
+        with pytest.raises(ValueError, match="as asked"):
+            contender.memory(fail, warm_up=lambda: None)
+        assert stopped == ["cuda", "cuda"]
 
 
 def test_strict_device_beside_the_cpu(one_thread, capsys):

@@ -54,7 +54,7 @@ def train(model: nn.Module, optimizer: Any, x: Any, y: Any) -> Any:
     out[[0, 1]]  # list
     out[np.array([0])]  # numpy index
     out[tapegrad.tensor([0])]  # CPU index
-    tapegrad.tensor([loss, loss])  # list of tensors
+    tapegrad.tensor([loss.detach(), loss.detach()])  # list of tensors
     tapegrad.unique(y)  # unique
     y.nonzero()  # nonzero
     out.masked_select(out > 0)  # masked_select

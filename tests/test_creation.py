@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tapegrad
+from tapegrad.autograd.ops import numbers
 from tapegrad.backends.registry import standing_in
 from tapegrad.backends.strict_backend import StrictBackend, counting
 
@@ -216,3 +217,24 @@ def test_names_that_warn():
         assert tapegrad.chain_matmul(a, b, c).tolist() == [[12], [12]]
     with pytest.warns(UserWarning, match="it will be required to pass the indexing argument"):
         assert tapegrad.meshgrid(tapegrad.ones(2), tapegrad.ones(3))[0].shape == (2, 3)
+
+
+# ---- lists
+
+
+def test_a_gradient_lost_in_a_list_is_told_of_once(monkeypatch):
+    monkeypatch.setattr(numbers, "_told", False)
+    x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.warns(UserWarning, match="Converting a tensor with requires_grad=True to a scalar") as found:
+        assert not tapegrad.tensor([x[0], x[1]]).requires_grad
+    assert found[0].filename == __file__
+    tapegrad.tensor([x[0], x[1]])
+    monkeypatch.setattr(numbers, "_told", False)
+    with tapegrad.no_grad():
+        assert tapegrad.tensor([x[0], x[1]]).tolist() == [1.0, 2.0]
+    assert tapegrad.tensor([x.detach()[0], 3]).tolist() == [1.0, 3.0]
+
+
+def test_a_list_of_batched_tensors_is_refused():
+    with pytest.raises(RuntimeError, match=r"vmap: It looks like you're calling .item\(\) on a Tensor"):
+        tapegrad.vmap(lambda a: tapegrad.tensor([a[0], 1.0]))(tapegrad.ones(3, 2))

@@ -273,6 +273,10 @@ def test_peaks_are_exact_though_releases_are_not_seen(cupy, watched, pool, rng):
     held.clear()
     watched.reset_peak_memory_stats()
     assert watched.max_memory_allocated() == 0
+    watched.stop_peak_memory_stats()
+    looks = pool.looks
+    held = [cupy.ndarray(1024, np.uint8)]
+    assert pool.looks == looks and watched.memory.peak() is None and watched.max_memory_allocated() == 1024
 
 
 def test_peaks_of_several_threads(cupy, watched, pool):

@@ -368,6 +368,23 @@ def test_the_program_that_the_sanitizer_watches(capsys):
     assert [line.partition(":")[0] for line in lines[:-1]] == numerics.declared() and re.fullmatch(r"[1-9]\d* cases", lines[-1])
 
 
+def test_memory_that_the_sanitizer_sees_ends_with_a_whole_word(monkeypatch):
+    cupy = pytest.importorskip("cupy")
+    made, cleared = [], []
+
+    def memory(size):
+        block = np.empty(size, np.uint8)
+        made.append(size)
+        return cupy.cuda.UnownedMemory(block.ctypes.data, size, block, 0)
+    for function, signature in ((cupy.cuda.Memory, "Memory(size_t size)"), (cupy.cuda.runtime.memset, "memset(intptr_t ptr, int value, size_t size)")):
+        assert function.__doc__.startswith(signature)
+    monkeypatch.setattr(cupy.cuda, "Memory", memory)
+    monkeypatch.setattr(cupy.cuda.runtime, "memset", lambda pointer, value, size: cleared.append((pointer, value, size)))
+    allocate = sanitized.allocator(cupy)
+    found = [allocate(size) for size in (3, 8, 1, 0)]
+    assert made == [4, 8, 4, 0] and cleared == [(found[0].ptr + 3, 0, 1), (found[2].ptr + 1, 0, 3)]
+
+
 @posix
 @pytest.mark.parametrize(("script", "status", "text"), [
     ("echo '30 cases'; echo '========= ERROR SUMMARY: 0 errors'", "ok", "30 cases, 0 errors"),

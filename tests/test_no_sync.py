@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from layers import LAYERS, arrays, made
+from op_checks.crossings import nothing_crosses
 
 import tapegrad
 from tapegrad import nn, optim
@@ -303,7 +304,8 @@ def test_numbers_are_drawn_on_the_device(name: str) -> None:
 
 def test_numbers_of_the_host_are_arguments_of_kernels() -> None:
     """Python and NumPy numbers and 0-d tensors of the CPU stand beside a tensor of the device without a copy."""
-    for dtype, number in itertools.product(("float32", "float16", "bfloat16", "int64", "complex64"), (2, 2.5, np.float64(2.5), np.int64(2), tapegrad.tensor(2.5))):
+    numbers = (2, 2.5, np.float64(2.5), np.int64(2), tapegrad.tensor(2.5))
+    for dtype, number in itertools.product(("float32", "float16", "bfloat16", "int64", "complex64"), numbers):
         x = put([1.0, 2.0], dtype)
         with untouched():
             results = [x * number, number - x, x / number, tapegrad.where(x == number, x, number), tapegrad.add(x, number, alpha=2), x == number]
@@ -335,8 +337,10 @@ def test_python_s_protocols_are_no_request(act: Callable[[Any], Any]) -> None:
         assert (x.item(), x.tolist(), x.cpu().numpy(), f"{x}", repr(x)) == (1, 1, 1, "1", "tensor(1, device='strict:0')")
 
 
-@pytest.mark.parametrize("act", [lambda x: x[[0, 1]], lambda x: x[np.array([0])], lambda x: x.__setitem__(0, np.ones(2)), lambda x: x.__setitem__(0, [1.0, 2.0]),
-                                 lambda x: x[tapegrad.tensor([0])]])
+@pytest.mark.parametrize("act", [
+    lambda x: x[[0, 1]], lambda x: x[np.array([0])], lambda x: x.__setitem__(0, np.ones(2)), lambda x: x.__setitem__(0, [1.0, 2.0]),
+    lambda x: x[tapegrad.tensor([0])], lambda x: x.__setitem__(0, tapegrad.ones(2, dtype=tapegrad.float64)), lambda x: tapegrad.combinations(x[0]),
+])
 def test_data_of_the_host_beside_the_device_s_is_a_copy_that_is_told_of(act: Callable[[Any], Any]) -> None:
     x = put(np.ones((3, 2)))
     with counting() as crossed:
@@ -353,3 +357,14 @@ def test_a_training_step_where_the_strict_device_is_cuda(name: str) -> None:
         with untouched():
             total = train(model, optim.Adam(model.parameters()), x, t)
         assert total.is_cuda and np.isfinite(total.item())
+
+
+def test_the_op_tests_see_what_an_op_asks_for_by_itself() -> None:
+    """What the library copies under a name that counts as asked for fails a row, what the test copies does not."""
+    x = put([1.0])
+    with nothing_crosses():
+        assert x.tolist() == [1.0] and put([2.0]).shape == (1,)
+    with pytest.raises(AssertionError, match="has_nan makes a device_to_host"), nothing_crosses():
+        tapegrad.autograd.anomaly.has_nan(x._array)
+    with pytest.raises(RuntimeError, match="refusing"), nothing_crosses():
+        float(x)

@@ -56,7 +56,7 @@ def value_beside(value: Any, array: Any) -> Any:
             raise RuntimeError(f"value cannot be converted to type {c_name(array.dtype)} without overflow")
         return value
     if isinstance(value, (list, tuple, np.ndarray)):
-        from tapegrad.autograd.ops.creation import host_array
+        from tapegrad.autograd.ops.numbers import host_array
         return carried(host_array(value, array.dtype), array)
     if value.__class__ is array.__class__:
         return value

@@ -13,6 +13,7 @@ from tapegrad.autograd.inference import mark
 from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.op import composite
 from tapegrad.autograd.ops.dims import c_name
+from tapegrad.autograd.ops.numbers import host_array, wrapped
 from tapegrad.autograd.ops.pinned import pin
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import Device, backend, backend_for, is_array, xp
@@ -56,104 +57,6 @@ def _dimension(n: Any) -> int:
     if isinstance(n, (float, str)) or not hasattr(n, "__index__"):
         raise TypeError(f"size must be a tuple of ints, but found element of type {type(n).__name__}")
     return int(n.__index__())
-
-
-def _has_tensor(data: Any) -> bool:
-    return isinstance(data, Tensor) or (isinstance(data, (list, tuple)) and any(_has_tensor(item) for item in data))
-
-
-def _plain(data: Any) -> Any:
-    """Nested lists with the tensors in them as Python numbers."""
-    if isinstance(data, Tensor):
-        array = data._array  # read in passing: the program may not know that a list of a device's numbers is read one by one
-        return (array.astype(np.float32) if array.dtype.kind == "V" and not hasattr(array, "level") else array).tolist()
-    return [_plain(item) for item in data] if isinstance(data, (list, tuple)) else data
-
-
-def host_array(data: Any, dtype: Any = None) -> np.ndarray:
-    """`data` (numbers, nested lists, anything NumPy takes) as a new host array with torch's idea of its dtype."""
-    if dtype is not None:
-        dtype = dtypes.numpy_dtype(dtype)
-    if isinstance(data, (list, tuple)):
-        data = _plain(data) if _has_tensor(data) else data
-        kinds = _numpy_leaf(data)
-    else:
-        kinds = isinstance(data, (np.ndarray, np.generic))
-    try:
-        array = np.array(data, dtype) if dtype is None or dtype.kind != "V" else np.array(np.array(data, np.float32), dtype)
-    except ValueError as error:
-        if "inhomogeneous" in str(error):
-            _find_ragged(data, 1)
-        _refuse_items(data)
-        raise
-    except TypeError:
-        _refuse_items(data)
-        raise
-    except OverflowError:
-        assert dtype is not None
-        array = _wrapped(data, dtype)
-    if array.dtype.kind in "OUS" or (array.dtype == np.uint64 and dtype is None and not kinds):
-        _refuse_items(data)
-        raise ValueError("Overflow when unpacking long long")
-    if dtype is None and not kinds:
-        # Python numbers: float is the default dtype, int is int64 (which NumPy gives on every platform since 2.0)
-        if array.dtype.kind == "f":
-            array = array.astype(dtypes.default_float())
-        elif array.dtype.kind == "c":
-            array = array.astype(dtypes.default_complex())
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    dtypes.of(array.dtype)
-    return array
-
-
-def _wrapped(data: Any, dtype: np.dtype) -> np.ndarray:
-    """Integers beyond an unsigned dtype's range: torch wraps negative ones, and refuses the others."""
-    try:
-        wide = np.array(data, np.int64)
-    except OverflowError:
-        raise ValueError("Overflow when unpacking long long") from None
-    if dtype.kind != "u" or abs(wide).max() > np.iinfo(dtype).max:
-        raise RuntimeError(f"value cannot be converted to type {c_name(dtype)} without overflow")
-    return wide.astype(dtype)
-
-
-def _find_ragged(data: Any, dim: int) -> None:
-    """Raise torch's error for nested lists of different lengths."""
-    if not isinstance(data, (list, tuple)) or not data:
-        return
-    first = len(data[0]) if isinstance(data[0], (list, tuple)) else None
-    for item in data:
-        length = len(item) if isinstance(item, (list, tuple)) else None
-        if length != first:
-            if first is None:
-                raise TypeError(f"must be real number, not {type(item).__name__}")
-            if length is None:
-                raise TypeError(f"expected sequence at dim {dim}, not {type(item).__name__}")
-            raise ValueError(f"expected sequence of length {first} at dim {dim} (got {length})")
-    for item in data:
-        _find_ragged(item, dim + 1)
-
-
-def _refuse_items(data: Any, inside: bool = False) -> None:
-    """Raise torch's error for what is no number."""
-    if isinstance(data, (list, tuple)):
-        for item in data:
-            _refuse_items(item, True)
-    elif isinstance(data, (str, bytes)) or (inside and not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic))):
-        raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
-    elif not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic)):
-        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
-    elif isinstance(data, np.ndarray):
-        raise TypeError(f"can't convert np.ndarray of type {data.dtype.type.__module__}.{data.dtype.type.__qualname__}. The only supported types are: float64, "
-                        "float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.")
-
-
-def _numpy_leaf(data: Any) -> bool:
-    """Whether the first leaf of nested lists is NumPy's, whose dtype then counts."""
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, (np.ndarray, np.generic))
 
 
 @composite()
@@ -505,7 +408,7 @@ def _full(size: tuple[int, ...], value: Any, dtype: np.dtype, where: Device, req
         try:
             array[...] = value
         except OverflowError:
-            array[...] = _wrapped(value, dtype)[()]
+            array[...] = wrapped(value, dtype)[()]
     return finish(array, requires_grad)
 
 

@@ -106,7 +106,7 @@ def _index_of(i: Any, array: Any, own: bool) -> Any:
     elif i.__class__ is bool:
         return i
     elif isinstance(i, (list, tuple, range)):
-        from tapegrad.autograd.ops.creation import host_array
+        from tapegrad.autograd.ops.numbers import host_array
         found = host_array(list(i))
         if not found.size:
             found = found.astype(np.int64)

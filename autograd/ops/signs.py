@@ -87,14 +87,14 @@ def _sgn_rule(grad: Any, input: Any, result: Any) -> Any:
         return zeros(grad)
     size = abs(input)
     along = (grad * result).real  # a change along the direction itself turns nothing
-    return (grad - result.conj() * along) / (size + (size == 0))
+    return (grad - result.conj() * along) * (size != 0) / (size + (size == 0))
 
 
 def _sgn_tangent(d_input: Any, input: Any, result: Any) -> Any:
     if category(input) != "c":
         return zeros(d_input)
     size = abs(input)
-    return (d_input - result * (d_input * result.conj()).real) / (size + (size == 0))
+    return (d_input - result * (d_input * result.conj()).real) * (size != 0) / (size + (size == 0))
 
 
 @op(input=lambda grad: no_rule("heaviside")(grad), values=lambda grad: no_rule("heaviside")(grad), kind="elementwise", types="same", method=True, inplace=True)

@@ -55,6 +55,7 @@ def peak_cost(m: Machine) -> Finding:
     before = timed(allocations(m), contender).median * 1e4
     m.backend.reset_peak_memory_stats()
     after = timed(allocations(m), contender).median * 1e4
+    m.backend.stop_peak_memory_stats()
     return noted(f"{before:.2f} us and {after:.2f} us", before=before, after=after)
 
 

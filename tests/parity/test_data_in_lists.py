@@ -1,0 +1,57 @@
+"""`tensor` of nested lists: which dtype and shape what stands in them gives."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tapegrad
+
+torch = pytest.importorskip("torch")
+
+
+def both(make: Any) -> list[Any]:
+    """What `make` gives with either library: dtype, shape and values, or the error."""
+    found: list[Any] = []
+    for lib in (torch, tapegrad):
+        try:
+            t = make(lib)
+        except Exception as error:
+            found.append((type(error), str(error)))
+        else:
+            found.append((str(t.dtype), tuple(t.shape), t.tolist()))
+    return found
+
+
+@pytest.mark.parametrize("make", [
+    lambda lib: lib.tensor([lib.tensor(1.0, dtype=lib.float64), 2.0]),
+    lambda lib: lib.tensor([2.0, lib.tensor(1.0, dtype=lib.float64)]),
+    lambda lib: lib.tensor([lib.tensor(1, dtype=lib.int8), lib.tensor(2, dtype=lib.int32)]),
+    lambda lib: lib.tensor([lib.tensor(1, dtype=lib.int8), 2.0]),
+    lambda lib: lib.tensor([lib.tensor(1, dtype=lib.int8), 1]),
+    lambda lib: lib.tensor([lib.tensor(1.0).half(), lib.tensor(1.0).bfloat16()]),
+    lambda lib: lib.tensor([lib.tensor(1.0).bfloat16()]),
+    lambda lib: lib.tensor([[lib.tensor(1.0, dtype=lib.float64)], [3]]),
+    lambda lib: lib.tensor((lib.tensor(1j, dtype=lib.complex128), 1.0)),
+    lambda lib: lib.tensor([lib.tensor(True), lib.tensor(False)]),
+    lambda lib: lib.tensor([lib.tensor(1.0, dtype=lib.float64)], dtype=lib.float32),
+    lambda lib: lib.as_tensor([lib.tensor(1.0, dtype=lib.float64)]),
+    lambda lib: lib.tensor([[lib.ones(1), lib.ones(1, 1)]]),
+    lambda lib: lib.tensor([lib.ones(2), lib.ones(2)]),
+    lambda lib: lib.tensor([lib.ones(0)]),
+    lambda lib: lib.tensor([1.5, np.float64(2)]),
+    lambda lib: lib.tensor([np.int64(1), 1.5]),
+    lambda lib: lib.tensor([[1, 2], [np.float16(3), np.int8(4)]]),
+    lambda lib: lib.tensor([[], []]),
+])
+def test_dtype_and_shape(make: Any) -> None:
+    expected, found = both(make)
+    assert found == expected
+
+
+@pytest.mark.parametrize("convert", [float, int, complex])
+@pytest.mark.parametrize("shape", [(2,), (0,)])
+def test_what_is_no_single_number(convert: Any, shape: tuple[int, ...]) -> None:
+    expected, found = both(lambda lib: convert(lib.ones(shape)))
+    assert found == expected and expected[0] is ValueError
