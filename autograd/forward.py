@@ -17,9 +17,11 @@ from typing import Any
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.batched import _alike, beside, lacks_batch
 from tapegrad.autograd.cell import cell_of
-from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, set_bits, state
+from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, set_bits, state
 from tapegrad.autograd.inplace import repeats
 from tapegrad.autograd.levels import Level, arguments, below, recording, tensors_in
+from tapegrad.autograd.node import Slot
+from tapegrad.autograd.packed import Packed
 from tapegrad.autograd.rebase import laid_out, run
 from tapegrad.autograd.tape import dense_order
 from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
@@ -94,7 +96,32 @@ class Tangents(Level):
                     for t, tangent in zip(results, pushed(core, given, tangents, result)):
                         if tangent is not None and t._array.dtype in dtypes.INEXACT and all(t is not x for x in given.values()):
                             self.set(t, _fitted(t, tangent, of_operands))
+                if state.bits & SAVED_HOOKS:
+                    self._keep_for_packed(op, given, results)
         return result
+
+    def _keep_for_packed(self, op: Any, given: dict[str, Any], results: Any) -> None:
+        """What hooks have packed of the operands and results has tangents too, once a rule reads it again."""
+        node = next((t._node.edges[0] if isinstance(t._node, Slot) else t._node for t in results if t._node is not None), None)
+        if node is not None and node.op is op and node.saved:
+            outs = dict(zip(op.outs if isinstance(op.outs, tuple) and op.outs else ("result",), results))
+            for name, value in zip(node.saved_names, node.saved):
+                self.tie(value, {**given, **outs, "results": results}.get(name))
+
+    def tie(self, packed: Any, source: Any) -> None:
+        if isinstance(packed, Packed):
+            tangent = self.of(source)
+            if tangent is not None:
+                key, known = id(packed), self._known
+                known[key] = weakref.ref(packed, lambda _: known.pop(key, None)), tangent
+        elif isinstance(packed, (tuple, list)) and isinstance(source, (tuple, list)):
+            for part, t in zip(packed, source):
+                self.tie(part, t)
+
+    def unpacked(self, packed: Any, t: Tensor) -> None:
+        found = self._known.get(id(packed))
+        if found is not None:
+            self.set(t, found[1])
 
     def _of_operands(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
         """The tangents of the operands that have one, by name; of a list operand a list, with None."""

@@ -47,10 +47,11 @@ class _Application:
         node: the node of the application, once `run` has come to where it is made.
         pushes: some level of forward mode will call ``jvp``.
         returned: what ``forward`` has returned, as a tuple.
+        to_save: what is to be kept for ``backward``.
         dirty, flat: the ids of what ``forward`` has marked as written, and as not differentiable.
     """
 
-    __slots__ = ("args", "cls", "dirty", "flat", "inputs", "kwargs", "node", "pushes", "returned", "separate")
+    __slots__ = ("args", "cls", "dirty", "flat", "inputs", "kwargs", "node", "pushes", "returned", "separate", "to_save")
 
     def __init__(self, cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], separate: bool) -> None:
         self.cls = cls
@@ -97,6 +98,7 @@ class _Application:
         self.dirty = {id(t) for t in node.dirty_tensors or ()}
         self.flat = {id(t) for t in node.non_differentiable or ()}
         for_jvp = node.saved_for_forward
+        self.to_save = node.to_save
         result = wrap(node, tensors, output, record, self.separate)
         if record and level is None and state.bits & SAVED_HOOKS:
             pack_saved(node, result)
@@ -131,6 +133,8 @@ class _Application:
                     self._overwritten(level, t, d, None if place is None else tangents[place], 0 if place is None else versions[place])
                 else:
                     self._made(level, t, d, tangents)
+            if state.bits & SAVED_HOOKS:
+                level.tie(self.node.saved, self.to_save)
         return result
 
     def _jvp(self, tangents: list[Tensor | None]) -> tuple[Tensor | None, ...]:

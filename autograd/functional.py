@@ -359,6 +359,17 @@ def jvp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, creat
     return _result(outputs, several_outputs, create_graph), _result(product, several_outputs, create_graph)
 
 
+def _differentiated(func: Callable[..., Any], inputs: Any, v: Any, name: str, create_graph: bool, strict: bool) -> tuple[Any, ...]:
+    """Whether there are several inputs, these, the vector, the result of `func` and its gradients."""
+    several, given = _as_tuple(inputs, "inputs", name)
+    given = _fresh(given, create_graph, True)
+    vectors = _vector(v, name, given, several, create_graph, "the input to the user-provided function is")
+    output = _single(func(*given), name, strict)
+    first = gradients([output], given, None, True)
+    _check_jacobian(first, strict)
+    return several, given, vectors, output, first
+
+
 def vhp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
     """The product of a vector and the Hessian of a function of one number.
 
@@ -381,12 +392,7 @@ def vhp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, creat
         (tensor(9.), tensor([ 6., 12.]))
     """
     with enable_grad():
-        several, given = _as_tuple(inputs, "inputs", "vhp")
-        given = _fresh(given, create_graph, True)
-        vectors = _vector(v, "vhp", given, several, create_graph, "the input to the user-provided function is")
-        output = _single(func(*given), "vhp", strict)
-        first = gradients([output], given, None, True)
-        _check_jacobian(first, strict)
+        several, given, vectors, output, first = _differentiated(func, inputs, v, "vhp", create_graph, strict)
     with set_grad_enabled(create_graph or is_grad_enabled()):
         product = _filled(gradients(first, given, vectors, create_graph), given, strict, create_graph,
                           f"The jacobian of the user-provided function is independent of input {{i}}. {NOT_STRICT}.", "hessian")
@@ -417,12 +423,7 @@ def hvp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, creat
         (tensor(9.), tensor([ 6., 12.]))
     """
     with enable_grad():
-        several, given = _as_tuple(inputs, "inputs", "hvp")
-        given = _fresh(given, create_graph, True)
-        vectors = _vector(v, "hvp", given, several, create_graph, "the input to the user-provided function is")
-        output = _single(func(*given), "hvp", strict)
-        first = gradients([output], given, None, True)
-        _check_jacobian(first, strict)
+        several, given, vectors, output, first = _differentiated(func, inputs, v, "hvp", create_graph, strict)
         seeds = [_zeros(t).requires_grad_() for t in given]
         second = gradients(first, given, seeds, True)
     with set_grad_enabled(create_graph or is_grad_enabled()):

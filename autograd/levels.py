@@ -42,6 +42,12 @@ class Level:
     def copied(self, t: Tensor, copy: Any) -> None:
         """`copy` has been made of the array of `t`."""
 
+    def tie(self, packed: Any, source: Any) -> None:
+        """Of `packed` the same is to be known as of `source`, which hooks on saved tensors have packed; of tuples, so for their parts."""
+
+    def unpacked(self, packed: Any, t: Tensor) -> None:
+        """`t` is what the hooks on saved tensors have made of `packed` again."""
+
     def check_out(self, name: str, out: Any, result: Any) -> None:
         """Raise where the function `name` must not write `result` to the `out` that it was given."""
 

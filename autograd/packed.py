@@ -13,6 +13,7 @@ from typing import Any
 from tapegrad.autograd import dtypes
 from tapegrad.autograd.cell import INFERENCE_CELL, Cell, cell_of, tick
 from tapegrad.autograd.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.levels import transforming
 from tapegrad.autograd.node import Node, Part, Slot, check_kept, freed, overwritten
 from tapegrad.autograd.tensor import Tensor, from_array, new, requires_grad
 from tapegrad.backends import ARRAYS
@@ -33,7 +34,7 @@ class Packed:
         cell: the write history of the value's memory.
     """
 
-    __slots__ = ("as_array", "cell", "kept", "nr", "target", "unpack")
+    __slots__ = ("__weakref__", "as_array", "cell", "kept", "nr", "target", "unpack")
 
     def __init__(self, kept: Any, unpack: UnpackHook, as_array: bool, target: Any, nr: int | None, cell: Cell) -> None:
         self.kept = kept
@@ -59,6 +60,9 @@ class Packed:
             if isinstance(made_by, Slot):
                 made_by, nr = made_by.edges[0], made_by.nr
             overwritten(node, self.cell, t, nr, made_by if isinstance(made_by, Node) else None)
+        if transforming():
+            for level in state.levels:
+                level.unpacked(self, t)
         return t
 
     def value(self, node: Node, history: bool) -> Any:

@@ -12,6 +12,7 @@ from tapegrad.autograd.cell import cell_of, tick
 from tapegrad.autograd.inference import InferenceOperand, needs_grad, with_inference_operands
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.tensor import Tensor, from_array, new, requires_grad
+from tapegrad.autograd.type_names import type_name
 from tapegrad.autograd.view import make_view
 from tapegrad.backends import ARRAYS, Device, backend, is_array
 
@@ -43,7 +44,7 @@ def _check_operand(op: Op, operand: Any, position: int) -> None:
     if not (isinstance(operand, NUMBERS) or is_array(operand)):
         names = list(op.rules)
         name = names[position] if position < len(names) else names[-1]
-        raise TypeError(f"{op.name}(): argument '{name}' (position {position + 1}) must be Tensor, not {type(operand).__name__}")
+        raise TypeError(f"{op.name}(): argument '{name}' (position {position + 1}) must be Tensor, not {type_name(operand)}")
 
 
 def refuse(op: Op, *operands: Any) -> NoReturn:
@@ -166,16 +167,16 @@ def same(op: Op, *operands: Any) -> list[Any]:
 
 
 def foreign(op: Op, args: tuple[Any, ...]) -> None:
-    """Raise for an op called without any tensor, unless there are NumPy scalars, which are arrays too."""
+    """Raise for an op called without any tensor, unless there are NumPy scalars, which are arrays too; and for what is no tensor in a list."""
     first = args[0]
     if isinstance(first, (list, tuple)):
         if not first:
             raise RuntimeError(f"{op.name}(): expected a non-empty list of Tensors")
         for i, operand in enumerate(first):
-            if not is_array(operand):
-                raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(operand).__name__}")
+            if not isinstance(operand, Tensor) and not is_array(operand):
+                raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type_name(operand)}")
     elif not any(is_array(operand) for operand in args):
-        raise TypeError(f"{op.name}(): argument '{next(iter(op.rules))}' (position 1) must be Tensor, not {type(first).__name__}")
+        raise TypeError(f"{op.name}(): argument '{next(iter(op.rules))}' (position 1) must be Tensor, not {type_name(first)}")
 
 
 # ---- broadcasting

@@ -465,6 +465,7 @@ class _Writer:
         self._gate()
         how = {"promote": "mix", "float": "mix", "same": "same", "free": "together"}[self.op.types]
         self.add(f"    if len({x}_) > 1 and any([y.__class__ is not {x}_[0].__class__ or y.dtype is not {x}_[0].dtype for y in {x}_]):",
+                 f"        foreign(op, ({x}, ))",
                  f"        {x} = {how}(op, *{x})",
                  f"        {x}_ = [x._array if isinstance(x, Tensor) else x for x in {x}]",
                  f"    y = fn({raw})",

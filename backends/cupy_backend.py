@@ -138,6 +138,9 @@ class CupyBackend(Backend):
         # The copy runs on the stream of the new device: after what the old device has been told to do, and before what it will be told.
         # https://github.com/pytorch/pytorch/blob/v2.9.0/aten/src/ATen/native/cuda/Copy.cu
         with self.use(here):
+            # CuPy would do it itself, on this device, but after `written`: nothing would make the new device's stream wait for it.
+            # https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/core.pyx (_ndarray_base.copy)
+            array = array.astype(array.dtype, order="C", copy=False)
             source = self.streams.get_current_stream()
             written = source.record(self.streams.Event(disable_timing=True))
         with self.use(device):
@@ -190,24 +193,19 @@ class CupyBackend(Backend):
         return getattr(owner.data, "owner", owner)  # an array of `as_strided` has no `base`
 
     def erf(self, x: Array) -> Array:
-        from cupyx.scipy import special
-        return special.erf(x)
+        return _special("erf", x)
 
     def erfc(self, x: Array) -> Array:
-        from cupyx.scipy import special
-        return special.erfc(x)
+        return _special("erfc", x)
 
     def erfinv(self, x: Array) -> Array:
-        from cupyx.scipy import special
-        return special.erfinv(x)
+        return _special("erfinv", x)
 
     def lgamma(self, x: Array) -> Array:
-        from cupyx.scipy import special
-        return special.gammaln(x)
+        return _special("gammaln", x)
 
     def digamma(self, x: Array) -> Array:
-        from cupyx.scipy import special
-        return special.digamma(x)
+        return _special("digamma", x)
 
     def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
         from tapegrad.backends.kernels import launch
@@ -275,6 +273,16 @@ class CupyBackend(Backend):
 @cache
 def _part(cupy: Any) -> Any:
     return type("Part", (cupy.cuda.MemoryPointer,), {"__slots__": ("owner",), "__doc__": "Where an array begins in the memory of another, its owner."})
+
+
+def _special(name: str, x: Array) -> Array:
+    """CuPy's function, in float32 for half types: it has no loops for them, and gives float64 for float16, float32 for bfloat16.
+
+    https://github.com/cupy/cupy/blob/v14.2.0/cupyx/scipy/special/_erf.py, and the files beside it.
+    """
+    from cupyx.scipy import special
+    function = getattr(special, name)
+    return function(x.astype(np.float32)).astype(x.dtype) if x.dtype.itemsize == 2 else function(x)
 
 
 #: dtypes that CuPy's `add.at` adds as they should be: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_indexing.pyx

@@ -10,6 +10,7 @@ import threading
 import types
 import weakref
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -115,6 +116,23 @@ def test_strict_views_have_cupys_strides(cupy):
         flags = "c_contiguous", "f_contiguous", "owndata"
         assert [getattr(theirs.flags, flag) for flag in flags] == [getattr(ours.flags, flag) for flag in flags]
         np.testing.assert_array_equal(values(theirs), ours.get())
+
+
+@pytest.mark.parametrize(("name", "theirs"), [("erf", "erf"), ("erfc", "erfc"), ("erfinv", "erfinv"), ("lgamma", "gammaln"), ("digamma", "digamma")])
+def test_special_functions_keep_the_dtype(cupy, backend, monkeypatch, name, theirs):
+    """CuPy's have no loops for half types."""
+    from cupyx.scipy import special
+    loops = getattr(special, theirs).types
+    assert {"f->f", "d->d"} <= set(loops) and not {"e->e", "E->E"} & set(loops)
+    seen = []
+
+    def stand_in(x):
+        seen.append(x.dtype.name)
+        return x
+    monkeypatch.setattr(special, theirs, stand_in)
+    for dtype in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64):
+        assert getattr(backend, name)(np.ones(3, dtype)).dtype == dtype
+    assert seen == ["float32", "float32", "float32", "float64"]
 
 
 # ---- memory
@@ -342,6 +360,11 @@ class FakeCupy:
                 self.data = types.SimpleNamespace(device_id=device)
                 self.shape, self.dtype = (3,), np.dtype(np.float32)
 
+            def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
+                assert dtype == self.dtype and order == "C" and not copy
+                log("in order", outer.current)
+                return self
+
             def copy(self):
                 log("copy", outer.current)
                 return ndarray(outer.current)
@@ -371,7 +394,7 @@ def test_a_copy_to_another_device_is_ordered_on_both():
     assert backend.to_device(x, Device("cuda:0")) is x and backend.to_device(x, Device("cuda")) is x and not log
     y = backend.to_device(x, Device("cuda:1"))
     assert backend.device_of(y) == Device("cuda:1") and fake.current == 0
-    assert log == [("record", 0), ("wait", 1), ("copy", 1), ("record", 1), ("wait", 0)]
+    assert log == [("in order", 0), ("record", 0), ("wait", 1), ("copy", 1), ("record", 1), ("wait", 0)]
 
 
 def test_copies_wait_only_where_the_host_could_notice(monkeypatch):

@@ -14,6 +14,7 @@ from typing import Any
 from tapegrad.autograd import generator
 from tapegrad.autograd.cell import Cell, cell_of, tick
 from tapegrad.autograd.defaults import default_device
+from tapegrad.autograd.gate import state
 from tapegrad.autograd.grad_mode import enable_grad
 from tapegrad.autograd.node import Node, overwritten
 from tapegrad.autograd.packed import Packed, pack_operand
@@ -58,7 +59,12 @@ class Arguments:
         self.own = not this_thread.hooks
 
         def kept(value: Any) -> Any:
-            return _Argument(value, pack_operand(node, value, hooks)) if isinstance(value, Tensor) else value
+            if not isinstance(value, Tensor):
+                return value
+            packed = pack_operand(node, value, hooks)
+            for level in state.levels:
+                level.tie(packed, value)
+            return _Argument(value, packed)
 
         self.args = tuple([kept(value) for value in args])
         self.kwargs = {name: kept(value) for name, value in kwargs.items()}

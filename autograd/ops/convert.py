@@ -14,6 +14,7 @@ from tapegrad.autograd.op import composite, op
 from tapegrad.autograd.ops.dims import c_name, raw
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.type_names import type_name
 from tapegrad.backends import CPU, Device, backend, backend_for, xp
 
 
@@ -144,7 +145,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     from tapegrad.autograd import inplace
     if not isinstance(src, Tensor):
         if not isinstance(src, (bool, int, float, complex)):
-            raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
+            raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type_name(src)}")
         return inplace.apply(fill, self, (src,), {})
     array, given = self._array, src._array
     if given.shape != array.shape:

@@ -15,7 +15,8 @@ from tapegrad.autograd.ops.dims import raw, sequence, wrap
 from tapegrad.autograd.ops.index import FULL, gather_by
 from tapegrad.autograd.ops.shape import _reshape_core, atleast_1d, atleast_2d, atleast_3d
 from tapegrad.autograd.tensor import Tensor
-from tapegrad.backends import xp
+from tapegrad.autograd.type_names import type_name
+from tapegrad.backends import is_array, xp
 
 
 def _along(dim: int, i: Any) -> tuple[Any, ...]:
@@ -74,8 +75,8 @@ def _check_list(name: str, tensors: Any) -> None:
     if not isinstance(tensors, (tuple, list)):
         raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
     for i, x in enumerate(tensors):
-        if not isinstance(x, Tensor) and isinstance(x, (bool, int, float, complex)):
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
+        if not isinstance(x, Tensor) and (isinstance(x, (bool, int, float, complex)) or not is_array(x)):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type_name(x)}")
 
 
 def _kept(tensors: Any) -> list[Any]:

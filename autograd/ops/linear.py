@@ -20,6 +20,7 @@ from tapegrad.autograd.ops.reduce import expand_reduced
 from tapegrad.autograd.ops.tangents import added, through
 from tapegrad.autograd.runtime import sum_to
 from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.type_names import type_name
 from tapegrad.backends import backend, is_array
 
 
@@ -141,7 +142,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         tensor([[11.5000]])
     """
     if not (isinstance(input, Tensor) or is_array(input)):
-        raise TypeError(f"linear(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise TypeError(f"linear(): argument 'input' (position 1) must be Tensor, not {type_name(input)}")
     array = raw(weight)
     if getattr(array, "ndim", 2) == 2:
         return _linear(input, weight, bias)

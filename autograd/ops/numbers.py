@@ -42,8 +42,9 @@ def _item_dtype(item: Any) -> np.dtype | None:
 
 def _promoted(data: Any) -> np.dtype | None:
     """What the dtypes of all items of nested lists promote to; None where an item has none."""
-    found = dict.fromkeys(map(_item_dtype, leaves(data)))
-    return None if None in found else functools.reduce(promote_types, found)
+    found = list(dict.fromkeys(map(_item_dtype, leaves(data))))
+    known = [dtype for dtype in found if dtype is not None]
+    return functools.reduce(promote_types, known) if len(known) == len(found) else None
 
 
 _told = False

@@ -55,3 +55,22 @@ def test_dtype_and_shape(make: Any) -> None:
 def test_what_is_no_single_number(convert: Any, shape: tuple[int, ...]) -> None:
     expected, found = both(lambda lib: convert(lib.ones(shape)))
     assert found == expected and expected[0] is ValueError
+
+
+# ---- PyTorch's own tensors among tapegrad's
+
+
+@pytest.mark.parametrize("call", [
+    lambda x, other: tapegrad.add(x, other), lambda x, other: tapegrad.exp(other), lambda x, other: x.clone().copy_(other),
+    lambda x, other: tapegrad.nn.functional.linear(other, x),
+])
+def test_the_tensor_of_another_library_is_named_in_full(call: Any) -> None:
+    with pytest.raises(TypeError, match=r"must be Tensor, not torch\.Tensor$"):
+        call(tapegrad.ones(2, 2), torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("join", ["cat", "stack"])
+@pytest.mark.parametrize(("item", "name"), [("a", "str"), ([1.0], "list"), (None, "NoneType"), (3, "int"), (torch.ones(2), "torch.Tensor")])
+def test_what_is_no_tensor_among_those_to_join(join: str, item: Any, name: str) -> None:
+    with pytest.raises(TypeError, match=rf"^expected Tensor as element 1 in argument 0, but got {name}$"):
+        getattr(tapegrad, join)([tapegrad.ones(2), item])

@@ -155,7 +155,7 @@ def test_initial_distribution(name: str) -> None:
         a, b = host(p), host(tp)
         assert abs(a.mean() - b.mean()) < 6 * b.std() * (2 / b.size) ** 0.5
         assert abs(a.std() / b.std() - 1) < 6 / b.size ** 0.5
-        if name != "Embedding":
+        if name != "Embedding" and b.size >= 100:  # the greatest of a few numbers may be small
             assert abs(np.abs(a).max() / np.abs(b).max() - 1) < 0.1
 
 
