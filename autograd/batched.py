@@ -268,6 +268,10 @@ class Batch(Level):
     def op(self, core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from tapegrad.autograd.batching import batch_of
         op = core.op  # type: ignore[attr-defined]
+        if op.kind == "elementwise" and not kwargs and (plain := self._plain(op, args)) is not None:
+            with below(self):
+                result = core(*plain)
+            return result if result is NotImplemented else self.wrap(result)
         given = arguments(core, args, kwargs)
         moved, batched, here = self._lowered(given)
         if not here:
@@ -281,6 +285,27 @@ class Batch(Level):
         if result is NotImplemented:
             return result
         return self._deliver(op, given, result, bool(batched))
+
+    def _plain(self, op: Any, args: tuple[Any, ...]) -> list[Any] | None:
+        """What an elementwise op is really called with, where there is nothing to think about: all tensors batched, of one type and one number of
+        dimensions, and nothing to record. None otherwise.
+        """
+        first, found = None, []
+        for value in args:
+            if isinstance(value, Tensor):
+                array = value._array
+                if not isinstance(array, Batched) or array.level is not self or not array.batched or value._rg or value._view is not None:
+                    return None
+                physical = array.tensor._array
+                if first is None:
+                    first = physical
+                elif physical.dtype is not first.dtype or physical.ndim != first.ndim:
+                    return None
+                value = array.tensor
+            elif value.__class__ not in _PLAIN:
+                return None
+            found.append(value)
+        return found if first is not None and not op.outs else None
 
     def _lowered(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[str], bool]:
         """Arguments as they are computed with, the names of those that are batched, and whether any is of this level at all."""
