@@ -1,7 +1,8 @@
 """tapegrad: PyTorch's eager autograd on the arrays Python already has, NumPy on the CPU and CuPy on CUDA."""
+import typing as _typing
 from math import e, inf, nan, pi
 
-from tapegrad import autograd, cuda, func, nn, optim, random, testing, utils
+from tapegrad import autograd, cuda, nn, optim, random, testing, utils
 from tapegrad.autograd import gil as _gil, silence as _silence
 from tapegrad.autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from tapegrad.autograd.custom_op import custom_op
@@ -79,6 +80,9 @@ from tapegrad.nn.functional import (
 
 newaxis = None
 
-__getattr__ = _on_first_use("tapegrad", "profiler")
+if _typing.TYPE_CHECKING:
+    from tapegrad import func, profiler
+
+__getattr__ = _on_first_use("tapegrad", "func", "profiler")
 
 __version__ = "0.1.0"

@@ -1,6 +1,8 @@
 """Tensor, the tape, and the ops with their derivatives."""
+from typing import TYPE_CHECKING
+
 from tapegrad.autograd import devices as devices
-from tapegrad.autograd import forward_ad, functional, graph
+from tapegrad.autograd import graph
 from tapegrad.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from tapegrad.autograd.backward import backward, grad
 from tapegrad.autograd.function import Function
@@ -9,7 +11,10 @@ from tapegrad.autograd.gradcheck import gradcheck, gradgradcheck
 from tapegrad.autograd.lazy import on_first_use
 from tapegrad.autograd.variable import Variable
 
-__getattr__ = on_first_use("tapegrad.autograd", "profiler")
+if TYPE_CHECKING:
+    from tapegrad.autograd import forward_ad, functional, profiler
+
+__getattr__ = on_first_use("tapegrad.autograd", "forward_ad", "functional", "profiler")
 
 __all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "functional", "grad", "gradcheck", "gradgradcheck", "graph",
            "inference_mode", "is_multithreading_enabled", "no_grad", "profiler", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled"]
