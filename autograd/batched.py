@@ -277,7 +277,7 @@ class Batch(Level):
         if not here:
             with below(self):
                 return core(*args, **kwargs)
-        if (op.kind == "elementwise" or op.types in ("promote", "float")) and (cast := _alike(op, given)):
+        if cast := alike(op, given):
             given.update(cast)
             moved, batched, _ = self._lowered(given)
         with below(self):
@@ -369,21 +369,17 @@ class Batch(Level):
             record: Any = op.record
             arrays = tuple([t._array for t in wrapped])
             node = record(arrays if several else arrays[0], **given)
-        if not several and not op.view:
-            t = wrapped[0]
-            if node is not None:
-                t._rg, t._node = True, node
-            return t
-        first = next(iter(op.rules))
-        source = given[first]
-        rest = tuple([given[name] for name in op.parameters() if name != first])
-        if several:
-            return deliver(op, node, [t._array for t in wrapped], source, source._array, rest, bits)
         t = wrapped[0]
-        if node is not None:
+        if node is not None and not several:
             t._rg, t._node = True, node
-        if isinstance(source, Tensor):
-            aliased(op.function, t, source, source._array, rest, bits)
+        if several or op.view:
+            first = next(iter(op.rules))
+            source = given[first]
+            rest = tuple([given[name] for name in op.parameters() if name != first])
+            if several:
+                return deliver(op, node, [t._array for t in wrapped], source, source._array, rest, bits)
+            if isinstance(source, Tensor):
+                aliased(op.function, t, source, source._array, rest, bits)
         return t
 
     # ---- writes
@@ -448,8 +444,10 @@ def refuse_write(name: str) -> NoReturn:
                        f"operators instead of {what}. If said operator is being called inside the PyTorch framework, please file a bug report instead.")
 
 
-def _alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
+def alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
     """The operands that must be cast so that all have the result's dtype: a tensor without dimensions may have one in what it stands for, and another say."""
+    if op.types not in ("promote", "float"):
+        return {}
     operands = [given[name] for name in op.rules]
     if len({t._array.dtype for t in operands if isinstance(t, Tensor)}) == 1 and not any(isinstance(t, (list, tuple)) for t in operands):
         return {}
@@ -462,7 +460,7 @@ def _alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
                 several.append(array.dtype)
             elif isinstance(t, NUMBERS):
                 found.append((promotion.number_dtype(array), promotion.NUMBER))
-    if op.types not in ("promote", "float") or len(set(several)) < 2:
+    if len(set(several)) < 2:
         return {}
     dtype = promotion.result_type(found)
     if op.types == "float":

@@ -15,7 +15,7 @@ from inspect import signature
 from typing import Any
 
 from tapegrad.autograd import dtypes
-from tapegrad.autograd.batched import _alike, beside, lacks_batch
+from tapegrad.autograd.batched import alike, beside, lacks_batch
 from tapegrad.autograd.cell import cell_of
 from tapegrad.autograd.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, set_bits, state
 from tapegrad.autograd.inplace import repeats
@@ -45,8 +45,12 @@ class Tangents(Level):
 
     def set(self, t: Tensor, tangent: Tensor) -> None:
         """Give `t` a tangent."""
-        key, known = id(t._array), self._known
-        known[key] = weakref.ref(t._array, lambda _: known.pop(key, None)), tangent
+        self._know(t._array, tangent)
+
+    def _know(self, what: Any, tangent: Tensor) -> None:
+        """Keep the tangent of an array, or of what hooks have packed, for as long as that lives."""
+        key, known = id(what), self._known
+        known[key] = weakref.ref(what, lambda _: known.pop(key, None)), tangent
 
     def give(self, t: Tensor, tangent: Tensor) -> None:
         """`set`, for a tangent that somebody else has made: refused where it does not fit; copied where views of it would not be laid out as those of `t`."""
@@ -81,7 +85,7 @@ class Tangents(Level):
         op = core.op  # type: ignore[attr-defined]
         given = arguments(core, args, kwargs)
         tangents = self._of_operands(op, given)
-        cast = _alike(op, given) if tangents and op.types in ("promote", "float") else {}
+        cast = alike(op, given) if tangents else {}
         if cast:
             # A node keeps the operands as they are cast, so that these must have tangents too.
             given.update(cast)
@@ -112,8 +116,7 @@ class Tangents(Level):
         if isinstance(packed, Packed):
             tangent = self.of(source)
             if tangent is not None:
-                key, known = id(packed), self._known
-                known[key] = weakref.ref(packed, lambda _: known.pop(key, None)), tangent
+                self._know(packed, tangent)
         elif isinstance(packed, (tuple, list)) and isinstance(source, (tuple, list)):
             for part, t in zip(packed, source):
                 self.tie(part, t)
@@ -245,12 +248,7 @@ def pushed(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, 
         found = _by_linearity(core, given, tangents)
         return found if several else (found,)
     if op.kind == "elementwise" and not several:
-        try:
-            return (_by_element(op, given, tangents, result),)
-        except NotImplementedError as error:
-            if "is not implemented" not in str(error):
-                raise
-            raise NotImplementedError(f"Trying to use forward AD with aten::{op.name} that does not support it.") from error
+        return (_by_element(op, given, tangents, result),)
     if op.kind == "reduction" and not several:
         return (_by_weights(op, given, tangents, result),)
     return by_transposition(core, given, tangents)
@@ -302,6 +300,8 @@ def _by_element(op: Any, given: dict[str, Any], tangents: dict[str, Any], result
         rule = op.rules[name]
         if rule is None:
             continue
+        if getattr(rule, "missing", False):
+            raise NotImplementedError(f"Trying to use forward AD with aten::{op.name} that does not support it.")
         d = rule(*[tangent if i == 0 else _value_of(asked, given, result) for i, asked in enumerate(_asks(rule))])
         if d is not None:
             total = d if total is None else total + d

@@ -4,11 +4,13 @@ from __future__ import annotations
 import os
 import random
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
 import numpy as np
 import pytest
+from collector import no_collector
 
 import tapegrad
 from tapegrad.autograd.gate import set_bits
@@ -86,6 +88,13 @@ def _same_start() -> Any:
     tapegrad.set_default_dtype(tapegrad.float32)
     tapegrad.set_default_device(None)
     assert left == (True, False, tapegrad.float32, Device("cpu")), f"the test left grad mode, inference mode, default dtype, default device as {left}"
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """The test runs without the garbage collector."""
+    with no_collector():
+        yield
 
 
 @pytest.fixture

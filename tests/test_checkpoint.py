@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checkpointing import BOTH, Counted, leaf
 
 import tapegrad
 from tapegrad import nn
@@ -21,25 +22,6 @@ from tapegrad.utils.checkpoint import (
     noop_context_fn,
     set_checkpoint_early_stop,
 )
-
-BOTH = pytest.mark.parametrize("reentrant", [False, True], ids=["recorded", "reentrant"])
-
-
-def leaf(*values: float) -> Tensor:
-    return tapegrad.tensor(values, dtype=tapegrad.float64, requires_grad=True)
-
-
-class Counted:
-    """A function that counts its runs."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.runs = 0
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.runs += 1
-        return self.function(*args, **kwargs)
-
 
 # ---- the same gradients
 

@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from checkpointing import BOTH, Counted, leaf
 
 import tapegrad
 from tapegrad.autograd import Function, grad
@@ -21,24 +21,6 @@ from tapegrad.utils.checkpoint import (
     noop_context_fn,
     set_checkpoint_debug_enabled,
 )
-
-BOTH = pytest.mark.parametrize("reentrant", [False, True], ids=["recorded", "reentrant"])
-
-
-def leaf(*values: float) -> Tensor:
-    return tapegrad.tensor(values, dtype=tapegrad.float64, requires_grad=True)
-
-
-class Counted:
-    """A function that counts its runs."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.runs = 0
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.runs += 1
-        return self.function(*args, **kwargs)
 
 
 def test_another_number_of_values() -> None:

@@ -1,34 +1,21 @@
 """Checkpoints and memory: the peak is what was promised, and everything is freed by reference count."""
 from __future__ import annotations
 
-import contextlib
 import gc
 import tracemalloc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from checkpointing import leaf
+from collector import no_collector
 
 import tapegrad
 from tapegrad import nn
 from tapegrad.autograd import grad
 from tapegrad.autograd.tensor import Tensor
 from tapegrad.utils.checkpoint import checkpoint
-
-
-def leaf(*values: float) -> Tensor:
-    return tapegrad.tensor(values, dtype=tapegrad.float64, requires_grad=True)
-
-
-@contextlib.contextmanager
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def test_frees_by_reference_count() -> None:

@@ -1,7 +1,6 @@
 """Dual numbers: how long tangents live, threads, devices, levels within levels."""
 from __future__ import annotations
 
-import gc
 import threading
 import weakref
 
@@ -23,15 +22,7 @@ def tangent(x: tapegrad.Tensor) -> list[float] | None:
     return None if found is None else found.tolist()
 
 
-@pytest.fixture
-def no_collector():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def test_a_tangent_lives_as_long_as_its_value(no_collector) -> None:
+def test_a_tangent_lives_as_long_as_its_value(without_collector) -> None:
     with dual_level():
         d = make_dual(t(1, 2), t(1, 10))
         y = d.exp()
@@ -47,7 +38,7 @@ def test_a_tangent_lives_as_long_as_its_value(no_collector) -> None:
         assert tangent(z) == [4, 40]
 
 
-def test_a_long_chain_keeps_no_tangents(no_collector) -> None:
+def test_a_long_chain_keeps_no_tangents(without_collector) -> None:
     """Memory stays what it is for one value."""
     with dual_level():
         y = make_dual(t(1, 2), t(1, 10))
@@ -59,7 +50,7 @@ def test_a_long_chain_keeps_no_tangents(no_collector) -> None:
 
 
 @pytest.mark.parametrize("requires_grad", [False, True])
-def test_leaving_the_level_drops_tangents_of_living_values(no_collector, requires_grad: bool) -> None:
+def test_leaving_the_level_drops_tangents_of_living_values(without_collector, requires_grad: bool) -> None:
     x = t(1, 2, requires_grad=requires_grad)
     with dual_level():
         d = make_dual(x, t(1, 10))
@@ -71,7 +62,7 @@ def test_leaving_the_level_drops_tangents_of_living_values(no_collector, require
     assert value() is None
 
 
-def test_a_transform_leaves_nothing_behind(no_collector) -> None:
+def test_a_transform_leaves_nothing_behind(without_collector) -> None:
     arrays = []
 
     def f(x: tapegrad.Tensor) -> tapegrad.Tensor:

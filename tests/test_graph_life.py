@@ -43,15 +43,6 @@ def keeping_result(ctx, x):
     return y
 
 
-@pytest.fixture
-def no_collector():
-    """What is freed is freed because nothing refers to it."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 # ---- long and wide
 
 def hooked(x):
@@ -137,17 +128,17 @@ def dropped_and_walked(step, depth):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_long_chain_is_dropped_and_walked_without_recursion(step, no_collector):
+def test_a_long_chain_is_dropped_and_walked_without_recursion(step, without_collector):
     on_a_small_stack(lambda: dropped_and_walked(step, 10_000))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["branches", "saved results", "Functions", "branching Functions"])
-def test_150_000_deep(step, no_collector):
+def test_150_000_deep(step, without_collector):
     dropped_and_walked(step, 150_000)
 
 
-def test_a_million_deep_is_dropped_without_a_walk(no_collector):
+def test_a_million_deep_is_dropped_without_a_walk(without_collector):
     x = leaf(0.5)
     y = -x
     first = weakref.ref(y.grad_fn)
@@ -157,7 +148,7 @@ def test_a_million_deep_is_dropped_without_a_walk(no_collector):
     assert first() is None
 
 
-def test_150_000_functions_deep(no_collector):
+def test_150_000_functions_deep(without_collector):
     f = function(keeping, lambda ctx, g: g * ctx.saved_tensors[0])
     x = leaf(1)
     y = x
@@ -194,7 +185,7 @@ WIDE = {
 
 
 @pytest.mark.parametrize("shape", WIDE)
-def test_width(shape, no_collector):
+def test_width(shape, without_collector):
     n = 5000
     x = leaf(1)
     if shape == "many roots":
@@ -265,7 +256,7 @@ def test_a_failed_pass_leaves_leaves_alone_and_a_retained_graph_usable(device):
 
 
 @pytest.mark.parametrize("how", ["backward", "grad", "inputs", "create_graph"])
-def test_a_failed_pass_frees_everything(how, no_collector):
+def test_a_failed_pass_frees_everything(how, without_collector):
     failing = function(keeping, explode)
     x, w = leaf(2), leaf(3)
     h = x * x
@@ -290,7 +281,7 @@ def test_a_failed_pass_frees_everything(how, no_collector):
     assert arrays() is None
 
 
-def test_an_exception_holds_the_graph_only_as_long_as_it_is_held(no_collector):
+def test_an_exception_holds_the_graph_only_as_long_as_it_is_held(without_collector):
     x = leaf(2)
     y = function(keeping, explode)(x.exp())
     node = weakref.ref(y.grad_fn)
@@ -381,7 +372,7 @@ def test_hooks_nested_two_thousand_deep():
     assert x.grad.item() == 2001
 
 
-def test_an_exception_comes_up_through_all_nested_passes(no_collector):
+def test_an_exception_comes_up_through_all_nested_passes(without_collector):
     x = leaf(1)
     h = x * x
     y = nest(200, at_end=explode)(h)
@@ -529,7 +520,7 @@ def test_the_collector_breaks_no_graph_that_can_be_reached():
     np.testing.assert_allclose(x.grad.item(), 2 * np.exp(2))
 
 
-def test_create_graph_leaves_nothing_behind_where_grad_is_used(no_collector):
+def test_create_graph_leaves_nothing_behind_where_grad_is_used(without_collector):
     x = leaf(2)
     (d,) = grad(x ** 3, x, create_graph=True)
     (dd,) = grad(d, x, create_graph=True)

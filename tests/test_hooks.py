@@ -7,7 +7,7 @@ import pickle
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,17 +15,6 @@ import pytest
 import tapegrad as tg
 from tapegrad.autograd.graph import register_multi_grad_hook
 from tapegrad.utils.hooks import RemovableHandle, unserializable_hook
-
-
-@pytest.fixture
-def no_gc() -> Iterator[None]:
-    """Without the collector only reference counts free anything."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def leaf(*values: float, device: str = "cpu") -> tg.Tensor:
@@ -211,7 +200,7 @@ def test_a_handle_removes_once_and_works_as_a_context() -> None:
     assert count == [1]
 
 
-def test_a_handle_outlives_its_tensor_and_does_not_hold_it(no_gc: None) -> None:
+def test_a_handle_outlives_its_tensor_and_does_not_hold_it(without_collector: None) -> None:
     x = leaf()
     y = x * 2
     handles = [x.register_hook(print), y.register_hook(print), y.grad_fn.register_hook(print), accumulator(x).register_hook(print)]
@@ -252,7 +241,7 @@ def test_pickling_a_tensor_warns_of_its_hooks() -> None:
 
 # ---- life
 
-def test_graphs_with_hooks_are_freed_by_reference_counts(no_gc: None) -> None:
+def test_graphs_with_hooks_are_freed_by_reference_counts(without_collector: None) -> None:
     x = leaf()
     y = x * 2
     p, q = y.unbind(0)
@@ -280,7 +269,7 @@ def test_graphs_with_hooks_are_freed_by_reference_counts(no_gc: None) -> None:
     first.remove()
 
 
-def test_a_hook_that_removes_itself_makes_no_cycle(no_gc: None) -> None:
+def test_a_hook_that_removes_itself_makes_no_cycle(without_collector: None) -> None:
     def register(t: tg.Tensor) -> None:
         handle = t.register_hook(lambda g: handle.remove())
 
@@ -338,7 +327,7 @@ def test_classes_of_functions_with_hooks_go_with_them() -> None:
     assert gone() is None
 
 
-def test_hooks_on_a_leaf_do_not_need_its_accumulator(no_gc: None) -> None:
+def test_hooks_on_a_leaf_do_not_need_its_accumulator(without_collector: None) -> None:
     x = leaf()
     node = accumulator(x)
     node.register_prehook(lambda go: (go[0] * 10,))

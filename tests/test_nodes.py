@@ -1,26 +1,13 @@
 """Nodes and edges: what they tell, calling them, passes that start or end at them. How they compare with PyTorch's is in parity/test_hooks.py."""
 from __future__ import annotations
 
-import gc
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import tapegrad as tg
 from tapegrad.autograd.graph import GradientEdge, Node, get_gradient_edge, increment_version
-
-
-@pytest.fixture
-def no_gc() -> Iterator[None]:
-    """Without the collector only reference counts free anything."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def leaf(*values: float, device: str = "cpu") -> tg.Tensor:
@@ -39,7 +26,7 @@ def test_the_same_objects_each_time() -> None:
     assert isinstance(end, Node) and isinstance(y.grad_fn, Node) and not isinstance(x, Node)
 
 
-def test_metadata_lives_as_long_as_the_node(no_gc: None) -> None:
+def test_metadata_lives_as_long_as_the_node(without_collector: None) -> None:
     class Mark:
         pass
 
@@ -141,7 +128,7 @@ def test_calling_a_node_that_reads_rows() -> None:
 
 # ---- edges
 
-def test_an_edge_keeps_its_graph_alive(no_gc: None) -> None:
+def test_an_edge_keeps_its_graph_alive(without_collector: None) -> None:
     x = leaf()
     y = x * x
     edges = [get_gradient_edge(y), get_gradient_edge(y.unbind(0)[1])]
@@ -154,7 +141,7 @@ def test_an_edge_keeps_its_graph_alive(no_gc: None) -> None:
     assert gone() is None
 
 
-def test_an_edge_of_a_leaf_keeps_it_alive(no_gc: None) -> None:
+def test_an_edge_of_a_leaf_keeps_it_alive(without_collector: None) -> None:
     x = leaf()
     loss = (x * x).sum()
     edge = get_gradient_edge(x)

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import threading
 import weakref
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from collector import no_collector
 from op_checks.case import Case
 from op_checks.gradients import cotangents_of, differentiable
 from op_checks.tape import nodes_from
@@ -48,16 +48,6 @@ def noting() -> Iterator[list[Any]]:
 
     with saved_tensors_hooks(pack, lambda t: t):
         yield given
-
-
-@contextlib.contextmanager
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 # ---- every op

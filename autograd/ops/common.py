@@ -39,4 +39,5 @@ def no_rule(name: str) -> Callable[..., Any]:
     def rule(grad: Any) -> Any:
         raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
 
+    rule.missing = True  # type: ignore[attr-defined]  # forward mode has words of its own for it
     return rule

@@ -97,7 +97,7 @@ def _sgn_tangent(d_input: Any, input: Any, result: Any) -> Any:
     return (d_input - result * (d_input * result.conj()).real) * (size != 0) / (size + (size == 0))
 
 
-@op(input=lambda grad: no_rule("heaviside")(grad), values=lambda grad: no_rule("heaviside")(grad), kind="elementwise", types="same", method=True, inplace=True)
+@op(input=no_rule("heaviside"), values=no_rule("heaviside"), kind="elementwise", types="same", method=True, inplace=True)
 def heaviside(input: Any, values: Any) -> Any:
     """0 where `input` is negative, 1 where it is positive, `values` where it is zero.
 
