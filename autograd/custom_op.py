@@ -288,10 +288,9 @@ def pulled(ctx: Any, op: CustomOp, grads: tuple[Any, ...]) -> tuple[Any, ...]:
     rule = op.vjp
     if rule is None:
         raise NotImplementedError(f"the derivative for '{op.name}' is not implemented.")
-    if rule.higher_order:
-        asked = asked_for(ctx, rule, ctx.saved_tensors if ctx.saves else ())
-        return gradients(op, rule.function(grads if ctx.several else grads[0], *asked), ctx.needs_input_grad)
     saved = ctx.saved_tensors if ctx.saves else ()
+    if rule.higher_order:
+        return gradients(op, rule.function(grads if ctx.several else grads[0], *asked_for(ctx, rule, saved)), ctx.needs_input_grad)
     if gate.on and state.bits & TRANSFORM:
         from tapegrad.autograd.custom_op_transforms import on_arrays
         returned = on_arrays(rule, (grads if ctx.several else grads[0], *asked_for(ctx, rule, saved)), [t for t in saved if rule.keeps()])

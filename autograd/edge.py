@@ -10,6 +10,7 @@ from tapegrad.autograd.input_metadata import count_of, facts_of_result, note_fac
 from tapegrad.autograd.node import Node, Slot
 from tapegrad.autograd.packed import ToLeaf
 from tapegrad.autograd.runtime import make_slot
+from tapegrad.autograd.tape import below
 from tapegrad.autograd.tensor import Tensor, from_array
 from tapegrad.backends import backend_for
 
@@ -125,17 +126,3 @@ def tensor_at(edge: Any, grad: Tensor | None) -> Tensor:
     t._node = target
     t._rg = True
     return t
-
-
-def below(roots: Iterable[Any]) -> set[Any]:
-    """All that a pass from `roots` can reach, with the roots."""
-    seen = set(roots)
-    stack = list(seen)
-    while stack:
-        target = stack.pop()
-        if isinstance(target, Node):
-            for edge in target.edges:
-                if edge is not None and edge not in seen:
-                    seen.add(edge)
-                    stack.append(edge)
-    return seen

@@ -118,6 +118,13 @@ def basis_of(tensors: Sequence[Tensor]) -> list[Tensor]:
     return found
 
 
+def by_input(derivatives: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The derivatives along the vectors of `basis_of`, which lie along the first dimension, for each input: of shape ``output.shape + input.shape``."""
+    shape = derivatives._array.shape[1:]
+    parts = derivatives.split([x._array.size for x in inputs])
+    return [part.movedim(0, -1).reshape((*shape, *x._array.shape)) for part, x in zip(parts, inputs)]
+
+
 def matrices(output: Tensor, inputs: Sequence[Tensor], create_graph: bool, chunk_size: int | None = None) -> list[Tensor | None]:
     """The derivatives of each element of `output` by each element of each input, of shape ``output.shape + input.shape``; None where there are none.
 
@@ -224,12 +231,7 @@ def _forward_jacobian(func: Callable[..., Any], inputs: Any) -> Any:
                     found.append(zeros_beside(t) if tangent is None else tangent)
         return tuple(found)
 
-    result = []
-    for t in vmap(along)(*basis_of(given)):
-        shape = t._array.shape[1:]
-        parts = t.split([x.numel() for x in given])
-        result.append(_one_or_all([part.movedim(0, -1).reshape((*shape, *x._array.shape)) for part, x in zip(parts, given)], several_inputs))
-    return _one_or_all(result, several[0])
+    return _one_or_all([_one_or_all(by_input(t, given), several_inputs) for t in vmap(along)(*basis_of(given))], several[0])
 
 
 def _single(output: Any, function: str, strict: bool) -> Tensor:

@@ -10,9 +10,6 @@ from tapegrad.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from tapegrad.autograd.gradcheck_case import Case, GradcheckError, as_tuple, close, is_inexact, like, stacked, values
 from tapegrad.autograd.tensor import Tensor
 
-#: for each result its tangent; None where it has none, or can have none
-TangentsOf = list[Tensor | None]
-
 
 def jacobians(case: Case, j: int) -> list[np.ndarray | None]:
     """For each result the matrix of its derivatives by wanted input number `j`, elements of the input by elements of the result."""

@@ -130,9 +130,10 @@ def run_tensor_hooks(store: dict[str, Any], grad: Any, graph: bool) -> Any:
 
 
 def _keep(t: Tensor, grad: Any, graph: bool) -> None:
-    value = seen(grad, graph)
     have = getattr(t, "_grad", None)
-    t._grad = value.clone() if have is None and not graph else value if have is None else have + value
+    with hook_mode(graph):
+        value = seen(grad, graph)
+        t._grad = value.clone() if have is None and not graph else value if have is None else have + value
 
 
 def run_leaf_hooks(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> tuple[Any, bool]:

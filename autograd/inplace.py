@@ -111,7 +111,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
     if not recording:
         raw = op.inplace_fn if op is not None and not transforming() else None
         if raw is None or not _direct(t, args, kwargs):
-            check_operands(function.__name__, t, args)
+            check_operands(function.__name__, t, (*args, *kwargs.values()))
             array = t._array
             if gate.on and transforming() and (op is None or reads_in_backward(op)[0]):
                 array = copy_of(t)  # what a batched tensor stands for may be recorded, though it itself is not
@@ -125,7 +125,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
                 overwrite(function.__name__, t, function(from_array(t._array), *args, **kwargs)._array)
         written(t)
         return t
-    check_operands(function.__name__, t, args)
+    check_operands(function.__name__, t, (*args, *kwargs.values()))
     reads_target, keeps_result = reads_in_backward(op) if op is not None else (True, False)
     before = as_before(t, copy_of(t) if reads_target or transforming() else t._array)
     args = tuple(stale_alias(t) if a is t else a for a in args)

@@ -77,10 +77,10 @@ class Packed:
         target = self.target
         if t is target:
             return t
-        result = from_array(t._array)
         if self.nr is not None:
             from tapegrad.autograd.runtime import kept_result
             return kept_result(node, t._array, None, self.nr if getattr(node, "several", False) else None)
+        result = from_array(t._array)
         if target is not None:
             result._rg = True
             result._node = target if isinstance(target, Node) else to_leaf(target)

@@ -218,6 +218,8 @@ class _Recorder(Watcher):
                 self.places[node.seq] = event.stack
 
     def _end(self, event: FunctionEvent, now: int) -> None:
+        if self.closed:
+            return
         event.time_range = Interval((event._began - self.began) / 1e3, (now - self.began) / 1e3)
         self.innermost[event.thread] = event.cpu_parent
 

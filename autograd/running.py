@@ -30,8 +30,7 @@ class Pass:
     @cached_property
     def reaches(self) -> set[Any]:
         """The targets that may get a gradient."""
-        from tapegrad.autograd.edge import below
-        from tapegrad.autograd.tape import leading_to
+        from tapegrad.autograd.tape import below, leading_to
         roots = [target for target, _ in self.pairs]
         reached = below(roots)
         return reached if self.inputs is None else leading_to(self.inputs, roots) | (self.inputs & reached)

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapegrad.autograd.node import Node, check_kept, freed
-from tapegrad.autograd.packed import unpacked
+from tapegrad.autograd.node import Node, check_kept, freed, overwritten
+from tapegrad.autograd.packed import Packed, unpacked
 from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.backends import ARRAYS
 
 #: torch's names for what it saves, where they are not the operand's
 TORCH_NAMES = {"self": "input"}
@@ -18,15 +19,19 @@ def saved_value(node: Node, name: str) -> Any:
         raise AttributeError(f"'{node.name()}' object has no attribute '_saved_{name}'")
     if node.saved is None:
         freed(node)
-    value = unpacked(node, node.saved[node.saved_names.index(name)], True)
+    kept = node.saved[node.saved_names.index(name)]
+    value = unpacked(node, kept, True)
     if isinstance(value, Tensor):
         if value._cell is not None and value._cell.written > node.seq:
             check_kept(node, value)
         return value
     if name == "result":
+        if not isinstance(kept, Packed) and node.cell is not None and node.cell.written > node.seq:
+            overwritten(node, node.cell, value, 0, node)
         t = from_array(value)
         t._node = node
         t._rg = True
         t._cell = node.cell
         return t
-    return value
+    # An array without dimensions was a number.
+    return from_array(value) if value.__class__ in ARRAYS and value.ndim else value

@@ -26,20 +26,23 @@ from tapegrad.backends import ARRAYS, backend, xp
 _leaf_lock = threading.Lock()
 
 
-def leading_to(inputs: set[Any], roots: Iterable[Any]) -> set[Any]:
-    """The nodes between `roots` and `inputs`: those that must run to find the gradients of `inputs`."""
-    reached: list[Node] = []
+def below(roots: Iterable[Any]) -> set[Any]:
+    """All that a pass from `roots` can reach, with the roots."""
     seen = set(roots)
     stack = list(seen)
     while stack:
         target = stack.pop()
         if isinstance(target, Node):
-            reached.append(target)
             for edge in target.edges:
                 if edge is not None and edge not in seen:
                     seen.add(edge)
                     stack.append(edge)
-    reached.sort(key=lambda node: node.seq)
+    return seen
+
+
+def leading_to(inputs: set[Any], roots: Iterable[Any]) -> set[Any]:
+    """The nodes between `roots` and `inputs`: those that must run to find the gradients of `inputs`."""
+    reached = sorted([target for target in below(roots) if isinstance(target, Node)], key=lambda node: node.seq)
     needed: set[Any] = set()
     for node in reached:
         for edge in node.edges:

@@ -73,9 +73,7 @@ class CupyBackend(Backend):
         return self.xp.cuda.runtime.getDevice()
 
     def set_device(self, index: int) -> None:
-        with self.use(Device("cuda", index)):
-            pass
-        self.xp.cuda.Device(index).use()
+        self.use(Device("cuda", index)).use()
 
     def can_access_peer(self, index: int, peer: int) -> bool:
         return bool(self.xp.cuda.runtime.deviceCanAccessPeer(index, peer))

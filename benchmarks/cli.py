@@ -73,8 +73,8 @@ def _run(arguments: list[str]) -> int:
     parser.add_argument("--workloads", type=_workloads, default=every, metavar="GLOBS", help="names or patterns, with commas (default: all)")
     parser.add_argument("--quick", action="store_true", help="few and short samples: does everything run?")
     parser.add_argument("--json", type=_target_file, metavar="FILE", help="write the report there as well")
-    parser.add_argument("--threads", type=_positive, default=1, metavar="N", help="threads of the CPU libraries (default: 1)")
-    parser.add_argument("--rounds", type=_positive, metavar="N", help="samples of each contender (default: 25; quick: 3)")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="threads of the CPU libraries (default: 1)")
+    parser.add_argument("--rounds", type=positive, metavar="N", help="samples of each contender (default: 25; quick: 3)")
     parser.add_argument("--gc", choices=("on", "off"), default="on", help="Python's garbage collector while measuring (default: on)")
     parser.add_argument("--list", action="store_true", help="list the workloads and stop")
     options = parser.parse_args(arguments)
@@ -139,7 +139,7 @@ def _listed(workloads: Sequence[Workload]) -> list[str]:
     return [f"{workload.name:<{width}}  {workload.measures}{targets[workload.name]}" for workload in workloads]
 
 
-def _names(text: str) -> list[str]:
+def comma_separated(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise argparse.ArgumentTypeError(f"{text!r} has an empty name")
@@ -147,7 +147,7 @@ def _names(text: str) -> list[str]:
 
 
 def _devices(text: str) -> list[str]:
-    names = _names(text)
+    names = comma_separated(text)
     for name in names:
         try:
             Device(name)
@@ -159,7 +159,7 @@ def _devices(text: str) -> list[str]:
 def _peers(text: str) -> list[str]:
     if text in ("", "none"):
         return []
-    names = _names(text)
+    names = comma_separated(text)
     for name in names:
         if name not in PEERS:
             raise argparse.ArgumentTypeError(f"{name!r} is no peer; there is {', '.join(PEERS)}")
@@ -168,12 +168,12 @@ def _peers(text: str) -> list[str]:
 
 def _workloads(text: str) -> list[Workload]:
     try:
-        return WORKLOADS.matching(_names(text))
+        return WORKLOADS.matching(comma_separated(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return int(text)

@@ -162,3 +162,16 @@ def test_misuse():
         func.grad(lambda a: a)("text")
     with pytest.raises(RuntimeError, match="only Tensors of floating point dtype can require gradients"):
         func.grad(lambda a: a.sum())(np.arange(3))
+
+
+def test_random_functions_have_a_jacobian():
+    x = tapegrad.tensor([1.0, 2.0])
+    assert tapegrad.func.jacfwd(lambda x: x * 2 + tapegrad.rand_like(x), randomness="different")(x).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+
+
+def test_tangents_made_in_inference_mode():
+    with tapegrad.inference_mode():
+        v = tapegrad.ones(2)
+    x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
+    _, product = tapegrad.func.linearize(lambda x: x * x, x)
+    assert product(v).tolist() == tapegrad.func.jvp(lambda x: x * x, (x,), (v,))[1].tolist() == [2.0, 4.0]

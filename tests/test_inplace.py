@@ -492,3 +492,9 @@ def test_the_nodes_of_writes_have_torchs_names():
     assert y.grad_fn.name() == "torch::autograd::CopySlices" and type(y.grad_fn).__name__ == "CopySlices"
     y.copy_(leaf(1.0, 2.0))
     assert y.grad_fn.name() == "torch::autograd::CopyBackwards"
+
+
+def test_overlap_is_found_in_operands_by_name():
+    x = tapegrad.arange(4.0)
+    with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor"):
+        x[1:].add_(other=x[:-1])

@@ -224,3 +224,29 @@ def test_a_result_that_a_function_of_several_results_keeps_is_the_result():
     g, = tg.autograd.grad(y.sum(), x, create_graph=True)
     d, = tg.autograd.grad(g.sum(), y)
     assert d.tolist() == [1.0, 1.0]
+
+
+def test_a_kept_result_that_was_overwritten_is_not_shown():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = x.exp()
+    node = y.grad_fn
+    y.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        _ = node._saved_result
+
+
+def test_kept_arrays_are_shown_as_tensors():
+    x = tg.tensor([[1.0, 3.0]], requires_grad=True)
+    assert x.max(1)[0].grad_fn._saved_indices.tolist() == [1]
+    assert isinstance(x.max(1)[0].grad_fn._saved_indices, tg.Tensor)
+
+
+def test_a_retained_gradient_is_added_to_without_recording():
+    x = tg.tensor([1.0, 1.0], requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    with pytest.warns(UserWarning, match="create_graph"):
+        (y ** 3).sum().backward(create_graph=True)
+    (y * 2).sum().backward()
+    assert y.grad.tolist() == [14.0, 14.0] and not y.grad.requires_grad
+    x.grad = y.grad = None

@@ -269,14 +269,10 @@ def set_stream(stream: Stream | None) -> None:
         stream: which; None changes nothing.
     """
     if stream is not None:
-        backend().set_device(index_of_stream(stream))
+        assert stream.device.index is not None
+        backend().set_device(stream.device.index)
         stream.stream.use()
 
-
-def index_of_stream(stream: Stream) -> int:
-    """The index of a stream's device."""
-    assert stream.device.index is not None
-    return stream.device.index
 
 
 class StreamContext:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tapegrad.autograd.backward import grad as gradients_of
 from tapegrad.autograd.forward import Tangents, zeros_beside
-from tapegrad.autograd.functional import basis_of
+from tapegrad.autograd.functional import basis_of, by_input
 from tapegrad.autograd.grad_mode import is_grad_enabled
 from tapegrad.autograd.levels import below, lifted, recording, without_history
 from tapegrad.autograd.tensor import Tensor
@@ -15,7 +15,7 @@ from tapegrad.autograd.trees import leaves, mapped
 from tapegrad.autograd.vmap import vmap
 from tapegrad.backends import is_array
 from tapegrad.func.reverse import jacrev
-from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, ordinary, positions_of, spec, tensor_of
+from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, positions_of, spec, tensor_of
 
 
 @in_any_mode
@@ -60,7 +60,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     with level:
         def dual(leaf: Any) -> Tensor:
             with below(level):
-                t = lifted(ordinary(leaf) if isinstance(leaf, Tensor) else tensor_of(leaf))
+                t = lifted(tensor_of(leaf))
                 t = t.view_as(t)
             level.give(t, next(vectors))
             return t
@@ -85,7 +85,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     products = iter(found)
 
     def out(tree: Any) -> Any:
-        return mapped(lambda t: t._array if raw and isinstance(t, Tensor) else t, tree)
+        return mapped(lambda t: _out(t, raw), tree)
 
     result = out(output), out(mapped(lambda _: next(products), output))
     return (*result, out(aux)) if has_aux else result
@@ -93,8 +93,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
 
 def _vector(leaf: Any, tangent: Any) -> Tensor:
     """`tangent` as a tensor of the dtype of the primal `leaf`."""
-    t = ordinary(tangent) if isinstance(tangent, Tensor) else tensor_of(tangent)
-    primal = leaf if isinstance(leaf, Tensor) else tensor_of(leaf)
+    t, primal = tensor_of(tangent), tensor_of(leaf)
     _check_inexact(primal, "primal")
     _check_inexact(t, "tangent")
     return t if t.dtype == primal.dtype else t.to(primal.dtype)
@@ -135,7 +134,6 @@ def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux
         chosen = tuple(given[n] for n in positions)
         inputs = list(leaves(chosen))
         check_real(inputs, "jacfwd", "inputs")
-        extra: list[Any] = []
 
         def along(*vectors: Tensor) -> Any:
             following = iter(vectors)
@@ -146,21 +144,20 @@ def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux
                 return func(*given, **kwargs)
 
             output, product, *aux = jvp(function, chosen, mapped(lambda _: next(following), chosen), has_aux=has_aux)
-            extra[:] = [output, *aux]
             check_real(list(leaves(output)), "jacfwd", "outputs")
-            return product, output, *aux
+            return (product, *aux) if has_aux else product
 
-        # The values are the same for all directions, so that they come out of vmap as they are.
-        found, _, *aux = vmap(along, 0, (0, None, *[None] * has_aux), randomness, chunk_size=chunk_size)(*basis_of(inputs))
+        # What else `func` returns is the same for all directions, so that it comes out of vmap as it is.
+        found = vmap(along, 0, (0, None) if has_aux else 0, randomness, chunk_size=chunk_size)(*basis_of(inputs))
+        found, aux = found if has_aux else (found, None)
 
         def of(t: Tensor) -> Any:
-            shape = t._array.shape[1:]
-            parts = iter([part.movedim(0, -1).reshape((*shape, *x._array.shape)) for part, x in zip(t.split([x.numel() for x in inputs]), inputs)])
+            parts = iter(by_input(t, inputs))
             inner = [mapped(lambda _: _out(next(parts), raw), tree) for tree in chosen]
             return inner[0] if isinstance(argnums, int) else tuple(inner)
 
         result = mapped(of, found)
-        return (result, mapped(lambda t: _out(t, raw), aux[0])) if has_aux else result
+        return (result, mapped(lambda t: _out(t, raw), aux)) if has_aux else result
 
     return transformed
 
@@ -209,7 +206,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     """
     for leaf in leaves(primals):
         if isinstance(leaf, Tensor) or is_array(leaf):
-            _check_inexact(leaf if isinstance(leaf, Tensor) else tensor_of(leaf), "primal")
+            _check_inexact(tensor_of(leaf), "primal")
     trace = Trace(primals)
     with recording(True):
         output = func(*trace.trees)
@@ -229,7 +226,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
             raise RuntimeError(f"Expected the tangents {spec(tangents)} to have the same argspec as the primals {spec(primals)}")
         vectors = []
         for n, (tangent, t) in enumerate(zip(leaves(tangents), trace.tensors)):
-            vectors.append(tangent if isinstance(tangent, Tensor) else tensor_of(tangent))
+            vectors.append(tensor_of(tangent))
             for what in ("shape", "device", "dtype"):
                 got, want = getattr(vectors[n], what), getattr(t, what)
                 if got != want:

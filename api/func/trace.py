@@ -40,7 +40,7 @@ class Trace:
     def _fresh(self, leaf: Any) -> Tensor:
         if not isinstance(leaf, Tensor) and not is_array(leaf):
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(leaf)}")
-        t = lifted(ordinary(leaf) if isinstance(leaf, Tensor) else tensor_of(leaf))
+        t = lifted(tensor_of(leaf))
         if t.requires_grad and self.nested:
             self.depends = True
             fresh = t.view_as(t)
@@ -92,14 +92,11 @@ def in_any_mode(function: Callable[..., Any]) -> Callable[..., Any]:
     return inside
 
 
-def ordinary(t: Tensor) -> Tensor:
-    """`t`, or the same memory as an ordinary tensor where `t` was made in inference mode."""
-    return from_array(t._array) if t.is_inference() else t
-
-
-def tensor_of(array: Any) -> Tensor:
-    """An array as a tensor."""
-    return from_array(np.asarray(array) if isinstance(array, np.generic) else array)
+def tensor_of(value: Any) -> Tensor:
+    """An array as a tensor; a tensor as it is, or over the same memory as an ordinary one where it was made in inference mode."""
+    if isinstance(value, Tensor):
+        return from_array(value._array) if value.is_inference() else value
+    return from_array(np.asarray(value) if isinstance(value, np.generic) else value)
 
 
 def _reaches_others(outputs: Sequence[Tensor], own: set[int]) -> bool:
@@ -121,9 +118,7 @@ def _reaches_others(outputs: Sequence[Tensor], own: set[int]) -> bool:
 def arguments_of(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments that are not differentiated by: arrays as tensors, so that the function sees one kind."""
     def entered(leaf: Any) -> Any:
-        if isinstance(leaf, Tensor):
-            return ordinary(leaf)
-        return tensor_of(leaf) if is_array(leaf) else leaf
+        return tensor_of(leaf) if isinstance(leaf, Tensor) or is_array(leaf) else leaf
 
     return tuple(mapped(entered, arg) for arg in args)
 

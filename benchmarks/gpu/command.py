@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tapegrad.benchmarks.cli import Parser
+from tapegrad.benchmarks.cli import Parser, comma_separated, positive
 from tapegrad.benchmarks.facts import source
 from tapegrad.benchmarks.gpu import pytest_run, watched
 from tapegrad.benchmarks.gpu.document import Document, Part, counts, summary
@@ -39,14 +39,14 @@ def gpu_report(arguments: Sequence[str], sections: Sequence[Section] = SECTIONS)
     names = [section.name for section in sections]
     parser.add_argument("--device", choices=("cuda", "strict"), default="cuda", help="strict: a dry run without a GPU (default: cuda)")
     parser.add_argument("--out", type=Path, default=Path("benchmarks", "results"), metavar="DIR", help="where the report goes (default: benchmarks/results)")
-    parser.add_argument("--only", metavar="NAMES", help=f"some of the sections, with commas: {', '.join(names)}")
+    parser.add_argument("--only", action="extend", type=comma_separated, metavar="NAMES", help=f"some of the sections, with commas: {', '.join(names)}")
     parser.add_argument("--seconds", type=float, default=TOTAL, metavar="N", help=f"how long all of it may take (default: {TOTAL:.0f})")
     parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the clone with the tests (default: the current folder)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes for the tests (default: one less than there are cores, twelve at most)")
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes for the tests (default: one less than there are cores, twelve at most)")
     parser.add_argument("--pytest", action="append", default=[], metavar="ARG", help="a further argument for pytest, such as --pytest=-k --pytest=conv")
     parser.add_argument("--commit", metavar="NAME", help="the commit's name, where there is no repository to ask")
     options = parser.parse_args(arguments)
-    wanted = list(names) if options.only is None else [name.strip() for name in options.only.split(",")]
+    wanted = names if options.only is None else options.only
     for name in wanted:
         if name not in names:
             parser.error(f"there is no section {name!r}; there is {', '.join(names)}")
@@ -65,7 +65,8 @@ def gpu_report(arguments: Sequence[str], sections: Sequence[Section] = SECTIONS)
         environment[pytest_run.WORKERS] = str(options.workers)
     told = source()
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    document = Document(created, options.device, options.commit or told["commit"], None if options.commit else told["changed"])
+    document = Document(created, options.device, options.commit or told["commit"], None if options.commit else told["changed"],
+                        only=options.only or [])
     files = fill(document, [section for section in sections if section.name in wanted], begun, options.seconds, options.out, environment)
     print(f"\n{summary(document)}\n{files[0]}\n{files[1]}", flush=True)
     return 0 if document.well else 1

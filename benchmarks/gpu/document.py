@@ -35,6 +35,7 @@ class Document:
         changed: whether files differed from the commit.
         parts: the sections, as far as they were run.
         seconds: how long all of it took.
+        only: the sections that were asked for; empty where all were.
     """
 
     created: str
@@ -43,6 +44,7 @@ class Document:
     changed: bool | None
     parts: list[Part] = field(default_factory=list)
     seconds: float = 0.0
+    only: list[str] = field(default_factory=list)
 
     @property
     def dry(self) -> bool:
@@ -60,12 +62,12 @@ class Document:
         return bool(self.parts) and all(finding.well for finding in self.findings)
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write ``DATE-DEVICE-report-COMMIT.json`` and ``.md``.
+        """Write ``DATE-DEVICE-report-COMMIT.json`` and ``.md``; with the names of the sections at the end where not all were asked for.
 
         Returns:
             The two files.
         """
-        stem = f"{self.created[:10]}-{self.device}-report-{(self.commit or 'no-commit')[:12]}"
+        stem = "-".join([self.created[:10], self.device, "report", (self.commit or "no-commit")[:12], *self.only])
         files = folder / f"{stem}.json", folder / f"{stem}.md"
         content = {"schema": SCHEMA, "well": self.well, "dry_run": self.dry, **asdict(self)}
         files[0].write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tapegrad.backends.registry import loaded
 from tapegrad.benchmarks import threads
 from tapegrad.benchmarks.gpu.finding import Finding, Skip
 from tapegrad.benchmarks.gpu.machine import Machine
@@ -139,7 +140,7 @@ def observe(name: str, item: Callable[[Machine], Finding], machine: Machine) -> 
     finding.name, finding.seconds = name, round(time.monotonic() - begun, 3)
     poisoned = False
     # After an illegal access every call fails, and only a new process has a working device. What never asked for the device has not broken it.
-    if "backend" in vars(machine):
+    if loaded(machine.device):
         try:
             machine.synchronize()
         except Exception as error:
