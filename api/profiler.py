@@ -1,4 +1,4 @@
-"""The profiler, by the names of `torch.profiler`; what it measures, and what that costs, is told in `tapegrad.autograd.profiler`."""
+"""The profiler, by the names of `torch.profiler`; what it measures, and what that costs, is told in `tapegrad.autograd.profiler.recorder`."""
 from __future__ import annotations
 
 import enum
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tapegrad.autograd import profiler as _profiler
-from tapegrad.autograd.profiler import record_function
-from tapegrad.autograd.profiler_events import EventList
+from tapegrad.autograd.profiler.events import EventList
+from tapegrad.autograd.profiler.recorder import record_function
 
 
 class ProfilerActivity(enum.Enum):

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tapegrad.autograd import dtypes
-from tapegrad.autograd.conversion import host
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.interchange.python_protocols import host
+from tapegrad.autograd.types import dtypes
 
 if TYPE_CHECKING:
-    from tapegrad.backends.strict_backend import allowed, counting, refusing
-    from tapegrad.utils.device_check import check_device
+    from tapegrad.backends.strict.backend import allowed, counting, refusing
+    from tapegrad.utils.device_check.check import check_device
 
 __all__ = ["allowed", "assert_close", "check_device", "counting", "refusing"]
 
@@ -33,10 +33,10 @@ __all__ = ["allowed", "assert_close", "check_device", "counting", "refusing"]
 def __getattr__(name: str) -> Any:
     # The strict device is loaded by those who use it.
     if name == "check_device":
-        from tapegrad.utils.device_check import check_device
+        from tapegrad.utils.device_check.check import check_device
         return check_device
     if name in ("allowed", "counting", "refusing"):
-        from tapegrad.backends import strict_backend
+        from tapegrad.backends.strict import backend as strict_backend
         return getattr(strict_backend, name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
@@ -96,7 +96,7 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
 
 
 def _tensor(value: Any) -> Tensor:
-    from tapegrad.autograd.ops.creation import as_tensor
+    from tapegrad.autograd.ops.creation.factories import as_tensor
     return value if isinstance(value, Tensor) else as_tensor(value)
 
 

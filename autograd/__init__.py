@@ -1,14 +1,14 @@
 """Tensor, the tape, and the ops with their derivatives."""
 from typing import TYPE_CHECKING
 
-from tapegrad.autograd import devices as devices
 from tapegrad.autograd import graph
-from tapegrad.autograd.anomaly import detect_anomaly, set_detect_anomaly
-from tapegrad.autograd.backward import backward, grad
-from tapegrad.autograd.function import Function
-from tapegrad.autograd.grad_mode import enable_grad, inference_mode, is_multithreading_enabled, no_grad, set_grad_enabled, set_multithreading_enabled
+from tapegrad.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
+from tapegrad.autograd.functions.function import Function
 from tapegrad.autograd.gradcheck import gradcheck, gradgradcheck
 from tapegrad.autograd.lazy import on_first_use
+from tapegrad.autograd.modes import device_guard as device_guard
+from tapegrad.autograd.modes.grad_mode import enable_grad, inference_mode, is_multithreading_enabled, no_grad, set_grad_enabled, set_multithreading_enabled
+from tapegrad.autograd.tape.backward import backward, grad
 from tapegrad.autograd.variable import Variable
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
 
 
 def batched_gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], vectors: Sequence[Tensor | None], create_graph: bool, retain_graph: bool | None,
@@ -19,8 +19,8 @@ def batched_gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], vecto
         retain_graph: keep what the graph has saved.
         chunk_size: how many to do at once.
     """
-    from tapegrad.autograd.backward import grad
-    from tapegrad.autograd.vmap import vmap
+    from tapegrad.autograd.tape.backward import grad
+    from tapegrad.autograd.transforms.vmap import vmap
     there: list[bool] = []
 
     def vjp(*given: Tensor) -> tuple[Tensor, ...]:

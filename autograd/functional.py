@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tapegrad.autograd.backward import grad
 from tapegrad.autograd.batched_grad import batched_gradients
-from tapegrad.autograd.grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
-from tapegrad.autograd.levels import lifted, without_history
-from tapegrad.autograd.ops.join import stack
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.modes.grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
+from tapegrad.autograd.modes.levels import lifted, without_history
+from tapegrad.autograd.ops.shape.cat import stack
+from tapegrad.autograd.tape.backward import grad
 from tapegrad.backends import xp
 
 Tensors = tuple[Tensor, ...]
@@ -209,9 +209,9 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
 
 
 def _forward_jacobian(func: Callable[..., Any], inputs: Any) -> Any:
-    from tapegrad.autograd.forward import Tangents, zeros_beside
-    from tapegrad.autograd.levels import below
-    from tapegrad.autograd.vmap import vmap
+    from tapegrad.autograd.modes.levels import below
+    from tapegrad.autograd.transforms.tangents import Tangents, zeros_beside
+    from tapegrad.autograd.transforms.vmap import vmap
     several_inputs, given = _as_tuple(inputs, "inputs", "jacobian")
     several: list[bool] = []
 

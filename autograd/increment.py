@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tapegrad.autograd.cell import INFERENCE_CELL, written
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.version import INFERENCE_CELL, written
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from tapegrad.autograd import inplace
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch import inplace
 from tapegrad.backends import is_array
 
 _OPERANDS = (bool, int, float, complex)

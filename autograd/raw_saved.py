@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapegrad.autograd.cell import Cell
-from tapegrad.autograd.node import Node, freed
-from tapegrad.autograd.packed import Packed, PackHook, UnpackHook, given_result, guard, pack
-from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+from tapegrad.autograd.core.node import Node, freed
+from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
+from tapegrad.autograd.core.version import Cell
+from tapegrad.autograd.saved.packed_values import Packed, PackHook, UnpackHook, given_result, guard, pack
 from tapegrad.backends import ARRAYS
 
 
@@ -77,7 +77,7 @@ class SavedTensor:
 
 def raw_saved(node: Node, name: str) -> Any:
     """The value of ``node._raw_saved_<name>``: one `SavedTensor`, or a tuple of them."""
-    from tapegrad.autograd.saved_value import TORCH_NAMES
+    from tapegrad.autograd.saved.attributes import TORCH_NAMES
     if name == "tensors" and hasattr(type(node), "saved_tensors"):
         if node.saved is None:
             freed(node)

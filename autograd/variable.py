@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapegrad.autograd.ops.creation import finish
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.ops.creation.factories import finish
 
 
 class _VariableMeta(type):

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments[:1] == ["compare"]:
             return _compare(arguments[1:])
         if arguments[:1] == ["gpu-report"]:
-            from tapegrad.benchmarks.gpu.command import gpu_report
+            from tapegrad.benchmarks.gpu.report.command import gpu_report
             return gpu_report(arguments[1:])
         return _run(arguments[1:] if arguments[:1] == ["run"] else arguments)
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, overload
 
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.nn.module import Module, type_name
 from tapegrad.nn.parameter import Parameter
 

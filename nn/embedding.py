@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapegrad.autograd.cell import written
-from tapegrad.autograd.devices import on_device_of
-from tapegrad.autograd.ops.creation import empty
+from tapegrad.autograd.core.version import written
+from tapegrad.autograd.modes.device_guard import on_device_of
+from tapegrad.autograd.ops.creation.factories import empty
 from tapegrad.nn import functional as F
 from tapegrad.nn import init
 from tapegrad.nn.module import Module

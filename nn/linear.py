@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tapegrad.autograd.ops.creation import empty
+from tapegrad.autograd.ops.creation.factories import empty
 from tapegrad.nn import functional as F
 from tapegrad.nn import init
 from tapegrad.nn.module import Module

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tapegrad.autograd.ops.loss import legacy_reduction
+from tapegrad.autograd.ops.nn.loss import legacy_reduction
 from tapegrad.nn import functional as F
 from tapegrad.nn.module import Module
 

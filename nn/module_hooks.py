@@ -5,13 +5,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from tapegrad.autograd.cell import tick
-from tapegrad.autograd.gate import grad_enabled
-from tapegrad.autograd.grad_mode import set_grad_enabled
-from tapegrad.autograd.hooks import RemovableHandle, add_hook
-from tapegrad.autograd.node import Node
-from tapegrad.autograd.runtime import make_slot
-from tapegrad.autograd.tensor import Tensor, from_array, requires_grad
+from tapegrad.autograd.core.gate import grad_enabled
+from tapegrad.autograd.core.node import Node
+from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
+from tapegrad.autograd.core.version import tick
+from tapegrad.autograd.dispatch.slow_paths import make_slot
+from tapegrad.autograd.modes.grad_mode import set_grad_enabled
+from tapegrad.autograd.tape.tensor_hooks import RemovableHandle, add_hook
 from tapegrad.backends import xp
 
 

@@ -5,9 +5,9 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tapegrad.autograd.grad_mode import no_grad
-from tapegrad.autograd.hooks import RemovableHandle
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.modes.grad_mode import no_grad
+from tapegrad.autograd.tape.tensor_hooks import RemovableHandle
 from tapegrad.nn.module_hooks import enter
 from tapegrad.nn.parameter import Parameter
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from tapegrad.autograd import dtypes
-from tapegrad.autograd.ops.creation import empty, tensor, zeros
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.ops.creation.factories import empty, tensor, zeros
+from tapegrad.autograd.types import dtypes
 from tapegrad.nn import functional as F
 from tapegrad.nn import init
 from tapegrad.nn.module import Module

@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapegrad.autograd import dtypes
-from tapegrad.autograd.cell import cell_of
-from tapegrad.autograd.conversion import deepcopy, tensor_repr
-from tapegrad.autograd.tensor import Tensor, check_not_inference, from_array
+from tapegrad.autograd.core.tensor import Tensor, check_not_inference, from_array
+from tapegrad.autograd.core.version import cell_of
+from tapegrad.autograd.interchange.python_protocols import deepcopy, tensor_repr
+from tapegrad.autograd.types import dtypes
 
 
 class Parameter(Tensor):

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd import dtypes
-from tapegrad.autograd.cell import written
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.core.version import written
+from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 from tapegrad.optim.optimizer import Optimizer, Params, check_fused, check_not_differentiable, check_one_element, value_of
 from tapegrad.optim.passes import numbers, scalar

@@ -7,13 +7,13 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tapegrad.autograd.cell import written
-from tapegrad.autograd.conversion import type_name
-from tapegrad.autograd.devices import on, on_device_of, several
-from tapegrad.autograd.gate import gate, state
-from tapegrad.autograd.grad_mode import enable_grad
-from tapegrad.autograd.hooks import RemovableHandle, add_hook
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.gate import gate, state
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.version import written
+from tapegrad.autograd.interchange.python_protocols import type_name
+from tapegrad.autograd.modes.device_guard import on, on_device_of, several
+from tapegrad.autograd.modes.grad_mode import enable_grad
+from tapegrad.autograd.tape.tensor_hooks import RemovableHandle, add_hook
 from tapegrad.optim import state_dict as saved
 from tapegrad.optim.passes import Passes
 
@@ -52,7 +52,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
         if self._stepping or not (before or after or _global_pre_hooks or _global_post_hooks or (gate.on and state.watchers)):
             return step(*args, **kwargs)
-        from tapegrad.autograd.profiler import record_function
+        from tapegrad.autograd.profiler.recorder import record_function
         self._stepping = True
         try:
             with record_function(f"Optimizer.step#{type(self).__name__}.step"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.backends import xp
 
 Update = Callable[[Any, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tapegrad.autograd.cell import written
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.core.version import written
 from tapegrad.backends import xp
 from tapegrad.optim.optimizer import Optimizer, Params, check_fused, check_not_differentiable, check_one_element, value_of
 from tapegrad.optim.passes import numbers, scalar

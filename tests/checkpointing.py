@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import tapegrad
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
 
 BOTH = pytest.mark.parametrize("reentrant", [False, True], ids=["recorded", "reentrant"])
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tapegrad
-from tapegrad.autograd.gate import set_bits
+from tapegrad.autograd.core.gate import set_bits
 from tapegrad.backends import Device, backend_for
 
 pytest.register_assert_rewrite("op_checks")

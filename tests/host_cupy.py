@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.backends import registry
-from tapegrad.backends.cupy_backend import CupyBackend
+from tapegrad.backends.cupy.backend import CupyBackend
 
 
 def on_host(cupy: Any, array: np.ndarray, cls: Any = None) -> Any:

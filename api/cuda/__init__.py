@@ -2,7 +2,7 @@
 
 Importing it loads nothing; what needs CUDA loads CuPy at its first call. `tapegrad.cuda.is_available()` tells whether there is any.
 """
-from tapegrad.backends.index_asserts import get_index_assert_mode, set_index_assert_mode
+from tapegrad.backends.cupy.index_asserts import get_index_assert_mode, set_index_assert_mode
 from tapegrad.backends.out_of_memory import OutOfMemoryError
 from tapegrad.cuda.devices import (
     can_device_access_peer,

@@ -4,8 +4,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tapegrad.autograd.generator import Generator, default_generator
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.ops.random.generator import Generator, default_generator
 from tapegrad.backends import Device
 from tapegrad.cuda.devices import at, current_device, device_count, is_initialized
 

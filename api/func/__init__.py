@@ -3,7 +3,7 @@
 They take tensors, and NumPy and CuPy arrays too: the function then receives tensors over the arrays' memory, and what comes back is arrays of the same device.
 Arguments may be nested in lists, tuples and dicts.
 """
-from tapegrad.autograd.vmap import vmap
+from tapegrad.autograd.transforms.vmap import vmap
 from tapegrad.func.forward import hessian, jacfwd, jvp, linearize
 from tapegrad.func.module import functional_call, stack_module_state
 from tapegrad.func.reverse import grad, grad_and_value, jacrev, value_and_grad, vjp

@@ -5,14 +5,14 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tapegrad.autograd.backward import grad as gradients_of
-from tapegrad.autograd.forward import Tangents, zeros_beside
+from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.functional import basis_of, by_input
-from tapegrad.autograd.grad_mode import is_grad_enabled
-from tapegrad.autograd.levels import below, lifted, recording, without_history
-from tapegrad.autograd.tensor import Tensor
-from tapegrad.autograd.trees import leaves, mapped
-from tapegrad.autograd.vmap import vmap
+from tapegrad.autograd.modes.grad_mode import is_grad_enabled
+from tapegrad.autograd.modes.levels import below, lifted, recording, without_history
+from tapegrad.autograd.tape.backward import grad as gradients_of
+from tapegrad.autograd.transforms.tangents import Tangents, zeros_beside
+from tapegrad.autograd.transforms.vmap import vmap
+from tapegrad.autograd.types.trees import leaves, mapped
 from tapegrad.backends import is_array
 from tapegrad.func.reverse import jacrev
 from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, positions_of, spec, tensor_of

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tapegrad.autograd.ops.join import stack
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.ops.shape.cat import stack
 from tapegrad.nn.module import Module
 
 

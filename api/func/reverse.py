@@ -5,11 +5,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.functional import gradients, matrices
-from tapegrad.autograd.grad_mode import is_grad_enabled
-from tapegrad.autograd.levels import recording
-from tapegrad.autograd.tensor import Tensor, from_array
-from tapegrad.autograd.trees import leaves, mapped, structure
+from tapegrad.autograd.modes.grad_mode import is_grad_enabled
+from tapegrad.autograd.modes.levels import recording
+from tapegrad.autograd.types.trees import leaves, mapped, structure
 from tapegrad.backends import xp
 from tapegrad.func.trace import arguments_of, call, check_real, complete, in_any_mode, positions_of
 

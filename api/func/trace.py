@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.gate import INFERENCE, gate, set_bits, state
-from tapegrad.autograd.grad_mode import is_grad_enabled
-from tapegrad.autograd.levels import lifted, recording, without_history
-from tapegrad.autograd.node import Node
-from tapegrad.autograd.tensor import Tensor, from_array
-from tapegrad.autograd.trees import mapped
+from tapegrad.autograd.core.gate import INFERENCE, gate, set_bits, state
+from tapegrad.autograd.core.node import Node
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.modes.grad_mode import is_grad_enabled
+from tapegrad.autograd.modes.levels import lifted, recording, without_history
+from tapegrad.autograd.types.trees import mapped
 from tapegrad.backends import is_array, xp
 
 

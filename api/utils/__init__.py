@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapegrad.utils import checkpoint
-    from tapegrad.utils.explanation import explain
-    from tapegrad.utils.memory import kept
-    from tapegrad.utils.node_notes import notes
-    from tapegrad.utils.picture import graph
+    from tapegrad.utils.inspect.explain import explain
+    from tapegrad.utils.inspect.graph import graph
+    from tapegrad.utils.inspect.kept import kept
+    from tapegrad.utils.inspect.notes import notes
 
 __all__ = ["checkpoint", "explain", "graph", "kept", "notes"]
 
@@ -29,4 +29,4 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_WHERE = {"explain": "explanation", "graph": "picture", "kept": "memory", "notes": "node_notes"}
+_WHERE = {name: f"inspect.{name}" for name in ("explain", "graph", "kept", "notes")}

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapegrad.backends.philox import check_range
+from tapegrad.backends.numerics.philox import check_range
 
 Array = Any
 FOLDER = Path(__file__).parent
@@ -172,7 +172,7 @@ def _number(name: str, parameter: str, arg: Any, dtype: np.dtype[Any]) -> Any:
 def _launcher(array_type: type) -> Callable[[str, int, int, Sequence[Any], Array], None]:
     if array_type.__module__.partition(".")[0] == "cupy":
         return _launch_on_gpu
-    from tapegrad.backends.strict_array import StrictArray
+    from tapegrad.backends.strict.array import StrictArray
     if issubclass(array_type, StrictArray):
         return _launch_strict
     raise TypeError(f"kernels run on CuPy's and strict arrays, not on {array_type.__module__}.{array_type.__qualname__}")

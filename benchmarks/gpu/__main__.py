@@ -4,10 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from tapegrad.benchmarks.gpu.machine import Machine
-from tapegrad.benchmarks.gpu.processes import end_on_request
-from tapegrad.benchmarks.gpu.section import items_of
-from tapegrad.benchmarks.gpu.watched import serve
+from tapegrad.benchmarks.gpu.report.machine import Machine
+from tapegrad.benchmarks.gpu.report.processes import end_on_request
+from tapegrad.benchmarks.gpu.report.section import items_of
+from tapegrad.benchmarks.gpu.report.supervise import serve
 
 end_on_request()
 wanted = json.loads(sys.argv[1])

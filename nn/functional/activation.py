@@ -5,13 +5,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from tapegrad.autograd import inplace as in_place
-from tapegrad.autograd.op import OPS
-from tapegrad.autograd.ops import activation as ops
-from tapegrad.autograd.ops import softmax as softmaxes
-from tapegrad.autograd.ops.exponential import sigmoid
-from tapegrad.autograd.ops.trigonometry import tanh
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch import inplace as in_place
+from tapegrad.autograd.dispatch.decorator import OPS
+from tapegrad.autograd.ops.pointwise import activation as ops
+from tapegrad.autograd.ops.pointwise.exponential import sigmoid
+from tapegrad.autograd.ops.pointwise.trigonometry import tanh
+from tapegrad.autograd.ops.reduction import softmax as softmaxes
 
 gelu = ops.gelu
 glu = ops.glu
@@ -210,7 +210,7 @@ def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: 
     """
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    from tapegrad.autograd.ops.random import rand_like
+    from tapegrad.autograd.ops.random.sampling import rand_like
     slopes = rand_like(input) * (upper - lower) + lower
     return _with_inplace(_sloped, inplace, input, slopes)
 
@@ -313,8 +313,8 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
 
     Source: Jang, Gu and Poole, "Categorical Reparameterization with Gumbel-Softmax" (2016).
     """
-    from tapegrad.autograd.grad_mode import no_grad
-    from tapegrad.autograd.ops.creation import empty_like
+    from tapegrad.autograd.modes.grad_mode import no_grad
+    from tapegrad.autograd.ops.creation.factories import empty_like
     with no_grad():
         noise = empty_like(logits).exponential_().log()
     soft = softmaxes.softmax((logits - noise) / tau, dim)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapegrad.autograd.ops.creation import zeros
+from tapegrad.autograd.ops.creation.factories import zeros
 
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
@@ -24,7 +24,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     size = input.norm(p, dim, keepdim=True).clamp_min(eps)
     if out is None:
         return input / size
-    from tapegrad.autograd.ops.elementwise import div
+    from tapegrad.autograd.ops.pointwise.arithmetic import div
     return div(input, size.expand_as(input), out=out)
 
 
@@ -84,7 +84,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """
     import numpy as np
 
-    from tapegrad.autograd.tensor import from_array
+    from tapegrad.autograd.core.tensor import from_array
     from tapegrad.backends import backend, xp
     array = tensor._array
     if array.dtype != np.int64:

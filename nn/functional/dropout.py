@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapegrad.autograd.ops.random import dropout as draw
+from tapegrad.autograd.ops.random.sampling import dropout as draw
 
 
 def _drop(name: str, input: Any, p: float, training: bool, inplace: bool, shape: tuple[int, ...] | None = None) -> Any:

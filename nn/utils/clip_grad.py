@@ -4,10 +4,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tapegrad.autograd.cell import written
-from tapegrad.autograd.devices import on, on_device_of
-from tapegrad.autograd.ops.precision import wide
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.core.version import written
+from tapegrad.autograd.modes.device_guard import on, on_device_of
+from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.backends import backend, xp
 
 
@@ -50,7 +50,7 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
         >>> tapegrad.nn.utils.get_total_norm([tapegrad.tensor([3.0]), tapegrad.tensor([4.0])])
         tensor(5.)
     """
-    from tapegrad.autograd.ops.creation import tensor
+    from tapegrad.autograd.ops.creation.factories import tensor
     found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if not found:
         return tensor(0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import prod
 
-from tapegrad.autograd.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor
 
 
 def _check_device(parameters: list[Tensor]) -> None:
@@ -26,7 +26,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
         >>> tapegrad.nn.utils.parameters_to_vector([tapegrad.ones(1, 2), tapegrad.zeros(1)])
         tensor([1., 1., 0.])
     """
-    from tapegrad.autograd.ops.join import cat
+    from tapegrad.autograd.ops.shape.cat import cat
     found = list(parameters)
     _check_device(found)
     return cat([p.reshape(-1) for p in found])

@@ -10,9 +10,9 @@ import tapegrad
 from op_checks.case import Case, assert_close, flat
 from op_checks.gradients import Seeds, cotangents_of, differentiable
 from op_checks.values import tolerance
-from tapegrad.autograd.backward import grad
-from tapegrad.autograd.levels import lifted
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.modes.levels import lifted
+from tapegrad.autograd.tape.backward import grad
 
 SIZE = 2
 

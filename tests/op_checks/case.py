@@ -10,10 +10,10 @@ import numpy as np
 from op_table import AsIs, Row, Sample
 
 import tapegrad
-from tapegrad.autograd import dtypes
-from tapegrad.autograd.op import OPS
-from tapegrad.autograd.tensor import Tensor, from_array
-from tapegrad.autograd.writer import Each
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.dispatch.codegen import Each
+from tapegrad.autograd.dispatch.decorator import OPS
+from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device, backend_for
 
 Path = tuple[int | str, ...]

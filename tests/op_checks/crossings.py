@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
-from tapegrad.backends.strict_transfers import refusing, watching
+from tapegrad.backends.strict.transfers import refusing, watching
 
 #: where a program asks: what calls these asks for a crossing, and is blamed for it
-_ASKED = ("tapegrad.backends.", "tapegrad.autograd.conversion", "tapegrad.autograd.ops.creation", "tapegrad.autograd.printing")
+_ASKED = ("tapegrad.backends.", "tapegrad.autograd.interchange.python_protocols", "tapegrad.autograd.ops.creation.factories",
+          "tapegrad.autograd.interchange.printing")
 
 
 def asker() -> str:
@@ -25,7 +26,7 @@ def nothing_crosses() -> Iterator[None]:
     """Inside, whatever crosses must be asked for by the test itself."""
     def watch(kind: str, cause: str, size: int | None, asked: bool) -> None:
         who = asker()
-        if asked and who.startswith(("tapegrad.", "<tapegrad")) and not who.startswith("tapegrad.autograd.ops.convert"):
+        if asked and who.startswith(("tapegrad.", "<tapegrad")) and not who.startswith("tapegrad.autograd.ops.creation.casts_and_copies"):
             raise AssertionError(f"{who} makes a {kind} by {cause}, which nobody asked for")
     with refusing(), watching(watch):
         yield

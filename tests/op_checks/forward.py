@@ -9,11 +9,11 @@ import numpy as np
 from op_checks.case import Case, assert_close, flat, inexact
 from op_checks.gradients import STEP, Seeds, differentiable, dot, named, plain
 from op_checks.values import tolerance
-from tapegrad.autograd import forward
-from tapegrad.autograd.backward import grad
-from tapegrad.autograd.forward import Tangents
-from tapegrad.autograd.op import Op
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.dispatch.decorator import Op
+from tapegrad.autograd.tape.backward import grad
+from tapegrad.autograd.transforms import tangents as forward
+from tapegrad.autograd.transforms.tangents import Tangents
 
 SLOPE_TOLERANCE = 1e-6
 

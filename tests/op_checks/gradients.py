@@ -7,8 +7,8 @@ import numpy as np
 
 from op_checks.case import Case, assert_close, flat, inexact
 from op_checks.values import LAYOUTS, tolerance
-from tapegrad.autograd.backward import backward, grad
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.tape.backward import backward, grad
 
 # Fourth-order differences: with values of order one, truncation and rounding both stay below 1e-11, and no point is farther than 2e-4 away.
 STEP = 1e-4

@@ -10,8 +10,8 @@ import tapegrad
 from op_checks.case import Case, assert_close
 from op_checks.gradients import Seeds, differentiable
 from op_checks.values import TOLERANCE, tolerance
-from tapegrad.autograd.backward import grad
-from tapegrad.autograd.tensor import from_array
+from tapegrad.autograd.core.tensor import from_array
+from tapegrad.autograd.tape.backward import grad
 
 HALVES = ("float16", "bfloat16")
 #: what a program may be refused with

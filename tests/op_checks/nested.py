@@ -10,10 +10,10 @@ from op_checks.batched import SIZE, batch, looped
 from op_checks.case import Case, assert_close, flat, inexact
 from op_checks.gradients import Seeds, differentiable
 from op_checks.values import tolerance
-from tapegrad.autograd.backward import grad
-from tapegrad.autograd.forward import Tangents
-from tapegrad.autograd.levels import lifted
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.modes.levels import lifted
+from tapegrad.autograd.tape.backward import grad
+from tapegrad.autograd.transforms.tangents import Tangents
 
 Function = Callable[..., tuple[Tensor, ...]]
 

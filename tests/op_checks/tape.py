@@ -11,10 +11,10 @@ import numpy as np
 from op_checks.case import Case, assert_close, inexact
 from op_checks.gradients import cotangents_of, differentiable, gradients, named, plain
 from op_checks.values import tolerance
-from tapegrad.autograd.backward import backward, grad
-from tapegrad.autograd.cell import written
-from tapegrad.autograd.node import Node
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.node import Node
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.core.version import written
+from tapegrad.autograd.tape.backward import backward, grad
 from tapegrad.backends import ARRAYS
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import tapegrad
 from op_checks.case import Case, assert_close, flat, inexact
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.backends import backend
 
 #: of results and gradients, relative to the largest; beside float64's, which is the row's

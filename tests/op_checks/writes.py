@@ -8,8 +8,8 @@ import numpy as np
 from op_checks.case import Case, assert_close, inexact
 from op_checks.gradients import Seeds, cotangents_of, gradients, named, plain
 from op_checks.values import tolerance
-from tapegrad.autograd.backward import grad
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.tape.backward import grad
 
 
 def check_has_inplace(case: Case) -> None:

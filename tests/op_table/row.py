@@ -34,7 +34,7 @@ class Row:
     """One op of the table.
 
     Attributes:
-        name: the public name: the key in ``tapegrad.autograd.op.OPS``, or a path below ``tapegrad`` such as ``nn.functional.linear``.
+        name: the public name: the key in ``tapegrad.autograd.dispatch.decorator.OPS``, or a path below ``tapegrad`` such as ``nn.functional.linear``.
         samples: called with a NumPy generator and a floating (or complex) dtype, returns calls to check; include 0-d, empty, broadcast and
             non-contiguous operands where they make sense. Values must stay away from kinks and poles by more than 1e-3: gradients are checked numerically.
         reference: the same function over NumPy arrays, by plain NumPy or SciPy and independent of ours; returns an array or a tuple of arrays.

@@ -13,9 +13,9 @@ from op_checks.case import Case, assert_close, inexact, mapped
 from op_checks.gradients import Seeds
 from op_table import ROWS, Row, Sample
 
-from tapegrad.autograd import dtypes
-from tapegrad.autograd.backward import grad
-from tapegrad.autograd.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.tape.backward import grad
+from tapegrad.autograd.types import dtypes
 
 torch = pytest.importorskip("torch")
 

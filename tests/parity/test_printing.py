@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapegrad.autograd import dtypes, printing
+from tapegrad.autograd.interchange import printing
+from tapegrad.autograd.types import dtypes
 
 torch = pytest.importorskip("torch")
 

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from tapegrad.autograd import dtypes, promotion
-from tapegrad.autograd.promotion import DIMENSIONED, NUMBER, ZERO_DIM
-from tapegrad.autograd.size import Size
+from tapegrad.autograd.types import dtypes, promotion
+from tapegrad.autograd.types.promotion import DIMENSIONED, NUMBER, ZERO_DIM
+from tapegrad.autograd.types.size import Size
 
 torch = pytest.importorskip("torch")
 

@@ -1,4 +1,4 @@
-"""Writes backends/strict_names.json: what the installed CuPy offers, which is all that the strict device offers.
+"""Writes backends/strict/strict_names.json: what the installed CuPy offers, which is all that the strict device offers.
 
 Needs CuPy but no GPU::
 
@@ -13,7 +13,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-PATH = Path(__file__).parents[2] / "backends" / "strict_names.json"
+PATH = Path(__file__).parents[2] / "backends" / "strict" / "strict_names.json"
 NAMESPACES = ("", "linalg", "fft", "lib.stride_tricks")
 
 

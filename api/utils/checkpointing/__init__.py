@@ -1,0 +1,1 @@
+"""How `checkpoint` works: the second run, the log that compares it with the first, the reentrant form."""

@@ -1,0 +1,1 @@
+"""`check_device`: runs a function on the strict device and names each hidden copy and wait."""

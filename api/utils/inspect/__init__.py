@@ -1,0 +1,1 @@
+"""Pictures and accounts of the tape: `graph`, `explain`, `kept`, `notes`."""

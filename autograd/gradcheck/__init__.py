@@ -1,0 +1,4 @@
+"""Derivatives against finite differences."""
+from tapegrad.autograd.gradcheck.check import GradcheckError, gradcheck, gradgradcheck
+
+__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]

@@ -1,0 +1,1 @@
+"""A tensor and everything else: Python's protocols, NumPy, DLPack, text."""

@@ -1,0 +1,1 @@
+"""What a thread may be in: grad mode, default device, observers, transform levels."""

@@ -1,0 +1,213 @@
+"""The transforms that a thread is inside of: forward mode and vmap, nested in any order.
+
+Each application of a transform is a `Level` on the thread's stack. An op is handed to the innermost level, which does its part and calls the op again on what
+lies below; the last such call is an ordinary one, and recorded as such.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tapegrad.autograd.core import gate
+from tapegrad.autograd.core.gate import GRAD_OFF, TRANSFORM, set_bits, state
+
+if TYPE_CHECKING:
+    from tapegrad.autograd.core.tensor import Tensor
+
+
+class Level:
+    """One application of a transform; as a context manager the innermost one inside."""
+
+    __slots__ = ("__weakref__", "grad_off", "hidden", "stack")
+    #: the levels with this one as the innermost
+    stack: tuple[Level, ...]
+    #: its tensors stand for others, which are recorded for themselves
+    separate = False
+
+    def __init__(self) -> None:
+        self.grad_off = 0
+        self.hidden = False
+
+    def outer_grad_off(self) -> int:
+        """The grad mode's bit for the tensors that this level's stand for."""
+        return self.grad_off | (0 if self.hidden else state.bits & GRAD_OFF)
+
+    def op(self, core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An op is called, with this level as the innermost."""
+        raise NotImplementedError
+
+    def overwritten(self, t: Tensor, value: Any, name: str) -> None:
+        """The array `value` is written over all of `t`, by the in-place form of the op `name`."""
+
+    def copied(self, t: Tensor, copy: Any) -> None:
+        """`copy` has been made of the array of `t`."""
+
+    def tie(self, packed: Any, source: Any) -> None:
+        """Of `packed` the same is to be known as of `source`, which hooks on saved tensors have packed; of tuples, so for their parts."""
+
+    def unpacked(self, packed: Any, t: Tensor) -> None:
+        """`t` is what the hooks on saved tensors have made of `packed` again."""
+
+    def check_out(self, name: str, out: Any, result: Any) -> None:
+        """Raise where the function `name` must not write `result` to the `out` that it was given."""
+
+    def __enter__(self) -> Any:
+        self.stack = (*state.levels, self)
+        state.levels = self.stack
+        set_bits(state.bits | TRANSFORM)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        assert state.levels == self.stack, "levels end in the order opposite to that of their beginning"
+        state.levels = self.stack[:-1]
+        if not state.levels:
+            set_bits(state.bits & ~TRANSFORM)
+
+
+class below:
+    """Inside, the thread is in the levels outside of `level` and no others."""
+
+    __slots__ = ("before", "bits", "level")
+
+    def __init__(self, level: Level) -> None:
+        self.level = level
+
+    def __enter__(self) -> None:
+        self.before = state.levels
+        levels = state.levels = self.level.stack[:-1]
+        bits = state.bits if levels else state.bits & ~TRANSFORM
+        if self.level.separate:
+            bits = bits & ~GRAD_OFF | self.level.outer_grad_off()
+        self.bits = set_bits(bits)
+
+    def __exit__(self, *exc: Any) -> None:
+        state.levels = self.before
+        set_bits(self.bits)
+
+
+class recording:
+    """Inside, what this thread computes is recorded or not, on the innermost tensors only: those that batched tensors stand for keep the mode they had.
+
+    Args:
+        on: whether to record.
+        own: what is computed inside is an internal matter whose mode says nothing of what the user wants of the tensors further out.
+    """
+
+    __slots__ = ("bits", "level", "off", "own", "was")
+
+    def __init__(self, on: bool, own: bool = False) -> None:
+        self.off = 0 if on else GRAD_OFF
+        self.own = own
+
+    def __enter__(self) -> None:
+        self.level = innermost_batch()
+        if self.level is not None:
+            self.was = self.level.grad_off, self.level.hidden
+            self.level.grad_off, self.level.hidden = self.level.outer_grad_off(), self.own
+        self.bits = set_bits(state.bits & ~GRAD_OFF | self.off)
+
+    def __exit__(self, *exc: Any) -> None:
+        if self.level is not None:
+            self.level.grad_off, self.level.hidden = self.was
+        set_bits(self.bits)
+
+
+def innermost_batch() -> Any:
+    """The innermost level of vmap, if there is one."""
+    return next((level for level in reversed(state.levels) if level.separate), None)
+
+
+def lifted(t: Tensor) -> Tensor:
+    """`t` as a tensor of the innermost level of vmap, to be differentiated by for each member of the batch."""
+    level = innermost_batch()
+    raised: Tensor = t if level is None else level.lift(t)
+    return raised
+
+
+def refuse_dynamic(array: Any, name: str) -> None:
+    """Raise torch's error for an op whose result would have a shape that differs within a batch."""
+    if hasattr(array, "level"):
+        raise RuntimeError(f"vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{name}. Please file an "
+                           "issue at https://github.com/pytorch/pytorch/issues if you need this feature.")
+
+
+def without_history(t: Tensor) -> Tensor:
+    """`t` for those further out: without the history that it has here, but with what they know of its array."""
+    from tapegrad.autograd.core.tensor import from_array
+    from tapegrad.autograd.core.version import cell_of
+    result = from_array(t._array)
+    result._cell = cell_of(t)
+    return result
+
+
+def transforming() -> bool:
+    """Whether the thread is inside of a transform."""
+    return bool(gate.gate.on and state.bits & TRANSFORM)
+
+
+def _transformed(core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    composed = core.op.composed  # type: ignore[attr-defined]
+    if composed is not None:
+        result = composed(*args, **kwargs)
+        if result is not NotImplemented:
+            return result
+    return state.levels[-1].op(core, args, kwargs)
+
+
+gate.handlers[TRANSFORM] = _transformed
+
+
+def arguments(core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an op by name; defaults are filled in already, since an op's wrapper hands on every parameter."""
+    op = core.op  # type: ignore[attr-defined]
+    return {**dict(zip(op.parameters(), args)), **kwargs}
+
+
+def tensors_in(values: Any) -> list[Any]:
+    """The operands, with those of list operands."""
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            found += value
+        else:
+            found.append(value)
+    return found
+
+
+def overwritten(t: Tensor, value: Any, name: str) -> bool:
+    """Tell all levels that the array `value` is written over `t`, by the in-place form of the op `name`; returns whether that has been done with it."""
+    for level in state.levels:
+        level.overwritten(t, value, name)
+    if not _is_deeper(value, t._array):
+        return False
+    # The same for the whole batch, it goes to a tensor that knows nothing of the batch.
+    with below(value.level):
+        t.copy_(value.tensor)
+    return True
+
+
+def _is_deeper(array: Any, other: Any) -> bool:
+    """Whether `array` is of a level of vmap inside of those of `other`."""
+    level, outer = getattr(array, "level", None), getattr(other, "level", None)
+    return level is not None and (outer is None or len(outer.stack) < len(level.stack))
+
+
+def check_history(t: Tensor, result: Tensor, name: str) -> None:
+    """Raise where `t`, which is to be overwritten by `result` of the op `name`, cannot have its history, as it knows nothing of the batch."""
+    if result._rg and _is_deeper(result._array, t._array):
+        from tapegrad.autograd.transforms.batched_tensor import refuse_write
+        refuse_write(name)
+
+
+def check_out(name: str, out: Any, result: Any) -> None:
+    """Ask all levels whether the function `name` may write `result` to the `out` that it was given."""
+    for level in state.levels:
+        level.check_out(name, out, result)
+
+
+def copy_of(t: Tensor) -> Any:
+    """A copy of the array of `t`, with what the levels know of it."""
+    copy = t._array.copy()
+    for level in state.levels:
+        level.copied(t, copy)
+    return copy

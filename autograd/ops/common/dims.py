@@ -1,0 +1,70 @@
+"""Dimensions as users give them: negative ones, several, none, and torch's errors for wrong ones."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tapegrad.autograd.core.tensor import Tensor
+
+
+def wrap(dim: Any, ndim: int) -> int:
+    """`dim` counted from the front; a tensor without dimensions is taken for one with a single dimension, as torch does.
+
+    Raises:
+        IndexError: there is no such dimension.
+        TypeError: `dim` is no integer.
+    """
+    if dim.__class__ is not int:
+        dim = integer(dim)
+    n = ndim or 1
+    if not -n <= dim < n:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+    return dim + n if dim < 0 else dim
+
+
+def wrap_all(dims: Iterable[Any], ndim: int) -> tuple[int, ...]:
+    """Several dimensions counted from the front, none of them twice."""
+    found = tuple([wrap(dim, ndim) for dim in dims])
+    if len(set(found)) != len(found):
+        twice = next(dim for i, dim in enumerate(found) if dim in found[:i])
+        raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
+    return found
+
+
+def integer(n: Any) -> int:
+    """`n`, anything that stands for an integer, as a Python int."""
+    if isinstance(n, (float, complex, str)) or not hasattr(n, "__index__"):
+        raise TypeError(f"an integer is needed, not {type(n).__name__}")
+    return int(n.__index__())
+
+
+def sequence(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The items of ``f(1, 2)`` or ``f((1, 2))``."""
+    return tuple(args[0]) if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
+
+
+def shape_arguments(args: tuple[Any, ...]) -> tuple[int, ...]:
+    """The shape in ``view(2, 3)`` or ``view((2, 3))``, where -1 is allowed."""
+    if len(args) == 1 and isinstance(args[0], (tuple, list)):
+        args = tuple(args[0])
+    for n in args:
+        if n.__class__ is not int:
+            return tuple([_size(n) for n in args])
+    return args
+
+
+def _size(n: Any) -> int:
+    if isinstance(n, (float, str)) or not hasattr(n, "__index__"):
+        raise TypeError(f"a shape must be a tuple of ints, but it has an item of type {type(n).__name__}")
+    return int(n.__index__())
+
+
+def raw(input: Any) -> Any:
+    """The array of a tensor; an array as it is."""
+    return input._array if isinstance(input, Tensor) else input  # arrays of other backends may have an `_array` of their own
+
+
+def c_name(dtype: Any) -> str:
+    """A dtype as torch names it where a number does not fit: by its type in C++."""
+    name = dtype.name
+    return {"float32": "float", "float64": "double", "bool": "bool", "uint8": "uint8"}.get(name, f"{name}_t" if name.startswith(("int", "uint")) else name)

@@ -1,0 +1,43 @@
+"""What several modules of ops need: second names, gradients that are zero, and gradients that do not exist."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.batch_rules import over
+from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.backends import xp
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def alias(function: F, name: str) -> F:
+    """`function` under another name too: as a method where it is one, in place where it has an in-place form."""
+    own = function.__name__
+    if Tensor.__dict__.get(own) is function:
+        setattr(Tensor, name, function)
+    if f"{own}_" in Tensor.__dict__:
+        setattr(Tensor, f"{name}_", Tensor.__dict__[f"{own}_"])
+    return function
+
+
+def array_of(a: Any, b: Any) -> Any:
+    """The array among two operands: beside an array of a device the other may be a Python number."""
+    return a if hasattr(a, "dtype") else b
+
+
+@op(input=lambda grad: zeros(grad), kind="linear", public=False, batch=over())
+def zeros(input: Any) -> Any:
+    """Zeros in the shape of `input`: the gradient of a step function."""
+    return xp(input).zeros(input.shape, input.dtype)
+
+
+def no_rule(name: str) -> Callable[..., Any]:
+    """The rule of an op that PyTorch does not differentiate: its result requires grad, and backward raises."""
+
+    def rule(grad: Any) -> Any:
+        raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
+
+    rule.missing = True  # type: ignore[attr-defined]  # forward mode has words of its own for it
+    return rule

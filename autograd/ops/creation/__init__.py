@@ -1,0 +1,1 @@
+"""Factories, casts, copies and moves."""

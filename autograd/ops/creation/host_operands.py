@@ -1,0 +1,66 @@
+"""What an op meets on the host, beside arrays of a device: it goes there in passing, which counts as no copy that the program asked for."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.batch_rules import over
+from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.ops.common.dims import c_name
+from tapegrad.autograd.types import dtypes
+from tapegrad.backends import CPU, Device, backend, backend_for
+
+
+@op(input=lambda grad, device, source: _back(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
+def _beside(input: Any, device: Device, source: Device) -> Any:
+    """What an op meets on the host, on its device. A number is the argument of a kernel: no copy. A copy of more is none that the program asked for."""
+    there = backend_for(device)
+    with there.use(device):
+        if input.ndim:
+            return there.xp.asarray(input)
+        value = input.item()
+        return there.xp.full((), value if isinstance(value, (int, float, complex)) else float(value), input.dtype)
+
+
+@op(grad=lambda grad, device, source: _beside(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
+def _back(grad: Any, device: Device, source: Device) -> Any:
+    """The gradient of a number of the host, for which the host has to wait, as in torch."""
+    return grad.get()
+
+
+def beside(input: Tensor, device: Device) -> Any:
+    """A tensor of the CPU on `device`, for an op whose other operands are there; one without dimensions goes there without a copy."""
+    return _beside(input, device, CPU)
+
+
+def carried(i: np.ndarray, array: Any) -> Any:
+    """Data of the host on the device of `array`, not by `from_host`, which the program asks for."""
+    here = backend(array)
+    with here.use(here.device_of(array)):
+        return here.xp.asarray(i)
+
+
+def brought(value: Tensor, self: Tensor) -> Any:
+    """A tensor of another device that is to be written to `self`: from the CPU a copy in passing, of a single number none."""
+    if value._array.__class__ is not np.ndarray:
+        return value.to(self.device)
+    return beside(value, self.device)
+
+
+def value_beside(value: Any, array: Any) -> Any:
+    """What is to be written, as an array beside `array` or a number."""
+    if isinstance(value, (bool, int, float, complex, np.generic)):
+        if isinstance(value, (complex, np.complexfloating)) and array.dtype.kind != "c":
+            raise RuntimeError(f"value cannot be converted to type {c_name(array.dtype)} without overflow")
+        return value
+    if isinstance(value, (list, tuple, np.ndarray)):
+        from tapegrad.autograd.ops.creation.host_data import host_array
+        return carried(host_array(value, array.dtype), array)
+    if value.__class__ is array.__class__:
+        return value
+    raise TypeError(f"can't assign a {type(value).__name__} to a torch.{dtypes.of(array.dtype).scalar_type}Tensor")
+
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""The fused ops of neural networks: linear, convolution, pooling, norms, embedding, losses."""

@@ -1,0 +1,566 @@
+"""Layer, RMS, batch, group and instance normalisation.
+
+All of them standardise, ``h = (x - mean) * rstd`` over some dimensions of a view of the input, then scale and shift by parameters. The Jacobian of
+standardising is symmetric, ``J = rstd (1 - mean - h h^T / N)``, so the op that pulls gradients back through it is its own adjoint, and a few small
+ops with total derivatives give gradients of any order. The statistics that the forward pass kept reach them as plain arguments.
+"""
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.version import written
+from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.ops.common.half_precision import FLOAT32, wide
+from tapegrad.autograd.ops.nn import norms_composed as composed
+from tapegrad.autograd.ops.reduction.sum import sum as total
+from tapegrad.autograd.types import dtypes
+from tapegrad.backends import backend, xp
+
+# Elements of a block: passes that stay in the processor's cache are two to three times as fast as passes over a large array.
+BLOCK = 1 << 16
+
+
+class Layout(NamedTuple):
+    """How an input is standardised.
+
+    Attributes:
+        view: the shape in which it is: (rows, elements), where each row is standardised, or (samples, channels, elements), where each channel is.
+        lanes: the shape (before, parameters, after) in which the parameters scale it.
+    """
+
+    view: tuple[int, ...]
+    lanes: tuple[int, int, int]
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The dimensions of `view` that statistics are taken over."""
+        return (1,) if len(self.view) == 2 else (0, 2)
+
+    @property
+    def elements(self) -> int:
+        """How many elements go into a statistic."""
+        return prod(self.view[d] for d in self.dims)
+
+    def blocks(self, x: Any) -> list[Any]:
+        """Indices that cut a large NumPy array of shape `view` where no statistic is cut, and no sample from its parameters; statistics are cut alike."""
+        if x.__class__ is not np.ndarray or x.size <= 2 * BLOCK:
+            return []
+        rows = len(self.view) == 2
+        n = self.view[0 if rows else 1]
+        unit = max(1, n // self.lanes[0]) if rows else 1
+        step = max(1, BLOCK * n // (x.size * unit)) * unit
+        cuts = [slice(i, i + step) for i in range(0, n, step)]
+        return cuts if rows else [(slice(None), cut) for cut in cuts]
+
+    def parameter(self, p: Any, i: Any = None) -> Any:
+        """A parameter beside the block `i` of the lanes."""
+        if p is None:
+            return None
+        p = p.reshape(self.lanes[1], 1)
+        return p[i[1]] if i.__class__ is tuple else p
+
+    def in_lanes(self, block: Any) -> Any:
+        """A block of the view as the lanes of its samples."""
+        return block.reshape(-1, *self.lanes[1:]) if block.ndim == 2 else block
+
+
+def _total(x: Any, dims: tuple[int, ...]) -> Any:
+    """The sum over `dims`, which are kept."""
+    if x.__class__ is not np.ndarray:
+        return x.sum(axis=dims, keepdims=True)
+    # Products with ones take BLAS, which is two to three times as fast as NumPy's sum along a dimension.
+    if dims == (1,):
+        return x.dot(np.ones(x.shape[1], x.dtype))[:, None]
+    lanes = x[:, :, 0] if x.shape[2] == 1 else x @ np.ones(x.shape[2], x.dtype)
+    return np.ones(len(x), x.dtype).dot(lanes)[None, :, None]
+
+
+def _total_product(x: Any, y: Any, dims: tuple[int, ...]) -> Any:
+    """The sum of ``x * y`` over `dims`, which are kept."""
+    if x.__class__ is not np.ndarray:
+        return (x * y).sum(axis=dims, keepdims=True)
+    if dims == (1,):
+        return np.vecdot(x, y)[:, None]
+    lanes = x[:, :, 0] * y[:, :, 0] if x.shape[2] == 1 else np.vecdot(x, y)
+    return np.ones(len(x), x.dtype).dot(lanes)[None, :, None]
+
+
+# ---- blocks
+
+def _standardize(x: Any, dims: tuple[int, ...], count: int, eps: float, center: bool, out: Any = None) -> tuple[Any, Any, Any, Any]:
+    """`x` standardised (in `out` if given), its mean (None unless `center`), its variance (its mean square) and the reciprocal of the root of that."""
+    mean = None
+    if center:
+        mean = _total(x, dims)
+        mean /= count
+        x = out = xp(x).subtract(x, mean, out=out)
+    square = _total_product(x, x, dims)
+    square /= count
+    rstd = 1 / xp(x).sqrt(square + eps)
+    return xp(x).multiply(x, rstd, out=out), mean, square, rstd
+
+
+def _affine(y: Any, weight: Any, bias: Any) -> Any:
+    """``y * weight + bias``, in place."""
+    if weight is not None:
+        y *= weight
+    if bias is not None:
+        y += bias
+    return y
+
+
+def _pulled(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: int, out: Any = None, scratch: Any = None) -> Any:
+    """``J g`` (in `out` if given, with `scratch` to work in)."""
+    module = xp(x)
+    if mean is None:
+        h = module.multiply(x, rstd, out=scratch)
+    else:
+        h = module.subtract(x, mean, out=scratch)
+        h *= rstd
+    share = _total_product(g, h, dims)
+    share *= rstd
+    share /= count
+    h *= share
+    if mean is not None:
+        share = _total(g, dims)
+        share *= rstd
+        share /= count
+        h += share
+    d = module.multiply(g, rstd, out=out)
+    d -= h
+    return d
+
+
+def _again(x: Any, mean: Any, rstd: Any) -> Any:
+    """`x` standardised with known statistics."""
+    return x * rstd if mean is None else (x - mean) * rstd
+
+
+def _lanes_of_product(g: Any, h: Any) -> Any:
+    """The sum of ``g * h`` for each parameter, both in lanes."""
+    if g.__class__ is not np.ndarray:
+        return (g * h).sum(axis=(0, 2))
+    lanes = g[:, :, 0] * h[:, :, 0] if g.shape[2] == 1 else np.vecdot(g, h)
+    return np.ones(len(g), g.dtype).dot(lanes)
+
+
+def _part(statistic: Any, i: Any) -> Any:
+    return None if statistic is None else statistic[i]
+
+
+# ---- ops on whole arrays, with total derivatives
+
+@op(input=lambda grad, input, mean, rstd, layout: _pull(grad, input, None, mean, rstd, layout), public=False, composed=composed.standardized)
+def _standardized(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """`input` standardised, given its statistics, in the shape of the view."""
+    return _again(wide(input).reshape(layout.view), mean, rstd).astype(input.dtype, copy=False)
+
+
+@op(given=lambda grad, given_shape, input, weight, mean, rstd, layout:
+        _scaled(_pull(grad, input, None, mean, rstd, layout), weight, layout).reshape(given_shape),
+    input=lambda grad, given, input, weight, mean, rstd, layout: _pull_input(grad, _scaled(given, weight, layout), input, mean, rstd, layout),
+    weight=lambda grad, given, input, mean, rstd, layout, weight_shape:
+        lane_sum(given.reshape(layout.lanes) * _pull(grad, input, None, mean, rstd, layout).reshape(layout.lanes)).reshape(weight_shape),
+    types="free", public=False, composed=composed.pulled)
+def _pull(given: Any, input: Any, weight: Any = None, mean: Any = None, rstd: Any = None, layout: Any = None) -> Any:
+    """``J(input) (given * weight)``: the gradient `given` of what was scaled by `weight`, pulled back to `input`."""
+    view, dims, count = layout.view, layout.dims, layout.elements
+    g, x = given.reshape(view), input.reshape(view)
+    blocks = layout.blocks(x)
+    if not blocks:
+        g = wide(g)
+        if weight is not None:
+            g = (layout.in_lanes(g) * layout.parameter(wide(weight))).reshape(view)
+        return _pulled(g, wide(x), mean, rstd, dims, count).astype(input.dtype, copy=False).reshape(input.shape)
+    d = np.empty(view, input.dtype)
+    scratch = None if input.itemsize == 2 else np.empty(x[blocks[0]].shape, input.dtype)
+    weight = None if weight is None else wide(weight)
+    for i in blocks:
+        part, to = wide(g[i]), None
+        if scratch is not None:
+            to = d[i]
+            if to.shape != scratch.shape:
+                scratch = np.empty(to.shape, input.dtype)
+        if weight is not None:
+            # The result's own place holds the scaled gradient meanwhile.
+            lanes = layout.in_lanes(part)
+            part = np.multiply(lanes, layout.parameter(weight, i), out=None if to is None else to.reshape(lanes.shape)).reshape(part.shape)
+        result = _pulled(part, wide(x[i]), _part(mean, i), rstd[i], dims, count, to, scratch)
+        if to is None:
+            d[i] = result
+    return d.reshape(input.shape)
+
+
+def _scaled(grad: Any, weight: Any, layout: Layout) -> Any:
+    """``grad * weight`` in the shape of the view."""
+    return (grad if weight is None else grad.reshape(layout.lanes) * weight.reshape(layout.lanes[1], 1)).reshape(layout.view)
+
+
+def _pull_input(grad: Any, given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """The gradient of ``<grad, J(input) given>`` with respect to `input`."""
+    view, dims, share = layout.view, layout.dims, 1 / layout.elements
+    h = _standardized(input, mean, rstd, layout)
+    r = _rstd(input, mean, rstd, layout)
+    g, v = grad.reshape(view), given.reshape(view)
+    a, b, c = total(g * h, dims, True) * share, total(v * h, dims, True) * share, total(g * v, dims, True) * share
+    if mean is not None:
+        c = c - total(g, dims, True) * total(v, dims, True) * share ** 2
+    pulled = _pull(v, input, None, mean, rstd, layout).reshape(view) * a + _pull(g, input, None, mean, rstd, layout).reshape(view) * b
+    return -(r * r * (c - a * b) * h + r * pulled).reshape(input.shape)
+
+
+@op(input=lambda grad, input, mean, rstd, layout: _rstd_pull(grad, input, mean, rstd, layout), public=False, composed=composed.factor)
+def _rstd(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """The reciprocal standard deviation of `input`, which is known already."""
+    return rstd.astype(input.dtype)
+
+
+def _rstd_pull(grad: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    r = _rstd(input, mean, rstd, layout)
+    return (_standardized(input, mean, rstd, layout) * (grad * r * r * (-1 / layout.elements))).reshape(input.shape)
+
+
+@op(given=lambda grad, input, mean, rstd, layout, given_shape:
+        (_standardized(input, mean, rstd, layout).reshape(layout.lanes) * grad[:, None]).reshape(given_shape),
+    input=lambda grad, given, input, mean, rstd, layout: _pull(given.reshape(layout.lanes) * grad[:, None], input, None, mean, rstd, layout),
+    types="free", public=False, composed=composed.to_weight)
+def _to_weight(given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """The sum of the gradient `given` times the standardised input, for each parameter."""
+    g, x = given.reshape(layout.view), input.reshape(layout.view)
+    blocks = layout.blocks(x)
+    if not blocks:
+        h = _again(wide(x), mean, rstd)
+        return _lanes_of_product(wide(g).reshape(layout.lanes), h.reshape(layout.lanes)).astype(input.dtype, copy=False)
+    sums: Any = np.zeros(layout.lanes[1], wide(x[:0]).dtype)
+    for i in blocks:
+        h = _again(wide(x[i]), _part(mean, i), rstd[i])
+        sums[i[1] if i.__class__ is tuple else slice(None)] += _lanes_of_product(layout.in_lanes(wide(g[i])), layout.in_lanes(h))
+    return sums.astype(input.dtype, copy=False)
+
+
+@op(input=lambda grad, input_shape: _spread(grad, input_shape), kind="linear", public=False, batch=lambda batched, input: input.sum((1, 3)))
+def lane_sum(input: Any) -> Any:
+    """The sum of an array of shape (before, parameters, after) for each parameter."""
+    x = wide(input)
+    if x.__class__ is not np.ndarray or x.dtype.kind != "f":
+        return x.sum(axis=(0, 2)).astype(input.dtype, copy=False)
+    before, lanes, after = x.shape
+    sums = x.reshape(before * lanes, after).dot(np.ones(after, x.dtype)).reshape(before, lanes) if after > 1 else x.reshape(before, lanes)
+    return np.ones(before, x.dtype).dot(sums).astype(input.dtype, copy=False)
+
+
+@op(input=lambda grad: lane_sum(grad), kind="linear", public=False,
+    batch=lambda batched, input, shape: input[:, None, :, None].expand((input.shape[0], *shape)).clone())
+def _spread(input: Any, shape: tuple[int, ...]) -> Any:
+    return xp(input).broadcast_to(input.reshape(shape[1], 1), shape).copy()
+
+
+_RULES: dict[str, Any] = {
+    "input": lambda grad, input, weight, mean, rstd, layout: _pull(grad, input, weight, mean, rstd, layout),
+    "weight": lambda grad, input, mean, rstd, layout, weight_shape: _to_weight(grad, input, mean, rstd, layout).reshape(weight_shape),
+    "bias": lambda grad, layout, bias_shape: lane_sum(grad.reshape(layout.lanes)).reshape(bias_shape),
+    "keeps": ("mean", "rstd"), "types": "free", "public": False, "composed": composed.normalized,
+}
+
+
+def _normalized(input: Any, weight: Any = None, bias: Any = None, layout: Any = None, eps: float = 1e-5, center: bool = True,
+                running: tuple[Any, Any, float] | None = None) -> Any:
+    """Standardise, scale and shift; `running` are a mean and a variance to move towards the input's by a fraction."""
+    x = input.reshape(layout.view)
+    dims, count = layout.dims, layout.elements
+    weight, bias = wide(weight) if weight is not None else None, wide(bias) if bias is not None else None
+    blocks = layout.blocks(x)
+    if not blocks:
+        y, mean, square, rstd = _standardize(wide(x), dims, count, eps, center)
+        _affine(layout.in_lanes(y), layout.parameter(weight), layout.parameter(bias))
+        y = y.astype(input.dtype, copy=False)
+    else:
+        y = np.empty(layout.view, input.dtype)
+        rstd = np.empty([1 if d in dims else n for d, n in enumerate(layout.view)], wide(x[:0]).dtype)
+        square = np.empty_like(rstd)
+        mean = np.empty_like(rstd) if center else None
+        for i in blocks:
+            h, m, square[i], rstd[i] = _standardize(wide(x[i]), dims, count, eps, center, None if y.itemsize == 2 else y[i])
+            _affine(layout.in_lanes(h), layout.parameter(weight, i), layout.parameter(bias, i))
+            if y.itemsize == 2:
+                y[i] = h
+            if mean is not None:
+                mean[i] = m
+    if running is not None:
+        _move(running[0], mean, running[2])
+        _move(running[1], square * (count / (count - 1)), running[2])
+    return y.reshape(input.shape), mean, rstd
+
+
+def _move(running: Any, seen: Any, momentum: float) -> None:
+    if running is not None:
+        # Of instances, which have statistics each, the mean counts.
+        seen = seen.reshape(-1, len(running)).mean(axis=0)
+        running *= 1 - momentum
+        running += (seen * momentum).astype(running.dtype, copy=False)
+
+
+_layer_norm = op(**_RULES, name="native_layer_norm")(_normalized)
+_batch_norm = op(**_RULES, name="native_batch_norm")(_normalized)
+_group_norm = op(**_RULES, name="native_group_norm")(_normalized)
+_rms_norm = op(**_RULES, name="fused_rms_norm")(_normalized)
+
+
+@op(input=lambda grad, weight, rstd, lanes, input_shape: _eval_scaled(grad, weight, rstd, lanes).reshape(input_shape),
+    weight=lambda grad, input, mean, rstd, lanes: lane_sum(grad.reshape(lanes) * ((input.reshape(lanes) - mean) * rstd)),
+    bias=lambda grad, lanes: lane_sum(grad.reshape(lanes)), running_mean=None, running_var=None, keeps=("mean", "rstd"), types="free", public=False,
+    composed=composed.by_statistics, name="native_batch_norm")
+def _batch_norm_eval(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, lanes: tuple[int, ...] = (),
+                     eps: float = 1e-5) -> Any:
+    x = wide(input).reshape(lanes)
+    mean = running_mean.reshape(lanes[1], 1)
+    rstd = 1 / xp(x).sqrt(running_var.reshape(lanes[1], 1) + eps)
+    scale = rstd if weight is None else rstd * weight.reshape(lanes[1], 1)
+    shift = -mean * scale if bias is None else bias.reshape(lanes[1], 1) - mean * scale
+    y = (x * scale).astype(x.dtype, copy=False)
+    y += shift
+    # What is kept must not follow later writes to the running statistics.
+    return y.reshape(input.shape).astype(input.dtype, copy=False), mean.astype(input.dtype), rstd.astype(input.dtype)
+
+
+def _eval_scaled(grad: Any, weight: Any, rstd: Any, lanes: tuple[int, ...]) -> Any:
+    grad = grad.reshape(lanes) * rstd
+    return grad if weight is None else grad * weight.reshape(lanes[1], 1)
+
+
+# ---- what users call
+
+def _array(t: Any) -> Any:
+    return t._array if isinstance(t, Tensor) else t
+
+
+def _check_dtype(input: Any, *parameters: Any) -> None:
+    """Parameters have the input's dtype, or float32 beside a half type."""
+    dtype = _array(input).dtype
+    for parameter in parameters:
+        found = None if parameter is None else _array(parameter).dtype
+        if found is not None and found != dtype and not (dtype.itemsize == 2 and found == FLOAT32):
+            raise RuntimeError(f"mixed dtype (CPU): expect parameter to have scalar type of {dtypes.of(dtype).scalar_type}")
+
+
+def _trailing(input: Any, normalized_shape: Any, **parameters: Any) -> Layout:
+    """The layout of normalisation over the last dimensions, which must be `normalized_shape`."""
+    shape = tuple(normalized_shape) if not isinstance(normalized_shape, int) else (normalized_shape,)
+    size = tuple(_array(input).shape)
+    if not shape:
+        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []")
+    for what, parameter in parameters.items():
+        if parameter is not None and tuple(parameter.shape) != shape:
+            raise RuntimeError(f"Expected {what} to be of same shape as normalized_shape, but got {what} of shape {list(parameter.shape)} and "
+                               f"normalized_shape = {list(shape)}")
+    if size[len(size) - len(shape):] != shape:
+        raise RuntimeError(f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size"
+                           f"{list(size)}")
+    n = prod(shape)
+    before = prod(size[:len(size) - len(shape)])
+    _check_dtype(input, *parameters.values())
+    return Layout((before, n), (before, n, 1))
+
+
+@composite()
+def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """Standardise over the last dimensions, then scale and shift.
+
+    Args:
+        input: of shape (..., *normalized_shape).
+        normalized_shape: the sizes of the last dimensions.
+        weight: of shape `normalized_shape`; None: one.
+        bias: of shape `normalized_shape`; None: zero.
+        eps: added to the variance.
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not match.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.layer_norm(tapegrad.tensor([[1.0, 3.0]]), (2,))
+        tensor([[-1.0000,  1.0000]])
+    """
+    return _layer_norm(input, weight, bias, _trailing(input, normalized_shape, weight=weight, bias=bias), eps)
+
+
+@composite()
+def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+    """Divide by the root of the mean square over the last dimensions, then scale.
+
+    Args:
+        input: of shape (..., *normalized_shape).
+        normalized_shape: the sizes of the last dimensions.
+        weight: of shape `normalized_shape`; None: one.
+        eps: added to the mean square; None: the dtype's machine epsilon.
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not match.
+
+    Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.rms_norm(tapegrad.tensor([[3.0, 3.0]]), (2,))
+        tensor([[1., 1.]])
+    """
+    layout = _trailing(input, normalized_shape, weight=weight)
+    if eps is None:
+        eps = float(dtypes.finfo(dtypes.of(wide(_array(input)[:0] if _array(input).ndim else _array(input)).dtype)).eps)
+    return _rms_norm(input, weight, None, layout, eps, False)
+
+
+@composite()
+def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """Standardise each sample over groups of channels, then scale and shift by channel.
+
+    Args:
+        input: of shape (N, C, ...).
+        num_groups: how many groups the channels are cut into.
+        weight: of shape (C,); None: one.
+        bias: of shape (C,); None: zero.
+        eps: added to the variance.
+
+    Raises:
+        RuntimeError: the channels cannot be cut so, or shapes or dtypes do not match.
+
+    Source: Wu and He, "Group Normalization" (2018).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.group_norm(tapegrad.tensor([[[1.0, 3.0], [5.0, 9.0]]]), 2)
+        tensor([[[-1.0000,  1.0000],
+                 [-1.0000,  1.0000]]])
+    """
+    size = _array(input).shape
+    if len(size) < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {len(size)}")
+    batch, channels, rest = size[0], size[1], prod(size[2:])
+    if num_groups <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
+    if channels % num_groups:
+        raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(size)} and "
+                           f"num_groups={num_groups}")
+    _check_channels(input, channels, weight=weight, bias=bias)
+    layout = Layout((batch * num_groups, channels // num_groups * rest), (batch, channels, rest))
+    return _group_norm(input, weight, bias, layout, eps)
+
+
+def _check_channels(input: Any, channels: int, **parameters: Any) -> None:
+    for what, parameter in parameters.items():
+        if parameter is not None and (parameter.ndim != 1 or parameter.shape[0] != channels):
+            raise RuntimeError(f"Expected {what} to be a vector of size equal to the number of channels in input, but got {what} of shape "
+                               f"{list(parameter.shape)} and input of shape {list(input.shape)}")
+    _check_dtype(input, *parameters.values())
+
+
+def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, training: bool = False, momentum: float = 0.1,
+               eps: float = 1e-5) -> Any:
+    """Standardise each channel over the batch (or by running statistics), then scale and shift.
+
+    Args:
+        input: of shape (N, C, ...).
+        running_mean: of shape (C,); when training, moved in place towards the batch's mean; None: not tracked.
+        running_var: of shape (C,); when training, moved in place towards the batch's unbiased variance; None: not tracked.
+        weight: of shape (C,); None: one.
+        bias: of shape (C,); None: zero.
+        training: use the batch's statistics.
+        momentum: the fraction by which the running statistics move.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: there is but one value per channel when training.
+        RuntimeError: shapes or dtypes do not match, or there are no statistics.
+
+    Source: Ioffe and Szegedy, "Batch Normalization" (2015).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.batch_norm(tapegrad.tensor([[1.0], [3.0]]), None, None, training=True)
+        tensor([[-1.0000],
+                [ 1.0000]])
+    """
+    size = _array(input).shape
+    batch, channels, rest = size[0], size[1], prod(size[2:])
+    _check_statistics(channels, running_mean, running_var, weight, bias)
+    _check_dtype(input, weight, bias)
+    lanes = (batch, channels, rest)
+    if not training:
+        if running_mean is None:
+            raise RuntimeError("running_mean must be defined in evaluation mode")
+        given = _array(input).dtype
+        for found in (_array(running_mean).dtype, _array(running_var).dtype):
+            if found != given and not (given.itemsize == 2 and found == FLOAT32):
+                raise RuntimeError(f"expected scalar type {dtypes.of(given).scalar_type} but found {dtypes.of(found).scalar_type}")
+        return _batch_norm_eval(input, running_mean, running_var, weight, bias, lanes, eps)
+    if batch * rest == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+    return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, Layout(lanes, lanes), momentum, eps)
+
+
+def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, layout: Layout, momentum: float, eps: float) -> Any:
+    """A norm by the input's own statistics, towards which the running ones move."""
+    running = None
+    if running_mean is not None or running_var is not None:
+        for t in (running_mean, running_var):
+            if t is not None and backend(_array(t)).type != backend(_array(input)).type:
+                raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and {t.device}! "
+                                   "(in batch_norm)")
+        running = (_array(running_mean), _array(running_var), momentum)
+    result = norm(input, weight, bias, layout, eps, True, running)
+    for t in (running_mean, running_var):
+        if isinstance(t, Tensor):
+            written(t)
+    return result
+
+
+def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None, use_input_stats: bool = True,
+                  momentum: float = 0.1, eps: float = 1e-5) -> Any:
+    """Standardise each channel of each sample (or by running statistics), then scale and shift.
+
+    Args:
+        input: of shape (N, C, ...).
+        running_mean: of shape (C,); moved in place towards the mean of the samples' means; None: not tracked.
+        running_var: of shape (C,); moved in place towards the mean of their unbiased variances; None: not tracked.
+        weight: of shape (C,); None: one.
+        bias: of shape (C,); None: zero.
+        use_input_stats: standardise by the input's own statistics.
+        momentum: the fraction by which the running statistics move.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: there is but one value per channel.
+        RuntimeError: shapes or dtypes do not match.
+
+    Source: Ulyanov, Vedaldi and Lempitsky, "Instance Normalization" (2016).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.nn.functional.instance_norm(tapegrad.tensor([[[1.0, 3.0]]]))
+        tensor([[[-1.0000,  1.0000]]])
+    """
+    size = _array(input).shape
+    batch, channels, rest = size[0], size[1], prod(size[2:])
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if rest == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    _check_statistics(channels, running_mean, running_var, weight, bias)
+    _check_dtype(input, weight, bias)
+    layout = Layout((batch * channels, rest), (batch, channels, rest))
+    return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, layout, momentum, eps)
+
+
+def _check_statistics(channels: int, running_mean: Any, running_var: Any, weight: Any, bias: Any) -> None:
+    for what, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        if t is not None and t.shape[0] != channels:
+            raise RuntimeError(f"{what} should contain {channels} elements not {t.shape[0]}")
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
+
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]

@@ -1,0 +1,289 @@
+"""Complex numbers and their parts.
+
+A gradient travels through the tape without the conjugate that PyTorch's convention puts on it: for a real result it is ``d/d real - i d/d imag``.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.batch_rules import over
+from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.ops.common.dims import raw
+from tapegrad.autograd.ops.common.half_precision import category
+from tapegrad.autograd.ops.common.shared_rules import zeros
+from tapegrad.autograd.types import dtypes
+from tapegrad.backends import xp
+
+
+@op(input=lambda grad: grad, kind="view", public=False, name="real", batch=over())
+def _real(input: Any) -> Any:
+    return input.real
+
+
+@op(input=lambda grad: grad * -1j, kind="view", public=False, name="imag", batch=over())
+def _imag(input: Any) -> Any:
+    return input.imag
+
+
+@composite()
+def real(input: Any) -> Any:
+    """The real parts, as a view; of a real tensor the tensor itself. Also ``x.real``.
+
+    Args:
+        input: a tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.real(tapegrad.tensor([1 + 2j]))
+        tensor([1.])
+    """
+    return _real(input) if category(input) == "c" else input
+
+
+@composite()
+def imag(input: Any) -> Any:
+    """The imaginary parts, as a view. Also ``x.imag``.
+
+    Args:
+        input: a complex tensor.
+
+    Raises:
+        RuntimeError: `input` is not complex.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.imag(tapegrad.tensor([1 + 2j]))
+        tensor([2.])
+    """
+    if category(input) != "c":
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    return _imag(input)
+
+
+def _set_real(self: Tensor, value: Any) -> None:
+    real(self)[...] = value
+
+
+def _set_imag(self: Tensor, value: Any) -> None:
+    imag(self)[...] = value
+
+
+Tensor.real = property(real, _set_real, doc="The real parts.")  # type: ignore[attr-defined]
+Tensor.imag = property(imag, _set_imag, doc="The imaginary parts.")  # type: ignore[attr-defined]
+
+
+@op(input=lambda grad: conjugate(grad), kind="linear", public=False, name="conj", batch=over())
+def conjugate(input: Any) -> Any:
+    """The complex conjugate, a new array."""
+    return xp(input).conj(input)
+
+
+@composite(method=True)
+def conj(input: Any) -> Any:
+    """The complex conjugate; a real tensor is its own.
+
+    Args:
+        input: a tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.conj(tapegrad.tensor([1 + 2j]))
+        tensor([1.-2.j])
+    """
+    return conjugate(input) if category(input) == "c" else input
+
+
+@composite(method=True, inplace=True)
+def conj_physical(input: Any, *, out: Any = None) -> Any:
+    """The complex conjugate in memory of its own; a real tensor is its own.
+
+    Args:
+        input: a tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.conj_physical(tapegrad.tensor([1 + 2j]))
+        tensor([1.-2.j])
+    """
+    return conjugate(input, out=out) if category(input) == "c" or out is not None else input
+
+
+@composite(method=True)
+def resolve_conj(input: Any) -> Any:
+    """`input` itself: conjugates are never put off here.
+
+    Args:
+        input: a tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.resolve_conj(tapegrad.tensor([1 + 2j]).conj())
+        tensor([1.-2.j])
+    """
+    return input
+
+
+@op(input=lambda grad, input: _angle_rule(grad, input), kind="elementwise", types="float", method=True,
+    jvp=lambda d_input, input: _angle_rule(d_input, input).real)
+def angle(input: Any) -> Any:
+    """The angle in radians; of a real number 0, or pi where it is negative.
+
+    Args:
+        input: a tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.angle(tapegrad.tensor([1j, -1, 1 + 1j]))
+        tensor([1.5708, 3.1416, 0.7854])
+    """
+    if input.dtype.kind == "c":
+        return xp(input).angle(input)
+    return xp(input).where(input != input, input, ((input < 0) * np.pi).astype(input.dtype))
+
+
+def _angle_rule(grad: Any, input: Any) -> Any:
+    if category(input) != "c":
+        return zeros(grad)
+    size = (input * input.conj()).real
+    at_zero = size == 0
+    return grad * (input.conj() * -1j) / (size + at_zero)
+
+
+@op(input=lambda grad: view_as_complex(_contiguous(grad)).conj(), kind="view", method=False, batch=over())
+def view_as_real(input: Any) -> Any:
+    """A complex tensor as a real one, with a last dimension of real and imaginary parts; a view.
+
+    Args:
+        input: a complex tensor.
+
+    Raises:
+        RuntimeError: `input` is not complex.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.view_as_real(tapegrad.tensor([1 + 2j]))
+        tensor([[1., 2.]])
+    """
+    if input.dtype.kind != "c":
+        raise RuntimeError("view_as_real is only supported for complex tensors")
+    part = np.dtype(f"f{input.dtype.itemsize // 2}")
+    return input[..., None].view(part)
+
+
+@op(input=lambda grad: view_as_real(grad.conj()), kind="view", method=False,
+    batch=lambda batched, input: view_as_complex(_with_dimensions(input)))
+def view_as_complex(input: Any) -> Any:
+    """A real tensor whose last dimension holds pairs as a complex one; a view.
+
+    Args:
+        input: a float32 or float64 tensor whose last dimension has size 2 and stride 1.
+
+    Raises:
+        RuntimeError: the dtype, the size or the stride is another.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.view_as_complex(tapegrad.tensor([[1.0, 2.0]]))
+        tensor([1.+2.j])
+    """
+    if input.dtype.kind != "f" or input.dtype.itemsize < 4:
+        raise RuntimeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
+                           f"{dtypes.of(input.dtype).scalar_type}")
+    if not input.ndim:
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    if input.shape[-1] != 2:
+        raise RuntimeError("Tensor must have a last dimension of size 2")
+    if input.size and input.strides[-1] != input.dtype.itemsize:
+        raise RuntimeError("Tensor must have a last dimension with stride 1")
+    pairs = np.dtype(f"c{input.dtype.itemsize * 2}")
+    return input.view(pairs)[..., 0]
+
+
+def _with_dimensions(input: Any) -> Any:
+    """`input` of a batch, unless its members have no dimensions."""
+    if raw(input).ndim == 1:
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    return input
+
+
+@op(input=lambda grad: _contiguous(grad), kind="linear", public=False, batch=over())
+def _contiguous(input: Any) -> Any:
+    return xp(input).ascontiguousarray(input) if input.ndim else input
+
+
+@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", types="same", method=False,
+    jvp=lambda d_real, d_imag, real, imag: complex(zeros(real) if d_real is None else d_real, zeros(imag) if d_imag is None else d_imag))
+def complex(real: Any, imag: Any) -> Any:
+    """A complex tensor of real and imaginary parts.
+
+    Args:
+        real: a float32 or float64 tensor.
+        imag: a tensor of the same dtype that broadcasts with it.
+
+    Raises:
+        RuntimeError: the dtypes differ, or are others.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.complex(tapegrad.tensor([1.0]), tapegrad.tensor([2.0]))
+        tensor([1.+2.j])
+    """
+    dtype = real.dtype
+    if dtype.kind != "f" or dtype.itemsize < 4:
+        raise RuntimeError(f"Expected both inputs to be Half, Float or Double tensors but got {dtypes.of(dtype).scalar_type} and "
+                           f"{dtypes.of(imag.dtype).scalar_type}")
+    result = xp(real).empty(np.broadcast_shapes(real.shape, imag.shape), np.dtype(f"c{dtype.itemsize * 2}"))
+    result.real, result.imag = real, imag
+    return result
+
+
+@composite()
+def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
+    """A complex tensor of magnitudes and angles, ``abs * (cos(angle) + i sin(angle))``.
+
+    Args:
+        abs: a float32 or float64 tensor.
+        angle: a tensor of the same dtype that broadcasts with it, in radians.
+
+    Raises:
+        RuntimeError: the dtypes differ, or are others.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.polar(tapegrad.tensor([2.0]), tapegrad.tensor([0.0]))
+        tensor([2.+0.j])
+    """
+    from tapegrad.autograd.ops.pointwise.trigonometry import cos, sin
+    first, second = raw(abs).dtype, raw(angle).dtype
+    if first != second:
+        raise RuntimeError(f"Expected object of scalar type {dtypes.of(first).scalar_type} but got scalar type {dtypes.of(second).scalar_type} for second "
+                           "argument")
+    result = complex(abs * cos(angle), abs * sin(angle))
+    if out is None:
+        return result
+    from tapegrad.autograd.dispatch.inplace import store_out
+    return store_out("polar", out, result)
+
+
+@composite(method=True)
+def isreal(input: Any) -> Any:
+    """Whether the imaginary part is zero.
+
+    Args:
+        input: a tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.isreal(tapegrad.tensor([1 + 1j, 2 + 0j]))
+        tensor([False,  True])
+    """
+    if category(input) != "c":
+        from tapegrad.autograd.ops.pointwise.comparison import eq
+        return eq(input, input) | True
+    return imag(input) == 0
+
+
+__all__ = ["angle", "complex", "conj", "conj_physical", "imag", "isreal", "polar", "real", "resolve_conj", "view_as_complex", "view_as_real"]

@@ -1,0 +1,198 @@
+"""The error function, the gamma function, and their relatives."""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.ops.common.half_precision import in_float32
+from tapegrad.autograd.ops.pointwise.exponential import exp
+from tapegrad.backends import backend, xp
+
+
+@op(input=lambda grad, input: grad * (exp(-(input * input)) * (2 / math.sqrt(math.pi))), kind="elementwise", types="float", method=True, inplace=True)
+def erf(input: Any) -> Any:
+    """The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t * t)`` from 0 to `input`.
+
+    Args:
+        input: a real tensor; integers are taken as the default dtype.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.erf(tapegrad.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.8427])
+    """
+    return backend(input).erf(input)
+
+
+@op(input=lambda grad, input: grad * (exp(-(input * input)) * (-2 / math.sqrt(math.pi))), kind="elementwise", types="float", method=True, inplace=True)
+def erfc(input: Any) -> Any:
+    """The complementary error function, ``1 - erf(input)``.
+
+    Args:
+        input: a real tensor; integers are taken as the default dtype.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.erfc(tapegrad.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.1573])
+    """
+    return backend(input).erfc(input)
+
+
+@op(input=lambda grad, result: grad * (exp(result * result) * (math.sqrt(math.pi) / 2)), kind="elementwise", types="float", method=True, inplace=True)
+def erfinv(input: Any) -> Any:
+    """The inverse of `erf`: infinite at -1 and 1, NaN beyond.
+
+    Args:
+        input: a real tensor; integers are taken as the default dtype.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.erfinv(tapegrad.tensor([0.0, 0.5]))
+        tensor([0.0000, 0.4769])
+    """
+    return backend(input).erfinv(input)
+
+
+@op(input=lambda grad, input: grad * digamma(input), kind="elementwise", types="float", method=True, inplace=True)
+def lgamma(input: Any) -> Any:
+    """The logarithm of the magnitude of the gamma function.
+
+    Args:
+        input: a real tensor; integers are taken as the default dtype.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.lgamma(tapegrad.tensor([1.0, 5.0]))
+        tensor([0.0000, 3.1781])
+    """
+    return backend(input).lgamma(input)
+
+
+@op(input=lambda grad, input: grad * _polygamma(input, 1), kind="elementwise", types="float", method=True, inplace=True)
+def digamma(input: Any) -> Any:
+    """The derivative of the logarithm of the gamma function.
+
+    Args:
+        input: a real tensor; integers are taken as the default dtype.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.digamma(tapegrad.tensor([1.0, 2.0]))
+        tensor([-0.5772,  0.4228])
+    """
+    return backend(input).digamma(input)
+
+
+# Bernoulli numbers B2, B4, ... over their factorials (2k)!: the terms of Euler's and Maclaurin's sum.
+_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600, -3617 / 10670622842880000)
+_SHIFT = 10
+
+
+def _zeta(s: int, x: Any) -> Any:
+    """Hurwitz' zeta function ``sum of (x + k) ** -s over k >= 0`` for positive x, by Euler's and Maclaurin's formula (NIST DLMF 25.11.43)."""
+    total = x ** -float(s)
+    for k in range(1, _SHIFT):
+        total = total + (x + k) ** -float(s)
+    x = x + _SHIFT
+    power = x ** -float(s)
+    total = total + x ** -float(s - 1) / (s - 1) + power * 0.5
+    square = 1 / (x * x)
+    power = power * s / x
+    for i, b in enumerate(_BERNOULLI):
+        total = total + power * b
+        power = power * ((s + 2 * i + 1) * (s + 2 * i + 2)) * square
+    return total
+
+
+def _reflected(n: int, x: Any) -> Any:
+    """``d^n/dx^n`` of ``pi * cot(pi x)``, by the polynomial in the cotangent that it is."""
+    slope = [0.0, 1.0]
+    for _ in range(n):  # d/dx p(c) = -pi (1 + c^2) p'(c)
+        derived = [i * c for i, c in enumerate(slope)][1:]
+        slope = [-math.pi * c for c in derived] + [0.0, 0.0]
+        for i, c in enumerate(derived):
+            slope[i + 2] -= math.pi * c
+    cot = 1 / xp(x).tan(math.pi * x)
+    value = slope.pop()
+    for c in reversed(slope):
+        value = value * cot + c
+    return math.pi * value
+
+
+@op(input=lambda grad, input, order: grad * _polygamma(input, order + 1), kind="elementwise", types="float", public=False, name="polygamma")
+@in_float32
+def _polygamma(input: Any, order: int) -> Any:
+    space = xp(input)
+    sign = (-1) ** (order + 1) * math.factorial(order)
+    below = input <= 0
+    right = space.where(below, 1 - input, input)
+    value = _zeta(order + 1, right) * sign
+    # psi_n(1 - x) (-1)^n = psi_n(x) + d^n/dx^n pi cot(pi x)
+    mirrored = value * (-1) ** order - _reflected(order, space.where(below, input, 0.25))
+    return space.where(below, mirrored, value)
+
+
+@composite()
+def polygamma(n: int, input: Any, *, out: Any = None) -> Any:
+    """The derivative of order `n` of `digamma`.
+
+    Args:
+        n: the order, not negative.
+        input: a real tensor; integers are taken as the default dtype.
+
+    Raises:
+        RuntimeError: `n` is negative.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.polygamma(1, tapegrad.tensor([1.0]))
+        tensor([1.6449])
+    """
+    if n < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
+    return digamma(input, out=out) if n == 0 else _polygamma(input, n, out=out)
+
+
+def _polygamma_method(self: Any, n: int) -> Any:
+    """``polygamma(n, self)``."""
+    return polygamma(n, self)
+
+
+def _install() -> None:
+    from tapegrad.autograd.core.tensor import Tensor
+    from tapegrad.autograd.dispatch.decorator import inplace_form
+    Tensor.polygamma = _polygamma_method  # type: ignore[attr-defined]
+    Tensor.polygamma_ = inplace_form(lambda input, n: polygamma(n, input))  # type: ignore[attr-defined]
+
+
+_install()
+
+
+@composite(method=True, inplace=True)
+def mvlgamma(input: Any, p: int, *, out: Any = None) -> Any:
+    """The logarithm of the multivariate gamma function of dimension `p`.
+
+    Args:
+        input: a real tensor whose elements are greater than ``(p - 1) / 2``.
+        p: the dimension.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.mvlgamma(tapegrad.tensor([3.0]), 2)
+        tensor([1.5502])
+    """
+    if p < 1:
+        raise RuntimeError("p has to be greater than or equal to 1")
+    result = lgamma(input)
+    for j in range(1, p):
+        result = result + lgamma(input - j / 2)
+    result = result + p * (p - 1) / 4 * math.log(math.pi)
+    if out is None:
+        return result
+    from tapegrad.autograd.dispatch.inplace import store_out
+    return store_out("mvlgamma", out, result)
+
+
+__all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "mvlgamma", "polygamma"]

@@ -1,0 +1,1 @@
+"""Ops that bring a dimension together: sums, extrema, scans, sorting, softmax."""

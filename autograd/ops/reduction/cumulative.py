@@ -1,0 +1,424 @@
+"""Running sums, products and extremes along a dimension."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.dispatch.batch_rules import along, over
+from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.ops.common.dims import raw, wrap
+from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, in_float32, is_half
+from tapegrad.autograd.ops.common.tangents import added
+from tapegrad.autograd.ops.creation.casts_and_copies import cast
+from tapegrad.autograd.ops.gather.along_dim import put_along
+from tapegrad.autograd.ops.pointwise.exponential import exp
+from tapegrad.autograd.ops.reduction.max_min import pair_tangent, rows, store_pair
+from tapegrad.autograd.ops.reduction.sum import as_type, axes, expand_reduced, floored
+from tapegrad.backends import xp
+
+
+def _part(dim: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[Any, ...]:
+    """The index of a range along `dim`."""
+    return (*(slice(None),) * dim, slice(start, stop, step))
+
+
+def _flipped(array: Any, dim: int) -> Any:
+    return array[_part(dim, None, None, -1)]
+
+
+def _running(array: Any, dim: int, name: str, dtype: Any) -> Any:
+    """NumPy's `cumsum` or `cumprod` along a dimension, counted from the front; a tensor without dimensions is its own."""
+    if not array.ndim:
+        return array.astype(dtype or array.dtype)
+    return getattr(array, name)(axis=dim, dtype=dtype)
+
+
+def _accumulated(input: Any, dim: int, name: str, dtype: Any, backward: bool) -> Any:
+    if dtype is not None:
+        input = as_type(input, dtype)
+    wanted = input.dtype
+    if wanted.kind in "iub":
+        wanted = INT64 if dtype is None else wanted
+    dim = wrap(dim, input.ndim)
+    x = _flipped(input, dim) if backward and input.ndim else input
+    result = _running(x, dim, name, FLOAT32 if is_half(wanted) else wanted)
+    result = _flipped(result, dim) if backward and input.ndim else result
+    return result if result.dtype == wanted else result.astype(wanted)
+
+
+# ---- sums
+
+@op(input=lambda grad, dim, backward: running_sum(grad, dim, not backward), kind="linear", public=False, name="cumsum", batch=over(dim=along))
+def running_sum(input: Any, dim: int, backward: bool) -> Any:
+    """The running sum along `dim`, from its end if `backward`."""
+    return _accumulated(input, dim, "cumsum", None, backward)
+
+
+@op(input=lambda grad, dim: running_sum(grad, dim, True), kind="linear", method=True, inplace=True)
+def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
+    """The running sum along a dimension.
+
+    Args:
+        input: a tensor; integers and bool are added up as int64.
+        dim: the dimension.
+        dtype: to cast to before adding up.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.cumsum(tapegrad.tensor([1.0, 2.0, 3.0]), 0)
+        tensor([1., 3., 6.])
+    """
+    return _accumulated(input, dim, "cumsum", dtype, False)
+
+
+# ---- products
+#
+# With y_i the product of the first i elements, the gradient of x_i is the product of the elements before it times
+# S_i = g_i + x_{i+1} g_{i+1} + x_{i+1} x_{i+2} g_{i+2} + ... = g_i + x_{i+1} S_{i+1}, a linear recurrence. Nothing is divided by, so zeros are
+# no exception, and the gradient of such a recurrence is one that runs the other way, so all orders are made of the same few ops.
+
+@op(input=lambda grad, dim: shifted_back(grad, dim), kind="linear", public=False, jvp=lambda d_input, dim: shifted(d_input, dim), batch=over(dim=along))
+def shifted(input: Any, dim: int, fill: float = 0) -> Any:
+    """``result[i] = input[i - 1]``, and `fill` at the front."""
+    if not input.ndim:
+        return xp(input).full((), fill, input.dtype)
+    result = xp(input).empty(input.shape, input.dtype)
+    result[_part(dim, 0, 1)] = fill
+    result[_part(dim, 1, None)] = input[_part(dim, None, -1)]
+    return result
+
+
+@op(input=lambda grad, dim: shifted(grad, dim), kind="linear", public=False, jvp=lambda d_input, dim: shifted_back(d_input, dim), batch=over(dim=along))
+def shifted_back(input: Any, dim: int, fill: float = 0) -> Any:
+    """``result[i] = input[i + 1]``, and `fill` at the end."""
+    if not input.ndim:
+        return xp(input).full((), fill, input.dtype)
+    result = xp(input).empty(input.shape, input.dtype)
+    result[_part(dim, -1, None)] = fill
+    result[_part(dim, None, -1)] = input[_part(dim, 1, None)]
+    return result
+
+
+def _recur(x: Any, c: Any, dim: int) -> Any:
+    """``y[i] = x[i] + c[i] * y[i - 1]``, in log2(n) steps of the whole array."""
+    y = x.copy()
+    if not x.ndim:
+        return y
+    c = c.copy()
+    distance = 1
+    while distance < x.shape[dim]:
+        late, early = _part(dim, distance, None), _part(dim, None, -distance)
+        y[late] += c[late] * y[early]
+        c[late] = c[late] * c[early]
+        distance *= 2
+    return y
+
+
+@op(input=lambda grad, factor, dim: recurrence_back(grad, factor, dim),
+    factor=lambda grad, factor, result, dim: recurrence_back(grad, factor, dim) * shifted(result, dim), public=False, batch=over(dim=along),
+    jvp=lambda d_input, d_factor, factor, result, dim: recurrence(
+        added(d_input, None if d_factor is None else d_factor * shifted(result, dim)), factor, dim))
+def recurrence(input: Any, factor: Any, dim: int) -> Any:
+    """``y[i] = input[i] + factor[i] * y[i - 1]`` along `dim`."""
+    return _recur(input, factor, dim)
+
+
+@op(input=lambda grad, factor, dim: recurrence(grad, factor, dim),
+    factor=lambda grad, factor, result, dim: shifted(recurrence(grad, factor, dim), dim) * result, public=False, batch=over(dim=along),
+    jvp=lambda d_input, d_factor, factor, result, dim: recurrence_back(
+        added(d_input, None if d_factor is None else shifted_back(d_factor * result, dim)), factor, dim))
+def recurrence_back(input: Any, factor: Any, dim: int) -> Any:
+    """``y[i] = input[i] + factor[i + 1] * y[i + 1]`` along `dim`."""
+    if not input.ndim:
+        return input.copy()
+    return _flipped(_recur(_flipped(input, dim), shifted.__wrapped__(_flipped(factor, dim), dim), dim), dim)  # type: ignore[attr-defined]
+
+
+def _cumprod_tangent(d_input: Any, input: Any, result: Any, dim: int) -> Any:
+    """``dy[i] = dx[i] * y[i - 1] + x[i] * dy[i - 1]``."""
+    dim = wrap(dim, raw(input).ndim)
+    return recurrence(shifted(result, dim, 1) * d_input, _in_type_of(result, input), dim)
+
+
+def _in_type_of(result: Any, input: Any) -> Any:
+    """`input` in the dtype of `result`, which ``dtype=`` may have changed."""
+    return input if raw(input).dtype == raw(result).dtype else cast(input, raw(result).dtype)
+
+
+def _cumprod_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
+    dim = wrap(dim, input.ndim)
+    if result.__class__ is np.ndarray and result.all() and np.isfinite(result).all():  # nothing is lost where no product is zero, and division is faster
+        return _accumulated(grad * result, dim, "cumsum", None, True) / input
+    return shifted(result, dim, 1) * recurrence_back(grad, _in_type_of(result, input), dim)
+
+
+@op(input=lambda grad, input, result, dim: _cumprod_rule(grad, input, result, dim), kind="general", method=True, inplace=True,
+    jvp=lambda d_input, input, result, dim: _cumprod_tangent(d_input, input, result, dim))
+def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
+    """The running product along a dimension; its gradient is exact where elements are zero.
+
+    Args:
+        input: a tensor; integers and bool are multiplied as int64.
+        dim: the dimension.
+        dtype: to cast to before multiplying.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.cumprod(tapegrad.tensor([1.0, 2.0, 3.0]), 0)
+        tensor([1., 2., 6.])
+    """
+    return _accumulated(input, dim, "cumprod", dtype, False)
+
+
+@op(input=lambda grad, input, result, dim: shifted_back(result, dim, 1) * recurrence(grad, shifted(input, dim), dim), public=False,
+    jvp=lambda d_input, input, result, dim: recurrence_back(shifted_back(result, dim, 1) * d_input, shifted(input, dim), dim))
+def _cumprod_back(input: Any, dim: int) -> Any:
+    """The running product from the end."""
+    return _accumulated(input, dim, "cumprod", None, True)
+
+
+def _products_of_others(input: Any, dim: int) -> Any:
+    """For each element the product of the others along `dim`, exact where some are zero."""
+    if input.__class__ is np.ndarray and input.ndim and not is_half(input.dtype):
+        whole = np.multiply.reduce(input, dim, keepdims=True)
+        if whole.all() and np.isfinite(whole).all():
+            return whole / input
+    return shifted(cumprod(input, dim), dim, 1) * shifted_back(_cumprod_back(input, dim), dim, 1)
+
+
+def _prod_rule(grad: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+    shape = input.shape
+    if dim is None:
+        others = _products_of_others(input.reshape(-1), 0).reshape(shape)
+    else:
+        others = _products_of_others(input, wrap(dim, len(shape)))
+    return expand_reduced(grad, shape, dim, keepdim) * others
+
+
+@op(input=lambda grad, input, dim, keepdim: _prod_rule(grad, input, dim, keepdim), kind="reduction", method=True,
+    batch=lambda batched, input, dim, keepdim, dtype: _prod_in_batch(input, dim, keepdim, dtype))
+def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The product of all elements, or along a dimension; its gradient is exact where elements are zero.
+
+    Args:
+        input: a tensor; integers and bool are multiplied as int64.
+        dim: the dimension; None: all.
+        keepdim: keep the reduced dimension with size 1.
+        dtype: to cast to before multiplying.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.tensor([2.0, 0.0, 3.0], requires_grad=True)
+        >>> x.prod().backward()
+        >>> x.grad
+        tensor([0., 6., 0.])
+    """
+    if dtype is not None:
+        input = as_type(input, dtype)
+    wanted = input.dtype
+    if wanted.kind in "iub":
+        wanted = INT64 if dtype is None else wanted
+    axis = axes(dim, input.ndim)
+    result = xp(input).multiply.reduce(input, axis, FLOAT32 if is_half(wanted) else wanted, None, keepdim)
+    return result if result.dtype == wanted else result.astype(wanted)
+
+
+def _prod_in_batch(input: Any, dim: int | None, keepdim: bool, dtype: Any) -> Any:
+    ndim = raw(input).ndim - 1
+    if dim is not None and ndim:
+        return prod(input, along(dim, ndim, 0), keepdim, dtype=dtype)
+    if dim is not None:
+        along(dim, 0, 0)
+    result = prod(rows(input), 1, dtype=dtype)
+    return result.reshape((raw(input).shape[0],) + (1,) * ndim) if keepdim and ndim else result
+
+
+# ---- running extremes
+
+def _scanned(x: Any, dim: int, name: str) -> Any:
+    """A ufunc such as `maximum` accumulated along a dimension; NumPy does that itself, CuPy in log2(n) steps of the whole array."""
+    function = getattr(xp(x), name)
+    if x.__class__ is np.ndarray:
+        return function.accumulate(x, axis=dim)
+    y = x.copy()
+    distance = 1
+    while distance < x.shape[dim]:
+        late, early = _part(dim, distance, None), _part(dim, None, -distance)
+        y[late] = function(y[late], y[early])
+        distance *= 2
+    return y
+
+
+def _extreme_so_far(input: Any, dim: int, name: str) -> tuple[Any, Any]:
+    space = xp(input)
+    dim = wrap(dim, input.ndim)
+    if not input.ndim:
+        return input.copy(), space.zeros((), np.int64)
+    if input.dtype.kind == "b":
+        values, indices = _extreme_so_far(input.astype(np.uint8), dim, name)
+        return values.astype(np.bool_), indices
+    values = _scanned(input, dim, name)
+    # The index of the latest element that is the extreme so far: the largest index up to here of such.
+    mine = space.arange(input.shape[dim]).reshape([-1 if i == dim else 1 for i in range(input.ndim)])
+    indices = space.where((input == values) | (input != input), mine, space.zeros((), np.int64))
+    return values, _scanned(indices, dim, "maximum")
+
+
+def _extreme_rule(grad: Any, indices: Any, shape: tuple[int, ...], dim: int) -> Any:
+    return put_along(grad[0], indices, wrap(dim, len(shape)), shape, True, False)
+
+
+@op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummax",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False))
+def _cummax(input: Any, dim: int) -> Any:
+    return _extreme_so_far(input, dim, "maximum")
+
+
+@op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummin",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False))
+def _cummin(input: Any, dim: int) -> Any:
+    return _extreme_so_far(input, dim, "minimum")
+
+
+@composite(method=True)
+def cummax(input: Any, dim: int, *, out: Any = None) -> Any:
+    """The largest element so far along a dimension, and its index; of equal ones the latest.
+
+    Args:
+        input: a real tensor.
+        dim: the dimension.
+
+    Returns:
+        A named pair (values, indices).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.cummax(tapegrad.tensor([1.0, 3.0, 2.0]), 0)
+        torch.return_types.cummax(
+        values=tensor([1., 3., 3.]),
+        indices=tensor([0, 1, 1]))
+    """
+    return store_pair("cummax", out, _cummax(input, dim))
+
+
+@composite(method=True)
+def cummin(input: Any, dim: int, *, out: Any = None) -> Any:
+    """The smallest element so far along a dimension, and its index; of equal ones the latest.
+
+    Args:
+        input: a real tensor.
+        dim: the dimension.
+
+    Returns:
+        A named pair (values, indices).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.cummin(tapegrad.tensor([2.0, 1.0, 3.0]), 0).values
+        tensor([2., 1., 1.])
+    """
+    return store_pair("cummin", out, _cummin(input, dim))
+
+
+# ---- logcumsumexp
+
+def _logcumsumexp_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
+    """The sum over k >= i of ``g[k] * exp(x[i] - y[k])``, as a recurrence whose factors are at most 1."""
+    dim = wrap(dim, input.ndim)
+    result = floored(result)
+    return recurrence_back(grad, exp(shifted(result, dim) - result), dim) * exp(input - result)
+
+
+def _logcumsumexp_tangent(d_input: Any, input: Any, result: Any, dim: int) -> Any:
+    dim = wrap(dim, raw(input).ndim)
+    result = floored(result)
+    return recurrence(exp(input - result) * d_input, exp(shifted(result, dim) - result), dim)
+
+
+@op(input=lambda grad, input, result, dim: _logcumsumexp_rule(grad, input, result, dim), types="float", method=True,
+    jvp=lambda d_input, input, result, dim: _logcumsumexp_tangent(d_input, input, result, dim))
+@in_float32
+def logcumsumexp(input: Any, dim: int) -> Any:
+    """The logarithm of the running sum of exponentials along a dimension, without overflow.
+
+    Args:
+        input: a real floating-point tensor.
+        dim: the dimension.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.logcumsumexp(tapegrad.tensor([0.0, 0.0]), 0)
+        tensor([0.0000, 0.6931])
+    """
+    dim = wrap(dim, input.ndim)
+    if input.dtype.kind == "c":
+        raise NotImplementedError("\"logcumsumexp\" not implemented for complex numbers")
+    return _scanned(input, dim, "logaddexp") if input.ndim else input.copy()
+
+
+# ---- differences
+
+@op(input=lambda grad, dim: _minus_diff_back(grad, dim), kind="linear", public=False, name="diff")
+def _diff(input: Any, dim: int) -> Any:
+    late, early = input[_part(dim, 1, None)], input[_part(dim, None, -1)]
+    return late - early if input.dtype.kind != "b" else late != early
+
+
+@op(input=lambda grad, dim: _diff(grad, dim), kind="linear", public=False)
+def _minus_diff_back(input: Any, dim: int) -> Any:
+    """The transposed of `_diff`: ``result[i] = input[i - 1] - input[i]``, with zeros beyond the ends."""
+    shape = list(input.shape)
+    shape[dim] += 1
+    result = xp(input).zeros(shape, input.dtype)
+    result[_part(dim, 1, None)] = input
+    result[_part(dim, None, -1)] -= input
+    return result
+
+
+@composite(method=True)
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None, *, out: Any = None) -> Any:
+    """Differences of neighbours along a dimension, `n` times over.
+
+    Args:
+        input: a tensor.
+        n: how often.
+        dim: the dimension.
+        prepend: a tensor to put before `input` along `dim` first.
+        append: a tensor to put after it.
+
+    Raises:
+        RuntimeError: `input` has no dimensions, or `n` is negative.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.diff(tapegrad.tensor([1, 4, 9]))
+        tensor([3, 5])
+    """
+    if not input.ndim:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    dim = wrap(dim, input.ndim)
+    if prepend is not None or append is not None:
+        from tapegrad.autograd.ops.shape.cat import cat
+        input = cat([part for part in (prepend, input, append) if part is not None], dim)
+    result = input.clone() if n == 0 and hasattr(input, "clone") else input
+    for _ in range(min(n, result.shape[dim])):
+        result = _diff(result, dim)
+    if out is None:
+        return result
+    from tapegrad.autograd.dispatch.inplace import store_out
+    return store_out("diff", out, result)
+
+
+__all__ = ["cummax", "cummin", "cumprod", "cumsum", "diff", "logcumsumexp", "prod"]

@@ -1,0 +1,172 @@
+"""Sorting, and the largest few."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.ops.common.dims import wrap
+from tapegrad.autograd.ops.common.half_precision import wide
+from tapegrad.autograd.ops.gather.along_dim import put_along
+from tapegrad.autograd.ops.reduction.max_min import pair_tangent, store_pair
+from tapegrad.backends import xp
+
+_FEW = 64  # elements along the dimension up to which sorting them all is no slower than partitioning
+
+
+def order_of(input: Any, dim: int, descending: bool = False) -> Any:
+    """The indices that sort an array along `dim`, stably; NaN counts as the largest."""
+    if not input.ndim:
+        return xp(input).zeros((), np.int64)
+    if input.dtype.kind == "V":  # NumPy has no order for bfloat16 that knows NaN; float32 keeps it
+        input = input.astype(np.float32)
+    if not descending:
+        return input.argsort(axis=dim, kind="stable")
+    back = (*(slice(None),) * dim, slice(None, None, -1))
+    return input.shape[dim] - 1 - input[back].argsort(axis=dim, kind="stable")[back]
+
+
+def taken(input: Any, index: Any, dim: int) -> Any:
+    """The elements of an array at `index` along `dim`."""
+    return xp(input).take_along_axis(input, index, axis=dim) if input.ndim else input.copy()
+
+
+def _rule(grad: Any, indices: Any, shape: tuple[int, ...], dim: int) -> Any:
+    return put_along(grad[0], indices, wrap(dim, len(shape)), shape)
+
+
+@op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="sort",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim))
+def _sort(input: Any, dim: int, descending: bool) -> Any:
+    dim = wrap(dim, input.ndim)
+    indices = order_of(input, dim, descending)
+    return taken(input, indices, dim), indices
+
+
+@composite(method=True)
+def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool | None = None, *, out: Any = None) -> Any:
+    """The elements in order along a dimension, and their indices; equal ones stay in their order, and NaN counts as the largest.
+
+    Args:
+        input: a real tensor.
+        dim: the dimension.
+        descending: whether the largest comes first.
+        stable: allowed, and always so.
+
+    Returns:
+        A named pair (values, indices).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.sort(tapegrad.tensor([2.0, 3.0, 1.0]), descending=True)
+        torch.return_types.sort(
+        values=tensor([3., 2., 1.]),
+        indices=tensor([1, 0, 2]))
+    """
+    return store_pair("sort", out, _sort(input, dim, descending))
+
+
+@op(input=None, method=True)
+def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    """The indices that sort along a dimension; equal elements stay in their order.
+
+    Args:
+        input: a real tensor.
+        dim: the dimension.
+        descending: whether the largest comes first.
+        stable: allowed, and always so.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.argsort(tapegrad.tensor([2.0, 3.0, 1.0]))
+        tensor([2, 0, 1])
+    """
+    return order_of(input, wrap(dim, input.ndim), descending)
+
+
+@composite(method=True)
+def msort(input: Any, *, out: Any = None) -> Any:
+    """The elements in order along the first dimension.
+
+    Args:
+        input: a real tensor.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.msort(tapegrad.tensor([[2, 1], [1, 3]]))
+        tensor([[1, 1],
+                [2, 3]])
+    """
+    values = _sort(input, 0, False)[0]
+    if out is None:
+        return values
+    from tapegrad.autograd.dispatch.inplace import store_out
+    return store_out("msort", out, values)
+
+
+def _first(array: Any, dim: int, k: int) -> Any:
+    return array[(*(slice(None),) * dim, slice(0, k))]
+
+
+def _top(input: Any, k: int, dim: int, largest: bool) -> Any:
+    """The indices of the first `k` along `dim`, in order."""
+    n = input.shape[dim]
+    if n <= _FEW or 4 * k > n or not k or input.__class__ is not np.ndarray:
+        return _first(order_of(input, dim, largest), dim, k)
+    few = np.moveaxis(_few(np.moveaxis(wide(input), dim, -1), k, largest), -1, dim)
+    return taken(few, order_of(taken(input, few, dim), dim, largest), dim)
+
+
+def _few(x: np.ndarray, k: int, largest: bool) -> np.ndarray:
+    """The indices of the first `k` along the last dimension, in the order of the array; of equal elements the first ones, as a stable sort would choose."""
+    n = x.shape[-1]
+    place = n - k if largest else k - 1
+    last = np.partition(x, place, axis=-1)[..., place:place + 1]
+    missing, missing_last = x != x, last != last
+    before = (x > last) | (missing & ~missing_last) if largest else (x < last) | (~missing & missing_last)
+    equal = (x == last) | (missing & missing_last)
+    room = k - before.sum(axis=-1, keepdims=True)
+    return (before | (equal & (equal.cumsum(axis=-1) <= room))).nonzero()[-1].reshape(*x.shape[:-1], k)
+
+
+@op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="topk",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim))
+def _topk(input: Any, k: int, dim: int, largest: bool) -> Any:
+    dim = wrap(dim, input.ndim)
+    if not 0 <= k <= (input.shape[dim] if input.ndim else 1):
+        raise RuntimeError("selected index k out of range")
+    if not input.ndim:
+        return input.copy(), xp(input).zeros((), np.int64)
+    indices = _top(input, k, dim, largest)
+    return taken(input, indices, dim), indices
+
+
+@composite(method=True)
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None) -> Any:
+    """The `k` largest elements along a dimension, and their indices; NaN counts as the largest.
+
+    Args:
+        input: a real tensor.
+        k: how many.
+        dim: the dimension.
+        largest: whether the largest are wanted, or the smallest.
+        sorted: allowed; they are always in order.
+
+    Returns:
+        A named pair (values, indices).
+
+    Raises:
+        RuntimeError: there are less than `k` elements.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.topk(tapegrad.tensor([2.0, 3.0, 1.0]), 2)
+        torch.return_types.topk(
+        values=tensor([3., 2.]),
+        indices=tensor([1, 0]))
+    """
+    return store_pair("topk", out, _topk(input, k, dim, largest))
+
+
+__all__ = ["argsort", "msort", "sort", "topk"]

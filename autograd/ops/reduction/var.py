@@ -1,0 +1,186 @@
+"""Variance and standard deviation."""
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from tapegrad.autograd.dispatch.batch_rules import over, reduced
+from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.ops.common.half_precision import category, wide
+from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, mean, reduced_count, total
+from tapegrad.backends import xp
+
+
+def _variance(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    """The variance of an array, in float32 for half types."""
+    if input.dtype.kind in "iub":
+        raise RuntimeError("std and var only support floating point and complex dtypes")
+    x = wide(input)
+    axis = axes(dim, x.ndim)
+    count = reduced_count(x.shape, dim)
+    away = x - total(x, axis, True) / (count or math.nan)
+    square = away * away if x.dtype.kind != "c" else away.real * away.real + away.imag * away.imag
+    # As PyTorch: too few elements give 0/0 or x/0, never a negative divisor.
+    return total(square, axis, keepdim) / max(count - correction, 0)
+
+
+def _slope(grad: Any, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    """The gradient of the variance."""
+    shape = input.shape
+    freedom = reduced_count(shape, dim) - correction
+    away = input - mean(input, dim, True) if dim is not None else input - mean(input)
+    if category(input) == "c":
+        away = away.conj()
+    if freedom <= 0:  # infinite; NaN where an element is the mean
+        return expand_reduced(grad * math.inf, shape, dim, keepdim) * (away * away)
+    return expand_reduced(grad * (2 / freedom), shape, dim, keepdim) * away
+
+
+@op(input=lambda grad, input, dim, correction, keepdim: _slope(grad, input, dim, correction, keepdim), kind="reduction", public=False, name="var",
+    batch=over(dim=reduced))
+def _var(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    result = _variance(input, dim, correction, keepdim)
+    return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
+
+
+def _std_slope(grad: Any, input: Any, result: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    at_zero = result == 0
+    grad = grad / (result * 2 + at_zero)
+    return _slope(grad * ~at_zero, input, dim, correction, keepdim)
+
+
+@op(input=lambda grad, input, result, dim, correction, keepdim: _std_slope(grad, input, result, dim, correction, keepdim), kind="reduction", public=False,
+    name="std", batch=over(dim=reduced))
+def _std(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    variance = _variance(input, dim, correction, keepdim)
+    result = xp(input).sqrt(variance)
+    return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
+
+
+def _told(name: str, input: Any, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None, axis: Any,
+          keepdims: bool | None) -> tuple[Any, float, bool]:
+    """What the several ways to call var and std mean: dim, correction, keepdim."""
+    if axis is not None:
+        dim = axis
+    if keepdims is not None:
+        keepdim = keepdims
+    if dim.__class__ is bool:  # var(input, unbiased)
+        dim, unbiased = None, dim
+    if isinstance(dim, (tuple, list)) and not dim:
+        dim = None
+    if unbiased is not None:
+        if correction is not None:
+            raise TypeError(f"{name}() received an invalid combination of arguments: unbiased and correction")
+        correction = 1 if unbiased else 0
+    freedom = 1 if correction is None else correction
+    if reduced_count(tuple(input.shape), dim) <= freedom:
+        warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel divided by output "
+                      "numel).", stacklevel=3)
+    return dim, freedom, keepdim
+
+
+def _stored(name: str, out: Any, result: Any) -> Any:
+    if out is None:
+        return result
+    from tapegrad.autograd.dispatch.inplace import store_out
+    return store_out(name, out, result)
+
+
+@composite(method=True)
+def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Any = None,
+        keepdims: bool | None = None, out: Any = None) -> Any:
+    """The variance of all elements, or along dimensions.
+
+    Args:
+        input: a floating-point or complex tensor.
+        dim: a dimension or several; None: all.
+        unbiased: another way to say ``correction=1`` (True) or 0 (False).
+        keepdim: keep the reduced dimensions with size 1.
+        correction: what is subtracted from the number of elements; 1 if not given.
+
+    Raises:
+        RuntimeError: `input` is integer or bool.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.var(tapegrad.tensor([1.0, 2.0, 6.0])), tapegrad.var(tapegrad.tensor([1.0, 2.0, 6.0]), correction=0)
+        (tensor(7.), tensor(4.6667))
+    """
+    told = _told("var", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    return _stored("var", out, _var(input, *told))
+
+
+@composite(method=True)
+def std(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Any = None,
+        keepdims: bool | None = None, out: Any = None) -> Any:
+    """The standard deviation of all elements, or along dimensions. Its gradient where all are equal is 0.
+
+    Args:
+        input: a floating-point or complex tensor.
+        dim: a dimension or several; None: all.
+        unbiased: another way to say ``correction=1`` (True) or 0 (False).
+        keepdim: keep the reduced dimensions with size 1.
+        correction: what is subtracted from the number of elements; 1 if not given.
+
+    Raises:
+        RuntimeError: `input` is integer or bool.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.std(tapegrad.tensor([1.0, 2.0, 6.0]))
+        tensor(2.6458)
+    """
+    told = _told("std", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    return _stored("std", out, _std(input, *told))
+
+
+@composite()
+def var_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Any = None,
+             keepdims: bool | None = None) -> tuple[Any, Any]:
+    """The variance and the mean of all elements, or along dimensions.
+
+    Args:
+        input: a floating-point or complex tensor.
+        dim: a dimension or several; None: all.
+        unbiased: another way to say ``correction=1`` (True) or 0 (False).
+        keepdim: keep the reduced dimensions with size 1.
+        correction: what is subtracted from the number of elements; 1 if not given.
+
+    Returns:
+        A pair (variance, mean).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.var_mean(tapegrad.tensor([1.0, 2.0, 6.0]))
+        (tensor(7.), tensor(3.))
+    """
+    dim, freedom, keep = _told("var_mean", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    return _var(input, dim, freedom, keep), mean(input, dim, keep)
+
+
+@composite()
+def std_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Any = None,
+             keepdims: bool | None = None) -> tuple[Any, Any]:
+    """The standard deviation and the mean of all elements, or along dimensions.
+
+    Args:
+        input: a floating-point or complex tensor.
+        dim: a dimension or several; None: all.
+        unbiased: another way to say ``correction=1`` (True) or 0 (False).
+        keepdim: keep the reduced dimensions with size 1.
+        correction: what is subtracted from the number of elements; 1 if not given.
+
+    Returns:
+        A pair (standard deviation, mean).
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.std_mean(tapegrad.tensor([1.0, 2.0, 6.0]))
+        (tensor(2.6458), tensor(3.))
+    """
+    dim, freedom, keep = _told("std_mean", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    return _std(input, dim, freedom, keep), mean(input, dim, keep)
+
+
+__all__ = ["std", "std_mean", "var", "var_mean"]

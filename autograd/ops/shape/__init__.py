@@ -1,0 +1,1 @@
+"""Ops that give the same elements another shape or order."""

@@ -1,0 +1,208 @@
+"""Views with dimensions repeated, and the shapes that tensors have together."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.dispatch.batch_rules import raised
+from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.slow_paths import sum_to
+from tapegrad.autograd.ops.common.dims import raw, sequence, shape_arguments
+from tapegrad.autograd.types import dtypes
+from tapegrad.autograd.types.size import Size
+from tapegrad.backends import backend
+
+
+@op(input=lambda grad, input_shape: sum_to(grad, input_shape), kind="view", name="expand", public=False,
+    batch=lambda batched, input, shape: _expand_core(raised(input, len(shape)), (raw(input).shape[0], *shape)))
+def _expand(input: Any, shape: tuple[int, ...]) -> Any:
+    old, strides = input.shape, input.strides
+    lead = len(shape) - len(old)
+    steps = (0,) * lead + tuple([s if n == m else 0 for n, m, s in zip(old, shape[lead:], strides)])
+    return backend(input).as_strided(input, shape, steps)
+
+
+_expand_core = _expand.op.core
+
+
+@composite(method=True)
+def expand(input: Any, *sizes: Any) -> Any:
+    """`input` repeated along its dimensions of size 1, and along new ones in front, without a copy.
+
+    Args:
+        input: a tensor.
+        *sizes: the new shape, as integers or one sequence; -1 keeps a size.
+
+    Raises:
+        RuntimeError: a size does not fit.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.tensor([[1], [2]]).expand(2, 2, -1).shape
+        torch.Size([2, 2, 1])
+    """
+    return _expand_core(input, expanded_shape(raw(input), shape_arguments(sizes)))
+
+
+def expanded_shape(array: Any, size: tuple[int, ...]) -> tuple[int, ...]:
+    """`size` with its -1 replaced by what `array` has there.
+
+    Raises:
+        RuntimeError: `array` cannot be broadcast to it.
+    """
+    shape = array.shape
+    lead = len(size) - len(shape)
+    if lead < 0:
+        kind = f"torch.{dtypes.of(array.dtype).scalar_type}Tensor"
+        raise RuntimeError(f"expand({kind}{{{list(shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater or equal to the "
+                           f"number of dimensions in the tensor ({len(shape)})")
+    result = []
+    for i, n in enumerate(size):
+        if i < lead:
+            if n < 0:
+                raise RuntimeError(f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}")
+            result.append(n)
+            continue
+        m = shape[i - lead]
+        if n == -1:
+            n = m
+        elif (n != m and m != 1) or n < 0:
+            raise RuntimeError(f"The expanded size of the tensor ({n}) must match the existing size ({m}) at non-singleton dimension {i}.  "
+                               f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}")
+        result.append(n)
+    return tuple(result)
+
+
+@composite(method=True)
+def expand_as(input: Any, other: Any) -> Any:
+    """`input` expanded to the shape of `other`.
+
+    Args:
+        input: a tensor.
+        other: a tensor to whose shape it can be broadcast.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.ones(1, 2).expand_as(tapegrad.zeros(3, 2)).shape
+        torch.Size([3, 2])
+    """
+    return expand(input, raw(other).shape)
+
+
+@composite(method=True)
+def broadcast_to(input: Any, *size: Any) -> Any:
+    """`input` expanded to the shape `size`.
+
+    Args:
+        input: a tensor.
+        size: a shape to which it can be broadcast.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.broadcast_to(tapegrad.tensor([1, 2]), (2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+    """
+    return expand(input, *size)
+
+
+@composite()
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape that tensors of these shapes have together.
+
+    Args:
+        *shapes: shapes, or single sizes.
+
+    Raises:
+        RuntimeError: they do not fit together.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.broadcast_shapes((2, 1), (3,))
+        torch.Size([2, 3])
+    """
+    found = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
+    result = [1] * max(map(len, found), default=0)
+    for which, shape in enumerate(found):
+        for i in range(-1, -1 - len(shape), -1):
+            n = shape[i]
+            if n < 0:
+                raise ValueError("Attempting to broadcast a dimension with negative length!")
+            if n == 1 or n == result[i]:
+                continue
+            if result[i] != 1:
+                raise RuntimeError(f"Attempting to broadcast a dimension of length {n} at {i}! Mismatching argument at index {which} had {shape}; but expected "
+                                   f"shape should be broadcastable to {result}")
+            result[i] = n
+    return Size(result)
+
+
+def common_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that `shapes` have together, or the error that an op of tensors of these shapes raises."""
+    result: list[int] = []
+    for shape in shapes:
+        if len(shape) > len(result):
+            result[:0] = [1] * (len(shape) - len(result))
+        for i in range(-1, -1 - len(shape), -1):
+            if result[i] == 1:
+                result[i] = shape[i]
+            elif shape[i] not in (1, result[i]):
+                raise RuntimeError(f"The size of tensor a ({result[i]}) must match the size of tensor b ({shape[i]}) at non-singleton dimension "
+                                   f"{len(result) + i}")
+    return tuple(result)
+
+
+@composite()
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """The tensors, each expanded to the shape that they have together.
+
+    Args:
+        *tensors: tensors that broadcast with each other.
+
+    Raises:
+        RuntimeError: they do not.
+
+    Example:
+        >>> import tapegrad
+        >>> [t.shape for t in tapegrad.broadcast_tensors(tapegrad.ones(2, 1), tapegrad.ones(3))]
+        [torch.Size([2, 3]), torch.Size([2, 3])]
+    """
+    given = sequence(tensors)
+    shape = common_shape(*[raw(t).shape for t in given])
+    return tuple(_expand_core(t, shape) for t in given)
+
+
+@composite(method=True)
+def sum_to_size(input: Any, *size: Any) -> Any:
+    """`input` added up to the shape `size`: what expanding from that shape has as its gradient.
+
+    Args:
+        input: a tensor.
+        *size: a shape that can be broadcast to that of `input`, as integers or one sequence.
+
+    Raises:
+        RuntimeError: it cannot.
+
+    Example:
+        >>> import tapegrad
+        >>> tapegrad.ones(2, 3).sum_to_size(2, 1)
+        tensor([[3.],
+                [3.]])
+    """
+    if not size:
+        raise TypeError('sum_to_size() missing 1 required positional arguments: "size"')
+    shape = shape_arguments(size)
+    have = raw(input).shape
+    if len(shape) > len(have) or any(n not in (1, m) for n, m in zip(shape[::-1], have[::-1])):
+        raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")
+    return input if shape == have else _sum_to_size(input, shape)
+
+
+@op(input=lambda grad, input_shape: _expand(grad, input_shape), kind="linear", name="sum_to_size", public=False,
+    batch=lambda batched, input, shape: _sum_to_size(input, (raw(input).shape[0], *(1,) * (raw(input).ndim - 1 - len(shape)), *shape)).reshape((-1, *shape)))
+def _sum_to_size(input: Any, shape: tuple[int, ...]) -> Any:
+    return sum_to(input.astype(np.int64) if input.dtype.kind in "biu" else input, shape)
+
+
+__all__ = ["broadcast_shapes", "broadcast_tensors", "broadcast_to", "expand", "expand_as", "sum_to_size"]

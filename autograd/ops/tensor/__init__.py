@@ -1,0 +1,1 @@
+"""Python's operators and what else Tensor has of its own."""

@@ -1,0 +1,1 @@
+"""What nodes keep for backward, and the hooks on it."""

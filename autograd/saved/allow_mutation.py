@@ -1,0 +1,114 @@
+"""`allow_mutation_on_saved_tensors`: what the tape keeps is copied when it is about to be written."""
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+
+from tapegrad.autograd.core.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.version import Cell, cell_of, tick
+from tapegrad.autograd.saved.hooks import saved_tensors_hooks, this_thread
+
+
+class _Handle:
+    """What a node keeps in a tensor's place; the context has the tensor."""
+
+    __slots__ = ("__weakref__",)
+
+
+class MutableSaved:
+    """What is kept within one `allow_mutation_on_saved_tensors`.
+
+    Attributes:
+        original: handle -> the tensor in the memory that was kept.
+        cloned: handle -> a copy made before that memory was written.
+    """
+
+    def __init__(self) -> None:
+        self.original: MutableMapping[_Handle, Tensor] = weakref.WeakKeyDictionary()
+        self.cloned: MutableMapping[_Handle, Tensor] = weakref.WeakKeyDictionary()
+        # A piece of memory -> the handles of tensors in it, each with the tensor's identity and version. A cell holds neither tensor nor node.
+        self._of_cell: dict[Cell, dict[tuple[int, int], weakref.ref[_Handle]]] = {}
+
+    def clear(self) -> None:
+        """Let go of all tensors."""
+        self.original.clear()
+        self.cloned.clear()
+        self._of_cell.clear()
+
+    def pack(self, t: Tensor) -> _Handle:
+        cell = cell_of(t)
+        handles = self._of_cell.setdefault(cell, {})
+        key = id(t._array), cell.version
+        known = handles.get(key)
+        handle = known() if known is not None else None
+        if handle is None:
+            handle = _Handle()
+            handles[key] = weakref.ref(handle)
+            if cell.written > tick():  # the very op that keeps it will write it
+                self.cloned[handle] = _copy(t)
+            else:
+                self.original[handle] = t.detach()
+        return handle
+
+    def unpack(self, handle: _Handle) -> Tensor:
+        t = self.cloned.get(handle)
+        if t is None:
+            t = self.original.get(handle)
+        if t is None:
+            raise AssertionError("Trying to backward outside of the 'allow_mutation_on_saved_tensors' contextin which the graph was originally recorded.")
+        return t
+
+    def before_write(self, t: Tensor) -> None:
+        """The memory of `t` is about to be written."""
+        if t._cell is None:
+            return
+        for known in self._of_cell.pop(t._cell, {}).values():
+            handle = known()
+            if handle is not None:
+                self.cloned[handle] = _copy(self.original.pop(handle))
+
+
+def _copy(t: Tensor) -> Tensor:
+    before = set_bits(state.bits | GRAD_OFF)
+    try:
+        return t.clone()
+    finally:
+        set_bits(before)
+
+
+@contextmanager
+def allow_mutation_on_saved_tensors() -> Iterator[MutableSaved]:
+    """Inside, tensors that backward needs may be written: they are copied just before that, and backward reads the copies.
+
+    In-place operations, assignments to elements and ``out=`` count; after other writes (an optimizer's step, say) backward raises as it does elsewhere. Forward
+    and backward must both run inside.
+
+    Returns:
+        What is kept, for debugging: ``.original`` and ``.cloned``. It is emptied at the end.
+
+    Raises:
+        RuntimeError: the contexts are nested.
+
+    Example:
+        >>> import tapegrad
+        >>> a = tapegrad.ones(2, requires_grad=True)
+        >>> with tapegrad.autograd.graph.allow_mutation_on_saved_tensors():
+        ...     b = a.clone()
+        ...     y = (b ** 2).sum()
+        ...     c = b.zero_()
+        ...     y.backward()
+        >>> a.grad
+        tensor([2., 2.])
+    """
+    if this_thread.before_write is not None:
+        raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
+    kept = MutableSaved()
+    with saved_tensors_hooks(kept.pack, kept.unpack):
+        this_thread.before_write = kept.before_write
+        try:
+            yield kept
+        finally:
+            this_thread.before_write = None
+            kept.clear()

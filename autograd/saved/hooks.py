@@ -1,0 +1,181 @@
+"""Hooks on what the tape keeps for backward: packed when it is kept, unpacked when it is read (to hold it elsewhere, compressed, or not at all)."""
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tapegrad.autograd.core import gate
+from tapegrad.autograd.core.gate import GRAD_OFF, SAVED_HOOKS, set_bits, state
+from tapegrad.autograd.core.node import Node
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.version import cell_of
+from tapegrad.autograd.saved.packed_values import PackHook, UnpackHook, given_result, pack, pack_kept, pack_operand
+from tapegrad.backends import CPU, Device
+from tapegrad.backends.threads import handed_on
+
+if TYPE_CHECKING:
+    from tapegrad.autograd.tape.function_node import BackwardCFunction
+
+
+class _Thread(threading.local):
+    """A thread's hooks.
+
+    Attributes:
+        hooks: the pairs that it is inside of, the innermost last.
+        disabled: what is raised where hooks are set, or None.
+        before_write: called with a tensor that is about to be written, or None.
+    """
+
+    hooks: tuple[tuple[PackHook, UnpackHook], ...] = ()
+    disabled: str | None = None
+    before_write: Callable[[Tensor], None] | None = None
+
+
+this_thread = handed_on(_Thread())
+
+
+class saved_tensors_hooks:
+    """Inside, whatever an operation keeps for backward is sent through `pack_hook`, and what that returns is kept; backward reads it through `unpack_hook`.
+
+    The hooks belong to the thread; where contexts are nested the innermost pair alone is used. Python numbers are not sent through hooks. An operand is given
+    to the hook as it is, a result as another tensor over the same memory. Where a hook has kept that memory itself, writes to it are noticed in backward.
+
+    Args:
+        pack_hook: ``pack_hook(tensor)`` returns anything; it must not write to the tensor.
+        unpack_hook: ``unpack_hook(packed)`` returns a tensor with the values, shape, dtype and device of the one that was packed.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
+        >>> with tapegrad.autograd.graph.saved_tensors_hooks(lambda t: t.tolist(), tapegrad.tensor):
+        ...     y = x.exp().sum()
+        >>> y.backward()
+        >>> x.grad
+        tensor([2.7183, 7.3891])
+    """
+
+    def __init__(self, pack_hook: PackHook, unpack_hook: UnpackHook) -> None:
+        self.pack_hook = pack_hook
+        self.unpack_hook = unpack_hook
+
+    def __enter__(self) -> None:
+        if this_thread.disabled is not None:
+            raise RuntimeError(this_thread.disabled)
+        if not (callable(self.pack_hook) and callable(self.unpack_hook)):
+            raise TypeError("saved_tensors_hooks: pack_hook and unpack_hook must be callable, but got "
+                            f"{type(self.pack_hook).__name__} and {type(self.unpack_hook).__name__}")
+        this_thread.hooks += ((self.pack_hook, self.unpack_hook),)
+        set_bits(state.bits | SAVED_HOOKS)
+
+    def __exit__(self, *exc: object) -> None:
+        this_thread.hooks = this_thread.hooks[:-1]
+        if not this_thread.hooks:
+            set_bits(state.bits & ~SAVED_HOOKS)
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Inside, what operations keep for backward is moved to host memory, and moved back when backward needs it: time for device memory.
+
+    What is in host memory already stays where it is.
+
+    Args:
+        pin_memory: keep the copies in pinned memory, to and from which the device copies without the program waiting.
+        device_type: taken for torch's sake.
+
+    Example:
+        >>> import tapegrad
+        >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
+        >>> with tapegrad.autograd.graph.save_on_cpu():
+        ...     y = (x * x).sum()
+        >>> y.backward()
+        >>> x.grad
+        tensor([2., 4.])
+    """
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
+        super().__init__(partial(_to_host, pin_memory), partial(_from_host, pin_memory))
+
+
+def _to_host(pinned: bool, t: Tensor) -> tuple[Device, Tensor]:
+    device = t.device
+    # What is on the host is kept itself: without its history, which may come to hold the node that keeps it.
+    return device, t.detach() if device == CPU else t.to(CPU, non_blocking=pinned)
+
+
+def _from_host(pinned: bool, packed: tuple[Device, Tensor]) -> Tensor:
+    device, t = packed
+    return t.to(device, non_blocking=pinned)
+
+
+@contextmanager
+def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
+    """Inside, setting hooks on saved tensors raises an error.
+
+    Args:
+        error_message: the text of the error.
+
+    Raises:
+        RuntimeError: hooks are set already.
+
+    Example:
+        >>> import tapegrad
+        >>> from tapegrad.autograd import graph
+        >>> with graph.disable_saved_tensors_hooks("not here"), graph.save_on_cpu():
+        ...     pass
+        Traceback (most recent call last):
+            ...
+        RuntimeError: not here
+    """
+    before = this_thread.disabled
+    if this_thread.hooks:
+        raise RuntimeError(error_message)
+    this_thread.disabled = error_message
+    try:
+        yield
+    finally:
+        this_thread.disabled = before
+
+
+def _op_with_hooks(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    before = set_bits(state.bits & ~SAVED_HOOKS)
+    try:
+        result = op(*args, **kwargs)
+    finally:
+        set_bits(before)
+    if not before & GRAD_OFF:
+        results = result if isinstance(result, tuple) else (result,)
+        node = next((t.grad_fn for t in results if isinstance(t, Tensor) and t._node is not None), None)
+        if node is not None:
+            pack_made(node, results)
+    return result
+
+
+gate.handlers[SAVED_HOOKS] = _op_with_hooks
+
+
+def pack_made(node: Node, results: tuple[Tensor, ...]) -> None:
+    """Send what an op's new node keeps through the hooks of this thread; `results` are the tensors it has made."""
+    pack_kept(node, results, this_thread.hooks[-1])
+
+
+def before_write(t: Tensor) -> None:
+    """The memory of `t` is about to be written, in a thread that has hooks."""
+    if this_thread.before_write is not None:
+        this_thread.before_write(t)
+
+
+def pack_saved(node: BackwardCFunction, result: Any) -> None:
+    """Send what a Function has saved through the hooks of this thread; `result` is what its application returns."""
+    from tapegrad.autograd.tape.function_node import Output
+    hooks = this_thread.hooks[-1]
+    results = result if isinstance(result, tuple) else (result,)
+
+    def packed(kept: Any) -> Any:
+        if isinstance(kept, Output):
+            return pack(given_result(node, kept.array, kept.nr, node.several, cell_of(results[kept.nr])), hooks, False, nr=kept.nr)
+        return None if kept is None else pack_operand(node, kept, hooks)
+
+    node.saved = tuple([packed(kept) for kept in node.saved])

@@ -1,0 +1,279 @@
+"""`Packed`: a kept value that a pair of hooks stands guard over, and the nodes that keep such values.
+
+The node of a packed value has its class swapped for a same-named one. A pass then runs the rule of a stand-in that holds what the hooks have unpacked, so that
+neither the node itself nor any other knows of hooks.
+"""
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from operator import is_
+from typing import Any
+
+from tapegrad.autograd.core.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.core.node import Node, Part, Slot, check_kept, freed, overwritten
+from tapegrad.autograd.core.tensor import Tensor, from_array, new, requires_grad
+from tapegrad.autograd.core.version import INFERENCE_CELL, Cell, cell_of, tick
+from tapegrad.autograd.modes.levels import transforming
+from tapegrad.autograd.types import dtypes
+from tapegrad.backends import ARRAYS
+
+PackHook = Callable[[Tensor], Any]
+UnpackHook = Callable[[Any], Tensor]
+
+
+class Packed:
+    """What a pack hook has made of a kept value.
+
+    Attributes:
+        kept: what the hook returned.
+        unpack: the hook that makes a tensor of it again.
+        as_array: the rule reads an array, not a tensor.
+        target: what the value's gradient flows to: a node, a leaf, or None.
+        nr: which of the node's results the value is; None for all other values.
+        cell: the write history of the value's memory.
+    """
+
+    __slots__ = ("__weakref__", "as_array", "cell", "kept", "nr", "target", "unpack")
+
+    def __init__(self, kept: Any, unpack: UnpackHook, as_array: bool, target: Any, nr: int | None, cell: Cell) -> None:
+        self.kept = kept
+        self.unpack = unpack
+        self.as_array = as_array
+        self.target = target
+        self.nr = nr
+        self.cell = cell
+
+    def unpacked(self, node: Node) -> Tensor:
+        """What the unpack hook returns.
+
+        Raises:
+            TypeError: it is no tensor.
+            RuntimeError: it is in the memory that was kept, which has been written since.
+        """
+        t = self.unpack(self.kept)
+        if not isinstance(t, Tensor):
+            raise TypeError(f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}")
+        if t._cell is self.cell and self.cell.written > node.seq:
+            made_by = node if self.nr is not None else self.target
+            nr = self.nr or 0
+            if isinstance(made_by, Slot):
+                made_by, nr = made_by.edges[0], made_by.nr
+            overwritten(node, self.cell, t, nr, made_by if isinstance(made_by, Node) else None)
+        if transforming():
+            for level in state.levels:
+                level.unpacked(self, t)
+        return t
+
+    def value(self, node: Node, history: bool) -> Any:
+        """The value for the rule of `node`; with its history where that is to be recorded."""
+        t = self.unpacked(node)
+        if self.as_array:
+            return t._array
+        return self.tied(t, node) if history else from_array(t._array)
+
+    def tied(self, t: Tensor, node: Node) -> Tensor:
+        """`t` with the history of the value that was packed."""
+        target = self.target
+        if t is target:
+            return t
+        if self.nr is not None:
+            from tapegrad.autograd.dispatch.slow_paths import kept_result
+            return kept_result(node, t._array, None, self.nr if getattr(node, "several", False) else None)
+        result = from_array(t._array)
+        if target is not None:
+            result._rg = True
+            result._node = target if isinstance(target, Node) else to_leaf(target)
+        return result
+
+
+# ---- what hooks are given
+
+class MadeBy(Slot):
+    """In a result that a pack hook is given, stands for the node that will keep it, and does not hold that: what the hook returns may hold the tensor."""
+
+    __slots__ = ("node", "several")
+    node: weakref.ref[Node]
+    several: bool
+
+    @property
+    def edges(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return (self.node(),)
+
+    def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
+        node = self.node()
+        if node is None:
+            raise RuntimeError("the graph of a tensor that was given to a pack hook is gone")
+        return (Part(self.nr, grad) if self.several else grad,)
+
+    def take_cell(self, cell: Cell) -> None:
+        raise AssertionError("the tensor had its cell from the start")
+
+
+def given_result(node: Node, array: Any, nr: int, several: bool, cell: Cell) -> Tensor:
+    """A kept result as a pack hook is given it."""
+    t = from_array(array)
+    t._cell = cell
+    if array.dtype in dtypes.INEXACT:
+        slot = new(MadeBy)
+        slot.seq = tick()
+        slot.nr = nr
+        slot.dtype = array.dtype
+        slot.cell = None
+        slot.saved = ()
+        slot.node = weakref.ref(node)
+        slot.several = several
+        t._rg = True
+        t._node = slot
+    return t
+
+
+class ToLeaf(Node):
+    """Between an unpacked value and the leaf that was packed."""
+
+    __slots__ = ()
+
+    def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
+        return (grad,)
+
+
+def to_leaf(leaf: Tensor) -> ToLeaf:
+    """A node whose gradient is that of `leaf`."""
+    node = new(ToLeaf)
+    node.seq = tick()
+    node.edges = (leaf,)
+    node.saved = ()
+    node.dtype = leaf._array.dtype
+    node.cell = None
+    return node
+
+
+# ---- packing
+
+def pack(given: Tensor, hooks: tuple[PackHook, UnpackHook], as_array: bool, target: Any = None, nr: int | None = None) -> Packed:
+    """Send the value `given` through a pack hook.
+
+    Raises:
+        RuntimeError: the hook has written to it.
+    """
+    cell = cell_of(given)
+    version = cell.version
+    before = set_bits(state.bits | GRAD_OFF)
+    try:
+        kept = hooks[0](given)
+    finally:
+        set_bits(before)
+    if cell.version != version:
+        raise RuntimeError("A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified by in-place "
+                           "operations as this can lead to unexpected side-effects. Please open an issue if you need to perform in-place operations on the "
+                           "input to a pack hook.")
+    if kept is given and target is not given and nr is None:
+        # Written later, `given` could come to have a history that holds the node.
+        kept = given.detach()
+    return Packed(kept, hooks[1], as_array, target, nr, cell)
+
+
+def pack_operand(node: Node, t: Tensor, hooks: tuple[PackHook, UnpackHook]) -> Packed:
+    """Send a tensor that `node` is about to keep through a pack hook."""
+    if t._cell is INFERENCE_CELL:
+        check_kept(node, t)
+    return pack(t, hooks, False, (t._node or t) if requires_grad(t) else None)
+
+
+class _Packing:
+    """What one node keeps, on its way through hooks."""
+
+    __slots__ = ("hooks", "names", "node", "op", "results")
+
+    def __init__(self, node: Node, results: tuple[Tensor, ...], hooks: tuple[PackHook, UnpackHook]) -> None:
+        self.node = node
+        self.op = node.op
+        self.names = self.op.outs if isinstance(self.op.outs, tuple) and self.op.outs else ("result",)
+        self.results = results
+        self.hooks = hooks
+
+    def packed(self, name: str, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return pack_operand(self.node, value, self.hooks)
+        if value.__class__ in ARRAYS:
+            if name in self.names:
+                return self.result(self.names.index(name), value)
+            # A 0-d array among the operands was a number.
+            return pack(from_array(value), self.hooks, True) if value.ndim or name in self.op.keeps else value
+        if name == "results":
+            return type(value)([self.result(nr, y) for nr, y in enumerate(value)])
+        if value.__class__ is tuple or value.__class__ is list:
+            items = [self.packed(name, item) for item in value]
+            return value if all(map(is_, items, value)) else value.__class__(items)
+        return value
+
+    def result(self, nr: int, array: Any) -> Packed:
+        given = given_result(self.node, array, nr, bool(self.op.outs), cell_of(self.results[nr]))
+        return pack(given, self.hooks, True, nr=nr)
+
+
+def pack_kept(node: Node, results: tuple[Tensor, ...], hooks: tuple[PackHook, UnpackHook]) -> None:
+    """Send all that the node of an op keeps through hooks; `results` are the tensors it has made."""
+    if node.saved:
+        packing = _Packing(node, results, hooks)
+        saved = tuple([packing.packed(name, value) for name, value in zip(node.saved_names, node.saved)])
+        if not all(map(is_, saved, node.saved)):
+            node.saved = saved
+            guard(node)
+
+
+# ---- unpacking
+
+def guard(node: Node) -> None:
+    """From now on `node` unpacks what it keeps."""
+    if node.bare is None:
+        node.__class__ = _unpacking(type(node))
+    else:
+        from tapegrad.autograd.tape.tensor_hooks import _hooked
+        node.__class__ = _hooked(_unpacking(node.bare))
+
+
+def _unpacking(cls: Any) -> Any:
+    """The class of `cls`'s nodes that keep packed values; the class itself keeps it."""
+    if "guarded" not in cls.__dict__:
+        cls.guarded = _guarded(cls)
+    return cls.guarded
+
+
+def _guarded(cls: Any) -> Any:
+    twins = type(cls.__name__, (cls,), {"__slots__": ("origin",)})
+
+    def pull(self: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
+        saved = self.saved
+        if saved is None:
+            freed(self)
+        twin: Any = new(twins)
+        twin.seq = self.seq
+        twin.edges = self.edges
+        twin.dtype = self.dtype
+        twin.origin = self
+        twin.cell = None if any(map(_has_result, saved)) else self.cell
+        before = set_bits(state.bits if graph else state.bits | GRAD_OFF)
+        try:
+            twin.saved = tuple([unpacked(self, value, graph) for value in saved])
+        finally:
+            set_bits(before)
+        return cls.pull(twin, grad, graph)
+
+    guarded = type(cls.__name__, (cls,), {"__slots__": (), "pull": pull})
+    guarded.guarded = guarded  # type: ignore[attr-defined]
+    return guarded
+
+
+def _has_result(value: Any) -> bool:
+    """Whether one of the node's results is packed, so that what becomes of the result itself does not matter."""
+    return (isinstance(value, Packed) and value.nr is not None) or (isinstance(value, (tuple, list)) and any(map(_has_result, value)))
+
+
+def unpacked(node: Node, value: Any, history: bool) -> Any:
+    """A kept value as the rule of `node` reads it."""
+    if value.__class__ is Packed:
+        return value.value(node, history)
+    if value.__class__ is tuple or value.__class__ is list:
+        return value.__class__([unpacked(node, item, history) for item in value])
+    return value

@@ -1,0 +1,365 @@
+"""One pass over the tape, from results back to leaves.
+
+Nodes run in falling order of creation: whoever uses a result was made after it, so a node's gradient is whole when its turn comes, and no walk has to count
+beforehand what it will receive. A leaf takes its sum at the end; where somebody could tell the difference (a hook, or a gradient to be added to, which the sum
+would double for as long as it waits), as soon as the last node that uses the leaf has run. All sums belong to the pass, never to nodes, so that exceptions,
+threads and passes within passes cannot mix them.
+"""
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Set
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from tapegrad.autograd.core.gate import gate, state
+from tapegrad.autograd.core.node import At, Node, Part
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.core.version import written
+from tapegrad.autograd.dispatch.slow_paths import sum_to
+from tapegrad.autograd.modes.observers import watched_pull, watched_take
+from tapegrad.backends import ARRAYS, backend, xp
+
+_leaf_lock = threading.Lock()
+
+
+def below(roots: Iterable[Any]) -> set[Any]:
+    """All that a pass from `roots` can reach, with the roots."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        target = stack.pop()
+        if isinstance(target, Node):
+            for edge in target.edges:
+                if edge is not None and edge not in seen:
+                    seen.add(edge)
+                    stack.append(edge)
+    return seen
+
+
+def leading_to(inputs: set[Any], roots: Iterable[Any]) -> set[Any]:
+    """The nodes between `roots` and `inputs`: those that must run to find the gradients of `inputs`."""
+    reached = sorted([target for target in below(roots) if isinstance(target, Node)], key=lambda node: node.seq)
+    needed: set[Any] = set()
+    for node in reached:
+        for edge in node.edges:
+            if edge is not None and (edge in inputs or edge in needed):
+                needed.add(node)
+                break
+    return needed
+
+
+def last_users(nodes: Iterable[Node]) -> dict[Node, list[Tensor]]:
+    """The leaves below `nodes`, each listed with the node that will be the last to bring it a gradient."""
+    last: dict[Tensor, Node] = {}
+    seen = set(nodes)
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        for edge in node.edges:
+            if isinstance(edge, Node):
+                if edge not in seen:
+                    seen.add(edge)
+                    stack.append(edge)
+            elif edge is not None:
+                have = last.get(edge)
+                if have is None or node.seq < have.seq:
+                    last[edge] = node
+    users: dict[Node, list[Tensor]] = {}
+    for leaf, node in last.items():
+        users.setdefault(node, []).append(leaf)
+    return users
+
+
+def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Callable[[Tensor, Any, bool, bool], None],
+        inputs: set[Any] | None = None, capture: Callable[[Any, Any, bool], None] | None = None, also: Set[Node] = frozenset()) -> None:
+    """One pass.
+
+    Args:
+        roots: targets (a node, or a leaf) with their gradients; arrays, or Tensors where `graph`.
+        graph: gradients are Tensors and rules run on Tensors: the pass is recorded, where grad mode is on.
+        retain: keep what the nodes have saved.
+        accumulate: called as ``accumulate(leaf, grad, owned, graph)`` for each leaf whose sum is whole; `owned`: nobody else holds `grad`.
+        inputs: run only what leads to these targets.
+        capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after its hooks.
+        also: nodes to run beside those that lead to `inputs`.
+    """
+    needed = None if inputs is None else leading_to(inputs | also, [root for root, _ in roots]) | also
+    watchers = gate.watchers + state.watchers if gate.on else ()
+    plain = inputs is None and not watchers
+    if watchers:
+        accumulate = watched_take(watchers, accumulate)
+        capture = watched_take(watchers, capture) if capture is not None else None
+    sums = WatchedSums(graph, watchers) if watchers else Sums(graph)
+    whole, partial = sums.whole, sums.partial
+    ready: list[tuple[int, Node]] = []  # nodes that have a gradient, the latest first
+    leaves: dict[Tensor, None] = {}  # leaves that have one, in order of arrival
+    closing: dict[Node, list[Tensor]] | None = None
+    for root, grad in roots:
+        if root not in whole and root not in partial:
+            if isinstance(root, Node):
+                heappush(ready, (-root.seq, root))
+            else:
+                leaves[root] = None
+        sums.add(root, grad, None)
+    # The node to run next, if its gradient has just been made and it is the latest: a chain then passes through no heap and no dictionary of sums.
+    following: Node | None = None
+    grad = None
+    while True:
+        if following is None:
+            if not ready:
+                break
+            node = heappop(ready)[1]
+            grad = sums.take(node)
+        else:
+            node, following = following, None
+        given, edges = grad, node.edges
+        if plain:
+            grads = node.pull(given, graph)
+        else:
+            given, grads = visit(node, given, graph, needed, inputs, capture, watchers)
+            if needed is not None and node not in needed:
+                continue
+        if node.frees and not retain:
+            node.saved = None
+        for target, d in zip(edges, grads):
+            if d is None or target is None:
+                continue
+            have = whole.get(target)
+            if have is not None:
+                if graph or watchers:
+                    sums.add(target, d, given)
+                else:
+                    try:
+                        have += d
+                    except TypeError:  # not an array, or complex where the target is real
+                        sums.add(target, d, given)
+            elif partial and target in partial:
+                sums.add(target, d, given)
+            elif target is following:
+                sums.add(target, grad, None)
+                sums.add(target, d, given)
+                heappush(ready, (-following.seq, following))
+                following = None
+            elif isinstance(target, Node):
+                if following is None and d.dtype is target.dtype and not graph:
+                    following, grad = target, d
+                else:
+                    sums.add(target, d, given)
+                    heappush(ready, (-target.seq, target))
+            elif inputs is None or target in inputs:
+                sums.add(target, d, given)
+                leaves[target] = None
+                if closing is None and inputs is None and (getattr(target, "_more", None) is not None or getattr(target, "_grad", None) is not None):
+                    closing = last_users([node, *(n for _, n in ready), *([following] if following is not None else [])])
+        if closing is not None and node in closing:
+            for leaf in closing[node]:
+                if leaf in leaves:
+                    del leaves[leaf]
+                    finish_leaf(leaf, sums, accumulate, inputs, capture)
+        if following is not None and ready and -ready[0][0] > following.seq:
+            sums.add(following, grad, None)
+            heappush(ready, (-following.seq, following))
+            following = None
+    for leaf in leaves:
+        finish_leaf(leaf, sums, accumulate, inputs, capture)
+
+
+def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: Any, capture: Any, watchers: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A node in a pass that asks for certain gradients, or that somebody looks on at.
+
+    Returns:
+        Its gradient, after hooks if it is asked for, and those of its operands, if it is needed.
+    """
+    pull = type(node).pull
+    asked = inputs is not None and node in inputs
+    runs = needed is None or node in needed
+    if needed is not None and node.bare is not None and (asked or runs):
+        from tapegrad.autograd.tape.tensor_hooks import pull_between, run_tensor_hooks
+        hooks: Callable[..., Any] = lambda node, grad: run_tensor_hooks(node.extra, grad, graph)
+        grad = watched_take(watchers, hooks)(node, grad)
+        pull = functools.partial(pull_between, wanted=[edge in inputs or edge in needed for edge in node.edges])
+    if asked:
+        capture(node, grad, graph)
+    return grad, watched_pull(watchers, pull)(node, grad, graph) if runs else ()
+
+
+def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Callable[[Tensor, Any, bool, bool], None],
+                inputs: set[Any] | None, capture: Callable[[Any, Any, bool], None] | None) -> None:
+    """A leaf's sum is whole: hand it over."""
+    owned = leaf in sums.whole
+    grad = sums.take(leaf)
+    if grad is None:
+        return
+    if inputs is None:
+        accumulate(leaf, grad, owned, sums.graph)
+    elif leaf in inputs:
+        assert capture is not None
+        capture(leaf, grad, sums.graph)
+
+
+class Sums:
+    """The gradients that have arrived at targets which wait for more.
+
+    Attributes:
+        whole: sums in arrays of the pass's own, which may be added to in place.
+        partial: single gradients that may belong to somebody else; for a node with several results, a list of what has arrived for each.
+        graph: gradients are Tensors, and their sums are recorded.
+    """
+
+    __slots__ = ("graph", "partial", "whole")
+
+    def __init__(self, graph: bool) -> None:
+        self.whole: dict[Any, Any] = {}
+        self.partial: dict[Any, Any] = {}
+        self.graph = graph
+
+    def take(self, target: Any) -> Any:
+        """The sum for `target`, which is then no longer kept; None if nothing arrived."""
+        grad = self.whole.pop(target, None)
+        return self.partial.pop(target, None) if grad is None else grad
+
+    def add(self, target: Any, d: Any, source: Any) -> None:
+        """Add the gradient `d`, which a rule made from `source` (None: which was given)."""
+        graph = self.graph
+        if d.__class__ is Part:
+            parts = self.partial.get(target)
+            if parts is None:
+                parts = self.partial[target] = [None] * target.count
+            parts[d.nr] = d.grad if parts[d.nr] is None else parts[d.nr] + d.grad
+            return
+        have = self.whole.get(target)
+        if d.__class__ is At:
+            if not graph and have is not None and have.dtype is d.grad.dtype:
+                add_at(have, d)
+                return
+            d, fresh = dense(d, graph), not graph
+        else:
+            # What a rule made itself is the pass's own; `grad` handed on, a view, or what was given is not.
+            fresh = d is not source and source is not None and source.__class__ is not list and not graph and d.__class__ in ARRAYS and d.base is None
+        is_leaf = isinstance(target, Tensor)
+        dtype = target._array.dtype if is_leaf else target.dtype
+        if (d._array if graph else d).dtype is not dtype and dtype is not None:
+            d = to_dtype(d, dtype, graph)
+        if is_leaf and d.shape != target._array.shape:
+            d = sum_to(d, target._array.shape)
+        if have is not None:
+            if graph:
+                self.whole[target] = have + d
+            else:
+                have += d
+            return
+        have = self.partial.pop(target, None)
+        if have is not None:
+            total = have + d
+            self.whole[target] = total if graph or total.__class__ in ARRAYS else np.asarray(total)
+        elif fresh:
+            self.whole[target] = d
+        else:
+            self.partial[target] = d
+
+
+class WatchedSums(Sums):
+    """The same with `watchers` looking on."""
+
+    __slots__ = ("watchers",)
+
+    def __init__(self, graph: bool, watchers: Any) -> None:
+        super().__init__(graph)
+        self.watchers = watchers
+
+    def add(self, target: Any, d: Any, source: Any) -> None:
+        add = super().add
+        for watcher in self.watchers:
+            add = functools.partial(watcher.add, add)
+        add(target, d, source)
+
+
+def to_dtype(d: Any, dtype: np.dtype, graph: bool) -> Any:
+    """`d` in the dtype of its target; a real target takes the real part of a complex gradient."""
+    if (d._array if graph else d).dtype.kind == "c" and dtype.kind != "c":
+        d = d.real
+    if graph:
+        from tapegrad.autograd.ops.creation.casts_and_copies import cast
+        return cast(d, dtype)
+    return d.astype(dtype)
+
+
+def dense(d: At, graph: bool) -> Any:
+    """The gradient with its zeros."""
+    if graph:
+        from tapegrad.autograd.ops.indexing.getitem import scatter_rows
+        return scatter_rows(d.grad, d.index, d.shape)
+    whole = xp(d.grad).zeros(d.shape, d.grad.dtype)
+    add_at(whole, d)
+    return whole
+
+
+def add_at(whole: Any, d: At) -> None:
+    """Add the gradient into `whole`, in place."""
+    if d.unique:
+        whole[d.index] += d.grad
+    else:
+        backend(whole).scatter_add(whole, d.index, d.grad)
+
+
+def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
+    """Add `grad`, the whole of what one pass brought, to ``leaf.grad``."""
+    if not leaf._rg:  # no longer asked for
+        return
+    if leaf._node is not None:
+        raise RuntimeError("leaf variable has been moved into the graph interior")
+    more = getattr(leaf, "_more", None)
+    if more is not None:
+        from tapegrad.autograd.tape.tensor_hooks import run_leaf_hooks
+        grad, owned = run_leaf_hooks(leaf, grad, owned, graph)
+        if grad is None:
+            return
+    if leaf._array.dtype.kind == "c":
+        grad = grad.conj()
+    with _leaf_lock:
+        have = getattr(leaf, "_grad", None)
+        if graph:
+            leaf._grad = own_copy(grad, leaf._array) if have is None else have + grad
+        elif have is None:
+            leaf._grad = from_array(own_array(grad, owned, leaf._array))
+        else:
+            if have._view is not None:
+                from tapegrad.autograd.dispatch.inplace import check_overlap
+                check_overlap(have._array)
+            array = have._array
+            array += grad
+            written(have)
+    if more is not None:
+        from tapegrad.autograd.tape.tensor_hooks import run_post_accumulate_hooks
+        run_post_accumulate_hooks(leaf, grad, graph)
+
+
+def own_array(grad: Any, owned: bool, like: Any) -> Any:
+    """`grad` as an array that nobody else holds, laid out as the leaf's array where that is dense."""
+    if grad.__class__ not in ARRAYS:
+        return np.asarray(grad)
+    if like.flags.c_contiguous:
+        return grad if owned and grad.flags.c_contiguous else grad.copy(order="C")
+    if owned and grad.strides == like.strides:
+        return grad
+    axes = dense_order(like)
+    return grad.copy(order="C") if axes is None else grad.transpose(axes).copy(order="C").transpose(np.argsort(axes).tolist())
+
+
+def own_copy(grad: Tensor, like: Any) -> Tensor:
+    """`grad` as a tensor that nobody else holds, recorded; laid out as `own_array` does."""
+    from tapegrad.autograd.core.rebase import laid_out
+    if like.flags.c_contiguous or dense_order(like) is None:
+        return grad.clone() if grad._array.flags.c_contiguous else laid_out(grad, None)
+    return laid_out(grad, tuple([step // like.itemsize for step in like.strides]))
+
+
+def dense_order(array: Any) -> tuple[int, ...] | None:
+    """The order of the dimensions in which the elements fill a piece of memory, or None if they do not."""
+    strides = array.strides
+    axes = tuple(sorted(range(array.ndim), key=lambda i: -strides[i]))
+    return axes if array.transpose(axes).flags.c_contiguous else None

@@ -1,0 +1,1 @@
+"""vmap and forward mode: a function of one example, of a tangent."""

@@ -1,0 +1,1 @@
+"""torch's small values: dtype, Size, memory_format, promotion; they know nothing of tensors."""

@@ -1,0 +1,1 @@
+"""CUDA through CuPy: what differs from NumPy, each with its reason."""

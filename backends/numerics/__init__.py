@@ -1,0 +1,1 @@
+"""Numerical methods of our own: counter-based random numbers, special functions."""

@@ -1,0 +1,1 @@
+"""The strict device: an array type over NumPy that refuses what a GPU array refuses."""

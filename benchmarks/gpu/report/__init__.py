@@ -1,0 +1,1 @@
+"""The GPU report: its command, sections, watched processes and document."""

@@ -1,0 +1,1 @@
+"""Rows of the ops below ``autograd/ops/reduction``."""
