@@ -36,7 +36,6 @@ def supported_activities() -> set[ProfilerActivity]:
     """The activities that can be profiled here.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.profiler.ProfilerActivity.CPU in tapegrad.profiler.supported_activities()
         True
     """
@@ -61,7 +60,6 @@ def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first
         AssertionError: the numbers make no schedule.
 
     Example:
-        >>> import tapegrad
         >>> plan = tapegrad.profiler.schedule(wait=1, warmup=1, active=2, repeat=1)
         >>> [plan(step).name for step in range(5)]
         ['NONE', 'WARMUP', 'RECORD', 'RECORD_AND_SAVE', 'NONE']
@@ -136,7 +134,6 @@ class profile:
         with_stack: note where each op was called.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(4, 4, requires_grad=True)
         >>> with tapegrad.profiler.profile(profile_memory=True) as prof:
         ...     with tapegrad.profiler.record_function("loss"):

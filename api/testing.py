@@ -4,7 +4,6 @@ The strict device (``device="strict"``) is an array type over NumPy that refuses
 copies and synchronisations on a machine without a GPU. `check_device` runs a function there and tells of each, with the line that causes it.
 
 Example:
-    >>> import tapegrad
     >>> from tapegrad.testing import counting
     >>> x = tapegrad.ones(3, device="strict")
     >>> with counting() as transfers:
@@ -65,7 +64,6 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
         ValueError: only one tolerance is given.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.testing.assert_close(tapegrad.ones(2), tapegrad.ones(2) + 1e-7)
     """
     if (rtol is None) != (atol is None):

@@ -164,7 +164,6 @@ def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
         TypeError: an argument is no bool.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.set_anomaly_enabled(True, check_nan=False)
         >>> tapegrad.is_anomaly_enabled(), tapegrad.is_anomaly_check_nan_enabled()
         (True, False)
@@ -180,7 +179,6 @@ def is_anomaly_enabled() -> bool:
     """Whether anomaly mode is on.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.is_anomaly_enabled()
         False
     """
@@ -191,7 +189,6 @@ def is_anomaly_check_nan_enabled() -> bool:
     """Whether anomaly mode, while it is on, looks for NaNs.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.is_anomaly_check_nan_enabled()
         True
     """
@@ -213,7 +210,6 @@ class set_detect_anomaly:
         TypeError: an argument is no bool.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([0.0, 1.0], requires_grad=True)
         >>> with tapegrad.autograd.set_detect_anomaly(True, check_nan=False):
         ...     (x.sqrt() * 0).sum().backward()

@@ -166,7 +166,6 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
         RuntimeError: in strict mode, as said above.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.autograd.functional.jacobian(lambda x: x * x, tapegrad.tensor([1.0, 2.0]))
         tensor([[2., 0.],
                 [0., 4.]])
@@ -210,7 +209,7 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
 
 def _forward_jacobian(func: Callable[..., Any], inputs: Any) -> Any:
     from tapegrad.autograd.modes.levels import below
-    from tapegrad.autograd.transforms.tangents import Tangents, zeros_beside
+    from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
     from tapegrad.autograd.transforms.vmap import vmap
     several_inputs, given = _as_tuple(inputs, "inputs", "jacobian")
     several: list[bool] = []
@@ -228,7 +227,7 @@ def _forward_jacobian(func: Callable[..., Any], inputs: Any) -> Any:
             for t in outputs:
                 tangent = level.of(t)
                 with below(level):
-                    found.append(zeros_beside(t) if tangent is None else tangent)
+                    found.append(zero_tangent(t) if tangent is None else tangent)
         return tuple(found)
 
     return _one_or_all([_one_or_all(by_input(t, given), several_inputs) for t in vmap(along)(*basis_of(given))], several[0])
@@ -264,7 +263,6 @@ def hessian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bo
         RuntimeError: the function returns anything else; in strict mode, as said above.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.autograd.functional.hessian(lambda x: (x * x * x).sum(), tapegrad.tensor([1.0, 2.0]))
         tensor([[ 6.,  0.],
                 [ 0., 12.]])
@@ -302,7 +300,6 @@ def vjp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, creat
         RuntimeError: `v` does not fit; in strict mode, as said above.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.autograd.functional.vjp(lambda x: x * x, tapegrad.tensor([1.0, 2.0]), tapegrad.ones(2))
         (tensor([1., 4.]), tensor([2., 4.]))
     """
@@ -337,7 +334,6 @@ def jvp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, creat
         RuntimeError: `v` does not fit; in strict mode, as said above.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.autograd.functional.jvp(lambda x: x * x, tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([1.0, 0.0]))
         (tensor([1., 4.]), tensor([2., 0.]))
     """
@@ -389,7 +385,6 @@ def vhp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, creat
         RuntimeError: `v` does not fit, or the function returns anything else; in strict mode, as said above.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.autograd.functional.vhp(lambda x: (x * x * x).sum(), tapegrad.tensor([1.0, 2.0]), tapegrad.ones(2))
         (tensor(9.), tensor([ 6., 12.]))
     """
@@ -420,7 +415,6 @@ def hvp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, creat
         RuntimeError: `v` does not fit, or the function returns anything else; in strict mode, as said above.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.autograd.functional.hvp(lambda x: (x * x * x).sum(), tapegrad.tensor([1.0, 2.0]), tapegrad.ones(2))
         (tensor(9.), tensor([ 6., 12.]))
     """

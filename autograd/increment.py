@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.core.version import INFERENCE_CELL, written
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
@@ -19,7 +19,6 @@ def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
         RuntimeError: it is none.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(2, requires_grad=True)
         >>> y = x.exp()
         >>> y.array[0] = 5.0
@@ -36,5 +35,5 @@ def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
     for t in tensors:
         if not isinstance(t, Tensor):
             raise RuntimeError("increment_version expects each element of the iterable to be a tensor")
-        if t._cell is not INFERENCE_CELL:
-            written(t)
+        if t._counter is not INFERENCE_COUNTER:
+            bump(t)

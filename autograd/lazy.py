@@ -10,7 +10,6 @@ def on_first_use(package: str, *names: str) -> Callable[[str], Any]:
     """The ``__getattr__`` of a package that imports its modules `names` when they are asked for.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.profiler.__name__
         'tapegrad.profiler'
     """

@@ -5,7 +5,7 @@ from typing import Any
 
 from tapegrad.autograd.core.node import Node, freed
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.core.version import Cell
+from tapegrad.autograd.core.version import VersionCounter
 from tapegrad.autograd.saved.packed_values import Packed, PackHook, UnpackHook, given_result, guard, pack
 from tapegrad.backends import ARRAYS
 
@@ -60,8 +60,8 @@ class SavedTensor:
         if nr is None:
             return pack(from_array(array), hooks, True)
         several = bool(node.op.outs) if node.op is not None else getattr(node, "several", False)
-        cell = node.cell.get(nr) if several and node.cell is not None else node.cell
-        return pack(given_result(node, array, nr, several, cell or Cell()), hooks, node.op is not None, nr=nr)
+        counter = node.counter.get(nr) if several and node.counter is not None else node.counter
+        return pack(given_result(node, array, nr, several, counter or VersionCounter()), hooks, node.op is not None, nr=nr)
 
     def _nr(self) -> int | None:
         """Which of an op's results the value is."""

@@ -25,7 +25,6 @@ class Variable(metaclass=_VariableMeta):
         TypeError: `data` is no tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.autograd.Variable(tapegrad.ones(2), requires_grad=True)
         tensor([1., 1.], requires_grad=True)
     """

@@ -12,7 +12,6 @@ def is_built() -> bool:
     """Whether CuPy is installed; whether there is a device, `tapegrad.cuda.is_available` says.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.backends.cuda.is_built() in (True, False)
         True
     """

@@ -17,7 +17,6 @@ def is_available() -> bool:
     """Whether cuDNN is used: no.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.backends.cudnn.is_available()
         False
     """
@@ -28,7 +27,6 @@ def version() -> None:
     """The version of cuDNN: there is none.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.backends.cudnn.version()
     """
 

@@ -37,7 +37,6 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
         TypeError: `mode` is no bool.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.use_deterministic_algorithms(True)
         >>> tapegrad.are_deterministic_algorithms_enabled()
         True

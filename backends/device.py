@@ -35,7 +35,6 @@ class Device:
         RuntimeError: the string names no device type, or the index is given twice.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.device("cuda:1")
         device(type='cuda', index=1)
         >>> with tapegrad.device("strict"):

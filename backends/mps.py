@@ -8,7 +8,6 @@ def is_available() -> bool:
     """False.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.backends.mps.is_available()
         False
     """
@@ -19,7 +18,6 @@ def is_built() -> bool:
     """False.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.backends.mps.is_built()
         False
     """

@@ -19,7 +19,6 @@ class Matmul:
         allow_bf16_reduced_precision_reduction: the same for bfloat16.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.backends.cuda.matmul.allow_tf32
         False
         >>> tapegrad.backends.cuda.matmul.allow_tf32 = True
@@ -90,7 +89,6 @@ def set_float32_matmul_precision(precision: str) -> None:
         RuntimeError: `precision` is no string.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.set_float32_matmul_precision("high")
         >>> tapegrad.backends.cuda.matmul.allow_tf32
         True
@@ -108,7 +106,6 @@ def get_float32_matmul_precision() -> str:
     """How exactly float32 matrices are multiplied on CUDA: "highest", "high" or "medium".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.get_float32_matmul_precision()
         'highest'
     """

@@ -76,11 +76,11 @@ def picture(path: Path, losses: list[float], images: np.ndarray, labels: np.ndar
     axes.set(title="Training loss", xlabel="epoch", ylabel="mean cross-entropy", yscale="log")
     wrong = np.flatnonzero(predicted != labels)[:10]
     right.suptitle("Taken for another digit" if len(wrong) else "No digit was taken for another")
-    for cell, i in zip(right.subplots(2, 5).flat, [*wrong, *[None] * (10 - len(wrong))]):
-        cell.axis("off")
+    for counter, i in zip(right.subplots(2, 5).flat, [*wrong, *[None] * (10 - len(wrong))]):
+        counter.axis("off")
         if i is not None:
-            cell.imshow(images[i], cmap="gray_r")
-            cell.set_title(f"{labels[i]} as {predicted[i]}", fontsize=9)
+            counter.imshow(images[i], cmap="gray_r")
+            counter.set_title(f"{labels[i]} as {predicted[i]}", fontsize=9)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

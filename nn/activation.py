@@ -32,7 +32,6 @@ class ReLU(_InPlace):
         inplace: write to the input.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ReLU()(tapegrad.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
@@ -49,7 +48,6 @@ class SiLU(_InPlace):
         inplace: write to the input.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.SiLU()(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.7311])
     """
@@ -68,7 +66,6 @@ class Mish(_InPlace):
     Source: Misra, "Mish" (2019).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Mish()(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.8651])
     """
@@ -87,7 +84,6 @@ class Hardswish(_InPlace):
     Source: Howard et al., "Searching for MobileNetV3" (2019).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Hardswish()(tapegrad.tensor([-4.0, 1.0]))
         tensor([-0.0000,  0.6667])
     """
@@ -104,7 +100,6 @@ class Hardsigmoid(_InPlace):
         inplace: write to the input.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Hardsigmoid()(tapegrad.tensor([-4.0, 0.0]))
         tensor([0.0000, 0.5000])
     """
@@ -123,7 +118,6 @@ class SELU(_InPlace):
     Source: Klambauer et al., "Self-Normalizing Neural Networks" (2017).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.SELU()(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 1.0507])
     """
@@ -137,7 +131,6 @@ class Sigmoid(Module):
     """``1 / (1 + exp(-input))``.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Sigmoid()(tapegrad.tensor([0.0]))
         tensor([0.5000])
     """
@@ -151,7 +144,6 @@ class Tanh(Module):
     """The hyperbolic tangent.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Tanh()(tapegrad.tensor([0.0]))
         tensor([0.])
     """
@@ -165,7 +157,6 @@ class LogSigmoid(Module):
     """The logarithm of the sigmoid.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.LogSigmoid()(tapegrad.tensor([0.0]))
         tensor([-0.6931])
     """
@@ -179,7 +170,6 @@ class Softsign(Module):
     """``input / (1 + abs(input))``.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Softsign()(tapegrad.tensor([1.0]))
         tensor([0.5000])
     """
@@ -193,7 +183,6 @@ class Tanhshrink(Module):
     """``input - tanh(input)``.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Tanhshrink()(tapegrad.tensor([0.0]))
         tensor([0.])
     """
@@ -211,7 +200,6 @@ class LeakyReLU(Module):
         inplace: write to the input.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.LeakyReLU()(tapegrad.tensor([-1.0, 2.0]))
         tensor([-0.0100,  2.0000])
     """
@@ -237,7 +225,6 @@ class ELU(Module):
         inplace: write to the input.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ELU()(tapegrad.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
     """
@@ -263,7 +250,6 @@ class CELU(Module):
         inplace: write to the input.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.CELU()(tapegrad.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
     """
@@ -290,7 +276,6 @@ class Threshold(Module):
         inplace: write to the input.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Threshold(1, 20)(tapegrad.tensor([0.0, 2.0]))
         tensor([20.,  2.])
     """
@@ -320,7 +305,6 @@ class RReLU(Module):
     Source: Xu et al., "Empirical Evaluation of Rectified Activations in Convolutional Network" (2015).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.RReLU()(tapegrad.tensor([2.0]))
         tensor([2.])
     """
@@ -348,7 +332,6 @@ class GELU(Module):
     Source: Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.GELU()(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.8413])
     """
@@ -372,7 +355,6 @@ class GLU(Module):
         dim: the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.GLU()(tapegrad.tensor([2.0, 0.0]))
         tensor([1.])
     """
@@ -397,7 +379,6 @@ class Softplus(Module):
         threshold: where ``beta * input`` is larger, it is taken for the identity.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Softplus()(tapegrad.tensor([0.0]))
         tensor([0.6931])
     """
@@ -422,7 +403,6 @@ class Hardshrink(Module):
         lambd: the bound.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Hardshrink()(tapegrad.tensor([0.2, 2.0]))
         tensor([0., 2.])
     """
@@ -446,7 +426,6 @@ class Softshrink(Module):
         lambd: how far.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Softshrink()(tapegrad.tensor([0.2, 2.0]))
         tensor([0.0000, 1.5000])
     """
@@ -474,7 +453,6 @@ class Hardtanh(Module):
         max_value: the old name of `max_val`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Hardtanh()(tapegrad.tensor([-3.0, 0.5]))
         tensor([-1.0000,  0.5000])
     """
@@ -510,7 +488,6 @@ class ReLU6(Hardtanh):
         inplace: write to the input.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ReLU6()(tapegrad.tensor([-1.0, 8.0]))
         tensor([0., 6.])
     """
@@ -534,7 +511,6 @@ class PReLU(Module):
     Source: He et al., "Delving deep into rectifiers" (2015).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.PReLU()(tapegrad.tensor([-1.0, 2.0])).detach()
         tensor([-0.2500,  2.0000])
     """

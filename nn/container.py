@@ -340,7 +340,6 @@ class ParameterList(Module):
         values: the parameters.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ParameterList([tapegrad.ones(2)])
         ParameterList(  (0): Parameter containing: [torch.float32 of size 2])
     """
@@ -414,7 +413,6 @@ class ParameterDict(Module):
         parameters: a mapping or pairs of names and parameters.
 
     Example:
-        >>> import tapegrad
         >>> list(tapegrad.nn.ParameterDict({"scale": tapegrad.ones(2)}))
         ['scale']
     """

@@ -129,7 +129,6 @@ class Conv1d(_PlainConv):
         ValueError: the numbers do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Conv1d(3, 8, 5)(tapegrad.ones(2, 3, 20)).shape
         torch.Size([2, 8, 16])
     """
@@ -141,7 +140,6 @@ class Conv2d(_PlainConv):
     """Slides kernels over images; arguments as in `Conv1d`, with a number or a pair for each of the sizes.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Conv2d(3, 8, 3, padding=1)(tapegrad.ones(2, 3, 28, 28)).shape
         torch.Size([2, 8, 28, 28])
     """
@@ -153,7 +151,6 @@ class Conv3d(_PlainConv):
     """Slides kernels over volumes; arguments as in `Conv1d`, with a number or a triple for each of the sizes.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Conv3d(1, 2, 3)(tapegrad.ones(1, 1, 5, 5, 5)).shape
         torch.Size([1, 2, 3, 3, 3])
     """
@@ -213,7 +210,6 @@ class ConvTranspose1d(_ConvTranspose):
         ValueError: the numbers do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ConvTranspose1d(3, 8, 4, stride=2)(tapegrad.ones(2, 3, 10)).shape
         torch.Size([2, 8, 22])
     """
@@ -225,7 +221,6 @@ class ConvTranspose2d(_ConvTranspose):
     """The transpose of `Conv2d`; arguments as in `ConvTranspose1d`, with a number or a pair for each of the sizes.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ConvTranspose2d(3, 8, 4, stride=2, padding=1)(tapegrad.ones(2, 3, 14, 14)).shape
         torch.Size([2, 8, 28, 28])
     """
@@ -237,7 +232,6 @@ class ConvTranspose3d(_ConvTranspose):
     """The transpose of `Conv3d`; arguments as in `ConvTranspose1d`, with a number or a triple for each of the sizes.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ConvTranspose3d(1, 2, 2, stride=2)(tapegrad.ones(1, 1, 3, 3, 3)).shape
         torch.Size([1, 2, 6, 6, 6])
     """

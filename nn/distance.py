@@ -15,7 +15,6 @@ class CosineSimilarity(Module):
         eps: the least norm to divide by.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.CosineSimilarity()(tapegrad.tensor([[1.0, 0.0]]), tapegrad.tensor([[1.0, 1.0]]))
         tensor([0.7071])
     """
@@ -39,7 +38,6 @@ class PairwiseDistance(Module):
         keepdim: keep the last dimension with size 1.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.PairwiseDistance()(tapegrad.tensor([[3.0, 4.0]]), tapegrad.zeros(1, 2))
         tensor([5.0000])
     """

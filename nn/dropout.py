@@ -32,7 +32,6 @@ class Dropout(_Dropout):
     Source: Srivastava et al., "Dropout" (2014).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Dropout(0.5).eval()(tapegrad.ones(3))
         tensor([1., 1., 1.])
     """
@@ -46,7 +45,6 @@ class Dropout1d(_Dropout):
     """`Dropout` of whole channels of sequences: inputs of shape (N, C, L) or (C, L).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Dropout1d(0.5).eval()(tapegrad.ones(1, 2))
         tensor([[1., 1.]])
     """
@@ -60,7 +58,6 @@ class Dropout2d(_Dropout):
     """`Dropout` of whole channels of images: inputs of shape (N, C, H, W) or (C, H, W).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Dropout2d(0.5).eval()(tapegrad.ones(1, 1, 2))
         tensor([[[1., 1.]]])
     """
@@ -74,7 +71,6 @@ class Dropout3d(_Dropout):
     """`Dropout` of whole channels of volumes: inputs of shape (N, C, D, H, W) or (C, D, H, W).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Dropout3d(0.5).eval()(tapegrad.ones(1, 1, 1, 2))
         tensor([[[[1., 1.]]]])
     """

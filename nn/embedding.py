@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.modes.device_guard import on_device_of
 from tapegrad.autograd.ops.creation.factories import empty
 from tapegrad.nn import functional as F
@@ -32,7 +32,6 @@ class Embedding(Module):
         AssertionError: `padding_idx` is no row, or `_weight` has another shape.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Embedding(10, 3)(tapegrad.tensor([[1, 2], [4, 5]])).shape
         torch.Size([2, 2, 3])
     """
@@ -66,7 +65,7 @@ class Embedding(Module):
         if self.padding_idx is not None:
             with on_device_of(self.weight):
                 self.weight._array[self.padding_idx] = 0
-            written(self.weight)
+            bump(self.weight)
 
     def forward(self, input: Any) -> Any:
         """Of the shape of `input` and one dimension more."""

@@ -14,7 +14,6 @@ class Flatten(Module):
         end_dim: the last of them.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Flatten()(tapegrad.ones(2, 3, 4)).shape
         torch.Size([2, 12])
     """
@@ -43,7 +42,6 @@ class Unflatten(Module):
         TypeError: the sizes are no integers.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Unflatten(1, (3, 4))(tapegrad.ones(2, 12)).shape
         torch.Size([2, 3, 4])
     """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.modes.grad_mode import no_grad
 from tapegrad.backends import xp
@@ -45,7 +45,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def _fill(tensor: Tensor, values: Any) -> Tensor:
     """Write the array `values` into `tensor`."""
     tensor._array[...] = values
-    written(tensor)
+    bump(tensor)
     return tensor
 
 
@@ -54,7 +54,6 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
     """Fill `tensor` with draws from [a, b); returns it.
 
     Example:
-        >>> import tapegrad
         >>> w = tapegrad.nn.init.uniform_(tapegrad.empty(3, 5), -1.0, 1.0)
         >>> w.shape
         torch.Size([3, 5])
@@ -67,7 +66,6 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
     """Fill `tensor` with draws from a normal distribution; returns it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.init.normal_(tapegrad.empty(2), mean=3.0, std=0.0)
         tensor([3., 3.])
     """
@@ -104,7 +102,6 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill `tensor` with one value; returns it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.init.constant_(tapegrad.empty(2), 0.5)
         tensor([0.5000, 0.5000])
     """
@@ -132,7 +129,6 @@ def eye_(tensor: Tensor) -> Tensor:
         ValueError: `tensor` is no matrix.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.init.eye_(tapegrad.empty(2, 2))
         tensor([[1., 0.],
                 [0., 1.]])
@@ -166,7 +162,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     for group in range(groups):
         for d in range(min(out, sizes[1])):
             array[(group * out + d, d, *middle)] = 1
-    written(tensor)
+    bump(tensor)
     return tensor
 
 
@@ -299,7 +295,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     # The smallest of independent draws stand at random places.
     chosen = rand(rows, columns, device=tensor.device, generator=generator)._array.argsort(axis=0)[:zeros]
     array[chosen, xp(array).arange(columns)] = xp(array).zeros((), array.dtype)  # CuPy copies a number to the device
-    written(tensor)
+    bump(tensor)
     return tensor
 
 

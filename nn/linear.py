@@ -15,7 +15,6 @@ class Identity(Module):
     """Gives its input back; takes any arguments.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Identity()(tapegrad.ones(2))
         tensor([1., 1.])
     """
@@ -39,7 +38,6 @@ class Linear(Module):
         dtype: of the parameters.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Linear(20, 30)(tapegrad.ones(128, 20)).shape
         torch.Size([128, 30])
     """
@@ -86,7 +84,6 @@ class Bilinear(Module):
         ValueError: `in1_features` is not positive.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Bilinear(2, 3, 4)(tapegrad.ones(5, 2), tapegrad.ones(5, 3)).shape
         torch.Size([5, 4])
     """

@@ -30,7 +30,6 @@ class L1Loss(_Loss):
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.L1Loss()(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([3.0, 2.0]))
         tensor(1.)
     """
@@ -47,7 +46,6 @@ class MSELoss(_Loss):
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.MSELoss()(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([3.0, 2.0]))
         tensor(2.)
     """
@@ -65,7 +63,6 @@ class SmoothL1Loss(_Loss):
         beta: how wide the tip is.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.SmoothL1Loss(reduction="none")(tapegrad.tensor([0.5, 3.0]), tapegrad.zeros(2))
         tensor([0.1250, 2.5000])
     """
@@ -87,7 +84,6 @@ class HuberLoss(_Loss):
         delta: where the one turns into the other.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.HuberLoss(reduction="none")(tapegrad.tensor([0.5, 3.0]), tapegrad.zeros(2))
         tensor([0.1250, 2.5000])
     """
@@ -112,7 +108,6 @@ class NLLLoss(_WeightedLoss):
         reduction: "mean" (weighted), "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.NLLLoss()(tapegrad.tensor([[-1.0, -2.0]]), tapegrad.tensor([1]))
         tensor(2.)
     """
@@ -136,7 +131,6 @@ class CrossEntropyLoss(_WeightedLoss):
         label_smoothing: how much of the target's probability is spread over all classes.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.CrossEntropyLoss()(tapegrad.tensor([[0.0, 0.0]]), tapegrad.tensor([1]))
         tensor(0.6931)
     """
@@ -161,7 +155,6 @@ class BCELoss(_WeightedLoss):
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.BCELoss()(tapegrad.tensor([0.5]), tapegrad.tensor([1.0]))
         tensor(0.6931)
     """
@@ -180,7 +173,6 @@ class BCEWithLogitsLoss(_Loss):
         pos_weight: how much yes counts against no.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.BCEWithLogitsLoss()(tapegrad.tensor([0.0]), tapegrad.tensor([1.0]))
         tensor(0.6931)
     """
@@ -203,7 +195,6 @@ class KLDivLoss(_Loss):
         log_target: whether the target is logarithms too.
 
     Example:
-        >>> import tapegrad
         >>> p = tapegrad.tensor([[0.5, 0.5]])
         >>> tapegrad.nn.KLDivLoss(reduction="batchmean")(p.log(), p)
         tensor(0.)
@@ -228,7 +219,6 @@ class PoissonNLLLoss(_Loss):
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.PoissonNLLLoss()(tapegrad.zeros(2), tapegrad.tensor([1.0, 2.0]))
         tensor(1.)
     """
@@ -254,7 +244,6 @@ class GaussianNLLLoss(_Loss):
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.GaussianNLLLoss()(tapegrad.zeros(2), tapegrad.ones(2), tapegrad.ones(2))
         tensor(0.5000)
     """
@@ -277,7 +266,6 @@ class MarginRankingLoss(_Loss):
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.MarginRankingLoss()(tapegrad.tensor([1.0]), tapegrad.tensor([3.0]), tapegrad.tensor([1.0]))
         tensor(2.)
     """
@@ -299,7 +287,6 @@ class HingeEmbeddingLoss(_Loss):
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.HingeEmbeddingLoss(reduction="none")(tapegrad.tensor([0.2, 0.2]), tapegrad.tensor([1, -1]))
         tensor([0.2000, 0.8000])
     """
@@ -321,7 +308,6 @@ class CosineEmbeddingLoss(_Loss):
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.CosineEmbeddingLoss()(tapegrad.ones(1, 2), -tapegrad.ones(1, 2), tapegrad.tensor([-1]))
         tensor(0.)
     """
@@ -342,7 +328,6 @@ class SoftMarginLoss(_Loss):
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.SoftMarginLoss()(tapegrad.zeros(2), tapegrad.tensor([1.0, -1.0]))
         tensor(0.6931)
     """
@@ -366,7 +351,6 @@ class TripletMarginLoss(_Loss):
         ValueError: `margin` is not positive.
 
     Example:
-        >>> import tapegrad
         >>> a, b, c = tapegrad.zeros(1, 2), tapegrad.ones(1, 2), tapegrad.full((1, 2), 5.0)
         >>> tapegrad.nn.TripletMarginLoss()(a, b, c)
         tensor(0.)
@@ -400,7 +384,6 @@ class TripletMarginWithDistanceLoss(_Loss):
         ValueError: `margin` is not positive.
 
     Example:
-        >>> import tapegrad
         >>> loss = tapegrad.nn.TripletMarginWithDistanceLoss(distance_function=lambda a, b: (a - b).abs().sum(-1))
         >>> loss(tapegrad.zeros(1, 2), tapegrad.ones(1, 2), tapegrad.full((1, 2), 5.0))
         tensor(0.)

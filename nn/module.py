@@ -27,7 +27,6 @@ class Module(Hooks, State):
     """The base class of all modules: assign parameters and modules to attributes in ``__init__``, define `forward`.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad import nn
         >>> class Net(nn.Module):
         ...     def __init__(self):
@@ -406,7 +405,6 @@ class Module(Hooks, State):
             TypeError: the dtype is neither floating point nor complex.
 
         Example:
-            >>> import tapegrad
             >>> tapegrad.nn.Linear(2, 2).to(tapegrad.float64).weight.dtype
             torch.float64
         """

@@ -63,7 +63,6 @@ class Hooks:
             A handle whose ``remove()`` removes the hook.
 
         Example:
-            >>> import tapegrad
             >>> layer = tapegrad.nn.Linear(2, 3)
             >>> handle = layer.register_forward_hook(lambda module, args, output: print(output.shape))
             >>> y = layer(tapegrad.ones(4, 2))
@@ -184,7 +183,7 @@ def _through(values: tuple[Any, ...], see: Callable[[tuple[Any, ...]], tuple[Any
         return values
     node = _Pass()
     node.seq = tick()
-    node.dtype = node.cell = None
+    node.dtype = node.counter = None
     node.saved = ()
     node.edges = tuple((v._node or v) if need else None for v, need in zip(values, wanted))
     node.count = len(values)
@@ -194,8 +193,8 @@ def _through(values: tuple[Any, ...], see: Callable[[tuple[Any, ...]], tuple[Any
     for nr, (v, need) in enumerate(zip(values, wanted)):
         if need:
             t = from_array(v._array)
-            t._cell = v._cell
-            t._rg = True
+            t._counter = v._counter
+            t._requires_grad = True
             t._node = make_slot(node, nr, v._array.dtype)
             v = t
         behind.append(v)

@@ -84,7 +84,6 @@ class State:
             An ordered dict of tensors.
 
         Example:
-            >>> import tapegrad
             >>> {name: tuple(t.shape) for name, t in tapegrad.nn.Linear(2, 3).state_dict().items()}
             {'weight': (3, 2), 'bias': (3,)}
         """
@@ -173,7 +172,6 @@ class State:
             TypeError: `state_dict` is no mapping.
 
         Example:
-            >>> import tapegrad
             >>> a, b = tapegrad.nn.Linear(2, 3), tapegrad.nn.Linear(2, 3)
             >>> b.load_state_dict(a.state_dict())
             <All keys matched successfully>

@@ -27,7 +27,6 @@ class LayerNorm(Module):
     Source: Ba, Kiros and Hinton, "Layer Normalization" (2016).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.LayerNorm(2)(tapegrad.tensor([[1.0, 3.0]]))
         tensor([[-1.0000,  1.0000]], grad_fn=<NativeLayerNormBackward0>)
     """
@@ -71,7 +70,6 @@ class RMSNorm(Module):
     Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.RMSNorm(2, elementwise_affine=False)(tapegrad.tensor([[3.0, 3.0]]))
         tensor([[1., 1.]])
     """
@@ -115,7 +113,6 @@ class GroupNorm(Module):
     Source: Wu and He, "Group Normalization" (2018).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.GroupNorm(2, 4)(tapegrad.ones(3, 4, 5)).shape
         torch.Size([3, 4, 5])
     """
@@ -245,7 +242,6 @@ class BatchNorm1d(_BatchNorm):
     Source: Ioffe and Szegedy, "Batch Normalization" (2015).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.BatchNorm1d(1, affine=False)(tapegrad.tensor([[1.0], [3.0]]))
         tensor([[-1.0000],
                 [ 1.0000]])
@@ -260,7 +256,6 @@ class BatchNorm2d(_BatchNorm):
     """`BatchNorm1d` for images: inputs of shape (N, C, H, W).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.BatchNorm2d(3)(tapegrad.ones(2, 3, 4, 4)).shape
         torch.Size([2, 3, 4, 4])
     """
@@ -274,7 +269,6 @@ class BatchNorm3d(_BatchNorm):
     """`BatchNorm1d` for volumes: inputs of shape (N, C, D, H, W).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.BatchNorm3d(3)(tapegrad.ones(2, 3, 4, 4, 4)).shape
         torch.Size([2, 3, 4, 4, 4])
     """
@@ -326,7 +320,6 @@ class InstanceNorm1d(_InstanceNorm):
     Source: Ulyanov, Vedaldi and Lempitsky, "Instance Normalization" (2016).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.InstanceNorm1d(1)(tapegrad.tensor([[[1.0, 3.0]]]))
         tensor([[[-1.0000,  1.0000]]])
     """
@@ -338,7 +331,6 @@ class InstanceNorm2d(_InstanceNorm):
     """`InstanceNorm1d` for images: inputs of shape (N, C, H, W) or (C, H, W).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.InstanceNorm2d(3)(tapegrad.ones(2, 3, 4, 4)).shape
         torch.Size([2, 3, 4, 4])
     """
@@ -350,7 +342,6 @@ class InstanceNorm3d(_InstanceNorm):
     """`InstanceNorm1d` for volumes: inputs of shape (N, C, D, H, W) or (C, D, H, W).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.InstanceNorm3d(3)(tapegrad.ones(2, 3, 4, 4, 4)).shape
         torch.Size([2, 3, 4, 4, 4])
     """

@@ -57,7 +57,6 @@ class ConstantPad1d(_ConstantPad):
         value: the constant.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ConstantPad1d((1, 2), 3.5)(tapegrad.ones(1, 1, 4)).shape
         torch.Size([1, 1, 7])
     """
@@ -73,7 +72,6 @@ class ConstantPad2d(_ConstantPad):
         value: the constant.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ConstantPad2d((1, 2, 0, 1), 3.5)(tapegrad.ones(1, 1, 4, 4)).shape
         torch.Size([1, 1, 5, 7])
     """
@@ -89,7 +87,6 @@ class ConstantPad3d(_ConstantPad):
         value: the constant.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ConstantPad3d((1, 2, 0, 1, 1, 0), 3.5)(tapegrad.ones(1, 1, 4, 4, 4)).shape
         torch.Size([1, 1, 5, 5, 7])
     """
@@ -104,7 +101,6 @@ class ZeroPad1d(_ZeroPad):
         padding: a number, or one for each end.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ZeroPad1d((1, 2))(tapegrad.ones(1, 1, 4)).shape
         torch.Size([1, 1, 7])
     """
@@ -119,7 +115,6 @@ class ZeroPad2d(_ZeroPad):
         padding: a number, or one for each side (left, right, top, bottom).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ZeroPad2d((1, 2, 0, 1))(tapegrad.ones(1, 1, 4, 4)).shape
         torch.Size([1, 1, 5, 7])
     """
@@ -134,7 +129,6 @@ class ZeroPad3d(_ZeroPad):
         padding: a number, or one for each side (left, right, top, bottom, front, back).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ZeroPad3d((1, 2, 0, 1, 1, 0))(tapegrad.ones(1, 1, 4, 4, 4)).shape
         torch.Size([1, 1, 5, 5, 7])
     """
@@ -149,7 +143,6 @@ class ReflectionPad1d(_Pad):
         padding: a number, or one for each end.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ReflectionPad1d((1, 2))(tapegrad.ones(1, 1, 4)).shape
         torch.Size([1, 1, 7])
     """
@@ -165,7 +158,6 @@ class ReflectionPad2d(_Pad):
         padding: a number, or one for each side (left, right, top, bottom).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ReflectionPad2d((1, 2, 0, 1))(tapegrad.ones(1, 1, 4, 4)).shape
         torch.Size([1, 1, 5, 7])
     """
@@ -181,7 +173,6 @@ class ReflectionPad3d(_Pad):
         padding: a number, or one for each side (left, right, top, bottom, front, back).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ReflectionPad3d((1, 2, 0, 1, 1, 0))(tapegrad.ones(1, 1, 4, 4, 4)).shape
         torch.Size([1, 1, 5, 5, 7])
     """
@@ -197,7 +188,6 @@ class ReplicationPad1d(_Pad):
         padding: a number, or one for each end.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ReplicationPad1d((1, 2))(tapegrad.ones(1, 1, 4)).shape
         torch.Size([1, 1, 7])
     """
@@ -213,7 +203,6 @@ class ReplicationPad2d(_Pad):
         padding: a number, or one for each side (left, right, top, bottom).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ReplicationPad2d((1, 2, 0, 1))(tapegrad.ones(1, 1, 4, 4)).shape
         torch.Size([1, 1, 5, 7])
     """
@@ -229,7 +218,6 @@ class ReplicationPad3d(_Pad):
         padding: a number, or one for each side (left, right, top, bottom, front, back).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ReplicationPad3d((1, 2, 0, 1, 1, 0))(tapegrad.ones(1, 1, 4, 4, 4)).shape
         torch.Size([1, 1, 5, 5, 7])
     """
@@ -245,7 +233,6 @@ class CircularPad1d(_Pad):
         padding: a number, or one for each end.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.CircularPad1d((1, 2))(tapegrad.ones(1, 1, 4)).shape
         torch.Size([1, 1, 7])
     """
@@ -261,7 +248,6 @@ class CircularPad2d(_Pad):
         padding: a number, or one for each side (left, right, top, bottom).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.CircularPad2d((1, 2, 0, 1))(tapegrad.ones(1, 1, 4, 4)).shape
         torch.Size([1, 1, 5, 7])
     """
@@ -277,7 +263,6 @@ class CircularPad3d(_Pad):
         padding: a number, or one for each side (left, right, top, bottom, front, back).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.CircularPad3d((1, 2, 0, 1, 1, 0))(tapegrad.ones(1, 1, 4, 4, 4)).shape
         torch.Size([1, 1, 5, 5, 7])
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor, check_not_inference, from_array
-from tapegrad.autograd.core.version import cell_of
+from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.interchange.python_protocols import deepcopy, tensor_repr
 from tapegrad.autograd.types import dtypes
 
@@ -20,7 +20,6 @@ class Parameter(Tensor):
         RuntimeError: `requires_grad` for a dtype that is not floating point or complex.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Parameter(tapegrad.ones(2))
         Parameter containing:
         tensor([1., 1.], requires_grad=True)
@@ -39,9 +38,9 @@ class Parameter(Tensor):
             check_not_inference(data)
         self: Parameter = object.__new__(cls)
         self._array = data._array
-        self._rg = bool(requires_grad)
+        self._requires_grad = bool(requires_grad)
         self._node = self._view = None
-        self._cell = cell_of(data)
+        self._counter = counter_of(data)
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -69,7 +68,6 @@ class Buffer(Tensor, metaclass=_BufferType):
         persistent: whether it is part of the module's state_dict.
 
     Example:
-        >>> import tapegrad
         >>> module = tapegrad.nn.Module()
         >>> module.scale = tapegrad.nn.Buffer(tapegrad.ones(2))
         >>> list(module.state_dict())
@@ -81,8 +79,8 @@ class Buffer(Tensor, metaclass=_BufferType):
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Tensor:  # type: ignore[misc]
         source = Tensor() if data is None else data
         t = from_array(source._array)
-        t._cell = cell_of(source)
-        t._rg = source.requires_grad
+        t._counter = counter_of(source)
+        t._requires_grad = source.requires_grad
         t.__dict__["_is_buffer"] = True
         t.__dict__["persistent"] = persistent
         return t

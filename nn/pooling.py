@@ -42,7 +42,6 @@ class MaxPool1d(_MaxPool):
         ceil_mode: also use a last window that is cut off.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.MaxPool1d(2)(tapegrad.tensor([[1.0, 3.0, 2.0, 0.0]]))
         tensor([[3., 2.]])
     """
@@ -54,7 +53,6 @@ class MaxPool2d(_MaxPool):
     """The largest value in each window of an image; arguments as in `MaxPool1d`, with a number or a pair for each of the sizes.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.MaxPool2d(2)(tapegrad.ones(1, 3, 28, 28)).shape
         torch.Size([1, 3, 14, 14])
     """
@@ -66,7 +64,6 @@ class MaxPool3d(_MaxPool):
     """The largest value in each window of a volume; arguments as in `MaxPool1d`, with a number or a triple for each of the sizes.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.MaxPool3d(2)(tapegrad.ones(1, 3, 4, 4, 4)).shape
         torch.Size([1, 3, 2, 2, 2])
     """
@@ -85,7 +82,6 @@ class AvgPool1d(Module):
         count_include_pad: count the padding among a window's elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.AvgPool1d(2)(tapegrad.tensor([[1.0, 3.0, 2.0, 0.0]]))
         tensor([[2., 1.]])
     """
@@ -118,7 +114,6 @@ class AvgPool2d(Module):
         divisor_override: divide by this instead of the number of elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.AvgPool2d(2)(tapegrad.ones(1, 3, 28, 28)).shape
         torch.Size([1, 3, 14, 14])
     """
@@ -145,7 +140,6 @@ class AvgPool3d(AvgPool2d):
     """The mean of each window of a volume; arguments as in `AvgPool2d`, with a number or a triple for each of the sizes.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.AvgPool3d(2)(tapegrad.ones(1, 3, 4, 4, 4)).shape
         torch.Size([1, 3, 2, 2, 2])
     """
@@ -178,7 +172,6 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
         output_size: how many windows.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.AdaptiveAvgPool1d(2)(tapegrad.tensor([[1.0, 3.0, 2.0, 0.0]]))
         tensor([[2., 1.]])
     """
@@ -193,7 +186,6 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
         output_size: how many windows, a number or a pair; None: as many as there are elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.AdaptiveAvgPool2d((5, None))(tapegrad.ones(1, 3, 8, 9)).shape
         torch.Size([1, 3, 5, 9])
     """
@@ -205,7 +197,6 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     """The means of a given number of windows of a volume; arguments as in `AdaptiveAvgPool2d`, with a triple for the pair.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.AdaptiveAvgPool3d(1)(tapegrad.ones(1, 3, 4, 4, 4)).shape
         torch.Size([1, 3, 1, 1, 1])
     """

@@ -14,7 +14,6 @@ class Softmax(Module):
         dim: the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Softmax(0)(tapegrad.tensor([0.0, 0.0]))
         tensor([0.5000, 0.5000])
     """
@@ -38,7 +37,6 @@ class Softmin(Module):
         dim: the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Softmin(0)(tapegrad.tensor([0.0, 0.0]))
         tensor([0.5000, 0.5000])
     """
@@ -62,7 +60,6 @@ class LogSoftmax(Module):
         dim: the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.LogSoftmax(0)(tapegrad.tensor([0.0, 0.0]))
         tensor([-0.6931, -0.6931])
     """
@@ -86,7 +83,6 @@ class Softmax2d(Module):
         ValueError: the input has another number of dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Softmax2d()(tapegrad.zeros(2, 1, 1)).flatten()
         tensor([0.5000, 0.5000])
     """

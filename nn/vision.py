@@ -14,7 +14,6 @@ class PixelShuffle(Module):
         upscale_factor: the r.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.PixelShuffle(2)(tapegrad.ones(1, 8, 2, 2)).shape
         torch.Size([1, 2, 4, 4])
     """
@@ -38,7 +37,6 @@ class PixelUnshuffle(Module):
         downscale_factor: the r.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.PixelUnshuffle(2)(tapegrad.ones(1, 2, 4, 4)).shape
         torch.Size([1, 8, 2, 2])
     """
@@ -62,7 +60,6 @@ class ChannelShuffle(Module):
         groups: how many groups.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.ChannelShuffle(2)(tapegrad.arange(4.0).reshape(1, 4, 1)).flatten()
         tensor([0., 2., 1., 3.])
     """
@@ -90,7 +87,6 @@ class Upsample(Module):
         recompute_scale_factor: use the ratio of the sizes, not `scale_factor`, to find places.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.Upsample(scale_factor=2)(tapegrad.ones(1, 3, 4, 4)).shape
         torch.Size([1, 3, 8, 8])
     """
@@ -124,7 +120,6 @@ class UpsamplingNearest2d(Upsample):
         scale_factor: instead of `size`, how much larger it is.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.UpsamplingNearest2d(scale_factor=2)(tapegrad.ones(1, 3, 4, 4)).shape
         torch.Size([1, 3, 8, 8])
     """

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 from tapegrad.optim.optimizer import Optimizer, Params, check_fused, check_not_differentiable, check_one_element, value_of
@@ -79,7 +79,6 @@ class Adam(Optimizer):
         ValueError: an option is out of its range, or there are no parameters.
 
     Example:
-        >>> import tapegrad
         >>> w = tapegrad.tensor([2.0], requires_grad=True)
         >>> optimizer = tapegrad.optim.Adam([w], lr=0.1)
         >>> (w * w).sum().backward()
@@ -162,12 +161,12 @@ class Adam(Optimizer):
             if amsgrad:
                 largest = state["max_exp_avg_sq"]
                 run(update, (array, grad._array, m._array, v._array, largest._array), temps, coefficients)
-                written(largest)
+                bump(largest)
             else:
                 run(update, (array, grad._array, m._array, v._array), temps, coefficients)
-            written(m)
-            written(v)
-            written(p)
+            bump(m)
+            bump(v)
+            bump(p)
 
 
 def _count(beside: Any, on_device: bool, value: float) -> Tensor:
@@ -209,7 +208,6 @@ class AdamW(Adam):
         ValueError: an option is out of its range, or there are no parameters.
 
     Example:
-        >>> import tapegrad
         >>> w = tapegrad.tensor([2.0], requires_grad=True)
         >>> optimizer = tapegrad.optim.AdamW([w], lr=0.1, weight_decay=0.5)
         >>> (w * w).sum().backward()

@@ -9,7 +9,7 @@ from typing import Any
 
 from tapegrad.autograd.core.gate import gate, state
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.interchange.python_protocols import type_name
 from tapegrad.autograd.modes.device_guard import on, on_device_of, several
 from tapegrad.autograd.modes.grad_mode import enable_grad
@@ -217,7 +217,7 @@ class Optimizer:
                     grad.requires_grad_(False)
                 with on_device_of(grad):
                     grad._array[...] = 0
-                written(grad)
+                bump(grad)
 
     # ---- steps
 
@@ -263,7 +263,6 @@ class Optimizer:
         """The state and the options, with numbers in place of parameters; its tensors are the optimizer's own.
 
         Example:
-            >>> import tapegrad
             >>> w = tapegrad.ones(2, requires_grad=True)
             >>> tapegrad.optim.SGD([w], lr=0.1).state_dict()["param_groups"][0]["params"]
             [0]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.version import bump
 from tapegrad.backends import xp
 from tapegrad.optim.optimizer import Optimizer, Params, check_fused, check_not_differentiable, check_one_element, value_of
 from tapegrad.optim.passes import numbers, scalar
@@ -76,7 +76,6 @@ class SGD(Optimizer):
         ValueError: an option is out of its range, or there are no parameters.
 
     Example:
-        >>> import tapegrad
         >>> w = tapegrad.tensor([2.0], requires_grad=True)
         >>> optimizer = tapegrad.optim.SGD([w], lr=0.1)
         >>> (w * w).sum().backward()
@@ -139,6 +138,6 @@ class SGD(Optimizer):
                         first = True
                         buffer = state["momentum_buffer"] = from_array(xp(array).zeros_like(array))
                     arrays += buffer._array,
-                    written(buffer)
+                    bump(buffer)
                 run(_Descend(decays, maximize, momentum != 0, group["dampening"] != 0, group["nesterov"], first), arrays, 2, coefficients)
-            written(p)
+            bump(p)

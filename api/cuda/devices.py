@@ -54,7 +54,6 @@ def is_available() -> bool:
     """Whether CUDA can be used: CuPy is installed, and there is a driver and a device.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cuda.is_available() in (True, False)
         True
     """
@@ -65,7 +64,6 @@ def is_initialized() -> bool:
     """Whether CUDA has been used.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cuda.is_initialized() in (True, False)
         True
     """
@@ -85,7 +83,6 @@ def device_count() -> int:
     """The number of CUDA devices; 0 where CUDA cannot be had.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cuda.device_count() >= 0
         True
     """
@@ -102,7 +99,6 @@ def current_device() -> int:
         RuntimeError: CUDA cannot be had.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cuda.current_device() if tapegrad.cuda.is_available() else 0
         0
     """
@@ -133,7 +129,6 @@ class device:
         device: an index, or a device; a negative index or None changes nothing.
 
     Example:
-        >>> import tapegrad
         >>> with tapegrad.cuda.device(-1):
         ...     pass
     """
@@ -163,7 +158,6 @@ class device_of(device):
         obj: the tensor.
 
     Example:
-        >>> import tapegrad
         >>> with tapegrad.cuda.device_of(tapegrad.ones(2)):
         ...     pass
     """
@@ -229,7 +223,6 @@ def get_device_properties(device: Any = None) -> CudaDeviceProperties:
         RuntimeError: CUDA cannot be had, or there is no such device.
 
     Example:
-        >>> import tapegrad
         >>> if tapegrad.cuda.is_available():
         ...     assert tapegrad.cuda.get_device_properties(0).total_memory > 0
     """

@@ -5,7 +5,6 @@ the pool gives back what it keeps; if that is not enough `OutOfMemoryError` is r
 program can catch it and go on; what the failed step held is released when the ``except`` block is left, as always in Python.
 
 Example:
-    >>> import tapegrad
     >>> def largest_that_fits(step, batch):
     ...     while True:
     ...         try:
@@ -30,7 +29,6 @@ def memory_allocated(device: Any = None) -> int:
         device: which; None: the current one.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cuda.memory_allocated() >= 0
         True
     """
@@ -140,7 +138,6 @@ def memory_stats(device: Any = None) -> dict[str, int]:
         device: which; None: the current one.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cuda.memory_stats().get("num_ooms", 0) >= 0
         True
     """

@@ -26,7 +26,6 @@ def manual_seed(seed: int) -> None:
         seed: a 64-bit integer.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cuda.manual_seed(0)
     """
     _own().manual_seed(int(seed))
@@ -39,7 +38,6 @@ def manual_seed_all(seed: int) -> None:
         seed: a 64-bit integer.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cuda.manual_seed_all(0)
     """
     for index in range(device_count()):
@@ -81,7 +79,6 @@ def get_rng_state_all() -> list[Tensor]:
     """The states of all CUDA devices' default generators.
 
     Example:
-        >>> import tapegrad
         >>> len(tapegrad.cuda.get_rng_state_all()) == tapegrad.cuda.device_count()
         True
     """

@@ -9,7 +9,6 @@ Memory that an array releases is kept for the stream on which it was allocated. 
 allocated it must wait for the other: ``s.wait_stream(tapegrad.cuda.current_stream())``.
 
 Example:
-    >>> import tapegrad
     >>> if tapegrad.cuda.is_available():
     ...     s = tapegrad.cuda.Stream()
     ...     with tapegrad.cuda.stream(s):
@@ -41,7 +40,6 @@ class Event:
         RuntimeError: CUDA cannot be had.
 
     Example:
-        >>> import tapegrad
         >>> if tapegrad.cuda.is_available():
         ...     start, end = tapegrad.cuda.Event(enable_timing=True), tapegrad.cuda.Event(enable_timing=True)
         ...     start.record()
@@ -304,7 +302,6 @@ def stream(stream: Stream | None) -> StreamContext:
         stream: which; None changes nothing.
 
     Example:
-        >>> import tapegrad
         >>> with tapegrad.cuda.stream(None):
         ...     pass
     """

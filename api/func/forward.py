@@ -10,7 +10,7 @@ from tapegrad.autograd.functional import basis_of, by_input
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
 from tapegrad.autograd.modes.levels import below, lifted, recording, without_history
 from tapegrad.autograd.tape.backward import grad as gradients_of
-from tapegrad.autograd.transforms.tangents import Tangents, zeros_beside
+from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
 from tapegrad.autograd.transforms.vmap import vmap
 from tapegrad.autograd.types.trees import leaves, mapped
 from tapegrad.backends import is_array
@@ -36,7 +36,6 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
         RuntimeError: the tangents do not fit, or `func` returns something that is no tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.func.jvp(lambda x: x * x, (tapegrad.tensor([1.0, 2.0]),), (tapegrad.tensor([1.0, 0.0]),))
         (tensor([1., 4.]), tensor([2., 0.]))
     """
@@ -80,7 +79,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
                 if strict:
                     raise RuntimeError(f"{name}: The output of f is independent of the inputs. This is not allowed with strict=True.")
                 with below(level):
-                    tangent = zeros_beside(t)
+                    tangent = zero_tangent(t)
             found.append(tangent)
     products = iter(found)
 
@@ -120,7 +119,6 @@ def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux
         ``output.shape + input.shape`` for each pair; with `has_aux` a pair of this and the rest.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.func.jacfwd(lambda x: x * x)(tapegrad.tensor([1.0, 2.0]))
         tensor([[2., 0.],
                 [0., 4.]])
@@ -177,7 +175,6 @@ def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Cal
         A function of the same arguments; its result is nested as the arguments are, twice.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.func.hessian(lambda x: (x * x * x).sum())(tapegrad.tensor([1.0, 2.0]))
         tensor([[ 6.,  0.],
                 [ 0., 12.]])
@@ -199,7 +196,6 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         The results, and a function that takes a tangent for each argument and returns the products, nested as the results are.
 
     Example:
-        >>> import tapegrad
         >>> y, product = tapegrad.func.linearize(lambda x: x * x, tapegrad.tensor([1.0, 2.0]))
         >>> product(tapegrad.tensor([1.0, 1.0]))
         tensor([2., 4.])
@@ -216,7 +212,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
                 raise RuntimeError(f"linearize(f, *primals): Expected f(*primals) to return only tensors, got unsupported type {type(t)}")
         flowing = [t for t in results if t.requires_grad]
         graph = trace.records(flowing)
-        seeds = [zeros_beside(t).requires_grad_() for t in flowing]
+        seeds = [zero_tangent(t).requires_grad_() for t in flowing]
         first = gradients_of(flowing, trace.tensors, seeds, create_graph=True, allow_unused=True) if flowing else ()
     linear = [(d, n) for n, d in enumerate(first) if d is not None and d.requires_grad]
 
@@ -239,7 +235,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
 
         def of(t: Tensor) -> Any:
             d = next(of_flowing) if t.requires_grad else None
-            return _out(zeros_beside(t) if d is None else d if record else without_history(d), trace.raw)
+            return _out(zero_tangent(t) if d is None else d if record else without_history(d), trace.raw)
 
         return mapped(of, output)
 

@@ -32,7 +32,6 @@ def functional_call(module: Module, parameter_and_buffer_dicts: dict[str, Tensor
         TypeError: a value that is no tensor.
 
     Example:
-        >>> import tapegrad
         >>> layer = tapegrad.nn.Linear(2, 1, bias=False)
         >>> tapegrad.func.functional_call(layer, {"weight": tapegrad.tensor([[1.0, 2.0]])}, (tapegrad.ones(2),))
         tensor([3.])
@@ -140,7 +139,6 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
         RuntimeError: there are none, or they differ in mode or class.
 
     Example:
-        >>> import tapegrad
         >>> params, buffers = tapegrad.func.stack_module_state([tapegrad.nn.Linear(2, 3) for _ in range(4)])
         >>> params["weight"].shape
         torch.Size([4, 3, 2])

@@ -30,7 +30,6 @@ def value_and_grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
         RuntimeError: when called, if `func` does not return a 0-d tensor.
 
     Example:
-        >>> import numpy as np
         >>> from tapegrad import func
         >>> func.value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
         (array(5.), array([2., 4.]))
@@ -57,7 +56,6 @@ def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
         A function that returns ``(gradient, value)``, with `has_aux` ``(gradient, (value, aux))``.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.func.grad_and_value(lambda x: (x * x).sum())(tapegrad.tensor([1.0, 2.0]))
         (tensor([2., 4.]), tensor(5.))
     """
@@ -96,7 +94,6 @@ def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: 
         RuntimeError: when called, if `func` does not return a 0-d tensor.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.func import grad
         >>> grad(grad(lambda x: x * x * x))(tapegrad.tensor(2.0))
         tensor(12.)
@@ -128,7 +125,6 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
         RuntimeError: `func` returns something that is no tensor.
 
     Example:
-        >>> import tapegrad
         >>> y, product = tapegrad.func.vjp(lambda x: x * x, tapegrad.tensor([1.0, 2.0]))
         >>> product(tapegrad.ones(2))
         (tensor([2., 4.]),)
@@ -179,7 +175,6 @@ def jacrev(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_
         ValueError: `chunk_size` is less than 1.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.func.jacrev(lambda x: x * x)(tapegrad.tensor([1.0, 2.0]))
         tensor([[2., 0.],
                 [0., 4.]])

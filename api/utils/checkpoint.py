@@ -53,7 +53,6 @@ def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | N
         ValueError: an argument is known to the other form only.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.utils.checkpoint import checkpoint
         >>> x = tapegrad.tensor([0.0, 1.0], requires_grad=True)
         >>> y = checkpoint(lambda x: x.exp().sin(), x, use_reentrant=False)
@@ -123,7 +122,6 @@ def checkpoint_sequential(functions: Sequential | Sequence[Callable[[Any], Any]]
         What the last function returns.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([1.0], requires_grad=True)
         >>> y = tapegrad.utils.checkpoint.checkpoint_sequential([tapegrad.exp, tapegrad.sin, tapegrad.exp], 2, x, use_reentrant=False)
         >>> y.backward()
@@ -164,7 +162,6 @@ def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
         enable: whether it does.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.utils.checkpoint import checkpoint, set_checkpoint_early_stop
         >>> x = tapegrad.ones(1, requires_grad=True)
         >>> def f(x):

@@ -12,7 +12,7 @@ import numpy as np
 
 from tapegrad.autograd.core.node import Slot, refuse_inference
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.core.version import INFERENCE_CELL
+from tapegrad.autograd.core.version import INFERENCE_COUNTER
 from tapegrad.autograd.core.view import View
 
 
@@ -29,7 +29,7 @@ class _Inference(View):
         super().__init__(from_array(np.empty(0)), (), 0, "")
 
     def sync(self, view: Tensor) -> bool:
-        return view._rg
+        return view._requires_grad
 
     def asked(self, view: Tensor) -> bool:
         raise InferenceOperand
@@ -43,7 +43,7 @@ _INFERENCE = _Inference()
 
 def mark(t: Tensor) -> None:
     """Make `t` an inference tensor."""
-    t._cell = INFERENCE_CELL
+    t._counter = INFERENCE_COUNTER
     t._view = _INFERENCE
 
 
@@ -54,7 +54,6 @@ def is_inference(input: Tensor) -> bool:
         input: any tensor.
 
     Example:
-        >>> import tapegrad
         >>> with tapegrad.inference_mode():
         ...     x = tapegrad.ones(2)
         >>> tapegrad.is_inference(x)
@@ -69,7 +68,7 @@ def needs_grad(t: Tensor) -> bool:
     Raises:
         InferenceOperand: it is an inference tensor.
     """
-    return t._rg if t._view is None else t._view.asked(t)
+    return t._requires_grad if t._view is None else t._view.asked(t)
 
 
 def with_inference_operands(core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -84,7 +83,7 @@ def with_inference_operands(core: Callable[..., Any], args: tuple[Any, ...], kwa
         if not isinstance(x, Tensor) or x._view is not _INFERENCE:
             return x
         t = from_array(x._array)
-        t._rg = x._rg
+        t._requires_grad = x._requires_grad
         stands_for[t] = x
         return t
 

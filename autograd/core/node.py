@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tapegrad.autograd.core import node_api as node_base
-from tapegrad.autograd.core.version import INFERENCE_CELL, Cell, DetachedCell
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, DetachedCounter, VersionCounter
 from tapegrad.backends import backend
 
 
@@ -57,16 +57,16 @@ class Node(node_base.Node):
         edges: for each differentiable operand the node that made it, the leaf itself, or None where no gradient is asked for.
         saved: what the rules read; None once it has been freed.
         dtype: of the result, so that the engine hands `pull` a gradient of that dtype (None where there are several results).
-        cell: of the result's memory, once the result is aliased or written.
+        counter: of the result's memory, once the result is aliased or written.
         extra: unset, or what hooks and the like keep.
     """
 
-    __slots__ = ("__weakref__", "cell", "dtype", "edges", "extra", "saved", "seq")
+    __slots__ = ("__weakref__", "counter", "dtype", "edges", "extra", "saved", "seq")
     seq: int
     edges: tuple[Any, ...]
     saved: Any
     dtype: np.dtype | None
-    cell: Any
+    counter: Any
     extra: dict[str, Any]
 
     #: whether a pass that does not retain the graph frees `saved`
@@ -86,9 +86,9 @@ class Node(node_base.Node):
         """The gradients of the operands, given that of the result; arrays, or Tensors that record where `graph`."""
         raise NotImplementedError
 
-    def take_cell(self, cell: Cell) -> None:
-        """The result has been aliased or written: `cell` tells what becomes of it."""
-        self.cell = cell
+    def take_counter(self, counter: VersionCounter) -> None:
+        """The result has been aliased or written: `counter` tells what becomes of it."""
+        self.counter = counter
 
     @property
     def origin(self) -> Node:
@@ -145,11 +145,11 @@ class Slot(Node):
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         return (Part(self.nr, grad),)
 
-    def take_cell(self, cell: Cell) -> None:
+    def take_counter(self, counter: VersionCounter) -> None:
         node = self.edges[0]
-        if node.cell is None:
-            node.cell = {}
-        node.cell[self.nr] = cell
+        if node.counter is None:
+            node.counter = {}
+        node.counter[self.nr] = counter
 
 
 def freed(node: Node) -> NoReturn:
@@ -165,7 +165,7 @@ def plain_name(node: Node) -> str:
     return node.name().removesuffix("0").removesuffix("Backward")
 
 
-def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | None) -> NoReturn:
+def overwritten(node: Node, counter: VersionCounter, kept: Any, nr: int, producer: Node | None) -> NoReturn:
     """Raise torch's error for a kept value that has been written since; `producer` made it (None: a leaf)."""
     from tapegrad.autograd.anomaly_mode import is_anomaly_enabled
     from tapegrad.autograd.core.tensor import Tensor
@@ -183,7 +183,7 @@ def overwritten(node: Node, cell: Cell, kept: Any, nr: int, producer: Node | Non
                 "check_nan=False).")
     raise RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace operation: [{place}{kind} {list(array.shape)}]{made} "
-        f"is at version {cell.version}; expected version {cell.version_at(node.seq)} instead. "
+        f"is at version {counter.version}; expected version {counter.version_at(node.seq)} instead. "
         f"Hint: {hint}")
 
 
@@ -195,13 +195,13 @@ def refuse_inference() -> NoReturn:
 
 
 def check_kept(node: Node, kept: Any) -> None:
-    """Raise if the kept tensor `kept` has been written since `node` was recorded (called once its cell says so)."""
-    cell = kept._cell
-    if cell is INFERENCE_CELL:
+    """Raise if the kept tensor `kept` has been written since `node` was recorded (called once its counter says so)."""
+    counter = kept._counter
+    if counter is INFERENCE_COUNTER:
         refuse_inference()
-    if isinstance(cell, DetachedCell) and cell.memory.written <= node.seq:
+    if isinstance(counter, DetachedCounter) and counter.memory.last_write <= node.seq:
         raise RuntimeError("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use "
                            "out-of-place `.detach()` instead")
     producer = kept._node
     nr = producer.nr if isinstance(producer, Slot) else 0
-    overwritten(node, kept._cell, kept, nr, producer.edges[0] if isinstance(producer, Slot) else producer)
+    overwritten(node, kept._counter, kept, nr, producer.edges[0] if isinstance(producer, Slot) else producer)

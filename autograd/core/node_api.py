@@ -16,7 +16,6 @@ class Node:
     ``tensor.grad_fn`` is the node that made a tensor. It can be called with the gradients of its results, and returns those of its operands; no hook runs then.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(2, requires_grad=True)
         >>> node = x.exp().grad_fn
         >>> isinstance(node, tapegrad.autograd.graph.Node), node.name()
@@ -42,7 +41,6 @@ class Node:
         """A dict for whatever its user wants to know of the node; it lives as long as the node.
 
         Example:
-            >>> import tapegrad
             >>> y = tapegrad.ones(2, requires_grad=True) * 2
             >>> y.grad_fn.metadata["made"] = "here"
             >>> y.sum().grad_fn.next_functions[0][0].metadata
@@ -62,7 +60,6 @@ class Node:
             A handle whose ``remove()`` removes the hook.
 
         Example:
-            >>> import tapegrad
             >>> x = tapegrad.ones(2, requires_grad=True)
             >>> y = x.exp()
             >>> handle = y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: (grad_outputs[0] * 10,))
@@ -83,7 +80,6 @@ class Node:
             A handle whose ``remove()`` removes the hook.
 
         Example:
-            >>> import tapegrad
             >>> x = tapegrad.ones(2, requires_grad=True)
             >>> y = x * 2
             >>> handle = y.grad_fn.register_prehook(lambda grad_outputs: (grad_outputs[0] * 10,))

@@ -13,7 +13,7 @@ import numpy as np
 
 from tapegrad.autograd.core.node import Node
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.core.version import Cell, cell_of, tick
+from tapegrad.autograd.core.version import AFTER_ALL, VersionCounter, counter_of, tick
 from tapegrad.backends import ARRAYS
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def as_before(t: Tensor, array: Any) -> Tensor:
     """`t` as it was before a write, over `array`."""
     snapshot = from_array(array)
-    snapshot._rg = requires_grad(t)
+    snapshot._requires_grad = requires_grad(t)
     snapshot._node = past_hooks(t)
-    if t._rg and t._node is None:
+    if t._requires_grad and t._node is None:
         raise AssertionError("a leaf that requires grad has no earlier self")
     return snapshot
 
@@ -52,10 +52,10 @@ def _hooked(t: Tensor, view: View) -> bool:
 def stale_alias(t: Tensor) -> Tensor:
     """`t` as an operand of the op that overwrites it: using it in backward raises, and it does not hold on to the new history."""
     alias = as_before(t, t._array)
-    alias._cell = Cell()
-    alias._cell.written = 1 << 62
-    alias._cell.version = cell_of(t).version + 1
-    alias._cell.stamps = deque((1 << 62,))
+    alias._counter = VersionCounter()
+    alias._counter.last_write = AFTER_ALL
+    alias._counter.version = counter_of(t).version + 1
+    alias._counter.stamps = deque((AFTER_ALL,))
     return alias
 
 
@@ -73,7 +73,7 @@ def rebase(t: Tensor, result: Tensor) -> None:
         return
     base.settle()
     root = base.root
-    before = as_before(root, root._array) if root._rg else from_array(root._array)
+    before = as_before(root, root._array) if root._requires_grad else from_array(root._array)
     set_node(root, copy_slices_node(before, result, base.replay))
     if t.retains_grad:
         base.sync(t)  # the gradient of the old value is not what it retains
@@ -87,7 +87,7 @@ def set_node(t: Tensor, node: Node) -> None:
         assert t._node is not None
         extra_of(node)["retained"] = t._node.extra.pop("retained")
     t._node = node
-    t._rg = True
+    t._requires_grad = True
 
 
 def let_go(t: Tensor, node: Node) -> None:
@@ -115,15 +115,15 @@ def _holds(value: Any, t: Tensor) -> bool:
 
 
 def _former(value: Any, t: Tensor) -> Any:
-    """What a node keeps, with `t` and its views as they were; the cell they share tells of the write."""
+    """What a node keeps, with `t` and its views as they were; the counter they share tells of the write."""
     if isinstance(value, tuple):
         return tuple([_former(item, t) for item in value])
     if not _holds(value, t):
         return value
     former = from_array(value._array)
-    former._rg = value._rg
+    former._requires_grad = value._requires_grad
     former._node = value._node
-    former._cell = value._cell
+    former._counter = value._counter
     return former
 
 
@@ -185,8 +185,8 @@ def copy_slices_node(before: Tensor, value: Tensor, replay: Any) -> Node:
     node = CopySlices()
     node.seq = tick()
     node.dtype = before._array.dtype
-    node.cell = None
-    node.edges = ((before._node or before) if before._rg else None, value._node)
+    node.counter = None
+    node.edges = ((before._node or before) if before._requires_grad else None, value._node)
     array = before._array
     node.saved = (replay, None if array.flags.c_contiguous else tuple([s // array.itemsize for s in array.strides]))
     return node

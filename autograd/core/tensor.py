@@ -8,7 +8,7 @@ import numpy as np
 
 from tapegrad.autograd.core.gate import INFERENCE, TRANSFORM, gate, state
 from tapegrad.autograd.core.node import Node, Slot
-from tapegrad.autograd.core.version import INFERENCE_CELL, Cell, DetachedCell, cell_of
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, DetachedCounter, VersionCounter, counter_of
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.size import Size, size_of
 from tapegrad.backends import Device, backend
@@ -25,7 +25,6 @@ class Tensor:
     Tensors are made by the factories (`tapegrad.tensor`, `tapegrad.zeros`, ...) and by operations; ``t.array`` is the array itself.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([2.0, 3.0], requires_grad=True)
         >>> (x ** 2 + 3 * x).sum().backward()
         >>> x.grad
@@ -33,20 +32,20 @@ class Tensor:
     """
 
     # _array  the array
-    # _rg     whether gradients flow into it (of a view: as of the last `sync`)
+    # _requires_grad     whether gradients flow into it (of a view: as of the last `sync`)
     # _node   the node that made it; None for a leaf
     # _view   how it was made as a view of another tensor; None for all others
-    # _cell   the write history of its memory; None until the first alias or write
+    # _counter   the write history of its memory; None until the first alias or write
     # _grad   unset, or what backward has accumulated here
-    # _more   unset, or what hooks and the like keep
-    __slots__ = ("__dict__", "__weakref__", "_array", "_cell", "_grad", "_more", "_node", "_rg", "_view")
+    # _extras   unset, or what hooks and the like keep
+    __slots__ = ("__dict__", "__weakref__", "_array", "_counter", "_extras", "_grad", "_node", "_requires_grad", "_view")
     _array: Any
-    _rg: bool
+    _requires_grad: bool
     _node: Node | None
     _view: View | None
-    _cell: Cell | None
+    _counter: VersionCounter | None
     _grad: Tensor | None
-    _more: dict[str, Any]
+    _extras: dict[str, Any]
 
     # NumPy leaves `ndarray * tensor` to the tensor.
     __array_ufunc__ = None
@@ -80,12 +79,12 @@ class Tensor:
             return legacy_tensor(*args, **kwargs)
         self = new(cls)
         self._array = None
-        self._rg = False
-        self._node = self._view = self._cell = None
+        self._requires_grad = False
+        self._node = self._view = self._counter = None
         if args and isinstance(args[0], Tensor):
             source = args[0]
             self._array = source._array
-            self._cell = cell_of(source)
+            self._counter = counter_of(source)
         elif cls is Tensor:
             self._array = np.empty(0, dtypes.get_default_dtype().numpy)
         return self
@@ -142,7 +141,7 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow into this tensor; may be set on leaves."""
-        return self._rg if self._view is None else self._view.flows(self)
+        return self._requires_grad if self._view is None else self._view.flows(self)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -157,7 +156,7 @@ class Tensor:
             if self._array.dtype not in dtypes.INEXACT:
                 raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
             check_not_inference(self)
-        self._rg = value
+        self._requires_grad = value
 
     @requires_grad.deleter
     def requires_grad(self) -> None:
@@ -236,12 +235,12 @@ class Tensor:
     @property
     def retains_grad(self) -> bool:
         """Whether backward keeps the gradient of this non-leaf, as `retain_grad` asks."""
-        return self._node is not None and bool(getattr(self, "_more", {}).get("retains_grad"))
+        return self._node is not None and bool(getattr(self, "_extras", {}).get("retains_grad"))
 
     @property
     def data(self) -> Tensor:
         """The same memory as a tensor without history, whose writes are not noticed by the tape."""
-        if self._cell is INFERENCE_CELL:
+        if self._counter is INFERENCE_COUNTER:
             return self.detach()
         return from_array(untied(self._array) if gate.on and state.bits & TRANSFORM else self._array)
 
@@ -249,7 +248,7 @@ class Tensor:
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
-        if self._rg and value._array.dtype not in dtypes.INEXACT:
+        if self._requires_grad and value._array.dtype not in dtypes.INEXACT:
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._array = untied(value._array) if gate.on and state.bits & TRANSFORM else value._array
 
@@ -261,14 +260,13 @@ class Tensor:
         """The same memory without history; the tape notices writes to either.
 
         Example:
-            >>> import tapegrad
             >>> x = tapegrad.ones(2, requires_grad=True)
             >>> (x * 2).detach().requires_grad
             False
         """
         result = from_array(untied(self._array) if gate.on and state.bits & TRANSFORM else self._array)
-        result._cell = cell_of(self)
-        if result._cell is INFERENCE_CELL:
+        result._counter = counter_of(self)
+        if result._counter is INFERENCE_COUNTER:
             result._view = self._view
         return result
 
@@ -280,10 +278,10 @@ class Tensor:
                                "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.")
         if self._node is not None:
             self._view = None
-            self._cell = DetachedCell(cell_of(self))
-            getattr(self, "_more", {}).pop("retains_grad", None)
+            self._counter = DetachedCounter(counter_of(self))
+            getattr(self, "_extras", {}).pop("retains_grad", None)
         self._node = None
-        self._rg = False
+        self._requires_grad = False
         return self
 
     def _is_view(self) -> bool:
@@ -297,13 +295,13 @@ class Tensor:
 
     def is_inference(self) -> bool:
         """Whether the tensor was made in inference mode."""
-        return self._cell is INFERENCE_CELL
+        return self._counter is INFERENCE_COUNTER
 
     @property
     def _version(self) -> int:
         """How often the memory has been written."""
         check_tracks_version(self)
-        return 0 if self._cell is None else self._cell.version
+        return 0 if self._counter is None else self._counter.version
 
     # ---- passes and hooks
 
@@ -321,7 +319,6 @@ class Tensor:
             RuntimeError: the tensor does not require grad, has several elements and no `gradient`, or its graph has been freed.
 
         Example:
-            >>> import tapegrad
             >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
             >>> (x * x).sum().backward()
             >>> x.grad
@@ -352,7 +349,6 @@ class Tensor:
             A handle whose ``remove()`` removes the hook.
 
         Example:
-            >>> import tapegrad
             >>> x = tapegrad.ones(2, requires_grad=True)
             >>> handle = x.register_hook(lambda grad: grad * 10)
             >>> x.sum().backward()
@@ -400,27 +396,32 @@ def untied(array: Any) -> Any:
     return array.detached() if hasattr(array, "detached") else array[...]
 
 
+def raw(value: Any) -> Any:
+    """The array of a tensor; anything else as it is."""
+    return value._array if isinstance(value, Tensor) else value  # arrays of other backends may have an `_array` of their own
+
+
 def from_array(array: Any) -> Tensor:
     """A tensor without history over `array`, which it shares."""
     t = new(Tensor)
     t._array = array
-    t._rg = False
-    t._node = t._view = t._cell = None
+    t._requires_grad = False
+    t._node = t._view = t._counter = None
     return t
 
 
 def requires_grad(t: Tensor) -> bool:
     """`t.requires_grad`, with a view brought up to date."""
-    return t._rg if t._view is None else t._view.sync(t)
+    return t._requires_grad if t._view is None else t._view.sync(t)
 
 
 def check_not_inference(t: Tensor) -> None:
     """Refuse to let an inference tensor require grad outside inference mode."""
-    if t._cell is INFERENCE_CELL and not state.bits & INFERENCE:
+    if t._counter is INFERENCE_COUNTER and not state.bits & INFERENCE:
         raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
 
 
 def check_tracks_version(t: Tensor) -> None:
     """Refuse to tell the version of an inference tensor."""
-    if t._cell is INFERENCE_CELL:
+    if t._counter is INFERENCE_COUNTER:
         raise RuntimeError("Inference tensors do not track version counter.")

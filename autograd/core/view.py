@@ -12,7 +12,7 @@ from tapegrad.autograd.core.gate import GRAD_OFF, TRANSFORM, set_bits, state
 from tapegrad.autograd.core.node import Node, Slot, plain_name
 from tapegrad.autograd.core.rebase import run, set_node
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.core.version import INFERENCE_CELL, cell_of
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, counter_of
 from tapegrad.autograd.types import dtypes
 
 
@@ -47,7 +47,7 @@ class View:
 
     def sync(self, view: Tensor) -> bool:
         """Bring the view's node up to date with writes to the memory; returns whether the view requires grad."""
-        version = cell_of(view).version
+        version = counter_of(view).version
         if version != self.seen and view._array.dtype in dtypes.INEXACT:
             self.settle()
             flows = requires_grad(self.root)
@@ -62,13 +62,13 @@ class View:
                 if again._node is not None:
                     set_node(view, again._node)
                 else:
-                    view._node, view._rg = None, again._rg
+                    view._node, view._requires_grad = None, again._requires_grad
                 self.seen = version
             elif view._node is not None:
                 # The root has been detached in place, and then written: nothing flows back from what is there now.
                 set_node(view, rootless(view))
                 self.seen = version
-        return view._rg or self.flows(view)
+        return view._requires_grad or self.flows(view)
 
     def asked(self, view: Tensor) -> bool:
         """`sync`, as an op asks it of its operands."""
@@ -76,7 +76,7 @@ class View:
 
     def flows(self, view: Tensor) -> bool:
         """Whether the view requires grad, of itself or because its root does."""
-        return view._rg or (requires_grad(self.root) and view._array.dtype in dtypes.INEXACT)
+        return view._requires_grad or (requires_grad(self.root) and view._array.dtype in dtypes.INEXACT)
 
     def settle(self) -> None:
         """A root that has itself been made a view in place (``t_()``) is replaced by what it was."""
@@ -95,10 +95,10 @@ class View:
 
 def rootless(view: Tensor) -> Node:
     """A node for `view` from which no gradient flows on."""
-    from tapegrad.autograd.ops.common.shared_rules import zeros
+    from tapegrad.autograd.ops.common.shared_rules import zero_gradient
     before = from_array(view._array)
-    before._rg, before._node = True, view._node
-    op: Any = zeros.op
+    before._requires_grad, before._node = True, view._node
+    op: Any = zero_gradient.op
     op.build()
     node: Node = op.record(view._array, before)
     node.edges = (None,)
@@ -107,17 +107,17 @@ def rootless(view: Tensor) -> Node:
 
 def make_view(function: Callable[..., Any], view: Tensor, source: Tensor, args: tuple[Any, ...], bits: int, nr: int | None = None) -> None:
     """Make `view`, just made from `source` by ``function(source, *args)``, a differentiable view of it."""
-    cell = cell_of(source)
-    view._cell = cell
-    if cell is INFERENCE_CELL:
+    counter = counter_of(source)
+    view._counter = counter
+    if counter is INFERENCE_COUNTER:
         return
     origin = "no_grad" if bits & GRAD_OFF else "multi" if nr is not None else ""
     step = (function, args, nr)
     base = source._view
     if base is None:
-        view._view = View(source, (step,), cell.version, origin)
+        view._view = View(source, (step,), counter.version, origin)
     else:
-        view._view = View(base.root, (*base.replay, step), cell.version, origin or base.origin)
+        view._view = View(base.root, (*base.replay, step), counter.version, origin or base.origin)
 
 
 _BOTH = (" Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either "

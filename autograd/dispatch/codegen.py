@@ -79,7 +79,7 @@ class _Writer:
         self.rules = self._rules()
         self.differentiable = [x for x in self.operands if any(x in rule.serves for rule in self.rules)]
         self.raw = {x: f"{x}_" for x in self.operands}
-        self.takes_foreign = op.types in ("promote", "float") and len(self.operands) == 2
+        self.takes_foreign = op.operands in ("promote", "float") and len(self.operands) == 2
         self.broadcasts = op.kind == "elementwise" and len(self.operands) > 1
         self._sort_asks()
 
@@ -184,26 +184,26 @@ class _Writer:
     def _check_operand(self, x: str) -> None:
         if self.listed:
             self.add(f"        for x in {x}:",
-                     "            if isinstance(x, Tensor) and x._cell is not None and x._cell.written > self.seq: check_kept(self, x)",
+                     "            if isinstance(x, Tensor) and x._counter is not None and x._counter.last_write > self.seq: check_kept(self, x)",
                      f"        if not graph: {x} = [x._array if isinstance(x, Tensor) else x for x in {x}]")
             return
         self.add(f"        if isinstance({x}, Tensor):",
-                 f"            cell = {x}._cell",
-                 f"            if cell is not None and cell.written > self.seq: check_kept(self, {x})",
+                 f"            counter = {x}._counter",
+                 f"            if counter is not None and counter.last_write > self.seq: check_kept(self, {x})",
                  f"            if not graph: {x} = {x}._array")
 
     def _check_result(self, r: str) -> None:
         if not self.many:
             # Where only some of the rules read it, it may not have been kept.
             kept = "" if len(self._users(r)) == len(self.differentiable) else "result is not None and "
-            self.add("        cell = self.cell",
-                     f"        if {kept}cell is not None and cell.written > self.seq: overwritten(self, cell, result, 0, self)",
-                     f"        if {kept}graph: result = kept_result(self, result, cell)")
+            self.add("        counter = self.counter",
+                     f"        if {kept}counter is not None and counter.last_write > self.seq: overwritten(self, counter, result, 0, self)",
+                     f"        if {kept}graph: result = kept_result(self, result, counter)")
             return
         nr = self.op.outs.index(r)
-        self.add(f"        cell = self.cell and self.cell.get({nr})",
-                 f"        if cell is not None and cell.written > self.seq: overwritten(self, cell, {r}, {nr}, self)",
-                 f"        if graph: {r} = kept_result(self, {r}, cell, {nr})")
+        self.add(f"        counter = self.counter and self.counter.get({nr})",
+                 f"        if counter is not None and counter.last_write > self.seq: overwritten(self, counter, {r}, {nr}, self)",
+                 f"        if graph: {r} = kept_result(self, {r}, counter, {nr})")
 
     # ---- the wrapper
 
@@ -284,10 +284,10 @@ class _Writer:
             self.add("    if y.__class__ is not ndarray and y.__class__ not in ARRAYS: y = asarray(y)",
                      "    t = new(Tensor)",
                      "    t._array = y",
-                     "    t._view = t._cell = None")
+                     "    t._view = t._counter = None")
         if not self.differentiable and not self.many:
             if self.rules or not op.rules or all(rule is None for rule in op.rules.values()):
-                self.add("    t._rg = False", "    t._node = None")
+                self.add("    t._requires_grad = False", "    t._node = None")
             if op.view:
                 self._alias(params)
             self.add("    return t")
@@ -299,12 +299,12 @@ class _Writer:
         self._asks()
         self.add(f"        if {' or '.join('need_' + x for x in self.differentiable)}:")
         self._node("            ")
-        self.add("            t._rg = True",
+        self.add("            t._requires_grad = True",
                  "            t._node = n")
         if op.view:
             self._alias(params, "            ")
         self.add("            return t",
-                 "    t._rg = False",
+                 "    t._requires_grad = False",
                  "    t._node = None")
         if op.view:
             self._alias(params)
@@ -323,7 +323,7 @@ class _Writer:
 
     def _bring_together(self) -> None:
         """Operand types: the quick test that finds them alike, and the call for when they are not."""
-        types, xs = self.op.types, self.operands
+        types, xs = self.op.operands, self.operands
         raws = [self.raw[x] for x in xs]
         if types == "float" and len(xs) == 1:
             self.add(f"    if {raws[0]}.dtype not in INEXACT:",
@@ -364,7 +364,7 @@ class _Writer:
 
     def _needs(self, indent: str, ask: str = "requires_grad") -> None:
         for x in self.differentiable:
-            self.add(f"{indent}need_{x} = {x} is not {self.raw[x]} and ({x}._rg if {x}._view is None else {ask}({x}))")
+            self.add(f"{indent}need_{x} = {x} is not {self.raw[x]} and ({x}._requires_grad if {x}._view is None else {ask}({x}))")
 
     def _asks(self) -> None:
         """`_needs` in a call; one that has met an inference tensor is made elsewhere."""
@@ -383,7 +383,7 @@ class _Writer:
         self.add(f"{indent}n = NodeClass()",
                  f"{indent}n.seq = tick()",
                  f"{indent}n.dtype = {'None' if self.many else 'y.dtype'}",
-                 f"{indent}n.cell = None",
+                 f"{indent}n.counter = None",
                  f"{indent}n.edges = ({''.join(self._edge(x) + ', ' for x in self.operands)})")
         if self.broadcasts:
             self._shapes(indent)
@@ -409,7 +409,7 @@ class _Writer:
             value = f"{self.raw[operand]}.{fact}"
             if operand in self.names.get("optional", ()):
                 value = f"None if {operand} is None else {value}"
-            if self.op.types != "free":
+            if self.op.operands != "free":
                 return value
             # The operand may be a number.
         elif self.many and isinstance(self.op.outs, tuple) and name in (*self.op.outs, *self.op.keeps):
@@ -463,7 +463,7 @@ class _Writer:
                  f"        foreign(op, ({''.join(p + ', ' for p in params)}))",
                  f"        return {self._raw_call(own)}")
         self._gate()
-        how = {"promote": "mix", "float": "mix", "same": "same", "free": "together"}[self.op.types]
+        how = {"promote": "mix", "float": "mix", "same": "same", "free": "together"}[self.op.operands]
         self.add(f"    if len({x}_) > 1 and any([y.__class__ is not {x}_[0].__class__ or y.dtype is not {x}_[0].dtype for y in {x}_]):",
                  f"        foreign(op, ({x}, ))",
                  f"        {x} = {how}(op, *{x})",
@@ -472,13 +472,13 @@ class _Writer:
                  "    if y.__class__ is not ndarray and y.__class__ not in ARRAYS: y = asarray(y)",
                  "    t = new(Tensor)",
                  "    t._array = y",
-                 "    t._view = t._cell = None",
+                 "    t._view = t._counter = None",
                  f"    if not bits and any(needs := [isinstance(x, Tensor) and requires_grad(x) for x in {x}]):")
         self._listed_node("        ")
-        self.add("        t._rg = True",
+        self.add("        t._requires_grad = True",
                  "        t._node = n",
                  "        return t",
-                 "    t._rg = False",
+                 "    t._requires_grad = False",
                  "    t._node = None",
                  "    return t", "")
 
@@ -488,7 +488,7 @@ class _Writer:
         self.add(f"{indent}n = NodeClass()",
                  f"{indent}n.seq = tick()",
                  f"{indent}n.dtype = y.dtype",
-                 f"{indent}n.cell = None",
+                 f"{indent}n.counter = None",
                  f"{indent}n.edges = tuple([(x._node or x) if need else None for x, need in zip({x}, needs)])",
                  f"{indent}n.saved = ({''.join(self._kept_of_list(s) + ', ' for s in self.saved)})")
 

@@ -49,7 +49,7 @@ class Op:
         fn: the function over raw arrays.
         rules: operand -> rule, None for an operand without gradient, or `Each`.
         kind: elementwise | linear | reduction | view | general.
-        types: how operand types are brought together: "promote" to torch's result type; "float", the same and integers to the default dtype;
+        operands: how operand types are brought together: "promote" to torch's result type; "float", the same and integers to the default dtype;
             "same", they must agree as they are; "free", each operand for itself.
         outs: names of the results.
         keeps: names of further values the function returns after its results, for the rules.
@@ -64,17 +64,34 @@ class Op:
             NotImplemented to say that this one will do.
     """
 
-    __slots__ = ("_parameters", "batch", "composed", "core", "fn", "function", "inplace_fn", "joint", "jvp", "keeps", "kind", "name", "outs", "record", "rules",
-                 "types", "view")
+    __slots__ = (
+        "_parameters",
+        "batch",
+        "composed",
+        "core",
+        "fn",
+        "function",
+        "inplace_fn",
+        "joint",
+        "jvp",
+        "keeps",
+        "kind",
+        "name",
+        "operands",
+        "outs",
+        "record",
+        "rules",
+        "view",
+    )
 
-    def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, types: str, outs: tuple[str, ...] | str,
+    def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, operands: str, outs: tuple[str, ...] | str,
                  keeps: tuple[str, ...], joint: Any, inplace_fn: Any, view: bool, jvp: Any, batch: Any,
                  composed: Any) -> None:
         self.fn = fn
         self.name = name or fn.__name__.lstrip("_")
         self.rules = rules
         self.kind = kind
-        self.types = types
+        self.operands = operands
         self.outs = outs
         self.keeps = keeps
         self.joint = joint
@@ -165,7 +182,7 @@ def _core_stub(*args: Any, **kwargs: Any) -> Any:
     return core(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
 
 
-def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...] | str = (), keeps: tuple[str, ...] = (), joint: Any = None,
+def op(*, kind: str = "general", operands: str | None = None, outs: tuple[str, ...] | str = (), keeps: tuple[str, ...] = (), joint: Any = None,
        inplace_fn: Any = None, view: bool = False, jvp: Any = None, batch: Any = None, composed: Any = None, method: bool = False, inplace: bool = False,
        public: bool = True, name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], OpFunction]:
     """Make a function over raw arrays differentiable; see the module and `Op` for what can be said.
@@ -179,7 +196,7 @@ def op(*, kind: str = "general", types: str | None = None, outs: tuple[str, ...]
     """
 
     def decorate(fn: Callable[..., Any]) -> OpFunction:
-        how = types or ("promote" if kind == "elementwise" else "same")
+        how = operands or ("promote" if kind == "elementwise" else "same")
         told = Op(fn, name, rules, kind, how, outs, keeps, joint, inplace_fn, view or kind == "view", jvp, batch, composed)
         space: dict[str, Any] = {"__name__": fn.__module__, "__builtins__": __builtins__}
         function = FunctionType(_stub.__code__, space, fn.__name__)

@@ -13,7 +13,7 @@ from typing import Any
 from tapegrad.autograd.core.gate import DEVICE, GRAD_OFF, INFERENCE, SAVED_HOOKS, WATCHED, gate, state
 from tapegrad.autograd.core.rebase import as_before, rebase, stale_alias
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.core.version import INFERENCE_CELL, tick, written
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump, tick
 from tapegrad.autograd.core.view import refuse_view
 from tapegrad.autograd.modes.device_guard import check_one_place, on_device_of, on_its_device
 from tapegrad.autograd.modes.levels import check_history, check_out, copy_of, overwritten, transforming
@@ -26,8 +26,8 @@ from tapegrad.backends import backend
 
 def check_writable(t: Tensor, recording: bool) -> None:
     """Raise torch's error where autograd forbids to write `t` now; `recording`: the write is to be recorded."""
-    if t._cell is INFERENCE_CELL and not state.bits & INFERENCE:
-        INFERENCE_CELL.write()
+    if t._counter is INFERENCE_COUNTER and not state.bits & INFERENCE:
+        INFERENCE_COUNTER.write()
     if recording:
         view = t._view
         if view is not None:
@@ -36,7 +36,7 @@ def check_writable(t: Tensor, recording: bool) -> None:
             view.settle()
             if requires_grad(t) and view.root.is_leaf:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-        if t._node is None and t._rg:
+        if t._node is None and t._requires_grad:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
 
 
@@ -63,7 +63,7 @@ _READ_ELSEWHERE = frozenset(("index_add", "index_copy", "index_put", "index_redu
 def check_operands(name: str, t: Tensor, operands: tuple[Any, ...]) -> None:
     """Raise torch's error where an operand of the op `name` shares memory with `t`, which it is to write, as it must not."""
     for other in operands:
-        if isinstance(other, Tensor) and (other is t or (other._cell is t._cell and t._cell is not None)) and name not in _READ_FIRST:
+        if isinstance(other, Tensor) and (other is t or (other._counter is t._counter and t._counter is not None)) and name not in _READ_FIRST:
             shared = overlap(t._array, other._array)
             if shared == "partly" or (shared == "wholly" and name in _READ_ELSEWHERE):
                 raise RuntimeError(PARTLY)
@@ -123,7 +123,7 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
             except (ValueError, OverflowError, TypeError):
                 # The op itself tells what is wrong: shapes that do not broadcast, a result larger than the target, or one of another type.
                 overwrite(function.__name__, t, function(from_array(t._array), *args, **kwargs)._array)
-        written(t)
+        bump(t)
         return t
     check_operands(function.__name__, t, (*args, *kwargs.values()))
     reads_target, keeps_result = reads_in_backward(op) if op is not None else (True, False)
@@ -133,11 +133,11 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
     if gate.on and transforming():
         check_history(t, result, function.__name__)
     overwrite(function.__name__, t, result._array)
-    written(t)
-    if result._node is None and before._rg:
+    bump(t)
+    if result._node is None and before._requires_grad:
         # An op without gradients: that of what it has overwritten is zero.
-        from tapegrad.autograd.ops.common.shared_rules import zeros
-        result = zeros(before)
+        from tapegrad.autograd.ops.common.shared_rules import zero_gradient
+        result = zero_gradient(before)
     elif keeps_result:
         keep_in_place(result, t)
     rebase(t, result)
@@ -158,7 +158,7 @@ def keep_in_place(result: Tensor, t: Tensor) -> None:
         return
     node.saved = tuple([t._array if value is result._array else value for value in node.saved])
     node.seq = tick()  # after the write
-    node.cell = t._cell
+    node.counter = t._counter
 
 
 def _direct(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -168,7 +168,7 @@ def _direct(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         if isinstance(a, Tensor):
             if a._array.__class__ is not array.__class__ or a._array.dtype is not array.dtype or a._array.ndim > array.ndim:
                 return False
-            if a._array is not array and a._cell is not None and a._cell is t._cell:
+            if a._array is not array and a._counter is not None and a._counter is t._counter:
                 return False
         elif not (a.__class__ is float and array.dtype in dtypes.INEXACT) and a.__class__ is not int and a.__class__ is not bool:
             return False
@@ -205,7 +205,7 @@ def store_out(name: str, out: Any, result: Any) -> Any:
     if not isinstance(out, Tensor):
         out[...] = result._array if isinstance(result, Tensor) else result
         return out
-    if not (gate.on and state.bits & GRAD_OFF) and (requires_grad(out) or result._rg):
+    if not (gate.on and state.bits & GRAD_OFF) and (requires_grad(out) or result._requires_grad):
         raise RuntimeError(f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
     value = result._array
     if value.__class__ is not out._array.__class__ and not (transforming() and backend(value).device_of(value) == out.device):
@@ -224,6 +224,6 @@ def store_out(name: str, out: Any, result: Any) -> Any:
         before_write(out)
     with on_device_of(value):
         overwrite(name, out, value)
-    written(out)
+    bump(out)
     return out
 

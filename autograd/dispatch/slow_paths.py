@@ -9,8 +9,8 @@ import numpy as np
 
 from tapegrad.autograd.core.inference import InferenceOperand, needs_grad, with_inference_operands
 from tapegrad.autograd.core.node import Node, Slot
-from tapegrad.autograd.core.tensor import Tensor, from_array, new, requires_grad
-from tapegrad.autograd.core.version import cell_of, tick
+from tapegrad.autograd.core.tensor import Tensor, from_array, new, raw, requires_grad
+from tapegrad.autograd.core.version import counter_of, tick
 from tapegrad.autograd.core.view import make_view
 from tapegrad.autograd.types import dtypes, promotion
 from tapegrad.autograd.types.type_names import type_name
@@ -34,10 +34,6 @@ def _constant(value: float, dtype: np.dtype) -> np.ndarray:
 def constant(value: float, dtype: np.dtype) -> np.ndarray:
     """A number as a read-only 0-d array, made once; zero anew each time, since 0.0 and -0.0 are one key."""
     return _constant(value, dtype) if value else np.array(value, dtype)
-
-
-def _array_of(operand: Any) -> Any:
-    return operand._array if isinstance(operand, Tensor) else operand
 
 
 def _check_operand(op: Op, operand: Any, position: int) -> None:
@@ -70,7 +66,7 @@ def mix(op: Op, *operands: Any) -> list[Any] | None:
     operands = tuple(together(op, *operands))
     home: Any = None
     for operand in operands:
-        array = _array_of(operand)
+        array = raw(operand)
         if array is None:
             continue
         if isinstance(operand, Tensor) or (is_array(array) and not isinstance(array, np.generic)):
@@ -79,7 +75,7 @@ def mix(op: Op, *operands: Any) -> list[Any] | None:
         else:
             found.append((promotion.number_dtype(array), promotion.NUMBER))
     dtype = promotion.result_type(found)
-    if op.types == "float":
+    if op.operands == "float":
         dtype = promotion.float_dtype(dtype)
     return [_as(operand, dtype, home) for operand in operands]
 
@@ -126,7 +122,7 @@ def together(op: Op, *operands: Any) -> list[Any]:
     home: Any = None
     stray: Any = None
     for operand in operands:
-        array = _array_of(operand)
+        array = raw(operand)
         if array is None or isinstance(array, NUMBERS):
             continue
         if home is None or (home.ndim == 0 and _place(home) == "cpu" != _place(array)):
@@ -137,12 +133,12 @@ def together(op: Op, *operands: Any) -> list[Any]:
         return list(operands)
     result = []
     for operand in operands:
-        array = _array_of(operand)
+        array = raw(operand)
         if array is None or isinstance(array, NUMBERS) or _place(array) == _place(home):
             result.append(operand)
         elif array.__class__ is np.ndarray and array.ndim == 0:
             device = backend(home).device_of(home)
-            result.append(beside(operand, device))
+            result.append(scalar_on(operand, device))
         else:
             first, second = sorted((backend(home).device_of(home), backend(array).device_of(array)), key=str, reverse=True)
             raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {first} and {second}! (in {op.name})")
@@ -156,8 +152,8 @@ def same(op: Op, *operands: Any) -> list[Any]:
     for i, operand in enumerate(operands):
         if operand is None:
             continue
-        _check_operand(op, _array_of(operand), i)
-        array = _array_of(operand)
+        _check_operand(op, raw(operand), i)
+        array = raw(operand)
         if first is None:
             first = array
         elif array.dtype != first.dtype:
@@ -214,11 +210,11 @@ def sum_to(grad: Any, shape: tuple[int, ...]) -> Any:
 
 # ---- results
 
-def kept_result(node: Node, array: Any, cell: Any, nr: int | None = None) -> Tensor:
+def kept_result(node: Node, array: Any, counter: Any, nr: int | None = None) -> Tensor:
     """A kept result as the tensor it was, for rules that are to be recorded."""
     t = from_array(array)
-    t._rg = True
-    t._cell = cell
+    t._requires_grad = True
+    t._counter = counter
     if nr is None:
         t._node = node.origin
     else:
@@ -236,7 +232,7 @@ def make_slot(node: Node, nr: int, dtype: np.dtype) -> Slot:
     slot.seq = tick()
     slot.nr = nr
     slot.dtype = dtype
-    slot.cell = None
+    slot.counter = None
     slot.saved = ()
     slot.edges = (node,)
     return slot
@@ -253,14 +249,14 @@ def deliver(op: Op, node: Any, results: Any, source: Any, source_array: Any, arg
             y = np.asarray(y)
         t = from_array(y)
         if node is not None and y.dtype in dtypes.INEXACT:
-            t._rg = True
+            t._requires_grad = True
             t._node = make_slot(node, nr, y.dtype)
             takes = nr + 1
             if op.outs.__class__ is tuple and op.outs[nr] in node.saved_names:
                 kept_slots[id(node), nr] = t._node
         elif node is not None and op.outs.__class__ is tuple and op.outs[nr] in node.saved_names:
             # An index has no gradient, but backward reads it: it must hear of writes to it.
-            node.cell = {**(node.cell or {}), nr: cell_of(t)}
+            node.counter = {**(node.counter or {}), nr: counter_of(t)}
         if op.view and source is not source_array:
             aliased(op.function, t, source, source_array, args, bits, nr)
         tensors.append(t)
@@ -296,9 +292,9 @@ def to_dtype(operand: Tensor, dtype: np.dtype) -> Tensor:
     return cast(operand, dtype)
 
 
-def beside(operand: Any, device: Device) -> Any:
+def scalar_on(operand: Any, device: Device) -> Any:
     """A 0-d operand of the CPU, recorded where it is a tensor, beside those of `device`."""
-    from tapegrad.autograd.ops.creation.host_operands import beside as there
+    from tapegrad.autograd.ops.creation.host_operands import scalar_on as there
     return there(operand, device)
 
 

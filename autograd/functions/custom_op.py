@@ -135,7 +135,6 @@ class CustomOp:
             ValueError: `higher_order`, and ``forward`` keeps values.
 
         Example:
-            >>> import tapegrad
             >>> @tapegrad.custom_op
             ... def square(x):
             ...     return x * x
@@ -165,7 +164,6 @@ class CustomOp:
             ValueError: `higher_order`, and ``forward`` keeps values.
 
         Example:
-            >>> import tapegrad
             >>> @tapegrad.custom_op
             ... def square(x):
             ...     return x * x

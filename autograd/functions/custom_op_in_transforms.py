@@ -162,15 +162,15 @@ def _transposed(known: _Context, rule: Rule, asked: list[Any], tangents: tuple[A
         for t in results:
             seeds.append(None if t is None else from_array(t._array))
             if t is not None and t._array.dtype in dtypes.INEXACT:
-                seeds[-1]._rg = True
+                seeds[-1]._requires_grad = True
         first = gradients(rule.op, rule.function(tuple(seeds) if known.several else seeds[0], *asked), known.needs_input_grad)
         pairs = [(sum_to(d, v._array.shape), v) for d, v in zip(first, tangents) if d is not None and d.requires_grad]
-        flowing = [seed for seed in seeds if seed is not None and seed._rg]
+        flowing = [seed for seed in seeds if seed is not None and seed._requires_grad]
         found: Any = [None] * len(flowing)
         if pairs:
             found = grad([d for d, _ in pairs], flowing, [v.to(d.dtype) for d, v in pairs], create_graph=True, allow_unused=True)
     of_flowing = iter([d if d is None or record else from_array(d._array) for d in found])
-    return [next(of_flowing) if seed is not None and seed._rg else None for seed in seeds]
+    return [next(of_flowing) if seed is not None and seed._requires_grad else None for seed in seeds]
 
 
 def _recorded(tensors: list[Any]) -> bool:

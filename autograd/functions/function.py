@@ -23,7 +23,6 @@ class Function:
     result and returns one for each argument of ``forward``, None where there is none. It may use ops, and can then itself be differentiated.
 
     Example:
-        >>> import tapegrad
         >>> class Cube(tapegrad.autograd.Function):
         ...     @staticmethod
         ...     def forward(ctx, x):
@@ -119,14 +118,14 @@ class Function:
         inputs = (*args, *kwargs.values()) if kwargs else args
         # A view is brought up to date where that is recorded.
         asks = _flows if bits & GRAD_OFF else requires_grad
-        needs = tuple([isinstance(t, Tensor) and (t._rg if t._view is None else asks(t)) for t in inputs])
+        needs = tuple([isinstance(t, Tensor) and (t._requires_grad if t._view is None else asks(t)) for t in inputs])
         recording = True in needs and not bits & GRAD_OFF
         tensors = [t for t in inputs if isinstance(t, Tensor)]
         node = cls._backward_cls()
         node.needs_input_grad = needs
         if recording:
             node.inputs = [facts_of(t) if isinstance(t, Tensor) else None for t in inputs]
-            node.edges = tuple([(t._node or t) if t._rg else None for t in tensors])
+            node.edges = tuple([(t._node or t) if t._requires_grad else None for t in tensors])
         ctx = FunctionCtx(node)
         before = set_bits(bits | GRAD_OFF)
         try:
@@ -200,11 +199,11 @@ def undifferentiable(t: Any, text: str, edges: tuple[Any, ...] = ()) -> Any:
     node.edges = edges
     node.saved = ()
     node.dtype = t._array.dtype
-    node.cell = None
+    node.counter = None
     node.text = text
     result = t.detach()
     result._node = node
-    result._rg = True
+    result._requires_grad = True
     return result
 
 

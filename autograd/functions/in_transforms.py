@@ -14,7 +14,7 @@ from tapegrad.autograd.functions.outputs import wrap
 from tapegrad.autograd.modes.levels import below, recording
 from tapegrad.autograd.saved.hooks import pack_saved
 from tapegrad.autograd.tape.function_node import BackwardCFunction, FunctionCtx, facts_of
-from tapegrad.autograd.transforms.tangents import Tangents, zeros_beside
+from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.trees import leaves
 from tapegrad.autograd.types.type_names import type_name
@@ -139,7 +139,7 @@ class _Application:
 
     def _jvp(self, tangents: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         """What ``jvp`` returns."""
-        given = [zeros_beside(t) if d is None and self.node.materialize_grads and isinstance(t, Tensor) and t._array.dtype in dtypes.INEXACT else d
+        given = [zero_tangent(t) if d is None and self.node.materialize_grads and isinstance(t, Tensor) and t._array.dtype in dtypes.INEXACT else d
                  for t, d in zip(self.inputs, tangents)]
         returned = self.cls.jvp(FunctionCtx(self.node), *given)
         found = returned if isinstance(returned, tuple) else (returned,)
@@ -187,7 +187,7 @@ class _Application:
 
 
 def _version(t: Tensor) -> int:
-    return t._cell.version if t._cell is not None else 0
+    return t._counter.version if t._counter is not None else 0
 
 
 def _root(t: Tensor) -> Tensor:
@@ -208,7 +208,7 @@ def _set_through(level: Tangents, t: Tensor, d: Tensor) -> None:
         return
     whole = level.of(root)
     if whole is None:
-        whole = zeros_beside(root)
+        whole = zero_tangent(root)
         level.set(root, whole)
     part = level.of(t)
     assert part is not None

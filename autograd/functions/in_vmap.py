@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.core.version import cell_of
+from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.functions.outputs import fixed_view
 from tapegrad.autograd.modes.levels import below
@@ -58,7 +58,7 @@ def batched(level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: di
             return leaf
         if id(leaf) in known:  # an input that has been written, or is handed on
             return known[id(leaf)]
-        return _beside(level.wrap(leaf, differs), inputs)
+        return _as_view_of_input(level.wrap(leaf, differs), inputs)
 
     return mapped(seen, output)
 
@@ -87,12 +87,12 @@ def _rule_of(cls: type[Function]) -> Callable[..., Any]:
     return _by_rule
 
 
-def _beside(t: Tensor, inputs: list[Tensor]) -> Tensor:
+def _as_view_of_input(t: Tensor, inputs: list[Tensor]) -> Tensor:
     """The result `t`; where it is in an input's memory, known as a view of it that the Function has made."""
     shares = backend(t._array).shares_memory
     for x in inputs:
         if shares(t._array, x._array):
-            t._cell = cell_of(x)
+            t._counter = counter_of(x)
             t._view = fixed_view(x, ((_unrepeatable, (), None),))
             break
     return t

@@ -7,7 +7,7 @@ from typing import Any
 from tapegrad.autograd.core.node import Node, Slot, refuse_inference
 from tapegrad.autograd.core.rebase import let_go, past_hooks, rebase
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.core.version import INFERENCE_CELL, cell_of, tick, written
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump, counter_of, tick
 from tapegrad.autograd.core.view import View, refuse_view
 from tapegrad.autograd.dispatch.slow_paths import kept_slots, make_slot
 from tapegrad.autograd.tape.function_node import BackwardCFunction, Output, facts_of
@@ -30,9 +30,9 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
         made_by.outputs = [facts_of(output)]
         made_by.dtype = output._array.dtype
         output._node = made_by
-        output._rg = True
-        if output._cell is not None:
-            made_by.take_cell(output._cell)
+        output._requires_grad = True
+        if output._counter is not None:
+            made_by.take_counter(output._counter)
         result: Any = output
         results = [output]
     else:
@@ -53,7 +53,7 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
 
 def _is_new(t: Tensor, inputs: list[Tensor]) -> bool:
     """Whether the result `t` is a tensor of its own that only needs to be told what made it."""
-    if t._rg or t._view is not None or t._array.dtype not in dtypes.INEXACT:
+    if t._requires_grad or t._view is not None or t._array.dtype not in dtypes.INEXACT:
         return False
     return not _among(t, inputs)
 
@@ -98,8 +98,8 @@ def _wrap_each(made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple
                     _overwritten_input(t, node, len(returned))
                 else:
                     t = _result(t, node, is_input, origin)
-                if t._cell is not None:
-                    node.take_cell(t._cell)
+                if t._counter is not None:
+                    node.take_counter(t._counter)
         results.append(t)
     if not dirty <= {id(t) for t in tensors}:
         raise RuntimeError("Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified inplace must all "
@@ -115,7 +115,7 @@ def _dirty(made_by: BackwardCFunction, given: set[int]) -> set[int]:
             raise RuntimeError(f"mark_dirty can only accept variables, but argument {i} is of type {type(t).__name__}")
         if id(t) in given:
             found.add(id(t))
-            written(t)
+            bump(t)
         else:
             warnings.warn("ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be passed to "
                           "ctx.mark_dirty().", stacklevel=4)
@@ -136,14 +136,14 @@ class _FixedView(View):
     __slots__ = ()
 
     def sync(self, view: Tensor) -> bool:
-        if cell_of(view).version != self.seen:
+        if counter_of(view).version != self.seen:
             refuse_view(view, "its base or another view of its base has been")
-        return view._rg
+        return view._requires_grad
 
 
 def fixed_view(source: Tensor, replay: tuple[Any, ...]) -> View:
     """What makes a tensor a view of `source` that a Function has made."""
-    return _FixedView(source if source._view is None else source._view.root, replay, cell_of(source).version, "custom")
+    return _FixedView(source if source._view is None else source._view.root, replay, counter_of(source).version, "custom")
 
 
 def _constant(t: Tensor, is_input: bool, is_dirty: bool, origin: str) -> Tensor:
@@ -162,24 +162,24 @@ def _constant(t: Tensor, is_input: bool, is_dirty: bool, origin: str) -> Tensor:
 def _result(t: Tensor, node: Node, is_input: bool, origin: str) -> Tensor:
     """A result that `node` made. An input, or a leaf from elsewhere, keeps its own history and is returned as a view."""
     base = t._view
-    if is_input or (t._node is None and t._rg):
+    if is_input or (t._node is None and t._requires_grad):
         result = from_array(t._array)
-        result._cell = cell_of(t)
+        result._counter = counter_of(t)
     else:
         result = t
     if base is not None:
-        result._view = _FixedView(base.root, base.replay, cell_of(t).version, origin)
+        result._view = _FixedView(base.root, base.replay, counter_of(t).version, origin)
     elif result is not t:
-        result._view = _FixedView(t, (), cell_of(t).version, origin)
+        result._view = _FixedView(t, (), counter_of(t).version, origin)
     result._node = node
-    result._rg = True
+    result._requires_grad = True
     return result
 
 
 def _overwritten_input(t: Tensor, node: Node, count: int) -> None:
     """Make `node` the history of the input `t`, one of `count` results, which ``forward`` has written."""
     base = t._view
-    if t._node is None and t._rg if base is None else t._node is None and base.flows(t):
+    if t._node is None and t._requires_grad if base is None else t._node is None and base.flows(t):
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     if base is not None:
         if count > 1:
@@ -200,7 +200,7 @@ def _overwritten_input(t: Tensor, node: Node, count: int) -> None:
     t._grad = None
     made = from_array(t._array)
     made._node = node
-    made._rg = True
+    made._requires_grad = True
     rebase(t, made)
 
 
@@ -210,7 +210,7 @@ def _kept(to_save: tuple[Any, ...], results: list[Any], inputs: list[Tensor]) ->
     for i, t in enumerate(to_save):
         if t is not None and not isinstance(t, Tensor):
             raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
-        if t is not None and t._cell is INFERENCE_CELL:
+        if t is not None and t._counter is INFERENCE_COUNTER:
             refuse_inference()
         numbers = [nr for nr, y in enumerate(results) if y is t] if t is not None and t._node is not None else []
         if t is not None and numbers:

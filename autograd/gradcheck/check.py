@@ -95,7 +95,6 @@ def gradcheck(func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol:
         AssertionError: options that exclude each other; results whose shapes depend on the inputs' values.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([1.0, 2.0], dtype=tapegrad.float64, requires_grad=True)
         >>> tapegrad.autograd.gradcheck(lambda x: x * x, x, check_forward_ad=True)
         True
@@ -182,7 +181,6 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
         AssertionError: options that exclude each other.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([1.0, 2.0], dtype=tapegrad.float64, requires_grad=True)
         >>> tapegrad.autograd.gradgradcheck(lambda x: x * x * x, x)
         True

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.core.version import cell_of
+from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.interchange.python_protocols import type_name
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device, backend, backend_for
@@ -17,7 +17,7 @@ def _exported(t: Tensor) -> Any:
     """The array of `t`, of whose memory others will know from now on."""
     if hasattr(t._array, "level"):
         t._array.tolist()  # raises: no array stands behind a tensor inside a transform
-    cell_of(t)
+    counter_of(t)
     return t._array
 
 

@@ -43,7 +43,6 @@ def set_printoptions(
         ValueError: for another `profile`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.set_printoptions(precision=2)
         >>> tapegrad.tensor([1.2345])
         tensor([1.23])
@@ -104,7 +103,6 @@ def tensor_repr(
         to_host: brings an array to NumPy. Of a large array only the edges are brought.
 
     Example:
-        >>> import numpy as np
         >>> tensor_repr(np.array([7, 9], "float32"), grad_fn_name="MulBackward0")
         'tensor([7., 9.], grad_fn=<MulBackward0>)'
     """

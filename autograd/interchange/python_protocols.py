@@ -8,7 +8,7 @@ import numpy as np
 
 from tapegrad.autograd.core.gate import gate, grad_enabled
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
-from tapegrad.autograd.core.version import cell_of
+from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import CPU, Device, backend, backend_for
 
@@ -45,7 +45,6 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         TypeError: the tensor is not on the CPU.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2).numpy()
         array([1., 1.], dtype=float32)
     """
@@ -58,7 +57,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     array = self._array
     if array.__class__ is not np.ndarray:
         raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
-    cell_of(self)
+    counter_of(self)
     return array
 
 
@@ -69,7 +68,6 @@ def item(self: Tensor) -> Any:
         RuntimeError: the tensor does not have exactly one element.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([2.5]).item()
         2.5
     """
@@ -190,13 +188,13 @@ def deepcopy(t: Tensor, memo: dict[int, Any]) -> Tensor:
 
 def _fill(t: Tensor, array: Any, rg: bool) -> None:
     t._array = array
-    t._rg = rg
-    t._node = t._view = t._cell = None
+    t._requires_grad = rg
+    t._node = t._view = t._counter = None
 
 
 def reduce(t: Tensor) -> tuple[Any, ...]:
     """How a tensor is pickled: values on the host, device, whether it requires grad, attributes; not its history."""
-    if type(t) is Tensor and (t._node is not None or getattr(t, "_more", None) is not None):
+    if type(t) is Tensor and (t._node is not None or getattr(t, "_extras", None) is not None):
         from tapegrad.autograd.tape.tensor_hooks import warn_if_has_hooks
         warn_if_has_hooks(t)
     return _rebuild, (type(t), host(t), t.dtype.name, str(t.device), t.requires_grad, dict(t.__dict__))

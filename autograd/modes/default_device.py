@@ -18,7 +18,6 @@ def get_default_device() -> Device:
     """The device on which factories make tensors when none is given.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.get_default_device()
         device(type='cpu')
     """

@@ -104,7 +104,6 @@ class no_grad(_Mode):
     """Record nothing inside: results require no grad, and no memory is kept for backward.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(2, requires_grad=True)
         >>> with tapegrad.no_grad():
         ...     y = x * 2
@@ -120,7 +119,6 @@ class enable_grad(_Mode):
     """Record inside, also within `no_grad`.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(2, requires_grad=True)
         >>> with tapegrad.no_grad(), tapegrad.enable_grad():
         ...     y = x * 2
@@ -139,7 +137,6 @@ class set_grad_enabled(_Mode):
         mode: whether to record.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(2, requires_grad=True)
         >>> with tapegrad.set_grad_enabled(False):
         ...     y = x * 2
@@ -190,7 +187,6 @@ class inference_mode(_Mode):
         mode: whether the mode is on; ``inference_mode(False)`` leaves it for a while.
 
     Example:
-        >>> import tapegrad
         >>> with tapegrad.inference_mode():
         ...     y = tapegrad.ones(2) * 2
         >>> y.is_inference()
@@ -255,7 +251,6 @@ class set_multithreading_enabled(_Mode):
         mode: whether they may.
 
     Example:
-        >>> import tapegrad
         >>> with tapegrad.autograd.set_multithreading_enabled(False):
         ...     tapegrad.autograd.is_multithreading_enabled()
         False

@@ -134,9 +134,9 @@ def refuse_dynamic(array: Any, name: str) -> None:
 def without_history(t: Tensor) -> Tensor:
     """`t` for those further out: without the history that it has here, but with what they know of its array."""
     from tapegrad.autograd.core.tensor import from_array
-    from tapegrad.autograd.core.version import cell_of
+    from tapegrad.autograd.core.version import counter_of
     result = from_array(t._array)
-    result._cell = cell_of(t)
+    result._counter = counter_of(t)
     return result
 
 
@@ -194,7 +194,7 @@ def _is_deeper(array: Any, other: Any) -> bool:
 
 def check_history(t: Tensor, result: Tensor, name: str) -> None:
     """Raise where `t`, which is to be overwritten by `result` of the op `name`, cannot have its history, as it knows nothing of the batch."""
-    if result._rg and _is_deeper(result._array, t._array):
+    if result._requires_grad and _is_deeper(result._array, t._array):
         from tapegrad.autograd.transforms.batched_tensor import refuse_write
         refuse_write(name)
 

@@ -248,7 +248,6 @@ class profile:
         RuntimeError: it is entered twice.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(3, requires_grad=True)
         >>> with tapegrad.autograd.profiler.profile(record_shapes=True) as prof:
         ...     (x * x).sum().backward()
@@ -326,7 +325,6 @@ class record_function(contextlib.ContextDecorator):
         args: a text that is kept as the attribute `args`.
 
     Example:
-        >>> import tapegrad
         >>> with tapegrad.profiler.profile() as prof:
         ...     with tapegrad.profiler.record_function("forward"):
         ...         y = tapegrad.ones(2) + 1

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tapegrad.autograd.core.gate import GRAD_OFF, set_bits, state
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.core.version import Cell, cell_of, tick
+from tapegrad.autograd.core.version import VersionCounter, counter_of, tick
 from tapegrad.autograd.saved.hooks import saved_tensors_hooks, this_thread
 
 
@@ -28,8 +28,8 @@ class MutableSaved:
     def __init__(self) -> None:
         self.original: MutableMapping[_Handle, Tensor] = weakref.WeakKeyDictionary()
         self.cloned: MutableMapping[_Handle, Tensor] = weakref.WeakKeyDictionary()
-        # A piece of memory -> the handles of tensors in it, each with the tensor's identity and version. A cell holds neither tensor nor node.
-        self._of_cell: dict[Cell, dict[tuple[int, int], weakref.ref[_Handle]]] = {}
+        # A piece of memory -> the handles of tensors in it, each with the tensor's identity and version. A counter holds neither tensor nor node.
+        self._of_cell: dict[VersionCounter, dict[tuple[int, int], weakref.ref[_Handle]]] = {}
 
     def clear(self) -> None:
         """Let go of all tensors."""
@@ -38,15 +38,15 @@ class MutableSaved:
         self._of_cell.clear()
 
     def pack(self, t: Tensor) -> _Handle:
-        cell = cell_of(t)
-        handles = self._of_cell.setdefault(cell, {})
-        key = id(t._array), cell.version
+        counter = counter_of(t)
+        handles = self._of_cell.setdefault(counter, {})
+        key = id(t._array), counter.version
         known = handles.get(key)
         handle = known() if known is not None else None
         if handle is None:
             handle = _Handle()
             handles[key] = weakref.ref(handle)
-            if cell.written > tick():  # the very op that keeps it will write it
+            if counter.last_write > tick():  # the very op that keeps it will write it
                 self.cloned[handle] = _copy(t)
             else:
                 self.original[handle] = t.detach()
@@ -62,9 +62,9 @@ class MutableSaved:
 
     def before_write(self, t: Tensor) -> None:
         """The memory of `t` is about to be written."""
-        if t._cell is None:
+        if t._counter is None:
             return
-        for known in self._of_cell.pop(t._cell, {}).values():
+        for known in self._of_cell.pop(t._counter, {}).values():
             handle = known()
             if handle is not None:
                 self.cloned[handle] = _copy(self.original.pop(handle))
@@ -92,7 +92,6 @@ def allow_mutation_on_saved_tensors() -> Iterator[MutableSaved]:
         RuntimeError: the contexts are nested.
 
     Example:
-        >>> import tapegrad
         >>> a = tapegrad.ones(2, requires_grad=True)
         >>> with tapegrad.autograd.graph.allow_mutation_on_saved_tensors():
         ...     b = a.clone()

@@ -22,16 +22,16 @@ def saved_value(node: Node, name: str) -> Any:
     kept = node.saved[node.saved_names.index(name)]
     value = unpacked(node, kept, True)
     if isinstance(value, Tensor):
-        if value._cell is not None and value._cell.written > node.seq:
+        if value._counter is not None and value._counter.last_write > node.seq:
             check_kept(node, value)
         return value
     if name == "result":
-        if not isinstance(kept, Packed) and node.cell is not None and node.cell.written > node.seq:
-            overwritten(node, node.cell, value, 0, node)
+        if not isinstance(kept, Packed) and node.counter is not None and node.counter.last_write > node.seq:
+            overwritten(node, node.counter, value, 0, node)
         t = from_array(value)
         t._node = node
-        t._rg = True
-        t._cell = node.cell
+        t._requires_grad = True
+        t._counter = node.counter
         return t
     # An array without dimensions was a number.
     return from_array(value) if value.__class__ in ARRAYS and value.ndim else value

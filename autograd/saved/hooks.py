@@ -11,7 +11,7 @@ from tapegrad.autograd.core import gate
 from tapegrad.autograd.core.gate import GRAD_OFF, SAVED_HOOKS, set_bits, state
 from tapegrad.autograd.core.node import Node
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.core.version import cell_of
+from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.saved.packed_values import PackHook, UnpackHook, given_result, pack, pack_kept, pack_operand
 from tapegrad.backends import CPU, Device
 from tapegrad.backends.threads import handed_on
@@ -48,7 +48,6 @@ class saved_tensors_hooks:
         unpack_hook: ``unpack_hook(packed)`` returns a tensor with the values, shape, dtype and device of the one that was packed.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
         >>> with tapegrad.autograd.graph.saved_tensors_hooks(lambda t: t.tolist(), tapegrad.tensor):
         ...     y = x.exp().sum()
@@ -86,7 +85,6 @@ class save_on_cpu(saved_tensors_hooks):
         device_type: taken for torch's sake.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
         >>> with tapegrad.autograd.graph.save_on_cpu():
         ...     y = (x * x).sum()
@@ -121,7 +119,6 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
         RuntimeError: hooks are set already.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd import graph
         >>> with graph.disable_saved_tensors_hooks("not here"), graph.save_on_cpu():
         ...     pass
@@ -175,7 +172,7 @@ def pack_saved(node: BackwardCFunction, result: Any) -> None:
 
     def packed(kept: Any) -> Any:
         if isinstance(kept, Output):
-            return pack(given_result(node, kept.array, kept.nr, node.several, cell_of(results[kept.nr])), hooks, False, nr=kept.nr)
+            return pack(given_result(node, kept.array, kept.nr, node.several, counter_of(results[kept.nr])), hooks, False, nr=kept.nr)
         return None if kept is None else pack_operand(node, kept, hooks)
 
     node.saved = tuple([packed(kept) for kept in node.saved])

@@ -13,7 +13,7 @@ from typing import Any
 from tapegrad.autograd.core.gate import GRAD_OFF, set_bits, state
 from tapegrad.autograd.core.node import Node, Part, Slot, check_kept, freed, overwritten
 from tapegrad.autograd.core.tensor import Tensor, from_array, new, requires_grad
-from tapegrad.autograd.core.version import INFERENCE_CELL, Cell, cell_of, tick
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, VersionCounter, counter_of, tick
 from tapegrad.autograd.modes.levels import transforming
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import ARRAYS
@@ -31,18 +31,18 @@ class Packed:
         as_array: the rule reads an array, not a tensor.
         target: what the value's gradient flows to: a node, a leaf, or None.
         nr: which of the node's results the value is; None for all other values.
-        cell: the write history of the value's memory.
+        counter: the write history of the value's memory.
     """
 
-    __slots__ = ("__weakref__", "as_array", "cell", "kept", "nr", "target", "unpack")
+    __slots__ = ("__weakref__", "as_array", "counter", "kept", "nr", "target", "unpack")
 
-    def __init__(self, kept: Any, unpack: UnpackHook, as_array: bool, target: Any, nr: int | None, cell: Cell) -> None:
+    def __init__(self, kept: Any, unpack: UnpackHook, as_array: bool, target: Any, nr: int | None, counter: VersionCounter) -> None:
         self.kept = kept
         self.unpack = unpack
         self.as_array = as_array
         self.target = target
         self.nr = nr
-        self.cell = cell
+        self.counter = counter
 
     def unpacked(self, node: Node) -> Tensor:
         """What the unpack hook returns.
@@ -54,12 +54,12 @@ class Packed:
         t = self.unpack(self.kept)
         if not isinstance(t, Tensor):
             raise TypeError(f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}")
-        if t._cell is self.cell and self.cell.written > node.seq:
+        if t._counter is self.counter and self.counter.last_write > node.seq:
             made_by = node if self.nr is not None else self.target
             nr = self.nr or 0
             if isinstance(made_by, Slot):
                 made_by, nr = made_by.edges[0], made_by.nr
-            overwritten(node, self.cell, t, nr, made_by if isinstance(made_by, Node) else None)
+            overwritten(node, self.counter, t, nr, made_by if isinstance(made_by, Node) else None)
         if transforming():
             for level in state.levels:
                 level.unpacked(self, t)
@@ -82,7 +82,7 @@ class Packed:
             return kept_result(node, t._array, None, self.nr if getattr(node, "several", False) else None)
         result = from_array(t._array)
         if target is not None:
-            result._rg = True
+            result._requires_grad = True
             result._node = target if isinstance(target, Node) else to_leaf(target)
         return result
 
@@ -106,24 +106,24 @@ class MadeBy(Slot):
             raise RuntimeError("the graph of a tensor that was given to a pack hook is gone")
         return (Part(self.nr, grad) if self.several else grad,)
 
-    def take_cell(self, cell: Cell) -> None:
-        raise AssertionError("the tensor had its cell from the start")
+    def take_counter(self, counter: VersionCounter) -> None:
+        raise AssertionError("the tensor had its counter from the start")
 
 
-def given_result(node: Node, array: Any, nr: int, several: bool, cell: Cell) -> Tensor:
+def given_result(node: Node, array: Any, nr: int, several: bool, counter: VersionCounter) -> Tensor:
     """A kept result as a pack hook is given it."""
     t = from_array(array)
-    t._cell = cell
+    t._counter = counter
     if array.dtype in dtypes.INEXACT:
         slot = new(MadeBy)
         slot.seq = tick()
         slot.nr = nr
         slot.dtype = array.dtype
-        slot.cell = None
+        slot.counter = None
         slot.saved = ()
         slot.node = weakref.ref(node)
         slot.several = several
-        t._rg = True
+        t._requires_grad = True
         t._node = slot
     return t
 
@@ -144,7 +144,7 @@ def to_leaf(leaf: Tensor) -> ToLeaf:
     node.edges = (leaf,)
     node.saved = ()
     node.dtype = leaf._array.dtype
-    node.cell = None
+    node.counter = None
     return node
 
 
@@ -156,26 +156,26 @@ def pack(given: Tensor, hooks: tuple[PackHook, UnpackHook], as_array: bool, targ
     Raises:
         RuntimeError: the hook has written to it.
     """
-    cell = cell_of(given)
-    version = cell.version
+    counter = counter_of(given)
+    version = counter.version
     before = set_bits(state.bits | GRAD_OFF)
     try:
         kept = hooks[0](given)
     finally:
         set_bits(before)
-    if cell.version != version:
+    if counter.version != version:
         raise RuntimeError("A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified by in-place "
                            "operations as this can lead to unexpected side-effects. Please open an issue if you need to perform in-place operations on the "
                            "input to a pack hook.")
     if kept is given and target is not given and nr is None:
         # Written later, `given` could come to have a history that holds the node.
         kept = given.detach()
-    return Packed(kept, hooks[1], as_array, target, nr, cell)
+    return Packed(kept, hooks[1], as_array, target, nr, counter)
 
 
 def pack_operand(node: Node, t: Tensor, hooks: tuple[PackHook, UnpackHook]) -> Packed:
     """Send a tensor that `node` is about to keep through a pack hook."""
-    if t._cell is INFERENCE_CELL:
+    if t._counter is INFERENCE_COUNTER:
         check_kept(node, t)
     return pack(t, hooks, False, (t._node or t) if requires_grad(t) else None)
 
@@ -208,7 +208,7 @@ class _Packing:
         return value
 
     def result(self, nr: int, array: Any) -> Packed:
-        given = given_result(self.node, array, nr, bool(self.op.outs), cell_of(self.results[nr]))
+        given = given_result(self.node, array, nr, bool(self.op.outs), counter_of(self.results[nr]))
         return pack(given, self.hooks, True, nr=nr)
 
 
@@ -252,7 +252,7 @@ def _guarded(cls: Any) -> Any:
         twin.edges = self.edges
         twin.dtype = self.dtype
         twin.origin = self
-        twin.cell = None if any(map(_has_result, saved)) else self.cell
+        twin.counter = None if any(map(_has_result, saved)) else self.counter
         before = set_bits(state.bits if graph else state.bits | GRAD_OFF)
         try:
             twin.saved = tuple([unpacked(self, value, graph) for value in saved])

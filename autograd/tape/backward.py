@@ -34,7 +34,7 @@ def _seeds_of(roots: Sequence[Tensor], grads: Sequence[Tensor | None], graph: bo
     for i, (root, grad) in enumerate(zip(roots, grads)):
         if root.__class__ is not Tensor and not isinstance(root, Tensor):
             root = tensor_at(root, grad)
-        if not requires_grad(root) or not root._rg:  # the second: a view without history, of a tensor that requires grad
+        if not requires_grad(root) or not root._requires_grad:  # the second: a view without history, of a tensor that requires grad
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         if grad is None:
             seed: Any = _seed(root)
@@ -112,7 +112,6 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
         RuntimeError: a tensor does not require grad, has several elements and no gradient, or the graph has been freed.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor(3.0, requires_grad=True)
         >>> tapegrad.autograd.backward([x * x, x])
         >>> x.grad
@@ -152,7 +151,7 @@ def _target(t: Tensor | GradientEdge, pairs: list[tuple[Any, Any]]) -> Any:
     if not requires_grad(t):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     # A view without history, of a tensor that requires grad, is reached from nowhere.
-    return t._node or (t if t._rg else None)
+    return t._node or (t if t._requires_grad else None)
 
 
 def _seen_running(wanted: set[Any]) -> set[Any]:
@@ -220,7 +219,6 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         ValueError: `materialize_grads` with ``allow_unused=False``.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor(2.0, requires_grad=True)
         >>> dx, = tapegrad.autograd.grad(x ** 3, x, create_graph=True)
         >>> tapegrad.autograd.grad(dx, x)
@@ -243,7 +241,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
 
     def capture(target: Any, d: Any, graph: bool) -> None:
         if isinstance(target, Tensor):
-            more = getattr(target, "_more", None)
+            more = getattr(target, "_extras", None)
             if more is not None:
                 from tapegrad.autograd.tape.tensor_hooks import run_tensor_hooks
                 d = run_tensor_hooks(more, d, graph)
@@ -291,7 +289,7 @@ def _result(i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused
                 raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
             with on_device_of(t):
                 zeros = from_array(xp(t._array).zeros(t._array.shape, t._array.dtype))
-            zeros._rg = record
+            zeros._requires_grad = record
             return zeros
         if not allow_unused:
             _refuse_unused(i)

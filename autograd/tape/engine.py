@@ -18,7 +18,7 @@ import numpy as np
 from tapegrad.autograd.core.gate import gate, state
 from tapegrad.autograd.core.node import At, Node, Part
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.modes.observers import watched_pull, watched_take
 from tapegrad.backends import ARRAYS, backend, xp
@@ -153,7 +153,7 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
             elif inputs is None or target in inputs:
                 sums.add(target, d, given)
                 leaves[target] = None
-                if closing is None and inputs is None and (getattr(target, "_more", None) is not None or getattr(target, "_grad", None) is not None):
+                if closing is None and inputs is None and (getattr(target, "_extras", None) is not None or getattr(target, "_grad", None) is not None):
                     closing = last_users([node, *(n for _, n in ready), *([following] if following is not None else [])])
         if closing is not None and node in closing:
             for leaf in closing[node]:
@@ -308,11 +308,11 @@ def add_at(whole: Any, d: At) -> None:
 
 def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
     """Add `grad`, the whole of what one pass brought, to ``leaf.grad``."""
-    if not leaf._rg:  # no longer asked for
+    if not leaf._requires_grad:  # no longer asked for
         return
     if leaf._node is not None:
         raise RuntimeError("leaf variable has been moved into the graph interior")
-    more = getattr(leaf, "_more", None)
+    more = getattr(leaf, "_extras", None)
     if more is not None:
         from tapegrad.autograd.tape.tensor_hooks import run_leaf_hooks
         grad, owned = run_leaf_hooks(leaf, grad, owned, graph)
@@ -332,7 +332,7 @@ def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
                 check_overlap(have._array)
             array = have._array
             array += grad
-            written(have)
+            bump(have)
     if more is not None:
         from tapegrad.autograd.tape.tensor_hooks import run_post_accumulate_hooks
         run_post_accumulate_hooks(leaf, grad, graph)

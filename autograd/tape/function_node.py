@@ -148,7 +148,7 @@ class BackwardCFunction(Node):
         self.attributes: dict[str, Any] = {}
         self.to_save: tuple[Any, ...] | None = None
         self.saved = self.edges = ()
-        self.cell = self.dtype = None
+        self.counter = self.dtype = None
 
     def __getattr__(self, name: str) -> Any:
         if name != "attributes" and name in self.attributes:
@@ -175,11 +175,11 @@ class BackwardCFunction(Node):
         if kept.__class__ is Packed:
             return kept.tied(kept.unpacked(self), self)
         if isinstance(kept, Output):
-            cell = self.cell.get(kept.nr) if self.several and self.cell is not None else self.cell
-            if cell is not None and cell.written > self.seq:
-                overwritten(self, cell, kept.array, kept.nr, self)
-            return kept_result(self, kept.array, cell, kept.nr if self.several else None)
-        if kept is not None and kept._cell is not None and kept._cell.written > self.seq:
+            counter = self.counter.get(kept.nr) if self.several and self.counter is not None else self.counter
+            if counter is not None and counter.last_write > self.seq:
+                overwritten(self, counter, kept.array, kept.nr, self)
+            return kept_result(self, kept.array, counter, kept.nr if self.several else None)
+        if kept is not None and kept._counter is not None and kept._counter.last_write > self.seq:
             check_kept(self, kept)
         return kept
 

@@ -42,7 +42,6 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
         RuntimeError: it does not.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(2, requires_grad=True)
         >>> y = x * 2
         >>> edge = tapegrad.autograd.graph.get_gradient_edge(y)
@@ -72,7 +71,7 @@ def function_of(target: Any) -> tuple[Any, int]:
     if isinstance(target, Node):
         return target, 0
     # A view made under `no_grad` requires grad as its base does, and no gradient flows to it.
-    return (accumulate_grad_of(target), 0) if target._rg or target._view is None else (None, 0)
+    return (accumulate_grad_of(target), 0) if target._requires_grad or target._view is None else (None, 0)
 
 
 def check_edge(edge: GradientEdge) -> None:
@@ -124,5 +123,5 @@ def tensor_at(edge: Any, grad: Tensor | None) -> Tensor:
     xp = backend_for(device).xp
     t = from_array(xp.broadcast_to(xp.zeros((), dtype), shape))
     t._node = target
-    t._rg = True
+    t._requires_grad = True
     return t

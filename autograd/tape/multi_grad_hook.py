@@ -46,7 +46,6 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., None],
         ValueError: another mode.
 
     Example:
-        >>> import tapegrad
         >>> a, b = tapegrad.ones(2, requires_grad=True), tapegrad.ones(2, requires_grad=True)
         >>> c = a * b
         >>> d = a + b

@@ -79,5 +79,5 @@ def _accumulate(leaf: Tensor, grad: Tensor | None) -> None:
         else:
             with no_grad():
                 have += grad
-    if getattr(leaf, "_more", None) is not None:
+    if getattr(leaf, "_extras", None) is not None:
         run_accumulated_hooks(leaf, graph)

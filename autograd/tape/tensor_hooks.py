@@ -23,9 +23,9 @@ H = TypeVar("H", bound=Callable[..., Any])
 
 def more_of(t: Tensor) -> dict[str, Any]:
     """Where the tensor keeps hooks and the like."""
-    more = getattr(t, "_more", None)
+    more = getattr(t, "_extras", None)
     if more is None:
-        more = t._more = {}
+        more = t._extras = {}
     return more
 
 
@@ -85,7 +85,7 @@ def retain_grad(t: Tensor) -> None:
 
 def tensor_hooks(t: Tensor) -> OrderedDict[int, Any] | None:
     """The value of ``t._backward_hooks``: by id, None where there never was any."""
-    store = getattr(t, "_more", None) if t._node is None else t._node._kept()
+    store = getattr(t, "_extras", None) if t._node is None else t._node._kept()
     found: OrderedDict[int, Any] | None = (store or {}).get("hooks")
     return found
 
@@ -138,7 +138,7 @@ def _keep(t: Tensor, grad: Any, graph: bool) -> None:
 
 def run_leaf_hooks(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> tuple[Any, bool]:
     """The gradient of a leaf after the hooks that come before its accumulation, and whether it is still nobody else's."""
-    more = leaf._more
+    more = leaf._extras
     after = run_tensor_hooks(more, grad, graph)
     if more.get("before"):
         after = run_before_accumulating(more, after, graph)
@@ -152,13 +152,13 @@ def run_leaf_hooks(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> tuple[A
 def run_post_accumulate_hooks(leaf: Tensor, grad: Any, graph: bool) -> None:
     """Call the hooks that come after an accumulation of `grad` (in torch's convention; None where there was nothing to accumulate)."""
     run_accumulated_hooks(leaf, graph)
-    if leaf._more.get("after"):
-        run_after_accumulating(leaf._more, grad if graph or grad is None else tensor_over(grad), graph)
+    if leaf._extras.get("after"):
+        run_after_accumulating(leaf._extras, grad if graph or grad is None else tensor_over(grad), graph)
 
 
 def run_accumulated_hooks(leaf: Tensor, graph: bool) -> None:
     """Call the hooks that are given the leaf itself."""
-    hooks = leaf._more.get("accumulated")
+    hooks = leaf._extras.get("accumulated")
     if hooks:
         with hook_mode(graph):
             for hook in list(hooks.values()):

@@ -294,7 +294,7 @@ class Batch(Level):
         for value in args:
             if isinstance(value, Tensor):
                 array = value._array
-                if not isinstance(array, Batched) or array.level is not self or not array.batched or value._rg or value._view is not None:
+                if not isinstance(array, Batched) or array.level is not self or not array.batched or value._requires_grad or value._view is not None:
                     return None
                 physical = array.tensor._array
                 if first is None:
@@ -371,7 +371,7 @@ class Batch(Level):
             node = record(arrays if several else arrays[0], **given)
         t = wrapped[0]
         if node is not None and not several:
-            t._rg, t._node = True, node
+            t._requires_grad, t._node = True, node
         if several or op.view:
             first = next(iter(op.rules))
             source = given[first]
@@ -421,16 +421,16 @@ def _batches_of(t: Tensor) -> set[Batch]:
     return found
 
 
-def beside(made: Tensor, source: Tensor) -> Tensor:
+def like_batch_of(made: Tensor, source: Tensor) -> Tensor:
     """The tensor `made`, the same for all members, as one of its own for each member of the batches that `source` has, so that it can be written."""
     array = source._array
     if not isinstance(array, Batched):
         return made
     with below(array.level):
         if not array.batched:
-            return array.level.wrap(beside(made, array.tensor), False)
+            return array.level.wrap(like_batch_of(made, array.tensor), False)
         whole = made.expand(array.level.size, *made._array.shape).clone()
-        return array.level.wrap(beside(whole, array.tensor))
+        return array.level.wrap(like_batch_of(whole, array.tensor))
 
 
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div", "masked_fill", "pow", "remainder", "floor_divide"})
@@ -446,7 +446,7 @@ def refuse_write(name: str) -> NoReturn:
 
 def alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
     """The operands that must be cast so that all have the result's dtype: a tensor without dimensions may have one in what it stands for, and another say."""
-    if op.types not in ("promote", "float"):
+    if op.operands not in ("promote", "float"):
         return {}
     operands = [given[name] for name in op.rules]
     if len({t._array.dtype for t in operands if isinstance(t, Tensor)}) == 1 and not any(isinstance(t, (list, tuple)) for t in operands):
@@ -463,7 +463,7 @@ def alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
     if len(set(several)) < 2:
         return {}
     dtype = promotion.result_type(found)
-    if op.types == "float":
+    if op.operands == "float":
         dtype = promotion.float_dtype(dtype)
     to = dtypes.of(dtype)
     return {name: [t.to(to) for t in given[name]] if isinstance(given[name], (list, tuple)) else given[name].to(to)

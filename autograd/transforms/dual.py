@@ -2,7 +2,6 @@
 
 Inside `dual_level` a tensor may carry a tangent, and so does all that is computed from it.
 
-    >>> import tapegrad
     >>> from tapegrad.autograd import forward_ad
     >>> with forward_ad.dual_level():
     ...     x = forward_ad.make_dual(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([1.0, 0.0]))
@@ -89,7 +88,6 @@ class dual_level(_Mode):
         RuntimeError: it is entered within another.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd import forward_ad
         >>> with forward_ad.dual_level():
         ...     x = forward_ad.make_dual(tapegrad.tensor(3.0), tapegrad.tensor(1.0))
@@ -120,7 +118,6 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         ValueError: the dtype is another.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd import forward_ad
         >>> with forward_ad.dual_level():
         ...     forward_ad.unpack_dual(forward_ad.make_dual(tapegrad.zeros(2), tapegrad.ones(2)))
@@ -161,7 +158,6 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         A view of the value alone, and the tangent, None where there is none.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd import forward_ad
         >>> forward_ad.unpack_dual(tapegrad.zeros(2)).tangent is None
         True

@@ -18,13 +18,13 @@ from tapegrad.autograd.core.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, set_bi
 from tapegrad.autograd.core.node import Slot
 from tapegrad.autograd.core.rebase import laid_out, run
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.core.version import cell_of
+from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.inplace import repeats
 from tapegrad.autograd.modes.levels import Level, arguments, below, recording, tensors_in
 from tapegrad.autograd.saved.packed_values import Packed
 from tapegrad.autograd.tape.engine import dense_order
-from tapegrad.autograd.transforms.batched_tensor import alike, beside, lacks_batch
+from tapegrad.autograd.transforms.batched_tensor import alike, lacks_batch, like_batch_of
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend
 
@@ -151,7 +151,7 @@ class Tangents(Level):
         with below(self):
             if tangent is None:
                 root = t if t._view is None else t._view.root
-                self.set(root, _laid_out_as(root, zeros_beside(root)))
+                self.set(root, _laid_out_as(root, zero_tangent(root)))
                 tangent = self.of(t)
                 assert tangent is not None
             if found is None:
@@ -166,15 +166,15 @@ class Tangents(Level):
 
     def _batch_as(self, t: Tensor, source: Tensor) -> None:
         """Let the tangent of `t`, and of all that shares its memory, differ within the batches that `source` differs in."""
-        from tapegrad.autograd.ops.creation.factories import zeros
         root = t if t._view is None else t._view.root
         before = self._known[id(root._array)][1]
         shared = before if before._view is None else before._view.root
         for key, (_, tangent) in list(self._known.items()):
             if tangent._view is not None and tangent._view.root is shared:
                 del self._known[key]  # it is made anew, of the new one, when it is asked for
+        from tapegrad.autograd.ops.creation.factories import zeros
         plain = zeros(before._array.shape, dtype=before.dtype, device=before.device)
-        self.set(root, _laid_out_as(root, before + beside(plain, source)))
+        self.set(root, _laid_out_as(root, before + like_batch_of(plain, source)))
 
     def check_out(self, name: str, out: Any, result: Any) -> None:
         if self.of(out) is not None or self.of(result) is not None:
@@ -187,12 +187,12 @@ class Tangents(Level):
                 self.set(from_array(copy), found.clone())
 
 
-def zeros_beside(t: Tensor) -> Tensor:
+def zero_tangent(t: Tensor) -> Tensor:
     """Zeros with the shape, dtype and device of `t`."""
-    from tapegrad.autograd.ops.common.shared_rules import zeros
+    from tapegrad.autograd.ops.common.shared_rules import zero_gradient
     before = set_bits(state.bits | GRAD_OFF)
     try:
-        made: Tensor = zeros(t)
+        made: Tensor = zero_gradient(t)
         return made
     finally:
         set_bits(before)
@@ -284,11 +284,11 @@ def _by_linearity(core: Callable[..., Any], given: dict[str, Any], tangents: dic
         if rule is None and op.joint is None:
             continue
         if isinstance(rule, Each):
-            moved[name] = [zeros_beside(t) if d is None else d for t, d in zip(given[name], tangents[name])]
+            moved[name] = [zero_tangent(t) if d is None else d for t, d in zip(given[name], tangents[name])]
         elif name in tangents:
             moved[name] = tangents[name]
         elif isinstance(given[name], Tensor):
-            moved[name] = zeros_beside(given[name])
+            moved[name] = zero_tangent(given[name])
         elif given[name] is not None:
             moved[name] = 0
     return op.call(moved)
@@ -312,7 +312,7 @@ def _by_weights(op: Any, given: dict[str, Any], tangents: dict[str, Any], result
     """Each element goes into one result, with the weight that is its gradient."""
     (name, tangent), = tangents.items()
     rule = op.rules[name]
-    one = zeros_beside(result) + 1
+    one = zero_tangent(result) + 1
     weighted = tangent * rule(*[one if i == 0 else _value_of(asked, given, result) for i, asked in enumerate(_asks(rule))])
     if weighted._array.dtype.kind == "c" != result._array.dtype.kind:
         weighted = weighted.real
@@ -324,8 +324,8 @@ def alias(t: Tensor) -> Tensor:
     if requires_grad(t):
         return t.view_as(t)
     fresh = from_array(t._array)
-    fresh._cell = cell_of(t)
-    fresh._rg = True
+    fresh._counter = counter_of(t)
+    fresh._requires_grad = True
     return fresh
 
 
@@ -355,7 +355,7 @@ def by_transposition(core: Callable[..., Any], given: dict[str, Any], tangents: 
         seeds = []
         for t in flowing:
             seed = from_array(t._array)
-            seed._rg = True
+            seed._requires_grad = True
             seeds.append(seed)
         first = grad(flowing, sources, seeds, create_graph=True, allow_unused=True)
         pairs = [(d, v) for d, v in zip(first, vectors) if d is not None and d.requires_grad]

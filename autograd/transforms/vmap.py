@@ -34,7 +34,6 @@ def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomne
         ValueError: dimensions that do not fit the arguments or the results.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([[1.0, 2.0], [3.0, 4.0]])
         >>> tapegrad.vmap(lambda row: row.dot(row))(x)
         tensor([ 5., 25.])
@@ -76,7 +75,7 @@ class _Call:
             results, tree = self._in_chunks(args, kwargs, given, dims, size, chunk_size)
         out_dims = self._out_dims(tree)
         done = iter([self._placed(t, dim, size) for t, dim in zip(results, out_dims)])
-        return trees.mapped(lambda _: _raw(next(done)) if raw else next(done), tree)
+        return trees.mapped(lambda _: next(done)._array if raw else next(done), tree)
 
     # ---- arguments
 
@@ -171,7 +170,3 @@ def _is_array(leaf: Any) -> bool:
 
 def _tensor(leaf: Any) -> Any:
     return from_array(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf) if _is_array(leaf) else leaf
-
-
-def _raw(t: Tensor) -> Any:
-    return t._array

@@ -22,7 +22,6 @@ class dtype:
         is_floating_point, is_complex, is_signed, itemsize: as in PyTorch.
 
     Example:
-        >>> import numpy as np
         >>> from tapegrad.autograd.types.dtypes import float32
         >>> float32, float32.itemsize, float32 == np.dtype("float32")
         (torch.float32, 4, True)
@@ -199,7 +198,6 @@ def get_default_dtype() -> dtype:
     """The dtype that Python floats become, float32 unless :func:`set_default_dtype` said otherwise.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.get_default_dtype()
         torch.float32
     """
@@ -216,7 +214,6 @@ def set_default_dtype(d: Any, /) -> None:
         TypeError: for any other.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.set_default_dtype(tapegrad.float64)
         >>> tapegrad.get_default_dtype()
         torch.float64
@@ -300,7 +297,6 @@ def can_cast(from_: Any, to: Any) -> builtins.bool:
         to: what :func:`numpy_dtype` takes.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.can_cast(tapegrad.float64, tapegrad.float32), tapegrad.can_cast(tapegrad.float32, tapegrad.int64)
         (True, False)
     """
@@ -318,7 +314,6 @@ def promote_types(type1: Any, type2: Any) -> dtype:
         RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.promote_types(tapegrad.float16, tapegrad.bfloat16)
         torch.float32
     """
@@ -341,7 +336,6 @@ class finfo:
         TypeError: for an integer dtype or bool.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.finfo(tapegrad.float16).max
         65504.0
     """
@@ -383,7 +377,6 @@ class iinfo:
         TypeError: for any other dtype, bool included.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.iinfo(tapegrad.int8)
         iinfo(min=-128, max=127, dtype=int8)
     """

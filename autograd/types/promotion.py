@@ -68,7 +68,6 @@ def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
         RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
 
     Example:
-        >>> import numpy as np
         >>> promote_types(np.dtype("uint8"), np.dtype("int8"))
         dtype('int16')
     """
@@ -116,7 +115,6 @@ def result_type(operands: Iterable[Operand]) -> np.dtype:
         RuntimeError: for uint16, uint32 or uint64 where :func:`promote_types` is asked for it; for no operands.
 
     Example:
-        >>> import numpy as np
         >>> result_type([(np.dtype("float32"), DIMENSIONED), (np.dtype("float64"), ZERO_DIM)])
         dtype('float32')
         >>> result_type([(np.dtype("int8"), DIMENSIONED), (number_dtype(2.5), NUMBER)])
@@ -164,7 +162,6 @@ def float_dtype(dtype: np.dtype) -> np.dtype:
         dtype: a NumPy dtype.
 
     Example:
-        >>> import numpy as np
         >>> float_dtype(np.dtype("int64")), float_dtype(np.dtype("float16"))
         (dtype('float32'), dtype('float16'))
     """

@@ -48,7 +48,6 @@ def set_index_assert_mode(mode: str) -> None:
         ValueError: it is none of these.
 
     Example:
-        >>> import tapegrad
         >>> before = tapegrad.cuda.get_index_assert_mode()
         >>> tapegrad.cuda.set_index_assert_mode("blocking")
         >>> tapegrad.ones(3, device="strict").take(tapegrad.tensor([5], device="strict"))
@@ -68,7 +67,6 @@ def get_index_assert_mode() -> str:
     """When indices that are out of range on a device are reported: "deferred", "blocking" or "off".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cuda.get_index_assert_mode() in ("deferred", "blocking", "off")
         True
     """

@@ -53,7 +53,6 @@ def words(key: tuple[int, int], counter: int, n: int) -> np.ndarray:
         ValueError: the words would lie outside positions 0 to 2**64, or `n` is negative.
 
     Example:
-        >>> import numpy as np
         >>> stream = np.random.Philox(key=np.array([5, 7], np.uint64)).random_raw(10)
         >>> bool((words((5, 7), 3, 4) == stream[3:7]).all())
         True
@@ -197,7 +196,6 @@ def needed(draw: str, n: int, dtype: Any = None) -> int:
         dtype: The dtype asked of `uniform`, `normal` or `exponential`; for `bernoulli` that of the array of probabilities, None for a number.
 
     Example:
-        >>> import numpy as np
         >>> [needed("uniform", 9, dtype) for dtype in (np.float64, np.float32, np.float16)]
         [9, 5, 3]
     """
@@ -232,7 +230,6 @@ def uniform(xp: Any, words: Array, n: int, dtype: Any) -> Array:
         dtype: float64, float32, float16 or bfloat16.
 
     Example:
-        >>> import numpy as np
         >>> generator = np.random.Generator(np.random.Philox(key=1))
         >>> bool((uniform(np, words((1, 0), 0, 3), 5, np.float32) == generator.random(5, np.float32)).all())
         True
@@ -422,7 +419,6 @@ def mask16(xp: Any, words: Array, p: float, n: int) -> Array:
         n: How many.
 
     Example:
-        >>> import numpy as np
         >>> mask16(np, words((1, 0), 0, 2), 0.5, 6)
         array([False,  True, False,  True,  True, False])
     """

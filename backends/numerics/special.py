@@ -33,7 +33,6 @@ def erf(xp: Any, x: Array) -> Array:
         TypeError: `x` is not a real floating-point array.
 
     Example:
-        >>> import numpy as np
         >>> from tapegrad.backends.numerics import special
         >>> special.erf(np, np.array([-np.inf, 0.0, 0.5]))
         array([-1.        ,  0.        ,  0.52049988])
@@ -52,7 +51,6 @@ def erfc(xp: Any, x: Array) -> Array:
         TypeError: `x` is not a real floating-point array.
 
     Example:
-        >>> import numpy as np
         >>> from tapegrad.backends.numerics import special
         >>> special.erfc(np, np.array([0.0, 10.0]))
         array([1.00000000e+00, 2.08848758e-45])
@@ -71,7 +69,6 @@ def erfinv(xp: Any, x: Array) -> Array:
         TypeError: `x` is not a real floating-point array.
 
     Example:
-        >>> import numpy as np
         >>> from tapegrad.backends.numerics import special
         >>> special.erfinv(np, np.array([-1.0, 0.0, 0.5]))
         array([      -inf, 0.        , 0.47693628])
@@ -92,7 +89,6 @@ def lgamma(xp: Any, x: Array) -> Array:
         TypeError: `x` is not a real floating-point array.
 
     Example:
-        >>> import numpy as np
         >>> from tapegrad.backends.numerics import special
         >>> special.lgamma(np, np.array([-1.0, 1.0, 5.0]))
         array([       inf, 0.        , 3.17805383])
@@ -113,7 +109,6 @@ def digamma(xp: Any, x: Array) -> Array:
         TypeError: `x` is not a real floating-point array.
 
     Example:
-        >>> import numpy as np
         >>> from tapegrad.backends.numerics import special
         >>> special.digamma(np, np.array([-1.0, 0.0, 1.0]))
         array([        nan,        -inf, -0.57721566])

@@ -39,7 +39,6 @@ class StrictBackend(Backend):
         capability: the compute capability that each pretends to have.
 
     Example:
-        >>> import numpy as np
         >>> from tapegrad.backends import Device, standing_in
         >>> with standing_in("cuda", StrictBackend("cuda")) as cuda:
         ...     x = cuda.from_host(np.arange(6.0), Device("cuda"))

@@ -36,7 +36,6 @@ def relu(input: Any, inplace: bool = False) -> Any:
         inplace: write to `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.relu(tapegrad.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
@@ -51,7 +50,6 @@ def relu6(input: Any, inplace: bool = False) -> Any:
         inplace: write to `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.relu6(tapegrad.tensor([-1.0, 8.0]))
         tensor([0., 6.])
     """
@@ -67,7 +65,6 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
         inplace: write to `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.leaky_relu(tapegrad.tensor([-1.0, 2.0]))
         tensor([-0.0100,  2.0000])
     """
@@ -92,7 +89,6 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
         ValueError: `min_val` is larger than `max_val`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.hardtanh(tapegrad.tensor([-3.0, 0.5]))
         tensor([-1.0000,  0.5000])
     """
@@ -109,7 +105,6 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
         inplace: write to `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.hardsigmoid(tapegrad.tensor([-4.0, 0.0]))
         tensor([0.0000, 0.5000])
     """
@@ -126,7 +121,6 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
     Source: Howard et al., "Searching for MobileNetV3" (2019).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.hardswish(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.6667])
     """
@@ -144,7 +138,6 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     Source: Clevert, Unterthiner and Hochreiter, "Fast and Accurate Deep Network Learning by Exponential Linear Units" (2015).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.elu(tapegrad.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
     """
@@ -172,7 +165,6 @@ def silu(input: Any, inplace: bool = False) -> Any:
         inplace: write to `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.silu(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.7311])
     """
@@ -189,7 +181,6 @@ def mish(input: Any, inplace: bool = False) -> Any:
     Source: Misra, "Mish" (2019).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.mish(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.8651])
     """
@@ -273,7 +264,6 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
         dtype: to cast to first.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.softmax(tapegrad.zeros(2), dim=0)
         tensor([0.5000, 0.5000])
     """
@@ -289,7 +279,6 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
         dtype: to cast to first.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.softmin(tapegrad.zeros(2), dim=0)
         tensor([0.5000, 0.5000])
     """

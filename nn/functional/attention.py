@@ -28,7 +28,6 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
     Source: Vaswani et al., "Attention Is All You Need" (2017).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.scaled_dot_product_attention(tapegrad.zeros(1, 2, 4), tapegrad.ones(1, 3, 4), tapegrad.ones(1, 3, 5)).shape
         torch.Size([1, 2, 5])
     """

@@ -17,7 +17,6 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
         out: where the result is written.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.normalize(tapegrad.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
@@ -38,7 +37,6 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
         eps: the least norm to divide by.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.cosine_similarity(tapegrad.tensor([[1.0, 0.0]]), tapegrad.tensor([[1.0, 1.0]]))
         tensor([0.7071])
     """
@@ -59,7 +57,6 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
         keepdim: keep the last dimension with size 1.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.pairwise_distance(tapegrad.tensor([[3.0, 4.0]]), tapegrad.zeros(1, 2))
         tensor([5.0000])
     """
@@ -77,7 +74,6 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         RuntimeError: a number is negative or not smaller than `num_classes`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.one_hot(tapegrad.tensor([1, 0]), 3)
         tensor([[0, 1, 0],
                 [1, 0, 0]])

@@ -28,7 +28,6 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
         ValueError: `p` is no probability.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.dropout(tapegrad.ones(2), 0.5, training=False)
         tensor([1., 1.])
     """
@@ -57,7 +56,6 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
         inplace: write to `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.dropout1d(tapegrad.ones(1, 2), 1.0)
         tensor([[0., 0.]])
     """

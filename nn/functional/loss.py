@@ -24,7 +24,6 @@ def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None
         log_target: whether `target` is logarithms.
 
     Example:
-        >>> import tapegrad
         >>> p = tapegrad.tensor([[0.5, 0.5]])
         >>> tapegrad.nn.functional.kl_div(p.log(), p, reduction="batchmean")
         tensor(0.)
@@ -57,7 +56,6 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.poisson_nll_loss(tapegrad.zeros(2), tapegrad.tensor([1.0, 2.0]))
         tensor(1.)
     """
@@ -84,7 +82,6 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
         ValueError: `var` has another shape, or is negative (on the CPU).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.gaussian_nll_loss(tapegrad.zeros(2), tapegrad.ones(2), tapegrad.ones(2))
         tensor(0.5000)
     """
@@ -126,7 +123,6 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
         RuntimeError: the numbers of dimensions differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.margin_ranking_loss(tapegrad.tensor([1.0]), tapegrad.tensor([3.0]), tapegrad.tensor([1.0]))
         tensor(2.)
     """
@@ -147,7 +143,6 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, size_aver
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.hinge_embedding_loss(tapegrad.tensor([0.2, 0.2]), tapegrad.tensor([1, -1]), reduction="none")
         tensor([0.2000, 0.8000])
     """
@@ -170,7 +165,6 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
         RuntimeError: the shapes do not match.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.cosine_embedding_loss(tapegrad.ones(1, 2), -tapegrad.ones(1, 2), tapegrad.tensor([-1]))
         tensor(0.)
     """
@@ -207,7 +201,6 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
         RuntimeError: the numbers of dimensions differ.
 
     Example:
-        >>> import tapegrad
         >>> a, b, c = tapegrad.zeros(1, 2), tapegrad.ones(1, 2), tapegrad.full((1, 2), 5.0)
         >>> tapegrad.nn.functional.triplet_margin_loss(a, b, c)
         tensor(0.)
@@ -256,7 +249,6 @@ def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: 
         reduction: "mean", "sum" or "none".
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.soft_margin_loss(tapegrad.zeros(2), tapegrad.tensor([1.0, -1.0]))
         tensor(0.6931)
     """

@@ -16,7 +16,6 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     Source: Shi et al., "Real-Time Single Image and Video Super-Resolution" (2016).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.pixel_shuffle(tapegrad.ones(1, 8, 2, 2), 2).shape
         torch.Size([1, 2, 4, 4])
     """
@@ -41,7 +40,6 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
         RuntimeError: height or width cannot be cut so.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.pixel_unshuffle(tapegrad.ones(1, 2, 4, 4), 2).shape
         torch.Size([1, 8, 2, 2])
     """
@@ -64,7 +62,6 @@ def channel_shuffle(input: Any, groups: int) -> Any:
     """Deal the channels out anew: those of each group go to all groups.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.channel_shuffle(tapegrad.arange(4.0).reshape(1, 4, 1), 2).flatten()
         tensor([0., 2., 1., 3.])
     """
@@ -94,7 +91,6 @@ def interpolate(input: Any, size: Any = None, scale_factor: Any = None, mode: st
         NotImplementedError: another mode.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.interpolate(tapegrad.tensor([[[1.0, 2.0]]]), scale_factor=2)
         tensor([[[1., 1., 2., 2.]]])
     """

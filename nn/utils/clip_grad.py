@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.modes.device_guard import on, on_device_of
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.backends import backend, xp
@@ -46,7 +46,6 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
         RuntimeError: the norm is not finite.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.utils.get_total_norm([tapegrad.tensor([3.0]), tapegrad.tensor([4.0])])
         tensor(5.)
     """
@@ -94,7 +93,7 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, 
             own = backend(array).to_device(xp(array).asarray(factor, dtype=array.dtype), backend(array).device_of(array))
         with on_device_of(grad):
             array *= own
-        written(grad)
+        bump(grad)
 
 
 def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None) -> Tensor:
@@ -114,7 +113,6 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, er
         RuntimeError: the norm is not finite.
 
     Example:
-        >>> import tapegrad
         >>> w = tapegrad.ones(2, requires_grad=True)
         >>> (3 * w[0] + 4 * w[1]).backward()
         >>> tapegrad.nn.utils.clip_grad_norm_([w], 1.0), w.grad
@@ -135,7 +133,6 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
         foreach: ignored.
 
     Example:
-        >>> import tapegrad
         >>> w = tapegrad.ones(2, requires_grad=True)
         >>> (3 * w[0] - 0.5 * w[1]).backward()
         >>> tapegrad.nn.utils.clip_grad_value_([w], 1.0)
@@ -146,7 +143,7 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
     for grad in _grads(parameters):
         array = grad._array
         xp(array).clip(array, -bound, bound, out=array)
-        written(grad)
+        bump(grad)
 
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]

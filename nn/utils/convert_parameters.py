@@ -22,7 +22,6 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
         TypeError: they live on several devices.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.utils.parameters_to_vector([tapegrad.ones(1, 2), tapegrad.zeros(1)])
         tensor([1., 1., 0.])
     """
@@ -43,7 +42,6 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         TypeError: `vec` is no tensor, or they live on several devices.
 
     Example:
-        >>> import tapegrad
         >>> w = tapegrad.zeros(1, 2)
         >>> tapegrad.nn.utils.vector_to_parameters(tapegrad.tensor([1.0, 2.0]), [w])
         >>> w

@@ -13,7 +13,7 @@ from op_checks.gradients import cotangents_of, differentiable, gradients, named,
 from op_checks.values import tolerance
 from tapegrad.autograd.core.node import Node
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.tape.backward import backward, grad
 from tapegrad.backends import ARRAYS
 
@@ -132,7 +132,7 @@ def check_overwritten(case: Case) -> None:
         roots = differentiable(results)
         seeds = [from_array(case.put(c)) for c in cotangents_of(case, roots)]
         victim._array[...] = 1
-        written(victim)
+        bump(victim)
         try:
             got = grad(roots, [leaves[i] for i in case.wanted], seeds, allow_unused=True)
         except RuntimeError as error:

@@ -66,7 +66,7 @@ def check_integers(case: Case) -> None:
     """Small positive integers give what they give in NumPy; where the op computes in floating point, in the default dtype."""
     whole = [np.asarray(np.abs(np.round(a)) % 4 + 1).astype(np.int64) if a.dtype.kind == "f" else a for a in case.arrays]
     case = case.with_arrays(whole)
-    computes_in_float = case.op is not None and case.op.types == "float"
+    computes_in_float = case.op is not None and case.op.operands == "float"
     want = case.reference([a.astype(np.float64) if computes_in_float and a.dtype.kind == "i" else a for a in whole])
     got = case.results(case.operands(require=()))
     for i, result in enumerate(got):

@@ -90,7 +90,7 @@ def check_view(case: Case) -> None:
         if case.row.view != "maybe":
             assert shared == case.row.view, f"result {i} {'shares' if shared else 'does not share'} the operand's memory, and the row says view={case.row.view}"
         if shared:
-            assert result._cell is base._cell, "view and base do not share their write history"
+            assert result._counter is base._counter, "view and base do not share their write history"
 
 
 def check_write_to_base(case: Case) -> None:

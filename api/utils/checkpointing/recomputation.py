@@ -14,7 +14,7 @@ from typing import Any
 from tapegrad.autograd.core.gate import state
 from tapegrad.autograd.core.node import Node, overwritten
 from tapegrad.autograd.core.tensor import Tensor, new
-from tapegrad.autograd.core.version import Cell, cell_of, tick
+from tapegrad.autograd.core.version import VersionCounter, counter_of, tick
 from tapegrad.autograd.modes.default_device import default_device
 from tapegrad.autograd.modes.grad_mode import enable_grad
 from tapegrad.autograd.ops.random import generator
@@ -79,7 +79,7 @@ class Arguments:
         t = value.packed.tied(value.packed.unpacked(self.node), self.node)
         same = value.tensor() if self.own else None
         # The tensor itself, if it still is what it was: it may be of a class of the user's.
-        return same if same is not None and same._array is t._array and (same._node or same) is (t._node or same) and same._rg == t._rg else t
+        return same if same is not None and same._array is t._array and (same._node or same) is (t._node or same) and same._requires_grad == t._requires_grad else t
 
 
 class _Argument:
@@ -111,11 +111,11 @@ class Holder:
 class _Value:
     """A value that has been computed again, and how often its memory had been written by then."""
 
-    __slots__ = ("cell", "seq", "tensor")
+    __slots__ = ("counter", "seq", "tensor")
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor.detach()
-        self.cell: Cell = cell_of(tensor)
+        self.counter: VersionCounter = counter_of(tensor)
         self.seq = tick()
 
 
@@ -177,10 +177,10 @@ class Frame:
             raise CheckpointError("torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. If you are calling "
                                   "ctx.saved_tensors in backward, make sure to do so only once. Otherwise please open an issue with details on your use case.")
         holder.values[this] = None
-        if value.cell.written > value.seq:
+        if value.counter.last_write > value.seq:
             node = new(Node)
             node.seq = value.seq
-            overwritten(node, value.cell, value.tensor, 0, None)
+            overwritten(node, value.counter, value.tensor, 0, None)
         return value.tensor
 
     # ---- the run again

@@ -21,7 +21,6 @@ def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         RuntimeError: `inputs` is no tuple.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(2, requires_grad=True) * 2
         >>> tapegrad.utils.checkpoint.detach_variable((x, 1))
         (tensor([2., 2.], requires_grad=True), 1)

@@ -94,7 +94,6 @@ def check_device(f: Callable[..., Any], *args: Any, raise_on: str | Collection[s
     What the function raises passes through, with a note of what to write instead where the device refuses something, and of what had crossed before.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad import nn
         >>> model = nn.Linear(3, 1)
         >>> optimizer = tapegrad.optim.SGD(model.parameters(), lr=0.1)

@@ -19,7 +19,7 @@ from tapegrad.optim.state_dict import pack, unpack
 from tapegrad.utils.device_check.users import is_users, is_users_class
 
 _UNSET = object()
-_SLOTS = ("_array", "_rg", "_node", "_view", "_cell")
+_SLOTS = ("_array", "_requires_grad", "_node", "_view", "_counter")
 
 
 class OnDevice:
@@ -133,9 +133,9 @@ class OnDevice:
             elif hasattr(t, "_grad"):
                 del t._grad
         self._back.append(back)
-        t._rg = t.requires_grad
+        t._requires_grad = t.requires_grad
         t._array = self._put(t._array)
-        t._node = t._view = t._cell = None
+        t._node = t._view = t._counter = None
         if isinstance(grad, Tensor):
             t._grad = from_array(self._put(grad._array))
 

@@ -85,7 +85,6 @@ def explain(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]]
         RuntimeError: as ``backward()`` does: no history, no scalar, the graph is freed, a kept value has been overwritten.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([2.0, 3.0], requires_grad=True)
         >>> y = x * x
         >>> print(tapegrad.utils.explain(y.sum(), params=locals()))
@@ -277,7 +276,7 @@ class _Telling(Watcher):
         lines = [f"   {name:<9} {array_text(leaf._array)}  {kind_text(leaf._array.shape, leaf._array.dtype)}"]
         total = self.sums.get(id(leaf))
         lines += [f"   gradient  {text}" for text in self._sum_text((id(leaf), 0), total)] if total is not None else []
-        return [*lines, _NOT_RUN] if any(getattr(leaf, "_more", {}).get(kind) for kind in ("hooks", "before", "after", "accumulated")) else lines
+        return [*lines, _NOT_RUN] if any(getattr(leaf, "_extras", {}).get(kind) for kind in ("hooks", "before", "after", "accumulated")) else lines
 
     # ---- rules
 

@@ -170,7 +170,6 @@ def graph(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]] |
         ValueError: `max_nodes` is not positive.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([2.0, 3.0], requires_grad=True)
         >>> picture = tapegrad.utils.graph((x * 3).sum(), params={"x": x})
         >>> print(picture.mermaid)  # doctest: +ELLIPSIS

@@ -103,7 +103,6 @@ def kept(*outputs: Any, max_rows: int = 30) -> KeptMemory:
         TypeError: an output is no tensor.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(100, 50)
         >>> w = tapegrad.ones(50, 200, requires_grad=True)
         >>> table = tapegrad.utils.kept(((x @ w).tanh() ** 2).mean())
@@ -155,7 +154,7 @@ class _Count:
         return Row(node.name(), **amounts, keeps=", ".join(words), place=place, source=source, inside=inside, number=number)
 
     def _sort(self, key: Any, value: KeptValue, t: Tensor | None) -> str:
-        if key in self.leaves or (t is not None and t._node is None and t._rg):
+        if key in self.leaves or (t is not None and t._node is None and t._requires_grad):
             return "leaves"
         packed = value.value if isinstance(value.value, Packed) else None
         if packed is not None:

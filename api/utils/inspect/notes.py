@@ -115,7 +115,6 @@ class notes(Watcher):
         values: note the values of all results of ops too, as text, so that `explain` can show those that no rule keeps.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([2.0, 3.0], requires_grad=True)
         >>> with tapegrad.utils.notes(values=True):
         ...     y = x + 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tapegrad.autograd.core.tensor import Tensor
-
 
 def wrap(dim: Any, ndim: int) -> int:
     """`dim` counted from the front; a tensor without dimensions is taken for one with a single dimension, as torch does.
@@ -57,11 +55,6 @@ def _size(n: Any) -> int:
     if isinstance(n, (float, str)) or not hasattr(n, "__index__"):
         raise TypeError(f"a shape must be a tuple of ints, but it has an item of type {type(n).__name__}")
     return int(n.__index__())
-
-
-def raw(input: Any) -> Any:
-    """The array of a tensor; an array as it is."""
-    return input._array if isinstance(input, Tensor) else input  # arrays of other backends may have an `_array` of their own
 
 
 def c_name(dtype: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tapegrad.autograd.ops.common.dims import raw
+from tapegrad.autograd.core.tensor import raw
 
 F = TypeVar("F", bound=Callable[..., Any])
 

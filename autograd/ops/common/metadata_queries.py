@@ -22,7 +22,6 @@ def size(self: Tensor, dim: Any = None) -> Any:
         IndexError: there is no such dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).size(), tapegrad.ones(2, 3).size(-1)
         (torch.Size([2, 3]), 3)
     """
@@ -45,7 +44,6 @@ def stride(self: Tensor, dim: Any = None) -> Any:
         dim: the dimension; None: all.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).stride()
         (3, 1)
     """
@@ -79,7 +77,6 @@ def numel(input: Tensor) -> int:
         TypeError: it is none.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.numel(tapegrad.ones(2, 3))
         6
     """
@@ -121,7 +118,6 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
         memory_format: another order.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).is_contiguous(), tapegrad.ones(2, 3).t().is_contiguous()
         (True, False)
     """
@@ -148,7 +144,6 @@ def is_tensor(obj: Any) -> bool:
         obj: anything.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.is_tensor([1, 2])
         False
     """
@@ -162,7 +157,6 @@ def is_floating_point(input: Tensor) -> bool:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.is_floating_point(tapegrad.ones(2))
         True
     """
@@ -176,7 +170,6 @@ def is_complex(input: Tensor) -> bool:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.is_complex(tapegrad.ones(2))
         False
     """
@@ -198,7 +191,6 @@ def is_nonzero(input: Tensor) -> bool:
         RuntimeError: it has another number of elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.is_nonzero(tapegrad.tensor([0.0]))
         False
     """

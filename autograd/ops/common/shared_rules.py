@@ -22,13 +22,13 @@ def alias(function: F, name: str) -> F:
     return function
 
 
-def array_of(a: Any, b: Any) -> Any:
+def array_among(a: Any, b: Any) -> Any:
     """The array among two operands: beside an array of a device the other may be a Python number."""
     return a if hasattr(a, "dtype") else b
 
 
-@op(input=lambda grad: zeros(grad), kind="linear", public=False, batch=over())
-def zeros(input: Any) -> Any:
+@op(input=lambda grad: zero_gradient(grad), kind="linear", public=False, batch=over())
+def zero_gradient(input: Any) -> Any:
     """Zeros in the shape of `input`: the gradient of a step function."""
     return xp(input).zeros(input.shape, input.dtype)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.ops.common.dims import c_name, raw
+from tapegrad.autograd.ops.common.dims import c_name
+from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.memory_format import contiguous_format, is_ordered, order_of, ordered, preserve_format
 from tapegrad.autograd.types.type_names import type_name
@@ -73,7 +74,6 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
         memory_format: another order in memory.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2).clone()
         tensor([1., 1.])
     """
@@ -91,7 +91,6 @@ def contiguous(input: Any, memory_format: Any = None) -> Any:
         memory_format: another order in memory.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).t().contiguous().stride()
         (2, 1)
     """
@@ -104,13 +103,7 @@ def contiguous(input: Any, memory_format: Any = None) -> Any:
     return input if is_ordered(array, memory_format) else clone(input, memory_format=memory_format)
 
 
-@op(input=None, public=False, batch=over())
-def zeros_of(input: Any) -> Any:
-    """Zeros of the shape and dtype of `input`: the gradient of what is not used."""
-    return xp(input).zeros(input.shape, input.dtype)
-
-
-@op(input=lambda grad: zeros_of(grad), src=lambda grad, src_shape: sum_to(grad, src_shape), kind="linear", types="free", name="copy", public=False,
+@op(input=lambda grad: zero_gradient(grad), src=lambda grad, src_shape: sum_to(grad, src_shape), kind="linear", operands="free", name="copy", public=False,
     batch=over())
 def _copied(input: Any, src: Any) -> Any:
     result = xp(input).empty(input.shape, input.dtype)
@@ -137,7 +130,6 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         RuntimeError: the shapes do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(2, 2).copy_(tapegrad.tensor([1, 2]))
         tensor([[1., 2.],
                 [1., 2.]])
@@ -153,7 +145,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         shape = common_shape(array.shape, given.shape)
         if shape != array.shape:
             raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(shape)}")
-        if self._cell is not None:
+        if self._counter is not None:
             inplace.check_operands("copy", self, (src,))
         src = expand(src, array.shape)
         given = src._array
@@ -167,7 +159,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return inplace.apply(_copied, self, (src,), {})
 
 
-@op(input=lambda grad: zeros_of(grad), value=lambda grad, value_shape: sum_to(grad, value_shape), kind="linear", types="free", method=True, inplace=True,
+@op(input=lambda grad: zero_gradient(grad), value=lambda grad, value_shape: sum_to(grad, value_shape), kind="linear", operands="free", method=True, inplace=True,
     inplace_fn=lambda a, value: a.__setitem__(..., value),
     batch=lambda batched, input, value: _fill_in_batch(batched, input, value))
 def fill(input: Any, value: Any) -> Any:
@@ -181,7 +173,6 @@ def fill(input: Any, value: Any) -> Any:
         RuntimeError: `value` has dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(2).fill_(3)
         tensor([3., 3.])
     """
@@ -201,7 +192,6 @@ def zero_(self: Tensor) -> Tensor:
     """Set all elements to zero; returns the tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2).zero_()
         tensor([0., 0.])
     """
@@ -251,7 +241,6 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, other: T
         RuntimeError: the device cannot be had.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2).to(tapegrad.float64).dtype
         torch.float64
     """
@@ -306,7 +295,6 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         dtype: a dtype, a name such as ``"torch.FloatTensor"``, or one of the old constructors.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2).type(), tapegrad.ones(2).type("torch.LongTensor").dtype
         ('torch.FloatTensor', torch.int64)
     """

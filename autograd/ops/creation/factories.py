@@ -27,7 +27,7 @@ def finish(array: Any, requires_grad: bool) -> Tensor:
     if requires_grad:
         if array.dtype not in dtypes.INEXACT:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-        t._rg = True
+        t._requires_grad = True
     return t
 
 
@@ -74,7 +74,6 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
         RuntimeError: `requires_grad` for a dtype that is not floating point or complex.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2], [3, 4]])
         tensor([[1, 2],
                 [3, 4]])
@@ -216,7 +215,6 @@ def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
         requires_grad: whether gradients flow into it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(2, 3)
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
@@ -238,7 +236,6 @@ def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layo
         requires_grad: whether gradients flow into it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, dtype=tapegrad.int64)
         tensor([1, 1])
     """
@@ -259,7 +256,6 @@ def empty(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
         requires_grad: whether gradients flow into it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.empty(2, 3).shape
         torch.Size([2, 3])
     """
@@ -276,10 +272,10 @@ def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) ->
     else:
         array = input._array
     if gate.on and transforming() and device is None:
-        from tapegrad.autograd.transforms.batched_tensor import Batched, beside
+        from tapegrad.autograd.transforms.batched_tensor import Batched, like_batch_of
         if isinstance(array, Batched):
             plain = _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
-            return finish(beside(plain, input)._array, requires_grad)
+            return finish(like_batch_of(plain, input)._array, requires_grad)
     if device is None and not array.flags.c_contiguous:  # laid out as `input` is
         with on_device_of(array):
             return finish(getattr(xp(array), f"{make}_like")(array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)), requires_grad)
@@ -291,7 +287,6 @@ def zeros_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any
     """Zeros of the shape, dtype and device of `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros_like(tapegrad.ones(2))
         tensor([0., 0.])
     """
@@ -303,7 +298,6 @@ def ones_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any 
     """Ones of the shape, dtype and device of `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones_like(tapegrad.zeros(2))
         tensor([1., 1.])
     """
@@ -315,7 +309,6 @@ def empty_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any
     """An uninitialised tensor of the shape, dtype and device of `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.empty_like(tapegrad.zeros(2, 3)).shape
         torch.Size([2, 3])
     """
@@ -337,7 +330,6 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         ValueError: a copy is needed, and forbidden.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.asarray([1, 2])
         tensor([1, 2])
     """
@@ -374,7 +366,6 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
         TypeError: `size` is no sequence.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.full((2,), 1.5)
         tensor([1.5000, 1.5000])
     """
@@ -425,7 +416,6 @@ def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = N
         requires_grad: whether gradients flow into the result.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.full_like(tapegrad.zeros(2), 3)
         tensor([3., 3.])
     """
@@ -445,7 +435,6 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
         requires_grad: whether gradients flow into it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.scalar_tensor(3)
         tensor(3.)
     """
@@ -466,7 +455,6 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
         requires_grad: whether gradients flow into it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.empty_strided((2, 3), (1, 2)).stride()
         (1, 2)
     """

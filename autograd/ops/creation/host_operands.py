@@ -13,8 +13,8 @@ from tapegrad.autograd.types import dtypes
 from tapegrad.backends import CPU, Device, backend, backend_for
 
 
-@op(input=lambda grad, device, source: _back(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
-def _beside(input: Any, device: Device, source: Device) -> Any:
+@op(input=lambda grad, device, source: _to_host(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
+def _to_device(input: Any, device: Device, source: Device) -> Any:
     """What an op meets on the host, on its device. A number is the argument of a kernel: no copy. A copy of more is none that the program asked for."""
     there = backend_for(device)
     with there.use(device):
@@ -24,32 +24,32 @@ def _beside(input: Any, device: Device, source: Device) -> Any:
         return there.xp.full((), value if isinstance(value, (int, float, complex)) else float(value), input.dtype)
 
 
-@op(grad=lambda grad, device, source: _beside(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
-def _back(grad: Any, device: Device, source: Device) -> Any:
+@op(grad=lambda grad, device, source: _to_device(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
+def _to_host(grad: Any, device: Device, source: Device) -> Any:
     """The gradient of a number of the host, for which the host has to wait, as in torch."""
     return grad.get()
 
 
-def beside(input: Tensor, device: Device) -> Any:
+def scalar_on(input: Tensor, device: Device) -> Any:
     """A tensor of the CPU on `device`, for an op whose other operands are there; one without dimensions goes there without a copy."""
-    return _beside(input, device, CPU)
+    return _to_device(input, device, CPU)
 
 
-def carried(i: np.ndarray, array: Any) -> Any:
+def to_device_of(value: Any, array: Any) -> Any:
     """Data of the host on the device of `array`, not by `from_host`, which the program asks for."""
     here = backend(array)
     with here.use(here.device_of(array)):
-        return here.xp.asarray(i)
+        return here.xp.asarray(value)
 
 
-def brought(value: Tensor, self: Tensor) -> Any:
+def tensor_for_write(value: Tensor, self: Tensor) -> Any:
     """A tensor of another device that is to be written to `self`: from the CPU a copy in passing, of a single number none."""
     if value._array.__class__ is not np.ndarray:
         return value.to(self.device)
-    return beside(value, self.device)
+    return scalar_on(value, self.device)
 
 
-def value_beside(value: Any, array: Any) -> Any:
+def value_for_write(value: Any, array: Any) -> Any:
     """What is to be written, as an array beside `array` or a number."""
     if isinstance(value, (bool, int, float, complex, np.generic)):
         if isinstance(value, (complex, np.complexfloating)) and array.dtype.kind != "c":
@@ -57,7 +57,7 @@ def value_beside(value: Any, array: Any) -> Any:
         return value
     if isinstance(value, (list, tuple, np.ndarray)):
         from tapegrad.autograd.ops.creation.host_data import host_array
-        return carried(host_array(value, array.dtype), array)
+        return to_device_of(host_array(value, array.dtype), array)
     if value.__class__ is array.__class__:
         return value
     raise TypeError(f"can't assign a {type(value).__name__} to a torch.{dtypes.of(array.dtype).scalar_type}Tensor")

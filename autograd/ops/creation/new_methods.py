@@ -10,19 +10,19 @@ from tapegrad.autograd.ops.creation.pin_memory import pin
 from tapegrad.autograd.types import dtypes
 
 
-def _beside(made: Tensor, source: Tensor) -> Tensor:
+def _like_batch_of(made: Tensor, source: Tensor) -> Tensor:
     """`made` itself; under vmap one for each member of the batch."""
     if not transforming():
         return made
-    from tapegrad.autograd.transforms.batched_tensor import beside
-    return beside(made, source).requires_grad_(made.requires_grad)
+    from tapegrad.autograd.transforms.batched_tensor import like_batch_of
+    return like_batch_of(made, source).requires_grad_(made.requires_grad)
 
 
 def _new(make: str) -> Any:
     def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
                pin_memory: bool = False) -> Tensor:
         made = _filled(make, size_of(size), self._array.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad)
-        made = _beside(made, self)
+        made = _like_batch_of(made, self)
         return pin(made) if pin_memory else made
 
     method.__name__ = f"new_{make}"
@@ -44,13 +44,12 @@ def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device
         requires_grad: whether gradients flow into the result.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(1).new_full((2,), 3)
         tensor([3., 3.])
     """
     wanted = self._array.dtype if dtype is None else dtypes.numpy_dtype(dtype)
     where = self.device if device is None else place(device)
-    made = _beside(_full(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad), self)
+    made = _like_batch_of(_full(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad), self)
     return pin(made) if pin_memory else made
 
 
@@ -64,7 +63,6 @@ def new_tensor(self: Tensor, data: Any, dtype: Any = None, device: Any = None, r
         requires_grad: whether gradients flow into the result.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(1).new_tensor([1, 2])
         tensor([1., 2.])
     """

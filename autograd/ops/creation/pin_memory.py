@@ -26,7 +26,6 @@ def pin_memory(self: Tensor, device: Any = None) -> Tensor:
         RuntimeError: the tensor is not on the CPU, or there is no such device.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(2)
         >>> x.pin_memory("strict").is_pinned("strict")
         True
@@ -45,7 +44,6 @@ def is_pinned(self: Tensor, device: Any = None) -> bool:
         device: for which kind of device; CUDA by default.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2).is_pinned()
         False
     """

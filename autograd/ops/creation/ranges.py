@@ -53,7 +53,6 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
         RuntimeError: `step` is zero, or leads away from `end`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(1, 6, 2)
         tensor([1, 3, 5])
     """
@@ -161,7 +160,6 @@ def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = 
         RuntimeError: `steps` is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.linspace(0, 1, 3)
         tensor([0.0000, 0.5000, 1.0000])
     """
@@ -188,7 +186,6 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any =
         RuntimeError: `steps` is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logspace(0, 2, 3, base=2)
         tensor([1., 2., 4.])
     """
@@ -213,7 +210,6 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
         RuntimeError: a number is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.eye(2)
         tensor([[1., 0.],
                 [0., 1.]])
@@ -271,7 +267,6 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
         RuntimeError: a number of rows or columns is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tril_indices(2, 2)
         tensor([[0, 1, 1],
                 [0, 0, 1]])
@@ -294,7 +289,6 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
         RuntimeError: a number of rows or columns is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.triu_indices(2, 2)
         tensor([[0, 0, 1],
                 [0, 1, 1]])

@@ -9,7 +9,7 @@ from tapegrad.backends import backend, xp
 
 
 @op(input=lambda grad, index, dim, input_shape, keepdim, unique: put_along(grad, index, dim, input_shape, keepdim, unique), index=None, kind="linear",
-    types="free", public=False, batch=over(dim=along))
+    operands="free", public=False, batch=over(dim=along))
 def take_along(input: Any, index: Any, dim: int, keepdim: bool = True, unique: bool = True) -> Any:
     """The elements of `input` at `index` along `dim`; without `keepdim` the index has no such dimension, nor has the result.
 
@@ -22,7 +22,7 @@ def take_along(input: Any, index: Any, dim: int, keepdim: bool = True, unique: b
     return xp(input).take_along_axis(input, index, axis=dim)
 
 
-@op(input=lambda grad, index, dim, keepdim, unique: take_along(grad, index, dim, keepdim, unique), index=None, kind="linear", types="free", public=False,
+@op(input=lambda grad, index, dim, keepdim, unique: take_along(grad, index, dim, keepdim, unique), index=None, kind="linear", operands="free", public=False,
     batch=over(dim=along, shape=sized))
 def put_along(input: Any, index: Any, dim: int, shape: tuple[int, ...], keepdim: bool = True, unique: bool = True) -> Any:
     """Zeros of `shape`, with the elements of `input` added at `index` along `dim`."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, sized
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw, wrap
+from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 from tapegrad.backends.determinism import alert
@@ -118,7 +119,7 @@ def _made_starts(here: Any, rest: tuple[int, ...], dim: int, shape: tuple[int, .
     return result
 
 
-@op(input=lambda grad, input_shape, dim, index: _scatter_zeros(grad, dim, index, input_shape), index=None, types="free", kind="linear", method=True,
+@op(input=lambda grad, input_shape, dim, index: _scatter_zeros(grad, dim, index, input_shape), index=None, operands="free", kind="linear", method=True,
     batch=over(dim=along))
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """The elements that an index names along a dimension: ``out[i, j] = input[index[i, j], j]`` for `dim` 0.
@@ -133,7 +134,6 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
         RuntimeError: the shapes do not fit, or an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2], [3, 4]]).gather(1, tapegrad.tensor([[0], [1]]))
         tensor([[1],
                 [4]])
@@ -144,7 +144,7 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     return input.reshape((-1,)).take(_positions(index, dim, input.shape)).reshape(index.shape)
 
 
-@op(src=lambda grad, dim, index: gather(grad, dim, index), index=None, types="free", kind="linear", public=False,
+@op(src=lambda grad, dim, index: gather(grad, dim, index), index=None, operands="free", kind="linear", public=False,
     batch=over(dim=along, shape=sized))
 def _scatter_zeros(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape`, with `src` added where the index says: the adjoint of `gather`."""
@@ -154,7 +154,7 @@ def _scatter_zeros(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> An
     return result.reshape(shape)
 
 
-@op(input=lambda grad: grad, index=None, src=lambda grad, dim, index: gather(grad, dim, index), types="free", kind="linear", name="scatter_add", public=False,
+@op(input=lambda grad: grad, index=None, src=lambda grad, dim, index: gather(grad, dim, index), operands="free", kind="linear", name="scatter_add", public=False,
     batch=over(dim=along))
 def _scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     result = _copy(input)
@@ -163,7 +163,7 @@ def _scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     return result
 
 
-@op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, src=lambda grad, dim, index: gather(grad, dim, index), types="free",
+@op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, src=lambda grad, dim, index: gather(grad, dim, index), operands="free",
     kind="linear", name="scatter", public=False, batch=over(dim=along))
 def _scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
     alert("scatter with src tensor and reduce=None", input)
@@ -173,7 +173,7 @@ def _scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
     return result
 
 
-@op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, types="free", kind="linear", name="scatter", public=False,
+@op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, operands="free", kind="linear", name="scatter", public=False,
     jvp=lambda d_input, dim, index: _scatter_value(d_input, dim, index, 0), batch=over(dim=along))
 def _scatter_value(input: Any, dim: int, index: Any, value: Any) -> Any:
     result = _copy(input)
@@ -204,7 +204,6 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
         RuntimeError: the shapes or dtypes do not fit, or an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(2, 2).scatter(1, tapegrad.tensor([[0], [1]]), 5.0)
         tensor([[5., 0.],
                 [0., 5.]])
@@ -243,7 +242,6 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
         RuntimeError: the shapes or dtypes do not fit, or an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(2).scatter_add(0, tapegrad.tensor([0, 0, 1]), tapegrad.ones(3))
         tensor([2., 1.])
     """

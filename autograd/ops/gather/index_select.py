@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import c_name, raw, wrap
-from tapegrad.autograd.ops.common.shared_rules import zeros
+from tapegrad.autograd.ops.common.dims import c_name, wrap
+from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.ops.gather.gather import INDICES, _at_least_1d, _check_range, _copy, _kind, outside
 from tapegrad.autograd.ops.gather.scatter_reduce import scatter_reduce
 from tapegrad.autograd.ops.indexing.batch_rules import gather_in_batch, items, put_in_batch, scatter_in_batch
@@ -32,7 +32,7 @@ def _items(input: Any, dim: int, index: Any) -> Any:
     return (*[FULL] * dim, index.reshape((-1,))) if dim else index.reshape((-1,))
 
 
-@op(input=lambda grad, input_shape, dim, index: _add_items(grad, input_shape, dim, index), index=None, types="free", kind="linear", method=True,
+@op(input=lambda grad, input_shape, dim, index: _add_items(grad, input_shape, dim, index), index=None, operands="free", kind="linear", method=True,
     batch=lambda batched, input, dim, index: _select_in_batch(batched, input, dim, index))
 def index_select(input: Any, dim: int, index: Any) -> Any:
     """The items that an index names along a dimension.
@@ -46,7 +46,6 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
         IndexError: an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2], [3, 4]]).index_select(1, tapegrad.tensor([1, 0]))
         tensor([[2, 1],
                 [4, 3]])
@@ -65,7 +64,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     return input.take(index.reshape((-1,)), dim)
 
 
-@op(grad=lambda grad, dim, index: index_select(grad, dim, index), index=None, types="free", kind="linear", public=False,
+@op(grad=lambda grad, dim, index: index_select(grad, dim, index), index=None, operands="free", kind="linear", public=False,
     batch=lambda batched, grad, shape, dim, index: _add_in_batch(batched, grad, shape, dim, index))
 def _add_items(grad: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
     """Zeros of `shape` with the items of `grad` added where the index says: the adjoint of `index_select`."""
@@ -103,7 +102,7 @@ def _check_source(name: str, input: Any, dim: Any, index: Any, source: Any) -> i
 
 @op(input=lambda grad: grad, index=None,
     source=lambda grad, dim, index, source_shape, alpha: _scaled(index_select(grad, dim, index).reshape(tuple(source_shape)), alpha),
-    types="free", kind="linear", method=True, inplace=True,
+    operands="free", kind="linear", method=True, inplace=True,
     batch=lambda batched, input, dim, index, source, alpha: _write_in_batch(batched, input, dim, index, _scaled(source, alpha), _put_add))
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """`input` with the items of `source` added where an index says along a dimension; those whose index repeats add up.
@@ -119,7 +118,6 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
         RuntimeError: the shapes or dtypes do not fit, or an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(2).index_add(0, tapegrad.tensor([1, 1]), tapegrad.tensor([3.0, 4.0]))
         tensor([0., 7.])
     """
@@ -137,7 +135,7 @@ def _scaled(grad: Any, factor: float) -> Any:
 
 
 @op(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), index=None,
-    source=lambda grad, dim, index, source_shape: index_select(grad, dim, index).reshape(tuple(source_shape)), types="free", kind="linear", method=True,
+    source=lambda grad, dim, index, source_shape: index_select(grad, dim, index).reshape(tuple(source_shape)), operands="free", kind="linear", method=True,
     inplace=True, batch=lambda batched, input, dim, index, source: _write_in_batch(batched, input, dim, index, source, _put))
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """`input` with the items of `source` in the places that an index names along a dimension.
@@ -153,7 +151,6 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
         IndexError: an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(3).index_copy(0, tapegrad.tensor([2, 0]), tapegrad.tensor([3.0, 4.0]))
         tensor([4., 0., 3.])
     """
@@ -166,9 +163,9 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
 
 
 @op(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), index=None,
-    value=lambda grad, dim, index, value_shape: None if value_shape is None else index_select(grad, dim, index).sum(), types="free", kind="linear", method=True,
+    value=lambda grad, dim, index, value_shape: None if value_shape is None else index_select(grad, dim, index).sum(), operands="free", kind="linear", method=True,
     inplace=True, jvp=lambda d_input, d_value, input, dim, index: index_fill(
-        zeros(input) if d_input is None else d_input, dim, index, 0 if d_value is None else d_value),
+        zero_gradient(input) if d_input is None else d_input, dim, index, 0 if d_value is None else d_value),
     batch=lambda batched, input, dim, index, value: _write_in_batch(batched, input, dim, index, value, _put))
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """`input` with one value in the places that an index names along a dimension.
@@ -183,7 +180,6 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
         IndexError: an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(3).index_fill(0, tapegrad.tensor([0, 2]), 5)
         tensor([5., 0., 5.])
     """
@@ -250,7 +246,6 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
         RuntimeError: the shapes or dtypes do not fit, or an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2).index_reduce(0, tapegrad.tensor([1, 1]), tapegrad.tensor([3.0, 5.0]), "prod")
         tensor([ 1., 15.])
     """

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.gate import GRAD_OFF, gate, state
-from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
+from tapegrad.autograd.core.tensor import Tensor, from_array, raw, requires_grad
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.modes.levels import refuse_dynamic
-from tapegrad.autograd.ops.common.dims import raw
-from tapegrad.autograd.ops.common.shared_rules import zeros
+from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.ops.gather.gather import _at_least_1d, _copy, _kind, gather, scatter
 from tapegrad.autograd.ops.indexing.getitem import advanced, gather_by
 from tapegrad.autograd.ops.pointwise.where import where
@@ -46,7 +45,6 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
         RuntimeError: the mask is not of dtype bool, or the shapes do not fit.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([1, 2, 3])
         >>> x.masked_select(x > 1)
         tensor([2, 3])
@@ -73,7 +71,7 @@ def _order(mask: Any) -> Any:
     return mask.reshape((-1,)).cumsum().reshape(mask.shape) - 1
 
 
-@op(input=lambda grad, mask: _unless(grad, mask), mask=None, source=lambda grad, mask, source_shape: _picked(grad, mask, source_shape), types="free",
+@op(input=lambda grad, mask: _unless(grad, mask), mask=None, source=lambda grad, mask, source_shape: _picked(grad, mask, source_shape), operands="free",
     kind="linear", name="masked_scatter", public=False,
     batch=lambda batched, input, mask, source: _scatter_in_batch(*_all_batched(batched, input=input, mask=mask, source=source)))
 def _masked_scatter(input: Any, mask: Any, source: Any) -> Any:
@@ -82,13 +80,13 @@ def _masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     return xp(input).where(mask, source.reshape((-1,)).take(xp(mask).clip(_order(mask), 0, source.size - 1)), input)
 
 
-@op(input=lambda grad, mask: _unless(grad, mask), mask=None, types="free", kind="linear", public=False,
+@op(input=lambda grad, mask: _unless(grad, mask), mask=None, operands="free", kind="linear", public=False,
     batch=lambda batched, input, mask: _unless(*_all_batched(batched, input=input, mask=mask)))
 def _unless(input: Any, mask: Any) -> Any:
     return xp(input).where(mask, xp(input).zeros((), input.dtype), input)
 
 
-@op(input=lambda grad, input_shape, mask: _unpicked(grad, mask), mask=None, types="free", kind="linear", public=False,
+@op(input=lambda grad, input_shape, mask: _unpicked(grad, mask), mask=None, operands="free", kind="linear", public=False,
     batch=lambda batched, input, mask, shape: _picked_in_batch(shape, *_all_batched(batched, input=input, mask=mask)))
 def _picked(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
     """The elements where `mask` is True, in order, followed by zeros up to `shape`."""
@@ -99,7 +97,7 @@ def _picked(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
     return result[:n].reshape(shape)
 
 
-@op(input=lambda grad, input_shape, mask: _picked(grad, mask, input_shape), mask=None, types="free", kind="linear", public=False,
+@op(input=lambda grad, input_shape, mask: _picked(grad, mask, input_shape), mask=None, operands="free", kind="linear", public=False,
     batch=lambda batched, input, mask: _unpicked_in_batch(*_all_batched(batched, input=input, mask=mask)))
 def _unpicked(input: Any, mask: Any) -> Any:
     """The adjoint of `_picked`: zeros, but for the elements of `input` where `mask` is True."""
@@ -125,15 +123,15 @@ def _scatter_in_batch(input: Any, mask: Any, source: Any) -> Any:
 def _picked_in_batch(shape: tuple[int, ...], input: Any, mask: Any) -> Any:
     n = math.prod(shape)
     if not n:
-        return zeros(input).flatten(1)[:, :0].reshape((input.shape[0], *shape))
+        return zero_gradient(input).flatten(1)[:, :0].reshape((input.shape[0], *shape))
     marked = mask.flatten(1)
     positions = where(marked, (marked.cumsum(1) - 1).clamp(0, n), n)
-    whole = zeros(input.flatten(1)[:, :1]).expand(input.shape[0], n + 1)
+    whole = zero_gradient(input.flatten(1)[:, :1]).expand(input.shape[0], n + 1)
     return scatter(whole, 1, positions, input.flatten(1))[:, :n].reshape((-1, *shape))
 
 
 def _unpicked_in_batch(input: Any, mask: Any) -> Any:
-    start = zeros(mask).to(input.dtype)
+    start = zero_gradient(mask).to(input.dtype)
     return _scatter_in_batch(start, mask, input)
 
 
@@ -150,7 +148,6 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         RuntimeError: the mask is not of dtype bool, the dtypes differ, or `source` is too short.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(3).masked_scatter(tapegrad.tensor([True, False, True]), tapegrad.tensor([1.0, 2.0]))
         tensor([1., 0., 2.])
     """
@@ -187,7 +184,6 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
         as_tuple: give a tuple of vectors, as an index.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[0, 1], [2, 0]]).nonzero()
         tensor([[0, 1],
                 [1, 0]])
@@ -212,7 +208,6 @@ def argwhere(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([0, 3]).argwhere()
         tensor([[1]])
     """
@@ -231,7 +226,6 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
         TypeError: `indices` is no integer tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.unravel_index(tapegrad.tensor([0, 5]), (2, 3))
         (tensor([0, 1]), tensor([0, 2]))
     """

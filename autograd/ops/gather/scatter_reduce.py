@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, sized
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw
-from tapegrad.autograd.ops.common.shared_rules import zeros
+from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.ops.gather.gather import _check_index, _check_same, _copy, _fitting, _positions, _scatter_add, _scatter_value, _scatter_zeros, gather
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
@@ -61,7 +61,7 @@ def _reduced(input: Any, dim: int, index: Any, src: Any, how: str, include_self:
     return _combine(_start(input, positions, how, include_self), positions, src.reshape((-1,)), how).reshape(input.shape)
 
 
-@op(input=None, index=None, src=None, result=None, types="free", outs=("own", "others"), public=False, batch=over(dim=along))
+@op(input=None, index=None, src=None, result=None, operands="free", outs=("own", "others"), public=False, batch=over(dim=along))
 def _shares(input: Any, dim: int, index: Any, src: Any, result: Any, include_self: bool) -> Any:
     """How the gradient of each extremum is divided among the elements that are it: the shares of `input`, and of `src`."""
     own = (input == result).astype(input.dtype)
@@ -79,12 +79,12 @@ def _extremum_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, inde
 
 def _tangent(back: Any, d_input: Any, d_src: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any) -> Any:
     """Each element goes into one result, with the weight that is its gradient."""
-    own, _, others = back(zeros(result) + 1, (d_input is not None, False, d_src is not None), input, dim, index, src, include_self, result)
-    start = zeros(result) if d_input is None else d_input * own
+    own, _, others = back(zero_gradient(result) + 1, (d_input is not None, False, d_src is not None), input, dim, index, src, include_self, result)
+    start = zero_gradient(result) if d_input is None else d_input * own
     return start if d_src is None else _scatter_add(start, dim, index, d_src * others)
 
 
-@op(input=None, index=None, src=None, joint=_extremum_back, types="free", name="scatter_reduce", public=False, batch=over(dim=along),
+@op(input=None, index=None, src=None, joint=_extremum_back, operands="free", name="scatter_reduce", public=False, batch=over(dim=along),
     jvp=lambda d_input, d_src, input, dim, index, src, include_self, result: _tangent(
         _extremum_back, d_input, d_src, input, dim, index, src, include_self, result))
 def _scatter_extremum(input: Any, dim: int, index: Any, src: Any, how: str, include_self: bool) -> Any:
@@ -97,7 +97,7 @@ def _where_zero(input: Any) -> Any:
     return (input == 0).astype(input.dtype)
 
 
-@op(src=None, index=None, types="free", public=False, batch=over(dim=along, shape=sized))
+@op(src=None, index=None, operands="free", public=False, batch=over(dim=along, shape=sized))
 def _lone_zero(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
     """1 where `src` is the only zero among those that meet, else 0."""
     zero = _where_zero(src)
@@ -124,13 +124,13 @@ def _prod_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: A
     return to_input, None, to_src
 
 
-@op(input=None, index=None, src=None, joint=_prod_back, types="free", name="scatter_reduce", public=False, batch=over(dim=along),
+@op(input=None, index=None, src=None, joint=_prod_back, operands="free", name="scatter_reduce", public=False, batch=over(dim=along),
     jvp=lambda d_input, d_src, input, dim, index, src, include_self, result: _tangent(_prod_back, d_input, d_src, input, dim, index, src, include_self, result))
 def _scatter_prod(input: Any, dim: int, index: Any, src: Any, include_self: bool) -> Any:
     return _reduced(input, dim, index, src, "prod", include_self)
 
 
-@op(like=None, index=None, types="free", public=False, batch=over(dim=along))
+@op(like=None, index=None, operands="free", public=False, batch=over(dim=along))
 def _counts(like: Any, dim: int, index: Any, include_self: bool) -> Any:
     """How many come together in each element of an array like `like`, at least 1."""
     here = xp(like)
@@ -156,7 +156,6 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
         RuntimeError: the shapes or dtypes do not fit, or an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2).scatter_reduce(0, tapegrad.tensor([0, 0]), tapegrad.tensor([3.0, 5.0]), "amax")
         tensor([5., 1.])
     """

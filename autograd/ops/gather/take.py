@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw, wrap
+from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.gather.gather import _copy, _kind, gather
 from tapegrad.autograd.ops.indexing.batch_rules import put_flat_in_batch, take_in_batch, untake_in_batch
 from tapegrad.autograd.ops.indexing.getitem import _put as _put_there
@@ -35,7 +36,7 @@ def _check_long(name: str, index: Any) -> None:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {_kind(index)}")
 
 
-@op(input=lambda grad, input_shape, index: _untake(grad, input_shape, index), index=None, types="free", kind="linear", method=True,
+@op(input=lambda grad, input_shape, index: _untake(grad, input_shape, index), index=None, operands="free", kind="linear", method=True,
     batch=take_in_batch)
 def take(input: Any, index: Any) -> Any:
     """The elements at positions in the flattened tensor.
@@ -48,7 +49,6 @@ def take(input: Any, index: Any) -> Any:
         IndexError: a position is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2], [3, 4]]).take(tapegrad.tensor([0, 3]))
         tensor([1, 4])
     """
@@ -57,7 +57,7 @@ def take(input: Any, index: Any) -> Any:
     return input.reshape((-1,)).take(index)
 
 
-@op(grad=lambda grad, index: take(grad, index), index=None, types="free", kind="linear", public=False, batch=untake_in_batch)
+@op(grad=lambda grad, index: take(grad, index), index=None, operands="free", kind="linear", public=False, batch=untake_in_batch)
 def _untake(grad: Any, shape: tuple[int, ...], index: Any) -> Any:
     result = xp(grad).zeros(math.prod(shape), grad.dtype)
     backend(result).scatter_add(result, index.reshape((-1,)), grad.reshape((-1,)))
@@ -65,7 +65,7 @@ def _untake(grad: Any, shape: tuple[int, ...], index: Any) -> Any:
 
 
 @op(input=lambda grad, index, accumulate: grad if accumulate else _put_zero(grad, index), index=None,
-    source=lambda grad, index, source_shape: take(grad, index).reshape(tuple(source_shape)), types="free", kind="linear", method=True, inplace=True,
+    source=lambda grad, index, source_shape: take(grad, index).reshape(tuple(source_shape)), operands="free", kind="linear", method=True, inplace=True,
     batch=lambda batched, input, index, source, accumulate: put_flat_in_batch(batched, input, index, source, _put_add if accumulate else _put_there))
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """`input` with elements written at positions in the flattened tensor.
@@ -80,7 +80,6 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
         IndexError: a position is out of range, or the numbers of elements differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(2, 2).put(tapegrad.tensor([0, 3]), tapegrad.tensor([1.0, 2.0]))
         tensor([[1., 0.],
                 [0., 2.]])
@@ -102,7 +101,7 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     return result
 
 
-@op(input=lambda grad, index: _put_zero(grad, index), index=None, types="free", kind="linear", public=False,
+@op(input=lambda grad, index: _put_zero(grad, index), index=None, operands="free", kind="linear", public=False,
     batch=lambda batched, input, index: put_flat_in_batch(batched, input, index, None, _put_there))
 def _put_zero(input: Any, index: Any) -> Any:
     result = _copy(input)
@@ -125,7 +124,6 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, axis: in
         RuntimeError: the numbers of dimensions differ, or an index is out of range.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([[3, 1], [2, 4]])
         >>> tapegrad.take_along_dim(x, x.argsort(dim=1), dim=1)
         tensor([[1, 3],
@@ -151,7 +149,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, axis: in
 
 
 @op(input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2), src=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2),
-    types="free", kind="linear", method=True, batch=over(dim1=along, dim2=along))
+    operands="free", kind="linear", method=True, batch=over(dim1=along, dim2=along))
 def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """`input` with a diagonal replaced by `src`.
 
@@ -166,7 +164,6 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
         RuntimeError: `src` has another shape.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.zeros(2, 2).diagonal_scatter(tapegrad.ones(2))
         tensor([[1., 0.],
                 [0., 1.]])

@@ -64,11 +64,11 @@ def _plan(index: Any) -> _Plan:
     from tapegrad.autograd.ops.shape.expand import common_shape
     shape = common_shape(*shapes)
     together = dims == list(range(dims[0], dims[0] + len(dims)))
-    found = [_beside(a, len(shape), batched) for a in arrays]
+    found = [_pad_index_dims(a, len(shape), batched) for a in arrays]
     return _Plan(tuple(dims), tuple(found), shape, batched, dims[0] if together else 0)
 
 
-def _beside(array: Any, ndim: int, batched: bool) -> Any:
+def _pad_index_dims(array: Any, ndim: int, batched: bool) -> Any:
     """An index array with as many dimensions as all of them need, for a batch."""
     if isinstance(array, Tensor):
         return array[(FULL, *(None,) * (ndim + 1 - array._array.ndim))]._array

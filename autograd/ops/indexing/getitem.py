@@ -12,16 +12,16 @@ import numpy as np
 from tapegrad.autograd.core.gate import DEVICE, GRAD_OFF, SAVED_HOOKS, gate, state
 from tapegrad.autograd.core.node import At
 from tapegrad.autograd.core.rebase import as_before, rebase
-from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.tensor import Tensor, from_array, raw, requires_grad
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import over, within
 from tapegrad.autograd.dispatch.decorator import op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.modes.device_guard import on_its_device
 from tapegrad.autograd.modes.levels import transforming
-from tapegrad.autograd.ops.common.dims import c_name, raw
-from tapegrad.autograd.ops.creation.host_operands import brought, carried, value_beside
+from tapegrad.autograd.ops.common.dims import c_name
+from tapegrad.autograd.ops.creation.host_operands import tensor_for_write, to_device_of, value_for_write
 from tapegrad.autograd.ops.indexing.batch_rules import fill_in_batch, gather_in_batch, put_in_batch, scatter_in_batch
 from tapegrad.autograd.saved.hooks import before_write, pack_made
 from tapegrad.autograd.types import dtypes
@@ -121,7 +121,7 @@ def _index_of(i: Any, array: Any, own: bool) -> Any:
     found = _index_array(found)
     if found.__class__ is np.ndarray and not found.ndim:
         return bool(found) if found.dtype.kind == "b" else int(found)
-    return _beside(found, array, own and isinstance(i, Tensor))
+    return _index_to_device_of(found, array, own and isinstance(i, Tensor))
 
 
 def _index_array(i: Any) -> Any:
@@ -133,7 +133,7 @@ def _index_array(i: Any) -> Any:
     raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
 
 
-def _beside(i: Any, array: Any, own: bool) -> Any:
+def _index_to_device_of(i: Any, array: Any, own: bool) -> Any:
     """The index array on the device of `array`."""
     if i.__class__ is array.__class__:
         return i.copy() if own else i
@@ -142,7 +142,7 @@ def _beside(i: Any, array: Any, own: bool) -> Any:
         return i
     if i.__class__ is not np.ndarray:
         raise RuntimeError(f"indices should be either on cpu or on the same device as the indexed tensor ({here.device_of(array)})")
-    return carried(i, array)
+    return to_device_of(i, array)
 
 
 def _divide(items: list[Any], array: Any, rest: int) -> Index:
@@ -360,7 +360,7 @@ def _written(input: Any, index: Any, value: Any) -> Any:
 
 def _write_op(name: str) -> Any:
     return op(input=lambda grad, index: _put(grad, index, None), value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear",
-              types="free", name=name, public=False, batch=lambda batched, input, index, value: put_in_batch(batched, input, index, value, _put))(_written)
+              operands="free", name=name, public=False, batch=lambda batched, input, index, value: put_in_batch(batched, input, index, value, _put))(_written)
 
 
 _put_whole, _put_slices, _put = map(_write_op, ("copy", "copy_slices", "index_put"))
@@ -376,7 +376,7 @@ def _down_to(grad: Any, shape: tuple[int, ...]) -> Any:
     return sum_to(grad, shape) if spare <= 0 else sum_to(grad, shape[spare:]).reshape(shape)
 
 
-@op(input=lambda grad: grad, value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear", types="free", name="index_put",
+@op(input=lambda grad: grad, value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear", operands="free", name="index_put",
     public=False, batch=lambda batched, input, index, value: put_in_batch(batched, input, index, value, _put_add))
 def _put_add(input: Any, index: Any, value: Any) -> Any:
     result = xp(input).array(input)
@@ -385,7 +385,7 @@ def _put_add(input: Any, index: Any, value: Any) -> Any:
 
 
 @op(input=lambda grad, mask: _fill_mask(grad, mask, None), value=lambda grad, mask, value_shape: _down_to(_where_mask(grad, mask), value_shape),
-    kind="linear", types="free", name="index_put", public=False, batch=fill_in_batch)
+    kind="linear", operands="free", name="index_put", public=False, batch=fill_in_batch)
 def _fill_mask(input: Any, mask: Any, value: Any) -> Any:
     """`input` with one value (None: zero) wherever `mask`, which has as many dimensions, is True."""
     result = xp(input).array(input)
@@ -426,7 +426,7 @@ def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
     """The same by ops that transforms see."""
     array = self._array
     if not isinstance(value, Tensor):
-        value = value_beside(value, array)
+        value = value_for_write(value, array)
         value = from_array(xp(array).full((), value, array.dtype) if not hasattr(value, "ndim") or isinstance(value, np.generic) else value)
     parts = Index(index) if index.__class__ is int else parse(index, array, True)
     part = self if parts.basic is None else view_by(self, parts.basic)
@@ -471,16 +471,16 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
     array = self._array
     if isinstance(value, Tensor):
         if value._array.__class__ is not array.__class__:
-            value = brought(value, self)
+            value = tensor_for_write(value, self)
         given = _real_for(value._array, array)
     else:
-        given = value = value_beside(value, array)
+        given = value = value_for_write(value, array)
     target = _view(array, index)
     if value is not given and value._view is not None and value._view.root is (self if self._view is None else self._view.root) and _same_memory(target, given):
         # ``x[i] += v`` has written it already, through the view that it now assigns.
         if recording:
             requires_grad(value)  # which says so if it could not follow another write
-        written(self)
+        bump(self)
         return
     if recording and not _is_whole(index, array.shape) and inplace.repeats(array):
         # Written through the part, which may repeat no element of memory though the whole does.
@@ -497,14 +497,14 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
     # The history first, since `value` may be a view of this memory; a kept operand there is none.
     made = _recorded((_put_whole if _is_whole(index, array.shape) else _put_slices).op, array, before, index, value) if recording else None
     _assign(target, given)
-    written(self)
+    bump(self)
     if made is not None:
         rebase(self, made)
 
 
 def _same_cell(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are known to be aliases of one memory."""
-    return a._cell is not None and a._cell is b._cell
+    return a._counter is not None and a._counter is b._counter
 
 
 def _same_memory(a: Any, b: Any) -> bool:
@@ -535,7 +535,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
         if given.__class__ is not array.__class__:
             if given.ndim:
                 raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {self.device} and {value.device}!")
-            value = brought(value, self)
+            value = tensor_for_write(value, self)
             given = value._array
         if given.dtype != array.dtype:
             if given.ndim or lone_mask(arrays, array.ndim) is None:
@@ -544,7 +544,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
             value = value.to(dtypes.of(array.dtype))
             given = value._array
     else:
-        given = value = value_beside(value, array)
+        given = value = value_for_write(value, array)
     if not hasattr(given, "ndim") or isinstance(given, np.generic):
         given = value = xp(array).full((), given, array.dtype)
     inplace.check_overlap(array)
@@ -566,7 +566,7 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
         xp(array).copyto(array, given.reshape(()), where=index)
     else:
         _store(array, index, given)
-    written(self)
+    bump(self)
     if made is not None:
         rebase(self, made)
 
@@ -576,7 +576,7 @@ def _recorded(op: Any, array: Any, before: Any, index: Any, value: Any) -> Tenso
     op.build()
     result = from_array(array)
     result._node = node = op.record(array, before, index, value)
-    result._rg = True
+    result._requires_grad = True
     if gate.on and state.bits & SAVED_HOOKS:
         pack_made(node, (result,))
     return result

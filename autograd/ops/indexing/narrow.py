@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.decorator import composite
 from tapegrad.autograd.modes.device_guard import on_first
-from tapegrad.autograd.ops.common.dims import integer, raw, wrap
+from tapegrad.autograd.ops.common.dims import integer, wrap
 from tapegrad.autograd.ops.indexing.getitem import (
     FULL,
     _put,
@@ -35,7 +36,6 @@ def select(input: Any, dim: int, index: int) -> Any:
         IndexError: there is no such dimension or item.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(6).reshape(2, 3).select(1, 2)
         tensor([2, 5])
     """
@@ -62,7 +62,6 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
         RuntimeError: the stretch is not within the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(5).narrow(0, 1, 3)
         tensor([1, 2, 3])
     """
@@ -95,7 +94,6 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
         RuntimeError: `src` has another shape.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.select_scatter(tapegrad.zeros(2, 2), tapegrad.ones(2), 0, 1)
         tensor([[0., 0.],
                 [1., 1.]])
@@ -123,7 +121,6 @@ def slice_scatter(input: Any, src: Any, dim: int = 0, start: int | None = None, 
         RuntimeError: `src` has another shape.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.slice_scatter(tapegrad.zeros(4), tapegrad.ones(2), start=2)
         tensor([0., 0., 1., 1.])
     """
@@ -155,7 +152,6 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
         RuntimeError: the dtypes differ, or the shapes do not fit.
 
     Example:
-        >>> import tapegrad
         >>> i = tapegrad.tensor([0, 0, 1])
         >>> tapegrad.zeros(2).index_put((i,), tapegrad.ones(3), accumulate=True)
         tensor([2., 1.])

@@ -5,11 +5,11 @@ import math
 import warnings
 from typing import Any
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, raised
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.ops.common.dims import integer, raw, wrap
+from tapegrad.autograd.ops.common.dims import integer, wrap
 from tapegrad.autograd.ops.common.tangents import added, through
 from tapegrad.autograd.ops.linalg.matmul import _c_name, _mm, _product, _with_out, bmm, check_alike, multiplied, mv, outer
 from tapegrad.autograd.ops.pointwise.arithmetic import add, mul
@@ -32,7 +32,7 @@ def _scaled(value: Any, factor: float) -> Any:
 
 @op(input=lambda grad, input_shape, beta: _scaled(sum_to(grad, input_shape), beta),
     mat1=lambda grad, mat2, alpha: _scaled(_mm(grad, mat2.T), alpha), mat2=lambda grad, mat1, alpha: _scaled(_mm(mat1.T, grad), alpha),
-    types="free", method=True, inplace=True,
+    operands="free", method=True, inplace=True,
     jvp=lambda d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha: _addmm_tangent(d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha),
     batch=lambda batched, input, mat1, mat2, beta, alpha: _addmm_in_batch(batched, input, mat1, mat2, beta, alpha))
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
@@ -49,7 +49,6 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
         RuntimeError: the shapes do not fit, or the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.addmm(tapegrad.ones(2), tapegrad.ones(1, 3), tapegrad.ones(3, 2))
         tensor([[4., 4.]])
     """
@@ -113,7 +112,6 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1, 
         RuntimeError: the shapes do not fit, or the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.addmv(tapegrad.ones(2), tapegrad.ones(2, 3), tapegrad.ones(3))
         tensor([4., 4.])
     """
@@ -143,7 +141,6 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1,
         RuntimeError: the shapes do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.addr(tapegrad.ones(1, 2), tapegrad.ones(1), tapegrad.ones(2))
         tensor([[2., 2.]])
     """
@@ -169,7 +166,6 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
         RuntimeError: the shapes do not fit, or the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.addbmm(tapegrad.ones(1, 1), tapegrad.ones(5, 1, 2), tapegrad.ones(5, 2, 1))
         tensor([[11.]])
     """
@@ -205,7 +201,6 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
         RuntimeError: the shapes do not fit, or the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.baddbmm(tapegrad.ones(1, 1), tapegrad.ones(5, 1, 2), tapegrad.ones(5, 2, 1)).shape
         torch.Size([5, 1, 1])
     """
@@ -232,7 +227,6 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
         RuntimeError: the sizes of the dimensions differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensordot(tapegrad.ones(2, 3, 4), tapegrad.ones(4, 3), ([1, 2], [1, 0]))
         tensor([12., 12.])
     """
@@ -283,7 +277,6 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
         RuntimeError: the last dimensions differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.inner(tapegrad.tensor([[1, 2], [3, 4]]), tapegrad.tensor([1, 1]))
         tensor([3, 7])
     """
@@ -305,7 +298,6 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
         out: a tensor to write the result to.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.kron(tapegrad.tensor([1, 2]), tapegrad.tensor([1, 1]))
         tensor([1, 1, 2, 2])
     """
@@ -328,7 +320,6 @@ def trace(input: Any) -> Any:
         RuntimeError: it has another number of dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2], [3, 4]]).trace()
         tensor(5)
     """
@@ -360,7 +351,6 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
         RuntimeError: the dimension has another size, or the numbers of dimensions differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cross(tapegrad.tensor([1, 0, 0]), tapegrad.tensor([0, 1, 0]), dim=0)
         tensor([0, 0, 1])
     """
@@ -394,7 +384,7 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
         RuntimeError: one is no matrix, or the shapes do not fit.
 
     Example:
-        >>> import tapegrad, warnings
+        >>> import warnings
         >>> warnings.simplefilter("ignore")
         >>> tapegrad.chain_matmul(tapegrad.ones(2, 3), tapegrad.ones(3, 4), tapegrad.ones(4, 1))
         tensor([[12.],

@@ -5,8 +5,8 @@ import math
 from functools import lru_cache
 from typing import Any
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.decorator import composite
-from tapegrad.autograd.ops.common.dims import raw
 from tapegrad.autograd.ops.linalg.matmul import _mm, check_alike
 from tapegrad.autograd.ops.pointwise.arithmetic import mul
 from tapegrad.autograd.ops.shape.as_strided import diagonal
@@ -31,7 +31,6 @@ def einsum(*args: Any) -> Any:
         RuntimeError: the formula is wrong, or the shapes do not fit it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.einsum("ij,jk->ik", tapegrad.ones(2, 3), tapegrad.ones(3, 2))
         tensor([[3., 3.],
                 [3., 3.]])

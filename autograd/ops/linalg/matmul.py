@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import raised
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.ops.common.dims import raw
 from tapegrad.autograd.ops.common.tangents import added
 from tapegrad.autograd.ops.pointwise.arithmetic import mul
 from tapegrad.autograd.ops.shape.expand import common_shape
@@ -175,7 +174,7 @@ def multiplied(batched: Container[str], input: Any, other: Any) -> Any:
 
 def _product_op(name: str, **more: Any) -> Any:
     return op(input=lambda grad, other, input_shape: _to_left(grad, other, input_shape),
-              other=lambda grad, input, other_shape: _to_right(grad, input, other_shape), types="free", name=name, jvp=_tangent, batch=multiplied,
+              other=lambda grad, input, other_shape: _to_right(grad, input, other_shape), operands="free", name=name, jvp=_tangent, batch=multiplied,
               **more)
 
 
@@ -191,7 +190,6 @@ def matmul(input: Any, other: Any) -> Any:
         RuntimeError: the shapes do not fit, or the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3) @ tapegrad.ones(3, 2)
         tensor([[3., 3.],
                 [3., 3.]])
@@ -223,7 +221,7 @@ def _mm_of_matrices(input: Any, other: Any) -> Any:
     return _matrices(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else _of_matrices(input, other)
 
 
-_matrices = op(input=lambda grad, other: _mm_of_matrices(grad, other.T), other=lambda grad, input: _mm_of_matrices(input.T, grad), types="free", name="mm",
+_matrices = op(input=lambda grad, other: _mm_of_matrices(grad, other.T), other=lambda grad, input: _mm_of_matrices(input.T, grad), operands="free", name="mm",
                jvp=_tangent, batch=multiplied, public=False)(_of_matrices).op.core
 
 
@@ -267,7 +265,6 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
         RuntimeError: the shapes do not fit, or the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.mm(tapegrad.ones(2, 3), tapegrad.ones(3, 1))
         tensor([[3.],
                 [3.]])
@@ -291,7 +288,6 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
         RuntimeError: the shapes do not fit, or the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bmm(tapegrad.ones(5, 2, 3), tapegrad.ones(5, 3, 1)).shape
         torch.Size([5, 2, 1])
     """
@@ -318,7 +314,6 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
         RuntimeError: the shapes do not fit, or the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.mv(tapegrad.ones(2, 3), tapegrad.ones(3))
         tensor([3., 3.])
     """
@@ -341,7 +336,6 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
         RuntimeError: they are no vectors, or their sizes or dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.dot(tapegrad.tensor([1, 2]), tapegrad.tensor([3, 4]))
         tensor(11)
     """
@@ -364,7 +358,6 @@ def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
         RuntimeError: they are no vectors, or their sizes or dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.vdot(tapegrad.tensor([1j, 2]), tapegrad.tensor([1j, 3]))
         tensor(7.+0.j)
     """
@@ -384,7 +377,6 @@ def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
         RuntimeError: one is no vector.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.outer(tapegrad.tensor([1, 2]), tapegrad.tensor([1, 3]))
         tensor([[1, 3],
                 [2, 6]])
@@ -405,7 +397,6 @@ def ger(input: Any, vec2: Any, *, out: Any = None) -> Any:
         out: a tensor to write the result to.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ger(tapegrad.ones(2), tapegrad.ones(3)).shape
         torch.Size([2, 3])
     """

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.autograd.ops.common.tangents import added, through
@@ -325,7 +325,7 @@ def _bias_gradient(grad: Any, geometry: Geometry) -> Any:
 
 @op(input=lambda grad, weight, input_shape, geometry: _conv_to_input(grad, weight, input_shape, geometry),
     weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(grad, input, weight_shape, geometry),
-    bias=lambda grad, geometry: _bias_gradient(grad, geometry), types="free", public=False, name="convolution",
+    bias=lambda grad, geometry: _bias_gradient(grad, geometry), operands="free", public=False, name="convolution",
     jvp=lambda d_input, d_weight, d_bias, input, weight, geometry, result: added(
         through(_conv, d_input, weight, geometry), through(lambda d: _conv(input, d, geometry), d_weight),
         through(per_channel, d_bias, geometry, result.shape)),
@@ -337,7 +337,7 @@ def _conv(input: Any, weight: Any, geometry: Geometry, bias: Any = None) -> Any:
 
 @op(input=lambda grad, weight, geometry: _conv(grad, weight, geometry),
     weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(input, grad, weight_shape, geometry),
-    bias=lambda grad, geometry: _bias_gradient(grad, geometry), types="free", public=False, name="convolution",
+    bias=lambda grad, geometry: _bias_gradient(grad, geometry), operands="free", public=False, name="convolution",
     jvp=lambda d_input, d_weight, d_bias, input, weight, shape, geometry, result: added(
         through(_conv_to_input, d_input, weight, shape, geometry), through(lambda d: _conv_to_input(input, d, shape, geometry), d_weight),
         through(per_channel, d_bias, geometry, result.shape)),
@@ -349,7 +349,7 @@ def _conv_to_input(input: Any, weight: Any, shape: tuple[int, ...], geometry: Ge
 
 
 @op(output=lambda grad, input, geometry: _conv(input, grad, geometry),
-    input=lambda grad, output, input_shape, geometry: _conv_to_input(output, grad, input_shape, geometry), types="free", public=False,
+    input=lambda grad, output, input_shape, geometry: _conv_to_input(output, grad, input_shape, geometry), operands="free", public=False,
     jvp=lambda d_output, d_input, output, input, shape, geometry: added(
         through(_conv_to_weight, d_output, input, shape, geometry), through(lambda d: _conv_to_weight(output, d, shape, geometry), d_input)),
     batch=lambda batched, output, input, shape, geometry: to_weight_in_batch(_conv_to_weight, batched, output, input, shape, geometry))
@@ -360,10 +360,6 @@ def _conv_to_weight(output: Any, input: Any, shape: tuple[int, ...], geometry: G
 
 
 # ---- what users call
-
-def _array(t: Any) -> Any:
-    return t._array if isinstance(t, Tensor) else t
-
 
 def per_dimension(name: str, value: Any, dims: int) -> tuple[int, ...]:
     """A number for each dimension of the space."""
@@ -396,7 +392,7 @@ def _padding(padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dil
 
 def _check(name: str, input: Any, weight: Any, bias: Any, dims: int, stride: tuple[int, ...], dilation: tuple[int, ...], groups: int, transposed: bool) -> bool:
     """Raise torch's errors for operands that do not fit; returns whether there is a dimension of images."""
-    x, w = _array(input), _array(weight)
+    x, w = raw(input), raw(weight)
     if x.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}")
     if w.ndim != dims + 2:
@@ -419,7 +415,7 @@ def _check(name: str, input: Any, weight: Any, bias: Any, dims: int, stride: tup
     if x.dtype != w.dtype:
         raise RuntimeError(f"expected scalar type {dtypes.of(x.dtype).scalar_type} but found {dtypes.of(w.dtype).scalar_type}")
     if bias is not None:
-        b = _array(bias)
+        b = raw(bias)
         out = w.shape[1] * groups if transposed else w.shape[0]
         if b.shape != (out,):
             raise RuntimeError(f"Given {'transposed=1, ' if transposed else ''}weight of size {list(w.shape)}, expected bias to be 1-dimensional with {out} "
@@ -433,9 +429,9 @@ def _check(name: str, input: Any, weight: Any, bias: Any, dims: int, stride: tup
 def _convolve(dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     stride, dilation = per_dimension("stride", stride, dims), per_dimension("dilation", dilation, dims)
     batched = _check(f"conv{dims}d", input, weight, bias, dims, stride, dilation, groups, False)
-    kernel = tuple(_array(weight).shape[2:])
+    kernel = tuple(raw(weight).shape[2:])
     geometry = Geometry(stride, _padding(padding, kernel, stride, dilation), dilation, groups)
-    padded = geometry.padded(_array(input).shape[2 if batched else 1:])
+    padded = geometry.padded(raw(input).shape[2 if batched else 1:])
     reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel))
     if any(r > n for r, n in zip(reach, padded)):
         raise RuntimeError(f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: ({' x '.join(map(str, reach))}). "
@@ -447,7 +443,7 @@ def _convolve_transposed(dims: int, input: Any, weight: Any, bias: Any, stride: 
     stride, dilation = per_dimension("stride", stride, dims), per_dimension("dilation", dilation, dims)
     batched = _check(f"conv_transpose{dims}d", input, weight, bias, dims, stride, dilation, groups, True)
     more = per_dimension("output_padding", output_padding, dims)
-    kernel = tuple(_array(weight).shape[2:])
+    kernel = tuple(raw(weight).shape[2:])
     pads = _padding(padding, kernel, stride, dilation)
     if any(m < 0 for m in more):
         raise RuntimeError("negative output_padding is not supported")
@@ -455,13 +451,13 @@ def _convolve_transposed(dims: int, input: Any, weight: Any, bias: Any, stride: 
         names = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}[dims]
         given = [f"{what}_{n}: {v}" for what, values in (("output_padding", more), ("stride", stride), ("dilation", dilation)) for n, v in zip(names, values)]
         raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {' '.join(given)}")
-    size = _array(input).shape
+    size = raw(input).shape
     lead = size[:1] if batched else ()
     space = tuple((n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1 for n, s, p, d, k, m in zip(size[1 + len(lead):], stride, pads, dilation, kernel, more))
     if any(n <= 0 for n in space):
         raise RuntimeError(f"Given input size per channel: ({' x '.join(map(str, size[1 + len(lead):]))}). Calculated output size per channel: "
                            f"({' x '.join(map(str, space))}). Output size is too small")
-    return _conv_to_input(input, weight, (*lead, _array(weight).shape[1] * groups, *space), Geometry(stride, pads, dilation, groups), bias)
+    return _conv_to_input(input, weight, (*lead, raw(weight).shape[1] * groups, *space), Geometry(stride, pads, dilation, groups), bias)
 
 
 @composite()
@@ -481,7 +477,6 @@ def conv1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: 
         RuntimeError: shapes, dtypes or numbers do not fit.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([[[1.0, 2.0, 4.0]]])
         >>> tapegrad.nn.functional.conv1d(x, tapegrad.tensor([[[-1.0, 1.0]]]))
         tensor([[[1., 2.]]])
@@ -506,7 +501,6 @@ def conv2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: 
         RuntimeError: shapes, dtypes or numbers do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.conv2d(tapegrad.ones(1, 1, 3, 3), tapegrad.ones(1, 1, 2, 2))
         tensor([[[[4., 4.],
                   [4., 4.]]]])
@@ -519,7 +513,6 @@ def conv3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: 
     """Slide a kernel over volumes; arguments as in `conv2d`, with one dimension more.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.conv3d(tapegrad.ones(1, 1, 2, 2, 2), tapegrad.ones(1, 1, 2, 2, 2))
         tensor([[[[[8.]]]]])
     """
@@ -532,7 +525,6 @@ def conv_transpose1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1,
     """The transpose of `conv1d`: what that does to gradients, as a layer; arguments as in `conv_transpose2d`, with one dimension less.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.conv_transpose1d(tapegrad.ones(1, 1, 2), tapegrad.tensor([[[1.0, 2.0]]]), stride=2)
         tensor([[[1., 2., 1., 2.]]])
     """
@@ -558,7 +550,6 @@ def conv_transpose2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1,
         RuntimeError: shapes, dtypes or numbers do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.conv_transpose2d(tapegrad.ones(1, 1, 1, 2), tapegrad.ones(1, 1, 1, 2))
         tensor([[[[1., 2., 1.]]]])
     """
@@ -571,7 +562,6 @@ def conv_transpose3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1,
     """The transpose of `conv3d`: what that does to gradients, as a layer; arguments as in `conv_transpose2d`, with one dimension more.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.conv_transpose3d(tapegrad.ones(1, 1, 1, 1, 1), tapegrad.ones(1, 1, 1, 1, 2))
         tensor([[[[[1., 1.]]]]])
     """

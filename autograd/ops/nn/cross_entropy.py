@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.autograd.ops.nn import cross_entropy_composed as composed
-from tapegrad.autograd.ops.nn.loss import array_of, check_reduction, legacy_reduction, mean_of
+from tapegrad.autograd.ops.nn.loss import check_reduction, legacy_reduction, mean_of
 from tapegrad.autograd.ops.reduction.softmax import log_softmax
 from tapegrad.autograd.ops.reduction.sum import sum as total
 from tapegrad.autograd.types import dtypes
@@ -70,14 +71,14 @@ def _weighed_losses(losses: Any, target: Any, valid: Any, weight: Any, reduction
 
 
 @op(input=lambda grad, input_shape, target, shares, ignore_index: _nll_back(grad, target, shares, input_shape, ignore_index), target=None, weight=None,
-    keeps=("shares",), types="free", public=False, name="nll_loss", composed=composed.nll)
+    keeps=("shares",), operands="free", public=False, name="nll_loss", composed=composed.nll)
 def _nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     found, valid = _classes(target, input.shape[1], ignore_index)
     loss, shares = _weighed_losses(-wide(_take("nll_loss", input, _places(found))), found, valid, weight, reduction)
     return loss.astype(input.dtype, copy=False), shares
 
 
-@op(output=lambda grad, target, shares, output_shape, ignore_index: _nll_take(grad, target, shares, output_shape, ignore_index), target=None, types="free",
+@op(output=lambda grad, target, shares, output_shape, ignore_index: _nll_take(grad, target, shares, output_shape, ignore_index), target=None, operands="free",
     public=False, composed=composed.nll_back)
 def _nll_back(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ignore_index: int) -> Any:
     found, _ = _classes(target, shape[1], ignore_index)
@@ -86,7 +87,7 @@ def _nll_back(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ign
     return d
 
 
-@op(output=lambda grad, target, shares, output_shape, ignore_index: _nll_back(grad, target, shares, output_shape, ignore_index), target=None, types="free",
+@op(output=lambda grad, target, shares, output_shape, ignore_index: _nll_back(grad, target, shares, output_shape, ignore_index), target=None, operands="free",
     public=False, composed=composed.nll_take)
 def _nll_take(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ignore_index: int) -> Any:
     """The adjoint of `_nll_back`: of `shape`, that of the single losses or ()."""
@@ -96,7 +97,7 @@ def _nll_take(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ign
 
 
 @op(input=lambda grad, input, target, shares, exps, sums, ignore_index: _ce_back(grad, input, target, shares, exps, sums, ignore_index),
-    target=None, weight=None, keeps=("shares", "exps", "sums"), types="free", public=False, name="nll_loss",
+    target=None, weight=None, keeps=("shares", "exps", "sums"), operands="free", public=False, name="nll_loss",
     composed=composed.cross_entropy)
 def _cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """`_nll` of the logarithm of the softmax of `input`, by which it may be as large as it likes."""
@@ -112,7 +113,7 @@ def _cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: in
 
 @op(output=lambda grad, input, target, shares, exps, sums, ignore_index, output_shape:
         sum_to(_ce_take(grad, input, target, shares, exps, sums, ignore_index), output_shape),
-    input=lambda grad, output, input, shares, exps, sums: _ce_back_input(grad, output, input, shares, exps, sums), target=None, types="free", public=False,
+    input=lambda grad, output, input, shares, exps, sums: _ce_back_input(grad, output, input, shares, exps, sums), target=None, operands="free", public=False,
     composed=composed.ce_back)
 def _ce_back(output: Any, input: Any, target: Any, shares: Any, exps: Any, sums: Any, ignore_index: int) -> Any:
     """``(softmax(input) - one_hot(target)) * output * shares``."""
@@ -147,14 +148,14 @@ def _softmax_rule(grad: Any, input: Any, exps: Any, sums: Any) -> Any:
     return p * (grad - total(grad * p, 1, True))
 
 
-@op(input=lambda grad, input_shape, target, ignore_index: _unpick(grad, target, input_shape, ignore_index), target=None, types="free", public=False,
+@op(input=lambda grad, input_shape, target, ignore_index: _unpick(grad, target, input_shape, ignore_index), target=None, operands="free", public=False,
     composed=composed.pick)
 def _pick(input: Any, target: Any, ignore_index: int) -> Any:
     """The elements of class `target`."""
     return input[_places(_classes(target, input.shape[1], ignore_index)[0])]
 
 
-@op(input=lambda grad, target, ignore_index: _pick(grad, target, ignore_index), target=None, types="free", public=False,
+@op(input=lambda grad, target, ignore_index: _pick(grad, target, ignore_index), target=None, operands="free", public=False,
     composed=composed.unpick)
 def _unpick(input: Any, target: Any, shape: tuple[int, ...], ignore_index: int) -> Any:
     d = xp(input).zeros(shape, input.dtype)
@@ -164,7 +165,7 @@ def _unpick(input: Any, target: Any, shape: tuple[int, ...], ignore_index: int) 
 
 def _check_classes(input: Any, target: Any, weight: Any, reduction: str) -> None:
     """Raise torch's errors for operands that do not fit."""
-    x, t = array_of(input), array_of(target)
+    x, t = raw(input), raw(target)
     check_reduction(reduction)
     if x.ndim == 0:
         raise ValueError(f"Expected 1 or more dimensions (got {x.ndim})")
@@ -180,7 +181,7 @@ def _check_classes(input: Any, target: Any, weight: Any, reduction: str) -> None
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {dtypes.of(t.dtype).scalar_type}")
     if weight is not None:
         classes = x.shape[1 if x.ndim > 1 else 0]
-        w = array_of(weight)
+        w = raw(weight)
         if w.ndim != 1 or w.shape[0] != classes:
             raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
                                f"{list(w.shape)}")
@@ -190,7 +191,7 @@ def _check_classes(input: Any, target: Any, weight: Any, reduction: str) -> None
 
 def _of_classes(loss: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
     _check_classes(input, target, weight, reduction)
-    if array_of(input).ndim > 1:
+    if raw(input).ndim > 1:
         return loss(input, target, weight, ignore_index, reduction)
     y = loss(input.reshape(1, -1), target.reshape(1), weight, ignore_index, reduction)
     return y.reshape(target.shape) if reduction == "none" else y
@@ -213,7 +214,6 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: Any = No
         IndexError: a target is no class (on a device, when the program next waits for it).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.nll_loss(tapegrad.tensor([[-1.0, -2.0], [-3.0, -4.0]]), tapegrad.tensor([0, 1]))
         tensor(2.5000)
     """
@@ -238,12 +238,11 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any
         IndexError: a target is no class (on a device, when the program next waits for it).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.cross_entropy(tapegrad.tensor([[0.0, 0.0]]), tapegrad.tensor([1]))
         tensor(0.6931)
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    x, t = array_of(input), array_of(target)
+    x, t = raw(input), raw(target)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if x.shape == t.shape and t.dtype.kind in "fV":
@@ -255,7 +254,7 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any
 
 def _of_probabilities(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> Any:
     check_reduction(reduction)
-    x = array_of(input)
+    x = raw(input)
     dim = 0 if x.ndim == 1 else 1
     classes = x.shape[dim]
     if smoothing:
@@ -272,7 +271,7 @@ def _of_probabilities(input: Any, target: Any, weight: Any, reduction: str, smoo
 def _smoothed(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float) -> Any:
     """A mixture of the cross entropy with the classes, and with all classes alike."""
     _check_classes(input, target, weight, reduction)
-    x = array_of(input)
+    x = raw(input)
     dim = 0 if x.ndim == 1 else 1
     log_p = log_softmax(input, dim)
     of_class = nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
@@ -287,13 +286,13 @@ def _smoothed(input: Any, target: Any, weight: Any, ignore_index: int, reduction
     return of_class * (1 - smoothing) + of_all * (smoothing / x.shape[dim])
 
 
-@op(target=None, like=None, types="free", public=False, composed=lambda target, like, ignore_index: (target != ignore_index).to(like.dtype))
+@op(target=None, like=None, operands="free", public=False, composed=lambda target, like, ignore_index: (target != ignore_index).to(like.dtype))
 def _valid(target: Any, like: Any, ignore_index: int) -> Any:
     """One for each target that counts, zero for the others."""
     return (target != ignore_index).astype(like.dtype)
 
 
-@op(target=None, like=None, weight=None, types="free", public=False, composed=composed.share_sum)
+@op(target=None, like=None, weight=None, operands="free", public=False, composed=composed.share_sum)
 def _share_sum(target: Any, like: Any, weight: Any = None, ignore_index: int = -100) -> Any:
     """What the targets that count weigh together."""
     valid = target != ignore_index

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.ops.common.shared_rules import zeros
+from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.ops.gather.gather import gather, scatter
 from tapegrad.autograd.ops.pointwise.where import where
 from tapegrad.autograd.ops.reduction.softmax import log_softmax, softmax
@@ -41,7 +41,7 @@ def nll_back(output: Tensor, target: Tensor, shares: Any, shape: tuple[int, ...]
     """What `cross_entropy._nll_back` computes."""
     classes, valid = _chosen(target, ignore_index)
     d = where(valid, (output * -shares).expand(valid.shape), 0).unsqueeze(1)
-    return scatter(zeros(d).expand(shape), 1, classes, d)
+    return scatter(zero_gradient(d).expand(shape), 1, classes, d)
 
 
 def nll_take(output: Tensor, target: Tensor, shares: Any, shape: tuple[int, ...], ignore_index: int) -> Tensor:
@@ -56,7 +56,7 @@ def ce_back(output: Tensor, input: Tensor, target: Tensor, shares: Any, exps: An
     classes, valid = _chosen(target, ignore_index)
     g = where(valid, (output * shares).expand(valid.shape), 0).unsqueeze(1)
     p = softmax(input, 1)
-    return p * g - scatter(zeros(p), 1, classes, g)
+    return p * g - scatter(zero_gradient(p), 1, classes, g)
 
 
 def softmax_of(input: Tensor, exps: Any, sums: Any) -> Tensor:
@@ -72,7 +72,7 @@ def pick(input: Tensor, target: Tensor, ignore_index: int) -> Tensor:
 def unpick(input: Tensor, target: Tensor, shape: tuple[int, ...], ignore_index: int) -> Tensor:
     """What `cross_entropy._unpick` computes."""
     d = input.unsqueeze(1)
-    return scatter(zeros(d).expand(shape), 1, _chosen(target, ignore_index)[0], d)
+    return scatter(zero_gradient(d).expand(shape), 1, _chosen(target, ignore_index)[0], d)
 
 
 def share_sum(target: Tensor, like: Tensor, weight: Any, ignore_index: int) -> Tensor:

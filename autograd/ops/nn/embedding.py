@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.node import At
-from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.tensor import Tensor, raw
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.dispatch.decorator import op
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.autograd.ops.indexing.batch_rules import gather_in_batch
@@ -17,17 +17,13 @@ from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 
 
-def _array(t: Any) -> Any:
-    return t._array if isinstance(t, Tensor) else t
-
-
 def _scattered(grad: Any, indices: Any, shape: tuple[int, ...], padding_idx: int | None, scale_grad_by_freq: bool) -> At:
     if padding_idx is not None or scale_grad_by_freq:
         grad = grad * _row_factors(indices, grad, shape[0], padding_idx, scale_grad_by_freq)
-    return At(_array(indices), grad, shape, False)
+    return At(raw(indices), grad, shape, False)
 
 
-@op(indices=None, like=None, types="free", public=False,
+@op(indices=None, like=None, operands="free", public=False,
     batch=lambda batched, indices, like, *facts: _factors_in_batch(batched, indices, like, *facts))
 def _row_factors(indices: Any, like: Any, rows: int, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
     """What each looked-up row's gradient counts for: nothing at `padding_idx`, one by its frequency if so asked."""
@@ -49,7 +45,7 @@ def _factors_in_batch(batched: frozenset[str], indices: Any, like: Any, rows: in
 
 
 @op(weight=lambda grad, indices, weight_shape, padding_idx, scale_grad_by_freq: _scattered(grad, indices, weight_shape, padding_idx, scale_grad_by_freq),
-    indices=None, types="free", public=False, name="embedding", kind="linear",
+    indices=None, operands="free", public=False, name="embedding", kind="linear",
     batch=lambda batched, weight, indices, padding_idx, scale_grad_by_freq: gather_in_batch(
         frozenset({"input"}), weight, indices if "indices" in batched else indices._array) if "weight" in batched else _embedding(weight, indices, None, False))
 def _embedding(weight: Any, indices: Any, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
@@ -78,14 +74,13 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None, max_norm:
         RuntimeError: the operands are of the wrong kind.
 
     Example:
-        >>> import tapegrad
         >>> table = tapegrad.tensor([[1.0, 2.0], [3.0, 4.0]])
         >>> tapegrad.nn.functional.embedding(tapegrad.tensor([1, 0, 1]), table)
         tensor([[3., 4.],
                 [1., 2.],
                 [3., 4.]])
     """
-    table, indices = _array(weight), _array(input)
+    table, indices = raw(weight), raw(input)
     if sparse:
         raise NotImplementedError("embedding(): sparse gradients are not offered")
     if indices.dtype not in (np.int64, np.int32):
@@ -104,7 +99,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None, max_norm:
 
 def _renormalize(weight: Any, indices: Any, max_norm: float, norm_type: float) -> None:
     """Scale the rows of `weight` that `indices` name down to at most `max_norm`, in place."""
-    table = _array(weight)
+    table = raw(weight)
     if backend(table) is not backend(indices):
         return  # the look-up will raise
     chosen = table.take(indices.reshape(-1), axis=0)
@@ -114,7 +109,7 @@ def _renormalize(weight: Any, indices: Any, max_norm: float, norm_type: float) -
     # A row that is looked up twice is written twice, with the same values.
     table[indices.reshape(-1)] = (chosen * scale[:, None]).astype(table.dtype)
     if isinstance(weight, Tensor):
-        written(weight)
+        bump(weight)
 
 
 __all__ = ["embedding"]

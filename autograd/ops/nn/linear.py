@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import raised
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.ops.common.dims import raw
 from tapegrad.autograd.ops.common.half_precision import FLOAT32
 from tapegrad.autograd.ops.common.tangents import added, through
 from tapegrad.autograd.ops.linalg.matmul import matmul
@@ -50,7 +49,7 @@ def by_transpose(x: Any, weight: Any) -> Any:
 
 
 @op(input=lambda grad, weight: _linear_input(grad, weight), weight=lambda grad, input: _linear_weight(grad, input),
-    bias=lambda grad, bias_shape: _linear_bias(grad, bias_shape), types="free", public=False, name="addmm",
+    bias=lambda grad, bias_shape: _linear_bias(grad, bias_shape), operands="free", public=False, name="addmm",
     jvp=lambda d_input, d_weight, d_bias, input, weight, result: added(through(_linear, d_input, weight), through(lambda d: _linear(input, d), d_weight),
                                                                         through(lambda d: d.expand(result.shape), d_bias)),
     batch=lambda batched, input, weight, bias: _linear_in_batch(batched, input, weight, bias))
@@ -67,7 +66,7 @@ def _linear(input: Any, weight: Any, bias: Any = None) -> Any:
     return y if input.ndim == 2 else y.reshape(*input.shape[:-1], weight.shape[0])
 
 
-@op(output=lambda grad, weight: _linear(grad, weight), weight=lambda grad, output: _linear_weight(output, grad), types="free", public=False,
+@op(output=lambda grad, weight: _linear(grad, weight), weight=lambda grad, output: _linear_weight(output, grad), operands="free", public=False,
     jvp=lambda d_output, d_weight, output, weight: added(through(_linear_input, d_output, weight), through(lambda d: _linear_input(output, d), d_weight)),
     batch=lambda batched, output, weight: _times_weight(batched, "output", output, weight, _linear_input, False))
 def _linear_input(output: Any, weight: Any) -> Any:
@@ -75,7 +74,7 @@ def _linear_input(output: Any, weight: Any) -> Any:
     return x if output.ndim == 2 else x.reshape(*output.shape[:-1], weight.shape[1])
 
 
-@op(output=lambda grad, input: _linear(input, grad), input=lambda grad, output: _linear_input(output, grad), types="free", public=False,
+@op(output=lambda grad, input: _linear(input, grad), input=lambda grad, output: _linear_input(output, grad), operands="free", public=False,
     jvp=lambda d_output, d_input, output, input: added(through(_linear_weight, d_output, input), through(lambda d: _linear_weight(output, d), d_input)),
     batch=lambda batched, output, input: matmul(_member_rows(batched, "output", output).mT, _member_rows(batched, "input", input)))
 def _linear_weight(output: Any, input: Any) -> Any:
@@ -137,7 +136,6 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         RuntimeError: the shapes or dtypes do not match.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.linear(tapegrad.tensor([[1.0, 2.0]]), tapegrad.tensor([[3.0, 4.0]]), tapegrad.tensor([0.5]))
         tensor([[11.5000]])
     """
@@ -166,7 +164,6 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
         RuntimeError: the shapes do not match.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.bilinear(tapegrad.ones(1, 2), tapegrad.ones(1, 3), tapegrad.ones(4, 2, 3))
         tensor([[6., 6., 6., 6.]])
     """

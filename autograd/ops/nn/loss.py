@@ -5,15 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import broadcasting
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.backends import xp
-
-
-def array_of(t: Any) -> Any:
-    return t._array if isinstance(t, Tensor) else t
 
 
 def check_reduction(reduction: str) -> None:
@@ -67,7 +63,7 @@ def _apart(loss: Any, input: Any, target: Any, reduction: str, *more: Any) -> An
 
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Both operands with one shape and dtype; torch warns where it has to broadcast."""
-    a, b = array_of(input), array_of(target)
+    a, b = raw(input), raw(target)
     if a.shape == b.shape:
         return input, target
     try:
@@ -84,7 +80,7 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
 
 @op(input=lambda grad, input, target, reduction, input_shape: (input - target) * (_spread(grad, reduction, input_shape) * 2),
     target=lambda grad, input, target, reduction, input_shape: (target - input) * (_spread(grad, reduction, input_shape) * 2),
-    types="promote", public=False, name="mse_loss", batch=broadcasting(),
+    operands="promote", public=False, name="mse_loss", batch=broadcasting(),
     composed=lambda input, target, reduction: _apart(_mse, input, target, reduction))
 def _mse(input: Any, target: Any, reduction: str) -> Any:
     d = wide(input) - wide(target)
@@ -103,7 +99,6 @@ def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = No
         weight: how much each element counts, of the same shape.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.mse_loss(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([3.0, 2.0]))
         tensor(2.)
     """
@@ -134,7 +129,7 @@ def _clamp(input: Any, limit: float) -> Any:
     return xp(input).clip(input, -limit, limit)
 
 
-@op(grads=lambda grad, input, limit: _inside(grad, input, limit), input=None, types="free", public=False, batch=broadcasting())
+@op(grads=lambda grad, input, limit: _inside(grad, input, limit), input=None, operands="free", public=False, batch=broadcasting())
 def _inside(grads: Any, input: Any, limit: float) -> Any:
     """Gradients where the input is within the limits."""
     return grads * (abs(input) < limit)
@@ -142,7 +137,7 @@ def _inside(grads: Any, input: Any, limit: float) -> Any:
 
 @op(input=lambda grad, input, target, reduction, delta, input_shape: _clamped(input, target, delta) * _spread(grad, reduction, input_shape),
     target=lambda grad, input, target, reduction, delta, input_shape: -_clamped(input, target, delta) * _spread(grad, reduction, input_shape),
-    types="promote", public=False, name="huber_loss", batch=broadcasting(),
+    operands="promote", public=False, name="huber_loss", batch=broadcasting(),
     composed=lambda input, target, reduction, delta: _apart(_huber, input, target, reduction, delta))
 def _huber(input: Any, target: Any, reduction: str, delta: float) -> Any:
     d = abs(wide(input) - wide(target))
@@ -165,7 +160,6 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
         RuntimeError: `delta` is not positive.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.huber_loss(tapegrad.tensor([0.5, 3.0]), tapegrad.zeros(2), reduction="none")
         tensor([0.1250, 2.5000])
     """
@@ -178,7 +172,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
 @op(input=lambda grad, input, target, reduction, beta, input_shape: _clamped(input, target, beta) * (_spread(grad, reduction, input_shape) * (1 / beta)),
     target=lambda grad, input, target, reduction, beta, input_shape: -_clamped(input, target, beta) * (_spread(grad, reduction, input_shape) * (1 / beta)),
-    types="promote", public=False, name="smooth_l1_loss", batch=broadcasting(),
+    operands="promote", public=False, name="smooth_l1_loss", batch=broadcasting(),
     composed=lambda input, target, reduction, beta: _apart(_smooth_l1, input, target, reduction, beta))
 def _smooth_l1(input: Any, target: Any, reduction: str, beta: float) -> Any:
     d = abs(wide(input) - wide(target))
@@ -199,7 +193,6 @@ def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: An
         RuntimeError: `beta` is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.smooth_l1_loss(tapegrad.tensor([0.5, 3.0]), tapegrad.zeros(2), reduction="none")
         tensor([0.1250, 2.5000])
     """
@@ -222,7 +215,6 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
         weight: how much each element counts, of the same shape.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.l1_loss(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([3.0, 2.0]))
         tensor(1.)
     """
@@ -237,7 +229,7 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
 
 @op(input=lambda grad, input, target, reduction, input_shape: _spread(grad, reduction, input_shape) * _bce_slope(input, target),
     target=lambda grad, input, reduction, input_shape: _spread(grad, reduction, input_shape) * _bce_log_odds(input),
-    types="same", public=False, name="binary_cross_entropy", batch=broadcasting(),
+    operands="same", public=False, name="binary_cross_entropy", batch=broadcasting(),
     composed=lambda input, target, reduction: _apart(_bce, input, target, reduction))
 def _bce(input: Any, target: Any, reduction: str) -> Any:
     p, t = wide(input), wide(target)
@@ -279,7 +271,7 @@ def _bce_log_odds(input: Any) -> Any:
 
 
 def _sizes(input: Any, target: Any, text: str) -> None:
-    if array_of(input).shape != array_of(target).shape:
+    if raw(input).shape != raw(target).shape:
         raise ValueError(text.format(target=target.shape, input=input.shape))
 
 
@@ -298,7 +290,6 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_avera
         RuntimeError: an input is no probability (on the CPU).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.binary_cross_entropy(tapegrad.tensor([0.5, 1.0]), tapegrad.tensor([1.0, 1.0]))
         tensor(0.3466)
     """
@@ -318,7 +309,7 @@ def _weighed(loss: Any, weight: Any, reduction: str) -> Any:
 
 @op(input=lambda grad, input, target, reduction, input_shape: (_sigmoid(input) - target) * _spread(grad, reduction, input_shape),
     target=lambda grad, input, reduction, input_shape: -input * _spread(grad, reduction, input_shape),
-    types="promote", public=False, name="binary_cross_entropy_with_logits", batch=broadcasting(),
+    operands="promote", public=False, name="binary_cross_entropy_with_logits", batch=broadcasting(),
     composed=lambda input, target, reduction: _apart(_bce_logits, input, target, reduction))
 def _bce_logits(input: Any, target: Any, reduction: str) -> Any:
     x, t = wide(input), wide(target)
@@ -362,7 +353,6 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None
         ValueError: the shapes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.binary_cross_entropy_with_logits(tapegrad.tensor([0.0, 1000.0]), tapegrad.tensor([1.0, 1.0]))
         tensor(0.3466)
     """

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.core.version import written
+from tapegrad.autograd.core.tensor import Tensor, raw
+from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, wide
 from tapegrad.autograd.ops.nn import norms_composed as composed
@@ -165,7 +165,7 @@ def _standardized(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     input=lambda grad, given, input, weight, mean, rstd, layout: _pull_input(grad, _scaled(given, weight, layout), input, mean, rstd, layout),
     weight=lambda grad, given, input, mean, rstd, layout, weight_shape:
         lane_sum(given.reshape(layout.lanes) * _pull(grad, input, None, mean, rstd, layout).reshape(layout.lanes)).reshape(weight_shape),
-    types="free", public=False, composed=composed.pulled)
+    operands="free", public=False, composed=composed.pulled)
 def _pull(given: Any, input: Any, weight: Any = None, mean: Any = None, rstd: Any = None, layout: Any = None) -> Any:
     """``J(input) (given * weight)``: the gradient `given` of what was scaled by `weight`, pulled back to `input`."""
     view, dims, count = layout.view, layout.dims, layout.elements
@@ -227,7 +227,7 @@ def _rstd_pull(grad: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> A
 @op(given=lambda grad, input, mean, rstd, layout, given_shape:
         (_standardized(input, mean, rstd, layout).reshape(layout.lanes) * grad[:, None]).reshape(given_shape),
     input=lambda grad, given, input, mean, rstd, layout: _pull(given.reshape(layout.lanes) * grad[:, None], input, None, mean, rstd, layout),
-    types="free", public=False, composed=composed.to_weight)
+    operands="free", public=False, composed=composed.to_weight)
 def _to_weight(given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """The sum of the gradient `given` times the standardised input, for each parameter."""
     g, x = given.reshape(layout.view), input.reshape(layout.view)
@@ -263,7 +263,7 @@ _RULES: dict[str, Any] = {
     "input": lambda grad, input, weight, mean, rstd, layout: _pull(grad, input, weight, mean, rstd, layout),
     "weight": lambda grad, input, mean, rstd, layout, weight_shape: _to_weight(grad, input, mean, rstd, layout).reshape(weight_shape),
     "bias": lambda grad, layout, bias_shape: lane_sum(grad.reshape(layout.lanes)).reshape(bias_shape),
-    "keeps": ("mean", "rstd"), "types": "free", "public": False, "composed": composed.normalized,
+    "keeps": ("mean", "rstd"), "operands": "free", "public": False, "composed": composed.normalized,
 }
 
 
@@ -312,7 +312,7 @@ _rms_norm = op(**_RULES, name="fused_rms_norm")(_normalized)
 
 @op(input=lambda grad, weight, rstd, lanes, input_shape: _eval_scaled(grad, weight, rstd, lanes).reshape(input_shape),
     weight=lambda grad, input, mean, rstd, lanes: lane_sum(grad.reshape(lanes) * ((input.reshape(lanes) - mean) * rstd)),
-    bias=lambda grad, lanes: lane_sum(grad.reshape(lanes)), running_mean=None, running_var=None, keeps=("mean", "rstd"), types="free", public=False,
+    bias=lambda grad, lanes: lane_sum(grad.reshape(lanes)), running_mean=None, running_var=None, keeps=("mean", "rstd"), operands="free", public=False,
     composed=composed.by_statistics, name="native_batch_norm")
 def _batch_norm_eval(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, lanes: tuple[int, ...] = (),
                      eps: float = 1e-5) -> Any:
@@ -334,15 +334,11 @@ def _eval_scaled(grad: Any, weight: Any, rstd: Any, lanes: tuple[int, ...]) -> A
 
 # ---- what users call
 
-def _array(t: Any) -> Any:
-    return t._array if isinstance(t, Tensor) else t
-
-
 def _check_dtype(input: Any, *parameters: Any) -> None:
     """Parameters have the input's dtype, or float32 beside a half type."""
-    dtype = _array(input).dtype
+    dtype = raw(input).dtype
     for parameter in parameters:
-        found = None if parameter is None else _array(parameter).dtype
+        found = None if parameter is None else raw(parameter).dtype
         if found is not None and found != dtype and not (dtype.itemsize == 2 and found == FLOAT32):
             raise RuntimeError(f"mixed dtype (CPU): expect parameter to have scalar type of {dtypes.of(dtype).scalar_type}")
 
@@ -350,7 +346,7 @@ def _check_dtype(input: Any, *parameters: Any) -> None:
 def _trailing(input: Any, normalized_shape: Any, **parameters: Any) -> Layout:
     """The layout of normalisation over the last dimensions, which must be `normalized_shape`."""
     shape = tuple(normalized_shape) if not isinstance(normalized_shape, int) else (normalized_shape,)
-    size = tuple(_array(input).shape)
+    size = tuple(raw(input).shape)
     if not shape:
         raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []")
     for what, parameter in parameters.items():
@@ -381,7 +377,6 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
         RuntimeError: the shapes or dtypes do not match.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.layer_norm(tapegrad.tensor([[1.0, 3.0]]), (2,))
         tensor([[-1.0000,  1.0000]])
     """
@@ -404,13 +399,12 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.rms_norm(tapegrad.tensor([[3.0, 3.0]]), (2,))
         tensor([[1., 1.]])
     """
     layout = _trailing(input, normalized_shape, weight=weight)
     if eps is None:
-        eps = float(dtypes.finfo(dtypes.of(wide(_array(input)[:0] if _array(input).ndim else _array(input)).dtype)).eps)
+        eps = float(dtypes.finfo(dtypes.of(wide(raw(input)[:0] if raw(input).ndim else raw(input)).dtype)).eps)
     return _rms_norm(input, weight, None, layout, eps, False)
 
 
@@ -431,12 +425,11 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     Source: Wu and He, "Group Normalization" (2018).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.group_norm(tapegrad.tensor([[[1.0, 3.0], [5.0, 9.0]]]), 2)
         tensor([[[-1.0000,  1.0000],
                  [-1.0000,  1.0000]]])
     """
-    size = _array(input).shape
+    size = raw(input).shape
     if len(size) < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {len(size)}")
     batch, channels, rest = size[0], size[1], prod(size[2:])
@@ -479,12 +472,11 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     Source: Ioffe and Szegedy, "Batch Normalization" (2015).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.batch_norm(tapegrad.tensor([[1.0], [3.0]]), None, None, training=True)
         tensor([[-1.0000],
                 [ 1.0000]])
     """
-    size = _array(input).shape
+    size = raw(input).shape
     batch, channels, rest = size[0], size[1], prod(size[2:])
     _check_statistics(channels, running_mean, running_var, weight, bias)
     _check_dtype(input, weight, bias)
@@ -492,8 +484,8 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     if not training:
         if running_mean is None:
             raise RuntimeError("running_mean must be defined in evaluation mode")
-        given = _array(input).dtype
-        for found in (_array(running_mean).dtype, _array(running_var).dtype):
+        given = raw(input).dtype
+        for found in (raw(running_mean).dtype, raw(running_var).dtype):
             if found != given and not (given.itemsize == 2 and found == FLOAT32):
                 raise RuntimeError(f"expected scalar type {dtypes.of(given).scalar_type} but found {dtypes.of(found).scalar_type}")
         return _batch_norm_eval(input, running_mean, running_var, weight, bias, lanes, eps)
@@ -507,14 +499,14 @@ def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any,
     running = None
     if running_mean is not None or running_var is not None:
         for t in (running_mean, running_var):
-            if t is not None and backend(_array(t)).type != backend(_array(input)).type:
+            if t is not None and backend(raw(t)).type != backend(raw(input)).type:
                 raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and {t.device}! "
                                    "(in batch_norm)")
-        running = (_array(running_mean), _array(running_var), momentum)
+        running = (raw(running_mean), raw(running_var), momentum)
     result = norm(input, weight, bias, layout, eps, True, running)
     for t in (running_mean, running_var):
         if isinstance(t, Tensor):
-            written(t)
+            bump(t)
     return result
 
 
@@ -539,11 +531,10 @@ def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None,
     Source: Ulyanov, Vedaldi and Lempitsky, "Instance Normalization" (2016).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.instance_norm(tapegrad.tensor([[[1.0, 3.0]]]))
         tensor([[[-1.0000,  1.0000]]])
     """
-    size = _array(input).shape
+    size = raw(input).shape
     batch, channels, rest = size[0], size[1], prod(size[2:])
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over, sized
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.half_precision import wide
@@ -98,7 +98,7 @@ def _chosen(input: Any, largest: Any, windows: Windows) -> Any:
         yield part, here
 
 
-@op(output=lambda grad, input, largest, windows: _max_take(grad, input, largest, windows), input=None, largest=None, types="free", public=False,
+@op(output=lambda grad, input, largest, windows: _max_take(grad, input, largest, windows), input=None, largest=None, operands="free", public=False,
     kind="linear", batch=over())
 def _max_back(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     """Each gradient to the element that was the largest of its window."""
@@ -113,7 +113,7 @@ def _max_back(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     return x[windows.interior(input.shape[-len(windows.kernel):])]
 
 
-@op(output=lambda grad, input, largest, windows: _max_back(grad, input, largest, windows), input=None, largest=None, types="free", public=False,
+@op(output=lambda grad, input, largest, windows: _max_back(grad, input, largest, windows), input=None, largest=None, operands="free", public=False,
     kind="linear", batch=over())
 def _max_take(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     """From each window of `output` the element that stands where `input` is largest: the adjoint of `_max_back`."""
@@ -124,7 +124,7 @@ def _max_take(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     return y
 
 
-@op(input=None, largest=None, types="free", public=False, batch=over())
+@op(input=None, largest=None, operands="free", public=False, batch=over())
 def _max_where(input: Any, largest: Any, windows: Windows) -> Any:
     """The index, in the flattened space of the input, of the largest element of each window."""
     space = input.shape[-len(windows.kernel):]
@@ -177,10 +177,6 @@ def _weights(like: Any, windows: Windows, divisor: Any) -> Any:
 
 
 # ---- windows from arguments
-
-def _array(t: Any) -> Any:
-    return t._array if isinstance(t, Tensor) else t
-
 
 def _each(name: str, value: Any, dims: int) -> tuple[int, ...]:
     if isinstance(value, int):
@@ -235,7 +231,7 @@ def _windows(function: str, shape: tuple[int, ...], dims: int, kernel_size: Any,
 
 
 def _max(dims: int, name: str, input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, return_indices: bool) -> Any:
-    windows = _windows(name, tuple(_array(input).shape), dims, kernel_size, stride, padding, dilation, ceil_mode)
+    windows = _windows(name, tuple(raw(input).shape), dims, kernel_size, stride, padding, dilation, ceil_mode)
     y = _max_pool(input, windows)
     return (y, _max_where(input, y, windows)) if return_indices else y
 
@@ -258,7 +254,6 @@ def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
         RuntimeError: the numbers do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.max_pool1d(tapegrad.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
         tensor([[3., 2.]])
     """
@@ -283,7 +278,6 @@ def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
         RuntimeError: the numbers do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.max_pool2d(tapegrad.tensor([[[1.0, 3.0], [2.0, 0.0]]]), 2)
         tensor([[[3.]]])
     """
@@ -296,7 +290,6 @@ def max_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
     """The largest value in each window of a volume; arguments as in `max_pool2d`, with one dimension more.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.max_pool3d(tapegrad.ones(1, 2, 2, 2), 2)
         tensor([[[[1.]]]])
     """
@@ -304,7 +297,7 @@ def max_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
 
 
 def _avg(dims: int, name: str, input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor_override: Any) -> Any:
-    shape = tuple(_array(input).shape)
+    shape = tuple(raw(input).shape)
     windows = _windows(name, shape, dims, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is not None:
         if divisor_override == 0:
@@ -337,7 +330,6 @@ def avg_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
         RuntimeError: the numbers do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.avg_pool1d(tapegrad.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
         tensor([[2., 1.]])
     """
@@ -362,7 +354,6 @@ def avg_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
         RuntimeError: the numbers do not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.avg_pool2d(tapegrad.tensor([[[1.0, 3.0], [2.0, 0.0]]]), 2)
         tensor([[[1.5000]]])
     """
@@ -375,7 +366,6 @@ def avg_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
     """The mean of each window of a volume; arguments as in `avg_pool2d`, with one dimension more.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.avg_pool3d(tapegrad.ones(1, 2, 2, 2), 2)
         tensor([[[[1.]]]])
     """
@@ -430,7 +420,7 @@ def _spread_windows(g: Any, dim: int, n: int) -> Any:
 
 
 def _adaptive(dims: int, name: str, input: Any, output_size: Any, pool: Callable[[Any, tuple[int, ...]], Any]) -> Any:
-    shape = tuple(_array(input).shape)
+    shape = tuple(raw(input).shape)
     if len(shape) not in (dims + 1, dims + 2):
         raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(shape)}")
     if isinstance(output_size, int):
@@ -459,7 +449,6 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
         RuntimeError: the input has another number of dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.adaptive_avg_pool1d(tapegrad.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
         tensor([[2., 1.]])
     """
@@ -478,7 +467,6 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
         RuntimeError: the input has another number of dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.adaptive_avg_pool2d(tapegrad.tensor([[[1.0, 3.0], [2.0, 0.0]]]), 1)
         tensor([[[1.5000]]])
     """
@@ -490,7 +478,6 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     """The means of a given number of windows of a volume; arguments as in `adaptive_avg_pool2d`, with one dimension more.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.adaptive_avg_pool3d(tapegrad.ones(1, 2, 2, 2), 1)
         tensor([[[[1.]]]])
     """

@@ -39,7 +39,6 @@ def relu(input: Any) -> Any:
         input: a real tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.relu(tapegrad.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
@@ -53,7 +52,7 @@ def relu(input: Any) -> Any:
     return xp(input).maximum(input, 0)
 
 
-@op(input=lambda grad, output: _relu_back(grad, output), output=None, kind="linear", types="free", public=False, batch=broadcasting())
+@op(input=lambda grad, output: _relu_back(grad, output), output=None, kind="linear", operands="free", public=False, batch=broadcasting())
 def _relu_back(input: Any, output: Any) -> Any:
     dropped = output <= (_zero(output.dtype) if output.__class__ is np.ndarray else 0)  # not NaN
     return keep.__wrapped__(input, ~dropped)  # type: ignore[attr-defined]
@@ -69,7 +68,6 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
         negative_slope: the slope for negative elements.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation import leaky_relu
         >>> leaky_relu(tapegrad.tensor([-1.0, 2.0]), 0.5)
         tensor([-0.5000,  2.0000])
@@ -93,7 +91,7 @@ def _broadcast_weight(input: Any, weight: Any) -> Any:
 
 
 @op(input=lambda grad, input, weight: choose(input > 0, grad, grad * weight), weight=lambda grad, input: keep(grad * input, ~(input > 0)),
-    kind="elementwise", types="same", public=False, name="prelu")
+    kind="elementwise", operands="same", public=False, name="prelu")
 def _prelu(input: Any, weight: Any) -> Any:
     return choose.__wrapped__(input > 0, input, input * weight)  # type: ignore[attr-defined]
 
@@ -110,7 +108,6 @@ def prelu(input: Any, weight: Any) -> Any:
         RuntimeError: `weight` does not have one element or as many as there are channels.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.prelu(tapegrad.tensor([-1.0, 2.0]), tapegrad.tensor([0.25]))
         tensor([-0.2500,  2.0000])
     """
@@ -127,7 +124,6 @@ def threshold(input: Any, threshold: float, value: float) -> Any:
         value: what replaces the elements that do not exceed it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.threshold(tapegrad.tensor([-1.0, 2.0]), 0.0, 20.0)
         tensor([20.,  2.])
     """
@@ -144,7 +140,6 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
         max_val: the upper bound.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation import hardtanh
         >>> hardtanh(tapegrad.tensor([-2.0, 0.5, 2.0]))
         tensor([-1.0000,  0.5000,  1.0000])
@@ -160,7 +155,6 @@ def relu6(input: Any) -> Any:
         input: a real tensor.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation import relu6
         >>> relu6(tapegrad.tensor([-1.0, 2.0, 7.0]))
         tensor([0., 2., 6.])
@@ -177,7 +171,6 @@ def hardsigmoid(input: Any) -> Any:
         input: a floating-point tensor.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation import hardsigmoid
         >>> hardsigmoid(tapegrad.tensor([-4.0, 0.0, 3.0]))
         tensor([0.0000, 0.5000, 1.0000])
@@ -198,7 +191,6 @@ def hardswish(input: Any) -> Any:
         input: a floating-point tensor.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation import hardswish
         >>> hardswish(tapegrad.tensor([-4.0, 1.0, 4.0]))
         tensor([-0.0000,  0.6667,  4.0000])
@@ -216,7 +208,6 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
         lambd: the threshold.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.hardshrink(tapegrad.tensor([-1.0, 0.3]))
         tensor([-1.,  0.])
     """
@@ -236,7 +227,6 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
         RuntimeError: `lambd` is negative.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation import softshrink
         >>> softshrink(tapegrad.tensor([-1.0, 0.3, 2.0]))
         tensor([-0.5000,  0.0000,  1.5000])

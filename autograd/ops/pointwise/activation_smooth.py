@@ -84,7 +84,6 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
         RuntimeError: `approximate` is something else.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import gelu
         >>> gelu(tapegrad.tensor([-1.0, 0.0, 1.0]))
         tensor([-0.1587,  0.0000,  0.8413])
@@ -94,7 +93,7 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
 
 
 @op(input=lambda grad, other, approximate: _gelu_back(grad, other, approximate), other=lambda grad, input, other, approximate: grad * input *
-    _gelu_curvature(other, approximate), types="free", public=False, batch=over())
+    _gelu_curvature(other, approximate), operands="free", public=False, batch=over())
 @in_float32
 def _gelu_back(input: Any, other: Any, approximate: str) -> Any:
     """`input` times the derivative of gelu at `other`."""
@@ -136,7 +135,6 @@ def silu(input: Any) -> Any:
         input: a floating-point tensor.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import silu
         >>> silu(tapegrad.tensor([-1.0, 0.0, 1.0]))
         tensor([-0.2689,  0.0000,  0.7311])
@@ -149,7 +147,7 @@ def _silu_curvature(x: Any) -> Any:
     return s * (1 - s) * (x * (1 - 2 * s) + 2)
 
 
-@op(input=lambda grad, other: _silu_back(grad, other), other=lambda grad, input, other: grad * input * _silu_curvature(other), types="free", public=False,
+@op(input=lambda grad, other: _silu_back(grad, other), other=lambda grad, input, other: grad * input * _silu_curvature(other), operands="free", public=False,
     batch=over())
 @in_float32
 def _silu_back(input: Any, other: Any) -> Any:
@@ -174,7 +172,6 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
         input_scale: the factor of `input` in the exponential.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import elu
         >>> elu(tapegrad.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
@@ -193,7 +190,6 @@ def selu(input: Any) -> Any:
         input: a floating-point tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.selu(tapegrad.tensor([-1.0, 2.0]))
         tensor([-1.1113,  2.1014])
     """
@@ -212,7 +208,6 @@ def celu(input: Any, alpha: float = 1.0) -> Any:
         RuntimeError: `alpha` is 0.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.celu(tapegrad.tensor([-1.0, 2.0]), 0.5)
         tensor([-0.4323,  2.0000])
     """
@@ -237,7 +232,6 @@ def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
         threshold: where ``beta * input`` exceeds it, the result is `input` itself.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import softplus
         >>> softplus(tapegrad.tensor([0.0, 30.0]))
         tensor([ 0.6931, 30.0000])
@@ -262,7 +256,6 @@ def logsigmoid(input: Any) -> Any:
         input: a floating-point tensor.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import logsigmoid
         >>> logsigmoid(tapegrad.tensor([0.0, -100.0]))
         tensor([  -0.6931, -100.0000])
@@ -284,7 +277,6 @@ def mish(input: Any) -> Any:
         input: a floating-point tensor.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import mish
         >>> mish(tapegrad.tensor([-1.0, 0.0, 1.0]))
         tensor([-0.3034,  0.0000,  0.8651])
@@ -297,7 +289,7 @@ def _softsign_rule(grad: Any, input: Any) -> Any:
     return grad / (size * size)
 
 
-@op(input=lambda grad, input: _softsign_rule(grad, input), kind="elementwise", types="float")
+@op(input=lambda grad, input: _softsign_rule(grad, input), kind="elementwise", operands="float")
 @in_float32
 def softsign(input: Any) -> Any:
     """``input / (1 + abs(input))``.
@@ -306,7 +298,6 @@ def softsign(input: Any) -> Any:
         input: a floating-point tensor.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import softsign
         >>> softsign(tapegrad.tensor([-1.0, 3.0]))
         tensor([-0.5000,  0.7500])
@@ -314,7 +305,7 @@ def softsign(input: Any) -> Any:
     return input / (xp(input).absolute(input) + 1)
 
 
-@op(input=lambda grad, input: grad * _squared_tanh(input), kind="elementwise", types="float")
+@op(input=lambda grad, input: grad * _squared_tanh(input), kind="elementwise", operands="float")
 @in_float32
 def tanhshrink(input: Any) -> Any:
     """``input - tanh(input)``.
@@ -323,7 +314,6 @@ def tanhshrink(input: Any) -> Any:
         input: a floating-point tensor.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import tanhshrink
         >>> tanhshrink(tapegrad.tensor([-1.0, 2.0]))
         tensor([-0.2384,  1.0360])
@@ -357,7 +347,6 @@ def glu(input: Any, dim: int = -1) -> Any:
         RuntimeError: the size is odd, or `input` has no dimensions.
 
     Example:
-        >>> import tapegrad
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import glu
         >>> glu(tapegrad.tensor([1.0, 2.0, 0.0, 0.0]))
         tensor([0.5000, 1.0000])

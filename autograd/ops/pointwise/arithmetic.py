@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw
 from tapegrad.autograd.ops.common.half_precision import in_float32
-from tapegrad.autograd.ops.common.shared_rules import alias, array_of, zeros
+from tapegrad.autograd.ops.common.shared_rules import alias, array_among, zero_gradient
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp
 
@@ -41,7 +40,6 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
         alpha: the factor of `other`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.add(tapegrad.ones(2), 3, alpha=2)
         tensor([7., 7.])
     """
@@ -62,7 +60,7 @@ def _difference(a: Any, b: Any) -> Any:
     try:
         return a - b
     except TypeError:
-        if array_of(a, b).dtype.kind != "b":
+        if array_among(a, b).dtype.kind != "b":
             raise
         raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.") from None
 
@@ -81,7 +79,6 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
         RuntimeError: both are bool.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.sub(tapegrad.ones(2), tapegrad.tensor([1.0, 2.0]))
         tensor([ 0., -1.])
     """
@@ -107,7 +104,6 @@ def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
         RuntimeError: both are bool.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.rsub(tapegrad.tensor([1.0, 2.0]), 1)
         tensor([ 0., -1.])
     """
@@ -128,7 +124,6 @@ def mul(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.mul(tapegrad.tensor([1.0, 2.0]), 3)
         tensor([3., 6.])
     """
@@ -146,7 +141,7 @@ def _scalar_type(dtype: np.dtype) -> str:
     return dtypes.of(dtype).scalar_type
 
 
-@op(input=lambda grad, other: grad / other, other=lambda grad, input, other: -(grad * (input / other / other)), kind="elementwise", types="float",
+@op(input=lambda grad, other: grad / other, other=lambda grad, input, other: -(grad * (input / other / other)), kind="elementwise", operands="float",
     inplace_fn=_div_in_place, public=False, name="div")
 def quotient(input: Any, other: Any) -> Any:
     """The operator ``/``."""
@@ -166,7 +161,6 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
         RuntimeError: an integer is divided by zero with rounding (on the CPU), or `rounding_mode` is something else.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.div(tapegrad.tensor([7, -7]), 2), tapegrad.div(tapegrad.tensor([7, -7]), 2, rounding_mode="floor")
         (tensor([ 3.5000, -3.5000]), tensor([ 3, -4]))
     """
@@ -198,7 +192,6 @@ def true_divide(input: Any, other: Any, *, out: Any = None) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.true_divide(tapegrad.tensor([1, 2]), 2)
         tensor([0.5000, 1.0000])
     """
@@ -213,16 +206,16 @@ def check_divisor(input: Any, other: Any) -> None:
 
 def floored_quotient(input: Any, other: Any) -> Any:
     """``input // other`` of arrays of one dtype."""
-    if array_of(input, other).dtype.kind == "b":
+    if array_among(input, other).dtype.kind == "b":
         raise NotImplementedError("\"div_floor_cpu\" not implemented for 'Bool'")
     check_divisor(input, other)
     if input.__class__ is np.ndarray:
         return input // other
-    return xp(array_of(input, other)).floor_divide(input, other)
+    return xp(array_among(input, other)).floor_divide(input, other)
 
 
 def _truncated_quotient(input: Any, other: Any) -> Any:
-    array = array_of(input, other)
+    array = array_among(input, other)
     if array.dtype.kind in "fV":
         return xp(array).trunc(input / other)
     check_divisor(input, other)
@@ -232,9 +225,9 @@ def _truncated_quotient(input: Any, other: Any) -> Any:
     return quotient
 
 
-_floored = op(input=lambda grad: zeros(grad), other=lambda grad: zeros(grad), kind="elementwise", public=False, name="div")(
+_floored = op(input=lambda grad: zero_gradient(grad), other=lambda grad: zero_gradient(grad), kind="elementwise", public=False, name="div")(
     lambda input, other: floored_quotient(input, other))
-_truncated = op(input=lambda grad: zeros(grad), other=lambda grad: zeros(grad), kind="elementwise", public=False, name="div")(
+_truncated = op(input=lambda grad: zero_gradient(grad), other=lambda grad: zero_gradient(grad), kind="elementwise", public=False, name="div")(
     lambda input, other: _truncated_quotient(input, other))
 
 
@@ -249,7 +242,6 @@ def neg(input: Any) -> Any:
         RuntimeError: `input` is bool.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.neg(tapegrad.tensor([1.0, -2.0]))
         tensor([-1.,  2.])
     """
@@ -273,7 +265,6 @@ def positive(input: Any) -> Any:
         RuntimeError: `input` is bool.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.positive(tapegrad.tensor([1.0, -2.0]))
         tensor([ 1., -2.])
     """
@@ -295,7 +286,6 @@ def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
         value: the factor of the product.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.addcmul(tapegrad.ones(2), tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([3.0, 4.0]), value=0.5)
         tensor([2.5000, 5.0000])
     """
@@ -319,7 +309,6 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
         RuntimeError: both of the quotient are integers.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.addcdiv(tapegrad.zeros(2), tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([2.0, 4.0]))
         tensor([0.5000, 0.5000])
     """
@@ -330,7 +319,7 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
 
 
 @op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight, weight=lambda grad, input, end: grad * (end - input),
-    kind="elementwise", types="same", public=False, name="lerp")
+    kind="elementwise", operands="same", public=False, name="lerp")
 @in_float32
 def _lerp_by_tensor(input: Any, end: Any, weight: Any) -> Any:
     # From the nearer end, so that weight 0 gives `input` and weight 1 gives `end` exactly.
@@ -338,7 +327,7 @@ def _lerp_by_tensor(input: Any, end: Any, weight: Any) -> Any:
     return xp(input).where(abs(weight) < 0.5, input + weight * way, end - way * (1 - weight))
 
 
-@op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight, kind="elementwise", types="same", public=False, name="lerp")
+@op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight, kind="elementwise", operands="same", public=False, name="lerp")
 @in_float32
 def _lerp_by_number(input: Any, end: Any, weight: float) -> Any:
     return input + (end - input) * weight if abs(weight) < 0.5 else end - (end - input) * (1 - weight)
@@ -357,7 +346,6 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
         RuntimeError: the tensors differ in dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.lerp(tapegrad.zeros(2), tapegrad.tensor([1.0, 10.0]), 0.5)
         tensor([0.5000, 5.0000])
     """
@@ -366,7 +354,7 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     return _lerp_by_tensor(input, end, weight, out=out)
 
 
-@op(input=lambda grad, input, other, result: grad * _sign_ratio(input, result), other=lambda grad: zeros(grad), kind="elementwise", types="float",
+@op(input=lambda grad, input, other, result: grad * _sign_ratio(input, result), other=lambda grad: zero_gradient(grad), kind="elementwise", operands="float",
     method=True, inplace=True)
 def copysign(input: Any, other: Any) -> Any:
     """The magnitude of `input` with the sign of `other`.
@@ -376,11 +364,10 @@ def copysign(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.copysign(tapegrad.tensor([1.0, -2.0]), -1)
         tensor([-1., -2.])
     """
-    return xp(array_of(input, other)).copysign(input, other)
+    return xp(array_among(input, other)).copysign(input, other)
 
 
 def _sign_ratio(input: Any, result: Any) -> Any:
@@ -389,7 +376,7 @@ def _sign_ratio(input: Any, result: Any) -> Any:
     return sign(input) * sign(result)
 
 
-@op(input=lambda grad, input, result: grad * (input / result), other=lambda grad, other, result: grad * (other / result), kind="elementwise", types="float",
+@op(input=lambda grad, input, result: grad * (input / result), other=lambda grad, other, result: grad * (other / result), kind="elementwise", operands="float",
     method=True, inplace=True)
 def hypot(input: Any, other: Any) -> Any:
     """The hypotenuse, ``sqrt(input ** 2 + other ** 2)``, without overflow.
@@ -399,11 +386,10 @@ def hypot(input: Any, other: Any) -> Any:
         other: a real tensor that broadcasts with it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.hypot(tapegrad.tensor([3.0]), tapegrad.tensor([4.0]))
         tensor([5.])
     """
-    return xp(array_of(input, other)).hypot(input, other)
+    return xp(array_among(input, other)).hypot(input, other)
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -418,12 +404,11 @@ def gcd(input: Any, other: Any) -> Any:
         NotImplementedError: the tensors are not integer.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.gcd(tapegrad.tensor([12, 18]), tapegrad.tensor([8, 27]))
         tensor([4, 9])
     """
-    _integers(array_of(input, other), "gcd")
-    return xp(array_of(input, other)).gcd(input, other)
+    _integers(array_among(input, other), "gcd")
+    return xp(array_among(input, other)).gcd(input, other)
 
 
 @op(input=None, other=None, kind="elementwise", method=True, inplace=True)
@@ -438,12 +423,11 @@ def lcm(input: Any, other: Any) -> Any:
         NotImplementedError: the tensors are not integer.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.lcm(tapegrad.tensor([4, 6]), tapegrad.tensor([6, 9]))
         tensor([12, 18])
     """
-    _integers(array_of(input, other), "lcm")
-    return xp(array_of(input, other)).lcm(input, other)
+    _integers(array_among(input, other), "lcm")
+    return xp(array_among(input, other)).lcm(input, other)
 
 
 def _integers(input: Any, name: str) -> None:
@@ -451,7 +435,7 @@ def _integers(input: Any, name: str) -> None:
         raise NotImplementedError(f'"{name}_cpu" not implemented for \'{_scalar_type(input.dtype)}\'')
 
 
-@op(input=lambda grad, input, other: keep(grad, input != other), other=lambda grad: zeros(grad), kind="elementwise", method=True,
+@op(input=lambda grad, input, other: keep(grad, input != other), other=lambda grad: zero_gradient(grad), kind="elementwise", method=True,
     inplace=True)
 def nextafter(input: Any, other: Any) -> Any:
     """The next floating-point number from `input` in the direction of `other`.
@@ -461,13 +445,12 @@ def nextafter(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nextafter(tapegrad.ones(1), tapegrad.zeros(1)) < 1
         tensor([True])
     """
-    space = xp(array_of(input, other))
-    if array_of(input, other).dtype.kind in "iub":
-        raise NotImplementedError(f'"nextafter_cpu" not implemented for \'{_scalar_type(array_of(input, other).dtype)}\'')
+    space = xp(array_among(input, other))
+    if array_among(input, other).dtype.kind in "iub":
+        raise NotImplementedError(f'"nextafter_cpu" not implemented for \'{_scalar_type(array_among(input, other).dtype)}\'')
     return space.nextafter(input, other)
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import aligned
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw
 from tapegrad.autograd.ops.common.half_precision import is_half
 from tapegrad.autograd.ops.common.shared_rules import alias
 from tapegrad.autograd.ops.creation.casts_and_copies import cast
@@ -18,7 +17,7 @@ from tapegrad.autograd.types import dtypes, promotion
 from tapegrad.backends import xp
 
 
-@op(input=lambda grad, larger, smaller: _share(grad, larger, smaller), larger=None, smaller=None, kind="linear", types="free", public=False,
+@op(input=lambda grad, larger, smaller: _share(grad, larger, smaller), larger=None, smaller=None, kind="linear", operands="free", public=False,
     batch=lambda batched, input, larger, smaller: _share_in_batch(batched, input, larger, smaller))
 def _share(input: Any, larger: Any, smaller: Any) -> Any:
     """The gradient of ``maximum(larger, smaller)`` for `larger`: all of it where it is larger (or a NaN is involved), half of it where both are equal."""
@@ -48,7 +47,6 @@ def maximum(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.maximum(tapegrad.tensor([1.0, 4.0]), tapegrad.tensor([3.0, 2.0]))
         tensor([3., 4.])
     """
@@ -64,7 +62,6 @@ def minimum(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.minimum(tapegrad.tensor([1.0, 4.0]), tapegrad.tensor([3.0, 2.0]))
         tensor([1., 2.])
     """
@@ -86,7 +83,6 @@ def fmax(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.fmax(tapegrad.tensor([1.0, float("nan")]), tapegrad.tensor([3.0, 2.0]))
         tensor([3., 2.])
     """
@@ -103,7 +99,6 @@ def fmin(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.fmin(tapegrad.tensor([1.0, float("nan")]), tapegrad.tensor([3.0, 2.0]))
         tensor([1., 2.])
     """
@@ -172,7 +167,6 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
         RuntimeError: neither bound is given.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.clamp(tapegrad.tensor([-2.0, 0.5, 3.0]), min=-1, max=1)
         tensor([-1.0000,  0.5000,  1.0000])
     """
@@ -218,7 +212,6 @@ def clamp_min(input: Any, min: Any, *, out: Any = None) -> Any:
         min: a number, or a tensor that broadcasts with `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.clamp_min(tapegrad.tensor([-2.0, 0.5]), 0)
         tensor([0.0000, 0.5000])
     """
@@ -234,7 +227,6 @@ def clamp_max(input: Any, max: Any, *, out: Any = None) -> Any:
         max: a number, or a tensor that broadcasts with `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.clamp_max(tapegrad.tensor([-2.0, 0.5]), 0)
         tensor([-2.,  0.])
     """

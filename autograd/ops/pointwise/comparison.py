@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw
 from tapegrad.autograd.ops.common.shared_rules import alias
 from tapegrad.autograd.types.dtypes import of
 from tapegrad.backends import xp
@@ -23,7 +22,6 @@ def eq(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.eq(tapegrad.tensor([1, 2]), 2)
         tensor([False,  True])
     """
@@ -39,7 +37,6 @@ def ne(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ne(tapegrad.tensor([1, 2]), 2)
         tensor([ True, False])
     """
@@ -62,7 +59,6 @@ def lt(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.lt(tapegrad.tensor([1, 2]), 2)
         tensor([ True, False])
     """
@@ -78,7 +74,6 @@ def le(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.le(tapegrad.tensor([1, 2, 3]), 2)
         tensor([ True,  True, False])
     """
@@ -94,7 +89,6 @@ def gt(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.gt(tapegrad.tensor([1, 2, 3]), 2)
         tensor([False, False,  True])
     """
@@ -110,7 +104,6 @@ def ge(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ge(tapegrad.tensor([1, 2, 3]), 2)
         tensor([False,  True,  True])
     """
@@ -129,7 +122,6 @@ def isnan(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.isnan(tapegrad.tensor([1.0, float("nan")]))
         tensor([False,  True])
     """
@@ -144,7 +136,6 @@ def isinf(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.isinf(tapegrad.tensor([1.0, float("-inf")]))
         tensor([False,  True])
     """
@@ -159,7 +150,6 @@ def isfinite(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.isfinite(tapegrad.tensor([1.0, float("inf")]))
         tensor([ True, False])
     """
@@ -174,7 +164,6 @@ def isposinf(input: Any) -> Any:
         input: a real tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.isposinf(tapegrad.tensor([float("inf"), float("-inf")]))
         tensor([ True, False])
     """
@@ -191,7 +180,6 @@ def isneginf(input: Any) -> Any:
         input: a real tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.isneginf(tapegrad.tensor([float("inf"), float("-inf")]))
         tensor([False,  True])
     """
@@ -200,7 +188,7 @@ def isneginf(input: Any) -> Any:
     return input == -np.inf
 
 
-@op(input=None, other=None, kind="elementwise", types="same", method=True)
+@op(input=None, other=None, kind="elementwise", operands="same", method=True)
 def isclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Whether elements differ by at most ``atol + rtol * abs(other)``.
 
@@ -215,7 +203,6 @@ def isclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equa
         RuntimeError: the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.isclose(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([1.0 + 1e-7, 2.1]))
         tensor([ True, False])
     """
@@ -258,7 +245,6 @@ def allclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equ
         RuntimeError: the dtypes differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.allclose(tapegrad.tensor([1.0]), tapegrad.tensor([1.0 + 1e-7]))
         True
     """
@@ -276,7 +262,6 @@ def equal(input: Any, other: Any) -> bool:
         other: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.equal(tapegrad.tensor([1, 2]), tapegrad.tensor([1, 2]))
         True
     """
@@ -298,7 +283,7 @@ def _isin_in_batch(batched: frozenset[str], elements: Any, test_elements: Any, i
     return ~found if invert else found
 
 
-@op(elements=None, test_elements=None, types="promote", public=False, name="isin",
+@op(elements=None, test_elements=None, operands="promote", public=False, name="isin",
     batch=lambda batched, elements, test_elements, invert: _isin_in_batch(batched, elements, test_elements, invert))
 def _isin(elements: Any, test_elements: Any, invert: bool) -> Any:
     found = xp(elements).isin(elements, test_elements.ravel())
@@ -316,7 +301,6 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
         invert: whether it is none of them.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.isin(tapegrad.tensor([1, 2, 3]), tapegrad.tensor([2, 5]))
         tensor([False,  True, False])
     """

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw
 from tapegrad.autograd.ops.common.half_precision import category
-from tapegrad.autograd.ops.common.shared_rules import zeros
+from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
@@ -36,7 +35,6 @@ def real(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.real(tapegrad.tensor([1 + 2j]))
         tensor([1.])
     """
@@ -54,7 +52,6 @@ def imag(input: Any) -> Any:
         RuntimeError: `input` is not complex.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.imag(tapegrad.tensor([1 + 2j]))
         tensor([2.])
     """
@@ -89,7 +86,6 @@ def conj(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.conj(tapegrad.tensor([1 + 2j]))
         tensor([1.-2.j])
     """
@@ -104,7 +100,6 @@ def conj_physical(input: Any, *, out: Any = None) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.conj_physical(tapegrad.tensor([1 + 2j]))
         tensor([1.-2.j])
     """
@@ -119,14 +114,13 @@ def resolve_conj(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.resolve_conj(tapegrad.tensor([1 + 2j]).conj())
         tensor([1.-2.j])
     """
     return input
 
 
-@op(input=lambda grad, input: _angle_rule(grad, input), kind="elementwise", types="float", method=True,
+@op(input=lambda grad, input: _angle_rule(grad, input), kind="elementwise", operands="float", method=True,
     jvp=lambda d_input, input: _angle_rule(d_input, input).real)
 def angle(input: Any) -> Any:
     """The angle in radians; of a real number 0, or pi where it is negative.
@@ -135,7 +129,6 @@ def angle(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.angle(tapegrad.tensor([1j, -1, 1 + 1j]))
         tensor([1.5708, 3.1416, 0.7854])
     """
@@ -146,7 +139,7 @@ def angle(input: Any) -> Any:
 
 def _angle_rule(grad: Any, input: Any) -> Any:
     if category(input) != "c":
-        return zeros(grad)
+        return zero_gradient(grad)
     size = (input * input.conj()).real
     at_zero = size == 0
     return grad * (input.conj() * -1j) / (size + at_zero)
@@ -163,7 +156,6 @@ def view_as_real(input: Any) -> Any:
         RuntimeError: `input` is not complex.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.view_as_real(tapegrad.tensor([1 + 2j]))
         tensor([[1., 2.]])
     """
@@ -185,7 +177,6 @@ def view_as_complex(input: Any) -> Any:
         RuntimeError: the dtype, the size or the stride is another.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.view_as_complex(tapegrad.tensor([[1.0, 2.0]]))
         tensor([1.+2.j])
     """
@@ -214,8 +205,8 @@ def _contiguous(input: Any) -> Any:
     return xp(input).ascontiguousarray(input) if input.ndim else input
 
 
-@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", types="same", method=False,
-    jvp=lambda d_real, d_imag, real, imag: complex(zeros(real) if d_real is None else d_real, zeros(imag) if d_imag is None else d_imag))
+@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", operands="same", method=False,
+    jvp=lambda d_real, d_imag, real, imag: complex(zero_gradient(real) if d_real is None else d_real, zero_gradient(imag) if d_imag is None else d_imag))
 def complex(real: Any, imag: Any) -> Any:
     """A complex tensor of real and imaginary parts.
 
@@ -227,7 +218,6 @@ def complex(real: Any, imag: Any) -> Any:
         RuntimeError: the dtypes differ, or are others.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.complex(tapegrad.tensor([1.0]), tapegrad.tensor([2.0]))
         tensor([1.+2.j])
     """
@@ -252,7 +242,6 @@ def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
         RuntimeError: the dtypes differ, or are others.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.polar(tapegrad.tensor([2.0]), tapegrad.tensor([0.0]))
         tensor([2.+0.j])
     """
@@ -276,7 +265,6 @@ def isreal(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.isreal(tapegrad.tensor([1 + 1j, 2 + 0j]))
         tensor([False,  True])
     """

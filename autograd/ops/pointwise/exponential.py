@@ -6,7 +6,7 @@ from typing import Any
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import op
 from tapegrad.autograd.ops.common.half_precision import in_float32
-from tapegrad.autograd.ops.common.shared_rules import array_of
+from tapegrad.autograd.ops.common.shared_rules import array_among
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp
 
@@ -14,7 +14,7 @@ LN2 = 0.6931471805599453
 LN10 = 2.302585092994046
 
 
-@op(input=lambda grad, result: grad * result, kind="elementwise", types="float", method=True, inplace=True, inplace_fn=lambda a: xp(a).exp(a, out=a))
+@op(input=lambda grad, result: grad * result, kind="elementwise", operands="float", method=True, inplace=True, inplace_fn=lambda a: xp(a).exp(a, out=a))
 def exp(input: Any) -> Any:
     """Elementwise exponential.
 
@@ -22,14 +22,13 @@ def exp(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.exp(tapegrad.tensor([0.0]))
         tensor([1.])
     """
     return xp(input).exp(input)
 
 
-@op(input=lambda grad, result: grad * (result * LN2), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, result: grad * (result * LN2), kind="elementwise", operands="float", method=True, inplace=True)
 def exp2(input: Any) -> Any:
     """Elementwise power of two.
 
@@ -37,14 +36,13 @@ def exp2(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.exp2(tapegrad.tensor([0.0, 3.0]))
         tensor([1., 8.])
     """
     return xp(input).exp2(input) if input.dtype.kind != "c" else xp(input).exp(input * LN2)
 
 
-@op(input=lambda grad, result: grad * (result + 1), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, result: grad * (result + 1), kind="elementwise", operands="float", method=True, inplace=True)
 def expm1(input: Any) -> Any:
     """``exp(input) - 1``, accurate near 0.
 
@@ -52,14 +50,13 @@ def expm1(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.expm1(tapegrad.tensor([0.0, 1e-6]))
         tensor([0.0000e+00, 1.0000e-06])
     """
     return xp(input).expm1(input)
 
 
-@op(input=lambda grad, input: grad / input, kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad / input, kind="elementwise", operands="float", method=True, inplace=True)
 def log(input: Any) -> Any:
     """Elementwise natural logarithm: NaN of negative numbers, -inf of 0.
 
@@ -67,14 +64,13 @@ def log(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.log(tapegrad.tensor([1.0, 2.0]))
         tensor([0.0000, 0.6931])
     """
     return xp(input).log(input)
 
 
-@op(input=lambda grad, input: grad / (input * LN2), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad / (input * LN2), kind="elementwise", operands="float", method=True, inplace=True)
 def log2(input: Any) -> Any:
     """Elementwise logarithm to base 2.
 
@@ -82,14 +78,13 @@ def log2(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.log2(tapegrad.tensor([1.0, 8.0]))
         tensor([0., 3.])
     """
     return xp(input).log2(input)
 
 
-@op(input=lambda grad, input: grad / (input * LN10), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad / (input * LN10), kind="elementwise", operands="float", method=True, inplace=True)
 def log10(input: Any) -> Any:
     """Elementwise logarithm to base 10.
 
@@ -97,14 +92,13 @@ def log10(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.log10(tapegrad.tensor([1.0, 2.0]))
         tensor([0.0000, 0.3010])
     """
     return xp(input).log10(input)
 
 
-@op(input=lambda grad, input: grad / (input + 1), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad / (input + 1), kind="elementwise", operands="float", method=True, inplace=True)
 def log1p(input: Any) -> Any:
     """``log(1 + input)``, accurate near 0.
 
@@ -112,7 +106,6 @@ def log1p(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.log1p(tapegrad.tensor([0.0, 1e-6]))
         tensor([0.0000e+00, 1.0000e-06])
     """
@@ -120,7 +113,7 @@ def log1p(input: Any) -> Any:
 
 
 @op(input=lambda grad, input, other: grad * sigmoid(input - other), other=lambda grad, input, other: grad * sigmoid(other - input), kind="elementwise",
-    types="float", method=True)
+    operands="float", method=True)
 def logaddexp(input: Any, other: Any) -> Any:
     """``log(exp(input) + exp(other))``, without overflow.
 
@@ -129,7 +122,6 @@ def logaddexp(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logaddexp(tapegrad.tensor([100.0]), tapegrad.tensor([100.0]))
         tensor([100.6931])
     """
@@ -137,7 +129,7 @@ def logaddexp(input: Any, other: Any) -> Any:
 
 
 @op(input=lambda grad, input, other: grad * sigmoid((input - other) * LN2), other=lambda grad, input, other: grad * sigmoid((other - input) * LN2),
-    kind="elementwise", types="float", method=True)
+    kind="elementwise", operands="float", method=True)
 def logaddexp2(input: Any, other: Any) -> Any:
     """``log2(2 ** input + 2 ** other)``, without overflow.
 
@@ -146,7 +138,6 @@ def logaddexp2(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logaddexp2(tapegrad.tensor([200.0]), tapegrad.tensor([200.0]))
         tensor([201.])
     """
@@ -158,7 +149,7 @@ def _xlogy_rule(grad: Any, input: Any, other: Any) -> Any:
 
 
 @op(input=lambda grad, input, other: _xlogy_rule(grad, input, other), other=lambda grad, input, other: grad * input / other, kind="elementwise",
-    types="float", method=True, inplace=True)
+    operands="float", method=True, inplace=True)
 def xlogy(input: Any, other: Any) -> Any:
     """``input * log(other)``, and 0 where `input` is 0, unless `other` is NaN.
 
@@ -167,11 +158,10 @@ def xlogy(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.xlogy(tapegrad.tensor([0.0, 2.0]), tapegrad.tensor([0.0, 1.0]))
         tensor([0., 0.])
     """
-    array = array_of(input, other)
+    array = array_among(input, other)
     return _xlogy(*[v if hasattr(v, "dtype") else xp(array).full((), v, array.dtype) for v in (input, other)])
 
 
@@ -181,7 +171,7 @@ def _xlogy(x: Any, y: Any) -> Any:
     return xp(y).where((x == 0) & (y == y), xp(y).zeros((), product.dtype), product)
 
 
-@op(input=lambda grad, result: grad * (1 - result) * result, kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, result: grad * (1 - result) * result, kind="elementwise", operands="float", method=True, inplace=True)
 @in_float32
 def sigmoid(input: Any) -> Any:
     """Elementwise ``1 / (1 + exp(-input))``.
@@ -190,7 +180,6 @@ def sigmoid(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.sigmoid(tapegrad.tensor([0.0]))
         tensor([0.5000])
     """
@@ -204,7 +193,7 @@ def logistic(x: Any) -> Any:
     return xp(x).reciprocal(y)
 
 
-@op(input=lambda grad, input, eps: _logit_rule(grad, input, eps), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input, eps: _logit_rule(grad, input, eps), kind="elementwise", operands="float", method=True, inplace=True)
 @in_float32
 def logit(input: Any, eps: float | None = None) -> Any:
     """Elementwise ``log(input / (1 - input))``, the inverse of `sigmoid`.
@@ -214,7 +203,6 @@ def logit(input: Any, eps: float | None = None) -> Any:
         eps: where given, `input` is first clamped to [eps, 1 - eps].
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logit(tapegrad.tensor([0.5]))
         tensor([0.])
     """
@@ -231,7 +219,7 @@ def _logit_rule(grad: Any, input: Any, eps: float | None) -> Any:
     return slope + _nan_unless(inside, slope)
 
 
-@op(mask=None, like=None, types="free", public=False, batch=over())
+@op(mask=None, like=None, operands="free", public=False, batch=over())
 def _nan_unless(mask: Any, like: Any) -> Any:
     return xp(mask).where(mask, 0.0, xp(mask).nan).astype(like.dtype)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.dispatch.decorator import op
-from tapegrad.autograd.ops.common.shared_rules import array_of
+from tapegrad.autograd.ops.common.shared_rules import array_among
 from tapegrad.backends import xp
 
 
@@ -15,7 +15,7 @@ def _truths(array: Any, name: str = "") -> Any:
     return array if array.dtype.kind != "c" else array != 0
 
 
-@op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
+@op(input=None, other=None, kind="elementwise", operands="free", method=True, inplace=True)
 def logical_and(input: Any, other: Any) -> Any:
     """Elementwise "and"; numbers are true unless zero.
 
@@ -24,14 +24,13 @@ def logical_and(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it; its dtype may be another.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logical_and(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
         tensor([ True, False])
     """
     return xp(input).logical_and(_truths(input), _truths(other, "logical_and"))
 
 
-@op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
+@op(input=None, other=None, kind="elementwise", operands="free", method=True, inplace=True)
 def logical_or(input: Any, other: Any) -> Any:
     """Elementwise "or"; numbers are true unless zero.
 
@@ -40,14 +39,13 @@ def logical_or(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it; its dtype may be another.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logical_or(tapegrad.tensor([False, True]), tapegrad.tensor([False, False]))
         tensor([False,  True])
     """
     return xp(input).logical_or(_truths(input), _truths(other, "logical_or"))
 
 
-@op(input=None, other=None, kind="elementwise", types="free", method=True, inplace=True)
+@op(input=None, other=None, kind="elementwise", operands="free", method=True, inplace=True)
 def logical_xor(input: Any, other: Any) -> Any:
     """Elementwise "either, not both"; numbers are true unless zero.
 
@@ -56,7 +54,6 @@ def logical_xor(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it; its dtype may be another.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logical_xor(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
         tensor([False,  True])
     """
@@ -71,7 +68,6 @@ def logical_not(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logical_not(tapegrad.tensor([0, 2]))
         tensor([ True, False])
     """
@@ -97,11 +93,10 @@ def bitwise_and(input: Any, other: Any) -> Any:
         NotImplementedError: the tensors are of floating point.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bitwise_and(tapegrad.tensor([1, 2]), 3)
         tensor([1, 2])
     """
-    _check_bits("bitwise_and", array_of(input, other))
+    _check_bits("bitwise_and", array_among(input, other))
     return input & other
 
 
@@ -117,11 +112,10 @@ def bitwise_or(input: Any, other: Any) -> Any:
         NotImplementedError: the tensors are of floating point.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bitwise_or(tapegrad.tensor([1, 4]), 2)
         tensor([3, 6])
     """
-    _check_bits("bitwise_or", array_of(input, other))
+    _check_bits("bitwise_or", array_among(input, other))
     return input | other
 
 
@@ -137,11 +131,10 @@ def bitwise_xor(input: Any, other: Any) -> Any:
         NotImplementedError: the tensors are of floating point.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bitwise_xor(tapegrad.tensor([1, 3]), 1)
         tensor([0, 2])
     """
-    _check_bits("bitwise_xor", array_of(input, other))
+    _check_bits("bitwise_xor", array_among(input, other))
     return input ^ other
 
 
@@ -156,7 +149,6 @@ def bitwise_not(input: Any) -> Any:
         NotImplementedError: the tensor is of floating point.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bitwise_not(tapegrad.tensor([True, False])), tapegrad.bitwise_not(tapegrad.tensor([0, 5]))
         (tensor([False,  True]), tensor([-1, -6]))
     """
@@ -176,11 +168,10 @@ def bitwise_left_shift(input: Any, other: Any) -> Any:
         NotImplementedError: the tensors are not integer.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bitwise_left_shift(tapegrad.tensor([2, 3]), 2)
         tensor([ 8, 12])
     """
-    _check_bits("lshift", array_of(input, other))
+    _check_bits("lshift", array_among(input, other))
     return input << other
 
 
@@ -196,11 +187,10 @@ def bitwise_right_shift(input: Any, other: Any) -> Any:
         NotImplementedError: the tensors are not integer.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bitwise_right_shift(tapegrad.tensor([2, 4]), 2)
         tensor([0, 1])
     """
-    _check_bits("rshift", array_of(input, other))
+    _check_bits("rshift", array_among(input, other))
     return input >> other
 
 

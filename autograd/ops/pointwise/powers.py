@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw
 from tapegrad.autograd.ops.common.half_precision import INT64, category, is_half
-from tapegrad.autograd.ops.common.shared_rules import array_of, zeros
+from tapegrad.autograd.ops.common.shared_rules import array_among, zero_gradient
 from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.autograd.ops.pointwise.arithmetic import mul
 from tapegrad.autograd.ops.pointwise.exponential import log
@@ -37,7 +36,7 @@ def _power_rule(grad: Any, input: Any, exponent: Any) -> Any:
     if exponent == 2:
         return grad * (input * 2)
     if exponent == 0:
-        return zeros(grad)
+        return zero_gradient(grad)
     return grad * (power_of_number(input, exponent - 1) * exponent)
 
 
@@ -70,7 +69,7 @@ def _exponent_rule(grad: Any, input: Any, other: Any, result: Any) -> Any:
     kind="elementwise", public=False, name="pow")
 def power(input: Any, other: Any) -> Any:
     """An array to the power of another."""
-    kind = array_of(input, other).dtype.kind
+    kind = array_among(input, other).dtype.kind
     if kind == "b":
         return input | (other ^ True)
     try:
@@ -112,7 +111,6 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
         RuntimeError: an integer is raised to a negative integer power.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.pow(tapegrad.tensor([1.0, 2.0]), 3), tapegrad.pow(2, tapegrad.tensor([1.0, 2.0]))
         (tensor([1., 8.]), tensor([2., 4.]))
     """
@@ -140,7 +138,6 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
         exponent: a tensor that broadcasts with it, or a number.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.float_power(tapegrad.tensor([2, 3]), -1)
         tensor([0.5000, 0.3333], dtype=torch.float64)
     """
@@ -159,14 +156,13 @@ def square(input: Any, *, out: Any = None) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.square(tapegrad.tensor([1.0, -2.0]))
         tensor([1., 4.])
     """
     return pow(input, 2, out=out)
 
 
-@op(input=lambda grad, result: grad / (result * 2), kind="elementwise", types="float", method=True, inplace=True, inplace_fn=lambda a: xp(a).sqrt(a, out=a))
+@op(input=lambda grad, result: grad / (result * 2), kind="elementwise", operands="float", method=True, inplace=True, inplace_fn=lambda a: xp(a).sqrt(a, out=a))
 def sqrt(input: Any) -> Any:
     """Elementwise square root. Its derivative at 0 is infinite.
 
@@ -174,14 +170,13 @@ def sqrt(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.sqrt(tapegrad.tensor([4.0, 9.0]))
         tensor([2., 3.])
     """
     return xp(input).sqrt(input)
 
 
-@op(input=lambda grad, result: grad * (result * result * result) * -0.5, kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, result: grad * (result * result * result) * -0.5, kind="elementwise", operands="float", method=True, inplace=True)
 def rsqrt(input: Any) -> Any:
     """Elementwise reciprocal of the square root.
 
@@ -189,7 +184,6 @@ def rsqrt(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.rsqrt(tapegrad.tensor([4.0, 0.25]))
         tensor([0.5000, 2.0000])
     """
@@ -198,7 +192,7 @@ def rsqrt(input: Any) -> Any:
     return 1 / xp(input).sqrt(input)
 
 
-@op(input=lambda grad, result: -(grad * (result * result)), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, result: -(grad * (result * result)), kind="elementwise", operands="float", method=True, inplace=True)
 def reciprocal(input: Any) -> Any:
     """Elementwise reciprocal.
 
@@ -206,14 +200,13 @@ def reciprocal(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.reciprocal(tapegrad.tensor([4.0, 0.25]))
         tensor([0.2500, 4.0000])
     """
     return xp(input).reciprocal(input)
 
 
-@op(input=lambda grad, other: grad * _two_to(other), other=lambda grad, result: grad * result * 0.6931471805599453, kind="elementwise", types="float",
+@op(input=lambda grad, other: grad * _two_to(other), other=lambda grad, result: grad * result * 0.6931471805599453, kind="elementwise", operands="float",
     method=True, inplace=True)
 def ldexp(input: Any, other: Any) -> Any:
     """``input * 2 ** other``, elementwise.
@@ -223,11 +216,10 @@ def ldexp(input: Any, other: Any) -> Any:
         other: a tensor that broadcasts with it, usually of integers.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ldexp(tapegrad.tensor([1.0]), tapegrad.tensor([3]))
         tensor([8.])
     """
-    return input * xp(array_of(other, input)).exp2(other)
+    return input * xp(array_among(other, input)).exp2(other)
 
 
 def _two_to(other: Any) -> Any:
@@ -250,7 +242,6 @@ def frexp(input: Any) -> Any:
         RuntimeError: `input` is not floating point.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.frexp(tapegrad.tensor([6.0])).mantissa
         tensor([0.7500])
     """
@@ -265,7 +256,7 @@ def _power_of_two(input: Any, exponent: Any) -> Any:
     return _exact_power(input, exponent)
 
 
-@op(input=None, exponent=None, types="free", public=False, batch=over())
+@op(input=None, exponent=None, operands="free", public=False, batch=over())
 def _exact_power(input: Any, exponent: Any) -> Any:
     return xp(input).exp2(-exponent.astype(input.dtype))
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tapegrad.autograd.dispatch.decorator import op
 from tapegrad.autograd.ops.common.half_precision import in_float32
-from tapegrad.autograd.ops.common.shared_rules import alias, array_of, no_rule, zeros
+from tapegrad.autograd.ops.common.shared_rules import alias, array_among, no_rule, zero_gradient
 from tapegrad.autograd.ops.pointwise.arithmetic import check_divisor, div, floored_quotient
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp
@@ -17,7 +17,7 @@ def _is_whole(array: Any) -> bool:
     return array.dtype.kind in "iub"
 
 
-@op(input=lambda grad: zeros(grad), kind="elementwise", method=True, inplace=True)
+@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
 def floor(input: Any) -> Any:
     """The largest integer that is not greater. Its gradient is zero.
 
@@ -25,14 +25,13 @@ def floor(input: Any) -> Any:
         input: a real tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.floor(tapegrad.tensor([1.5, -1.5]))
         tensor([ 1., -2.])
     """
     return xp(input).floor(input) if not _is_whole(input) else input.copy()
 
 
-@op(input=lambda grad: zeros(grad), kind="elementwise", method=True, inplace=True)
+@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
 def ceil(input: Any) -> Any:
     """The smallest integer that is not less. Its gradient is zero.
 
@@ -40,14 +39,13 @@ def ceil(input: Any) -> Any:
         input: a real tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ceil(tapegrad.tensor([1.5, -1.5]))
         tensor([ 2., -1.])
     """
     return xp(input).ceil(input) if not _is_whole(input) else input.copy()
 
 
-@op(input=lambda grad: zeros(grad), kind="elementwise", method=True, inplace=True)
+@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
 def trunc(input: Any) -> Any:
     """The integer part. Its gradient is zero.
 
@@ -55,14 +53,13 @@ def trunc(input: Any) -> Any:
         input: a real tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.trunc(tapegrad.tensor([1.5, -1.5]))
         tensor([ 1., -1.])
     """
     return xp(input).trunc(input) if not _is_whole(input) else input.copy()
 
 
-@op(input=lambda grad: zeros(grad), kind="elementwise", method=True, inplace=True)
+@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
 @in_float32
 def round(input: Any, *, decimals: int = 0) -> Any:
     """The nearest integer, of two equally near the even one. Its gradient is zero.
@@ -72,7 +69,6 @@ def round(input: Any, *, decimals: int = 0) -> Any:
         decimals: how many decimal places to keep; negative: how many places before the point become zeros.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.round(tapegrad.tensor([0.5, 1.5, -1.4])), tapegrad.round(tapegrad.tensor([1.2345]), decimals=2)
         (tensor([ 0.,  2., -1.]), tensor([1.2300]))
     """
@@ -99,7 +95,6 @@ def frac(input: Any) -> Any:
         input: a real floating-point tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.frac(tapegrad.tensor([1.5, -1.25]))
         tensor([ 0.5000, -0.2500])
     """
@@ -118,7 +113,6 @@ def floor_divide(input: Any, other: Any) -> Any:
         RuntimeError: an integer is divided by zero (on the CPU).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.floor_divide(tapegrad.tensor([7, -7]), 2)
         tensor([ 3, -4])
     """
@@ -138,16 +132,15 @@ def remainder(input: Any, other: Any) -> Any:
         RuntimeError: an integer is divided by zero (on the CPU).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.remainder(tapegrad.tensor([7, -7]), 3)
         tensor([1, 2])
     """
-    if array_of(input, other).dtype.kind == "b":
+    if array_among(input, other).dtype.kind == "b":
         raise NotImplementedError("\"remainder_cpu\" not implemented for 'Bool'")
     check_divisor(input, other)
     if input.__class__ is np.ndarray:
         return input % other
-    return xp(array_of(input, other)).remainder(input, other)
+    return xp(array_among(input, other)).remainder(input, other)
 
 
 @op(input=lambda grad: grad, other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="trunc")), kind="elementwise", method=True,
@@ -163,12 +156,11 @@ def fmod(input: Any, other: Any) -> Any:
         RuntimeError: an integer is divided by zero (on the CPU).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.fmod(tapegrad.tensor([7, -7]), 3)
         tensor([ 1, -1])
     """
     check_divisor(input, other)
-    return xp(array_of(input, other)).fmod(input, other)
+    return xp(array_among(input, other)).fmod(input, other)
 
 
 @op(input=lambda grad, input: keep(grad, _finite(input)), kind="elementwise", method=True, inplace=True)
@@ -183,7 +175,6 @@ def nan_to_num(input: Any, nan: float | None = None, posinf: float | None = None
         neginf: what stands for minus infinity; the smallest number of the dtype if not given.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nan_to_num(tapegrad.tensor([float("nan"), 1.0]), nan=-1.0)
         tensor([-1.,  1.])
     """

@@ -7,7 +7,7 @@ import numpy as np
 
 from tapegrad.autograd.dispatch.decorator import op
 from tapegrad.autograd.ops.common.half_precision import category
-from tapegrad.autograd.ops.common.shared_rules import alias, no_rule, zeros
+from tapegrad.autograd.ops.common.shared_rules import alias, no_rule, zero_gradient
 from tapegrad.backends import xp
 
 
@@ -20,7 +20,6 @@ def abs(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.abs(tapegrad.tensor([-1.5, 2.0]))
         tensor([1.5000, 2.0000])
     """
@@ -33,7 +32,7 @@ def _direction(input: Any) -> Any:
     return signs.conj() if category(input) == "c" else signs
 
 
-@op(input=lambda grad: zeros(grad), kind="elementwise", method=True, inplace=True)
+@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
 def sign(input: Any) -> Any:
     """-1, 0 or 1 as the element is negative, zero or positive.
 
@@ -44,7 +43,6 @@ def sign(input: Any) -> Any:
         RuntimeError: `input` is complex.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.sign(tapegrad.tensor([-2.0, 0.0, 3.0]))
         tensor([-1.,  0.,  1.])
     """
@@ -72,7 +70,6 @@ def sgn(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.sgn(tapegrad.tensor([3 + 4j, 0]))
         tensor([0.6000+0.8000j, 0.0000+0.0000j])
     """
@@ -84,7 +81,7 @@ def sgn(input: Any) -> Any:
 
 def _sgn_rule(grad: Any, input: Any, result: Any) -> Any:
     if category(input) != "c":
-        return zeros(grad)
+        return zero_gradient(grad)
     size = abs(input)
     along = (grad * result).real  # a change along the direction itself turns nothing
     return (grad - result.conj() * along) * (size != 0) / (size + (size == 0))
@@ -92,12 +89,12 @@ def _sgn_rule(grad: Any, input: Any, result: Any) -> Any:
 
 def _sgn_tangent(d_input: Any, input: Any, result: Any) -> Any:
     if category(input) != "c":
-        return zeros(d_input)
+        return zero_gradient(d_input)
     size = abs(input)
     return (d_input - result * (d_input * result.conj()).real) * (size != 0) / (size + (size == 0))
 
 
-@op(input=no_rule("heaviside"), values=no_rule("heaviside"), kind="elementwise", types="same", method=True, inplace=True)
+@op(input=no_rule("heaviside"), values=no_rule("heaviside"), kind="elementwise", operands="same", method=True, inplace=True)
 def heaviside(input: Any, values: Any) -> Any:
     """0 where `input` is negative, 1 where it is positive, `values` where it is zero.
 
@@ -109,7 +106,6 @@ def heaviside(input: Any, values: Any) -> Any:
         RuntimeError: the tensors differ in dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.heaviside(tapegrad.tensor([-2.0, 0.0, 3.0]), tapegrad.tensor([0.5]))
         tensor([0.0000, 0.5000, 1.0000])
     """
@@ -124,7 +120,6 @@ def signbit(input: Any) -> Any:
         input: a real tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.signbit(tapegrad.tensor([-0.0, 0.0, -2.0]))
         tensor([ True, False,  True])
     """

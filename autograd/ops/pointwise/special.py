@@ -10,7 +10,7 @@ from tapegrad.autograd.ops.pointwise.exponential import exp
 from tapegrad.backends import backend, xp
 
 
-@op(input=lambda grad, input: grad * (exp(-(input * input)) * (2 / math.sqrt(math.pi))), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad * (exp(-(input * input)) * (2 / math.sqrt(math.pi))), kind="elementwise", operands="float", method=True, inplace=True)
 def erf(input: Any) -> Any:
     """The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t * t)`` from 0 to `input`.
 
@@ -18,14 +18,13 @@ def erf(input: Any) -> Any:
         input: a real tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.erf(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.8427])
     """
     return backend(input).erf(input)
 
 
-@op(input=lambda grad, input: grad * (exp(-(input * input)) * (-2 / math.sqrt(math.pi))), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad * (exp(-(input * input)) * (-2 / math.sqrt(math.pi))), kind="elementwise", operands="float", method=True, inplace=True)
 def erfc(input: Any) -> Any:
     """The complementary error function, ``1 - erf(input)``.
 
@@ -33,14 +32,13 @@ def erfc(input: Any) -> Any:
         input: a real tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.erfc(tapegrad.tensor([0.0, 1.0]))
         tensor([1.0000, 0.1573])
     """
     return backend(input).erfc(input)
 
 
-@op(input=lambda grad, result: grad * (exp(result * result) * (math.sqrt(math.pi) / 2)), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, result: grad * (exp(result * result) * (math.sqrt(math.pi) / 2)), kind="elementwise", operands="float", method=True, inplace=True)
 def erfinv(input: Any) -> Any:
     """The inverse of `erf`: infinite at -1 and 1, NaN beyond.
 
@@ -48,14 +46,13 @@ def erfinv(input: Any) -> Any:
         input: a real tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.erfinv(tapegrad.tensor([0.0, 0.5]))
         tensor([0.0000, 0.4769])
     """
     return backend(input).erfinv(input)
 
 
-@op(input=lambda grad, input: grad * digamma(input), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad * digamma(input), kind="elementwise", operands="float", method=True, inplace=True)
 def lgamma(input: Any) -> Any:
     """The logarithm of the magnitude of the gamma function.
 
@@ -63,14 +60,13 @@ def lgamma(input: Any) -> Any:
         input: a real tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.lgamma(tapegrad.tensor([1.0, 5.0]))
         tensor([0.0000, 3.1781])
     """
     return backend(input).lgamma(input)
 
 
-@op(input=lambda grad, input: grad * _polygamma(input, 1), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad * _polygamma(input, 1), kind="elementwise", operands="float", method=True, inplace=True)
 def digamma(input: Any) -> Any:
     """The derivative of the logarithm of the gamma function.
 
@@ -78,7 +74,6 @@ def digamma(input: Any) -> Any:
         input: a real tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.digamma(tapegrad.tensor([1.0, 2.0]))
         tensor([-0.5772,  0.4228])
     """
@@ -121,7 +116,7 @@ def _reflected(n: int, x: Any) -> Any:
     return math.pi * value
 
 
-@op(input=lambda grad, input, order: grad * _polygamma(input, order + 1), kind="elementwise", types="float", public=False, name="polygamma")
+@op(input=lambda grad, input, order: grad * _polygamma(input, order + 1), kind="elementwise", operands="float", public=False, name="polygamma")
 @in_float32
 def _polygamma(input: Any, order: int) -> Any:
     space = xp(input)
@@ -146,7 +141,6 @@ def polygamma(n: int, input: Any, *, out: Any = None) -> Any:
         RuntimeError: `n` is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.polygamma(1, tapegrad.tensor([1.0]))
         tensor([1.6449])
     """
@@ -179,7 +173,6 @@ def mvlgamma(input: Any, p: int, *, out: Any = None) -> Any:
         p: the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.mvlgamma(tapegrad.tensor([3.0]), 2)
         tensor([1.5502])
     """

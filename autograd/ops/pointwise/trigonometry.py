@@ -13,7 +13,7 @@ from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp
 
 
-@op(input=lambda grad, input: grad * cos(input), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad * cos(input), kind="elementwise", operands="float", method=True, inplace=True)
 def sin(input: Any) -> Any:
     """Elementwise sine.
 
@@ -21,14 +21,13 @@ def sin(input: Any) -> Any:
         input: a tensor, in radians; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.sin(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.8415])
     """
     return xp(input).sin(input)
 
 
-@op(input=lambda grad, input: -(grad * sin(input)), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: -(grad * sin(input)), kind="elementwise", operands="float", method=True, inplace=True)
 def cos(input: Any) -> Any:
     """Elementwise cosine.
 
@@ -36,14 +35,13 @@ def cos(input: Any) -> Any:
         input: a tensor, in radians; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cos(tapegrad.tensor([0.0, 1.0]))
         tensor([1.0000, 0.5403])
     """
     return xp(input).cos(input)
 
 
-@op(input=lambda grad, result: grad * (result * result + 1), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, result: grad * (result * result + 1), kind="elementwise", operands="float", method=True, inplace=True)
 def tan(input: Any) -> Any:
     """Elementwise tangent.
 
@@ -51,14 +49,13 @@ def tan(input: Any) -> Any:
         input: a tensor, in radians; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tan(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 1.5574])
     """
     return xp(input).tan(input)
 
 
-@op(input=lambda grad, input: grad * rsqrt((1 - input) * (1 + input)), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad * rsqrt((1 - input) * (1 + input)), kind="elementwise", operands="float", method=True, inplace=True)
 def asin(input: Any) -> Any:
     """Elementwise inverse sine: NaN outside [-1, 1].
 
@@ -66,14 +63,13 @@ def asin(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.asin(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 1.5708])
     """
     return xp(input).arcsin(input)
 
 
-@op(input=lambda grad, input: -(grad * rsqrt((1 - input) * (1 + input))), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: -(grad * rsqrt((1 - input) * (1 + input))), kind="elementwise", operands="float", method=True, inplace=True)
 def acos(input: Any) -> Any:
     """Elementwise inverse cosine: NaN outside [-1, 1].
 
@@ -81,14 +77,13 @@ def acos(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.acos(tapegrad.tensor([0.0, 1.0]))
         tensor([1.5708, 0.0000])
     """
     return xp(input).arccos(input)
 
 
-@op(input=lambda grad, input: grad / (input * input + 1), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad / (input * input + 1), kind="elementwise", operands="float", method=True, inplace=True)
 def atan(input: Any) -> Any:
     """Elementwise inverse tangent.
 
@@ -96,7 +91,6 @@ def atan(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.atan(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.7854])
     """
@@ -110,7 +104,7 @@ def _atan2_rule(grad: Any, leg: Any, other_leg: Any) -> Any:
 
 
 @op(input=lambda grad, input, other: _atan2_rule(grad, other, input), other=lambda grad, input, other: -_atan2_rule(grad, input, other), kind="elementwise",
-    types="float", method=True, inplace=True)
+    operands="float", method=True, inplace=True)
 def atan2(input: Any, other: Any) -> Any:
     """Angle of the point (`other`, `input`) in radians, from -pi to pi. Its derivatives at the origin are 0.
 
@@ -119,14 +113,13 @@ def atan2(input: Any, other: Any) -> Any:
         other: the abscissas, a tensor that broadcasts with it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.atan2(tapegrad.tensor([1.0, 0.0]), tapegrad.tensor([1.0, -1.0]))
         tensor([0.7854, 3.1416])
     """
     return xp(input).arctan2(input, other)
 
 
-@op(input=lambda grad, input: grad * cosh(input), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad * cosh(input), kind="elementwise", operands="float", method=True, inplace=True)
 def sinh(input: Any) -> Any:
     """Elementwise hyperbolic sine.
 
@@ -134,14 +127,13 @@ def sinh(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.sinh(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 1.1752])
     """
     return xp(input).sinh(input)
 
 
-@op(input=lambda grad, input: grad * sinh(input), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad * sinh(input), kind="elementwise", operands="float", method=True, inplace=True)
 def cosh(input: Any) -> Any:
     """Elementwise hyperbolic cosine.
 
@@ -149,14 +141,13 @@ def cosh(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cosh(tapegrad.tensor([0.0, 1.0]))
         tensor([1.0000, 1.5431])
     """
     return xp(input).cosh(input)
 
 
-@op(input=lambda grad, result: grad * ((1 - result) * (1 + result)), kind="elementwise", types="float", method=True, inplace=True,
+@op(input=lambda grad, result: grad * ((1 - result) * (1 + result)), kind="elementwise", operands="float", method=True, inplace=True,
     inplace_fn=lambda a: xp(a).tanh(a, out=a))
 def tanh(input: Any) -> Any:
     """Elementwise hyperbolic tangent.
@@ -165,14 +156,13 @@ def tanh(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tanh(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.7616])
     """
     return xp(input).tanh(input)
 
 
-@op(input=lambda grad, input: grad / sqrt(input * input + 1), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad / sqrt(input * input + 1), kind="elementwise", operands="float", method=True, inplace=True)
 def asinh(input: Any) -> Any:
     """Elementwise inverse hyperbolic sine.
 
@@ -180,14 +170,13 @@ def asinh(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.asinh(tapegrad.tensor([0.0, 1.0]))
         tensor([0.0000, 0.8814])
     """
     return xp(input).arcsinh(input)
 
 
-@op(input=lambda grad, input: grad / (sqrt(input - 1) * sqrt(input + 1)), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad / (sqrt(input - 1) * sqrt(input + 1)), kind="elementwise", operands="float", method=True, inplace=True)
 def acosh(input: Any) -> Any:
     """Elementwise inverse hyperbolic cosine: NaN below 1.
 
@@ -195,14 +184,13 @@ def acosh(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.acosh(tapegrad.tensor([1.0, 2.0]))
         tensor([0.0000, 1.3170])
     """
     return xp(input).arccosh(input)
 
 
-@op(input=lambda grad, input: grad / ((1 - input) * (1 + input)), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: grad / ((1 - input) * (1 + input)), kind="elementwise", operands="float", method=True, inplace=True)
 def atanh(input: Any) -> Any:
     """Elementwise inverse hyperbolic tangent: infinite at -1 and 1, NaN beyond.
 
@@ -210,7 +198,6 @@ def atanh(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.atanh(tapegrad.tensor([0.0, 0.5]))
         tensor([0.0000, 0.5493])
     """
@@ -224,7 +211,7 @@ def _sinc_rule(grad: Any, input: Any) -> Any:
     return grad * keep(slope, square != 0)
 
 
-@op(input=lambda grad, input: _sinc_rule(grad, input), kind="elementwise", types="float", method=True, inplace=True)
+@op(input=lambda grad, input: _sinc_rule(grad, input), kind="elementwise", operands="float", method=True, inplace=True)
 @in_float32
 def sinc(input: Any) -> Any:
     """Elementwise ``sin(pi * input) / (pi * input)``, 1 at 0.
@@ -233,7 +220,6 @@ def sinc(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.sinc(tapegrad.tensor([0.0, 0.5]))
         tensor([1.0000, 0.6366])
     """
@@ -242,7 +228,7 @@ def sinc(input: Any) -> Any:
     return xp(input).sin(angle) / angle * ~at_zero + at_zero
 
 
-@op(input=lambda grad: grad * (math.pi / 180), kind="linear", types="float", method=True, inplace=True, batch=over())
+@op(input=lambda grad: grad * (math.pi / 180), kind="linear", operands="float", method=True, inplace=True, batch=over())
 @in_float32
 def deg2rad(input: Any) -> Any:
     """Degrees as radians.
@@ -251,14 +237,13 @@ def deg2rad(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.deg2rad(tapegrad.tensor([180.0]))
         tensor([3.1416])
     """
     return input * (math.pi / 180)
 
 
-@op(input=lambda grad: grad * (180 / math.pi), kind="linear", types="float", method=True, inplace=True, batch=over())
+@op(input=lambda grad: grad * (180 / math.pi), kind="linear", operands="float", method=True, inplace=True, batch=over())
 @in_float32
 def rad2deg(input: Any) -> Any:
     """Radians as degrees.
@@ -267,7 +252,6 @@ def rad2deg(input: Any) -> Any:
         input: a tensor; integers are taken as the default dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.rad2deg(tapegrad.tensor([3.14159265]))
         tensor([180.])
     """

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import broadcasting
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import mix, together
 from tapegrad.autograd.modes.device_guard import on_first
-from tapegrad.autograd.ops.common.dims import c_name, raw
+from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.ops.common.half_precision import BOOL
 from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.backends import xp
@@ -22,7 +22,7 @@ _INT8 = _BITS[1]
 _FEW = 1024
 
 
-@op(input=lambda grad, mask: keep(grad, mask), mask=None, kind="linear", types="free", public=False, batch=broadcasting())
+@op(input=lambda grad, mask: keep(grad, mask), mask=None, kind="linear", operands="free", public=False, batch=broadcasting())
 def keep(input: Any, mask: Any) -> Any:
     """`input` where `mask` is true, zero elsewhere, whatever stands there."""
     dtype = input.dtype
@@ -47,7 +47,7 @@ def select(mask: Any, a: Any, b: Any) -> Any:
 
 
 @op(condition=None, input=lambda grad, condition: keep(grad, condition), other=lambda grad, condition: keep(grad, ~condition),
-    kind="elementwise", types="free", public=False, name="where")
+    kind="elementwise", operands="free", public=False, name="where")
 def choose(condition: Any, input: Any, other: Any) -> Any:
     """`input` where the bool `condition` is true, `other` elsewhere; both of one dtype."""
     return select(condition, input, other)
@@ -67,7 +67,6 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
         RuntimeError: `condition` is not bool.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([-1.0, 2.0])
         >>> tapegrad.where(x > 0, x, 0.0)
         tensor([0., 2.])
@@ -137,7 +136,7 @@ def where_method(self: Tensor, condition: Any, other: Any) -> Any:
 Tensor.where = where_method  # type: ignore[attr-defined]
 
 
-@op(input=lambda grad, mask: keep(grad, ~mask), mask=None, value=lambda grad, mask: keep(grad, mask), kind="elementwise", types="free", public=False,
+@op(input=lambda grad, mask: keep(grad, ~mask), mask=None, value=lambda grad, mask: keep(grad, mask), kind="elementwise", operands="free", public=False,
     name="masked_fill")
 def _filled(input: Any, mask: Any, value: Any) -> Any:
     return select(mask, value, input)
@@ -165,7 +164,6 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
         RuntimeError: `mask` is not bool, or `value` has dimensions or does not fit the dtype of `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2).masked_fill(tapegrad.tensor([True, False]), -1.0)
         tensor([-1.,  1.])
     """

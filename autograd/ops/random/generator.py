@@ -23,7 +23,6 @@ class Generator:
         device: whose default the generator is made for; it may be used on any.
 
     Example:
-        >>> import tapegrad
         >>> g = tapegrad.Generator().manual_seed(0)
         >>> a = tapegrad.rand(3, generator=g)
         >>> bool((tapegrad.rand(3, generator=g.manual_seed(0)) == a).all())
@@ -121,7 +120,6 @@ def manual_seed(seed: int) -> Generator:
         The CPU's generator.
 
     Example:
-        >>> import tapegrad
         >>> g = tapegrad.manual_seed(0)
         >>> a = tapegrad.rand(2)
         >>> g = tapegrad.manual_seed(0)

@@ -76,7 +76,6 @@ def rand(*sizes: Any, size: Any = None, generator: Generator | None = None, out:
         requires_grad: whether gradients flow into it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.rand(2, 3).shape
         torch.Size([2, 3])
     """
@@ -98,7 +97,6 @@ def randn(*sizes: Any, size: Any = None, generator: Generator | None = None, out
         requires_grad: whether gradients flow into it.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.randn(2, 3).shape
         torch.Size([2, 3])
     """
@@ -116,7 +114,6 @@ def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: Any =
     """Uniform random numbers from [0, 1) with the shape, dtype and device of `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.rand_like(tapegrad.zeros(2, 3)).shape
         torch.Size([2, 3])
     """
@@ -130,7 +127,6 @@ def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: Any 
     """Standard normal random numbers with the shape, dtype and device of `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.randn_like(tapegrad.zeros(2, dtype=tapegrad.float64)).dtype
         torch.float64
     """
@@ -164,7 +160,6 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
         RuntimeError: the range is empty.
 
     Example:
-        >>> import tapegrad
         >>> bool((tapegrad.randint(3, (100,)) < 3).all())
         True
     """
@@ -188,7 +183,6 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, generator:
     """Random integers from [low, high) with the shape, dtype and device of `input`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.randint_like(tapegrad.zeros(2), 5, 6)
         tensor([5., 5.])
     """
@@ -219,7 +213,6 @@ def randperm(n: int, *, generator: Generator | None = None, out: Any = None, dty
         device: where the tensor lives.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.randperm(4).sort().values
         tensor([0, 1, 2, 3])
     """
@@ -248,7 +241,6 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
         RuntimeError: a standard deviation is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.normal(tapegrad.zeros(3), 1.0).shape
         torch.Size([3])
     """
@@ -301,7 +293,6 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
         RuntimeError: a probability lies outside [0, 1].
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bernoulli(tapegrad.tensor([0.0, 1.0]))
         tensor([0., 1.])
     """
@@ -358,7 +349,6 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         RuntimeError: the weights are negative, not finite or all zero (seen on the CPU), or there are fewer than `num_samples` without replacement.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.multinomial(tapegrad.tensor([0.0, 1.0]), 3, replacement=True)
         tensor([1, 1, 1])
     """

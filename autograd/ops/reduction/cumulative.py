@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw, wrap
+from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, in_float32, is_half
 from tapegrad.autograd.ops.common.tangents import added
 from tapegrad.autograd.ops.creation.casts_and_copies import cast
@@ -68,7 +69,6 @@ def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
         IndexError: there is no such dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cumsum(tapegrad.tensor([1.0, 2.0, 3.0]), 0)
         tensor([1., 3., 6.])
     """
@@ -170,7 +170,6 @@ def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
         IndexError: there is no such dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cumprod(tapegrad.tensor([1.0, 2.0, 3.0]), 0)
         tensor([1., 2., 6.])
     """
@@ -217,7 +216,6 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
         IndexError: there is no such dimension.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([2.0, 0.0, 3.0], requires_grad=True)
         >>> x.prod().backward()
         >>> x.grad
@@ -302,7 +300,6 @@ def cummax(input: Any, dim: int, *, out: Any = None) -> Any:
         A named pair (values, indices).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cummax(tapegrad.tensor([1.0, 3.0, 2.0]), 0)
         torch.return_types.cummax(
         values=tensor([1., 3., 3.]),
@@ -323,7 +320,6 @@ def cummin(input: Any, dim: int, *, out: Any = None) -> Any:
         A named pair (values, indices).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cummin(tapegrad.tensor([2.0, 1.0, 3.0]), 0).values
         tensor([2., 1., 1.])
     """
@@ -345,7 +341,7 @@ def _logcumsumexp_tangent(d_input: Any, input: Any, result: Any, dim: int) -> An
     return recurrence(exp(input - result) * d_input, exp(shifted(result, dim) - result), dim)
 
 
-@op(input=lambda grad, input, result, dim: _logcumsumexp_rule(grad, input, result, dim), types="float", method=True,
+@op(input=lambda grad, input, result, dim: _logcumsumexp_rule(grad, input, result, dim), operands="float", method=True,
     jvp=lambda d_input, input, result, dim: _logcumsumexp_tangent(d_input, input, result, dim))
 @in_float32
 def logcumsumexp(input: Any, dim: int) -> Any:
@@ -356,7 +352,6 @@ def logcumsumexp(input: Any, dim: int) -> Any:
         dim: the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logcumsumexp(tapegrad.tensor([0.0, 0.0]), 0)
         tensor([0.0000, 0.6931])
     """
@@ -400,7 +395,6 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
         RuntimeError: `input` has no dimensions, or `n` is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.diff(tapegrad.tensor([1, 4, 9]))
         tensor([3, 5])
     """

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw, wrap
+from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.gather.along_dim import put_along, take_along
 from tapegrad.autograd.ops.pointwise.clamp import maximum, minimum
 from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, kept_dims, reduced_shape
@@ -30,7 +31,7 @@ def check_not_empty(name: str, shape: tuple[int, ...], dim: Any) -> None:
             raise IndexError(f"{name}(): Expected reduction dim {place} to have non-zero size.")
 
 
-@op(input=None, result=None, types="free", public=False, batch=lambda batched, input, result, dim, keepdim: _shares_in_batch(input, result, dim, keepdim))
+@op(input=None, result=None, operands="free", public=False, batch=lambda batched, input, result, dim, keepdim: _shares_in_batch(input, result, dim, keepdim))
 def _shares(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     """1/n at each of the n elements that are the extreme one of their slice, 0 elsewhere."""
     result = kept_dims(result, input.shape, dim, keepdim)
@@ -82,7 +83,6 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
         RuntimeError: there are no elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.amax(tapegrad.tensor([[1.0, 2.0], [4.0, 3.0]]), 1)
         tensor([2., 4.])
     """
@@ -103,7 +103,6 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
         RuntimeError: there are no elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.amin(tapegrad.tensor([[1.0, 2.0], [4.0, 3.0]]), 1)
         tensor([1., 3.])
     """
@@ -194,7 +193,6 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         RuntimeError: there are no elements.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.tensor([[1.0, 2.0], [4.0, 3.0]])
         >>> x.max()
         tensor(4.)
@@ -225,7 +223,6 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         RuntimeError: there are no elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1.0, 2.0], [4.0, 3.0]]).min(dim=1).indices
         tensor([0, 1])
     """
@@ -266,7 +263,6 @@ def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         IndexError: there are no elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.argmax(tapegrad.tensor([1.0, 3.0, 2.0]))
         tensor(1)
     """
@@ -286,7 +282,6 @@ def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         IndexError: there are no elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.argmin(tapegrad.tensor([2.0, 1.0, 3.0]))
         tensor(1)
     """
@@ -309,7 +304,6 @@ def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False, out: Any = No
         RuntimeError: there are no elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.aminmax(tapegrad.tensor([2.0, 1.0, 3.0])).max
         tensor(3.)
     """

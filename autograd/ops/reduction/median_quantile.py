@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.modes.device_guard import on_first
-from tapegrad.autograd.ops.common.dims import raw, wrap
+from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.gather.along_dim import put_along, take_along
 from tapegrad.autograd.ops.pointwise.arithmetic import lerp
 from tapegrad.autograd.ops.pointwise.rounding import ceil, floor, round
@@ -114,7 +115,6 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         A tensor, or along a dimension a named pair (values, indices).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.median(tapegrad.tensor([3.0, 1.0, 2.0, 4.0]))
         tensor(2.)
     """
@@ -136,7 +136,6 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out:
         A tensor, or along a dimension a named pair (values, indices).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nanmedian(tapegrad.tensor([3.0, float("nan"), 2.0]))
         tensor(2.)
     """
@@ -174,7 +173,6 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
         RuntimeError: there is no such element.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.kthvalue(tapegrad.tensor([3.0, 1.0, 2.0]), 2)
         torch.return_types.kthvalue(
         values=tensor(2.),
@@ -218,7 +216,6 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -
         A named pair (values, indices).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.mode(tapegrad.tensor([3, 1, 3, 1, 2]))
         torch.return_types.mode(
         values=tensor(1),
@@ -255,7 +252,7 @@ def _checked(name: str, input: Any, q: Any, interpolation: str) -> Any:
     return q
 
 
-@op(ranked=None, types="free", public=False, batch=over(dim=along))
+@op(ranked=None, operands="free", public=False, batch=over(dim=along))
 def _last_rank(ranked: Any, dim: int, ignore_nan: bool) -> Any:
     """The rank of the last element that counts of each sorted slice along `dim`: NaN where there is a NaN, unless they are ignored."""
     n = ranked.shape[dim]
@@ -265,7 +262,7 @@ def _last_rank(ranked: Any, dim: int, ignore_nan: bool) -> Any:
     return xp(ranked).where(last == last, xp(ranked).full((), n - 1, ranked.dtype), last)
 
 
-@op(rank=None, types="free", public=False, batch=over())
+@op(rank=None, operands="free", public=False, batch=over())
 def _index(rank: Any, last: int) -> Any:
     """Ranks as an index; a rank that is NaN is the last, which is NaN itself."""
     rank = xp(rank).where(rank == rank, rank, xp(rank).full((), last, rank.dtype))
@@ -361,7 +358,6 @@ def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, 
         RuntimeError: `q` is out of range, or the tensor is empty or of another dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.quantile(tapegrad.tensor([0.0, 1.0, 2.0, 3.0]), 0.5)
         tensor(1.5000)
     """
@@ -384,7 +380,6 @@ def nanquantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = Fals
         RuntimeError: `q` is out of range, or the tensor is empty or of another dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nanquantile(tapegrad.tensor([0.0, 1.0, float("nan")]), 0.5)
         tensor(0.5000)
     """

@@ -7,7 +7,7 @@ from typing import Any
 from tapegrad.autograd.dispatch.batch_rules import over, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.half_precision import category, wide
-from tapegrad.autograd.ops.common.shared_rules import zeros
+from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.autograd.ops.pointwise.powers import power_of_number
 from tapegrad.autograd.ops.pointwise.signs import abs, sgn
@@ -21,7 +21,7 @@ from tapegrad.backends import xp
 def _norm_rule(grad: Any, input: Any, result: Any, ord: float, dim: Any, keepdim: bool) -> Any:
     shape = input.shape
     if ord == 0:
-        return expand_reduced(zeros(grad), shape, dim, keepdim)
+        return expand_reduced(zero_gradient(grad), shape, dim, keepdim)
     direction = sgn(input)
     direction = direction.conj() if category(input) == "c" else direction
     if ord == 1:
@@ -83,7 +83,6 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out
         RuntimeError: `input` is integer or bool, or `p` is another word.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.norm(tapegrad.tensor([3.0, 4.0]))
         tensor(5.)
     """
@@ -108,7 +107,6 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
         p: the order of the norm.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.dist(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([4.0, 6.0]))
         tensor(5.)
     """

@@ -62,7 +62,6 @@ def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
         NotImplementedError: `input` is integer or bool, and no dtype is given.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.softmax(tapegrad.tensor([0.0, 0.0]), dim=0)
         tensor([0.5000, 0.5000])
     """
@@ -72,7 +71,7 @@ def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
 
 
 @op(input=lambda grad, output, dim: _softmax_back(grad, output, dim), output=lambda grad, input, output, dim: _twice(grad, input, output, dim),
-    types="free", public=False, jvp=lambda d_input, d_output, input, output, dim: added(
+    operands="free", public=False, jvp=lambda d_input, d_output, input, output, dim: added(
         through(_softmax_back, d_input, output, dim),
         through(lambda d: d * (input - sum(input * output, dim, True)) - output * sum(input * d, dim, True), d_output)),
     batch=over(dim=along))
@@ -113,7 +112,6 @@ def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
         NotImplementedError: `input` is integer or bool, and no dtype is given.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.log_softmax(tapegrad.tensor([0.0, 0.0]), dim=0)
         tensor([-0.6931, -0.6931])
     """
@@ -123,7 +121,7 @@ def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
 
 
 @op(input=lambda grad, output, dim: grad - sum(grad * exp(output), dim, True),
-    output=lambda grad, input, output, dim: -grad * exp(output) * sum(input, dim, True), types="free", public=False,
+    output=lambda grad, input, output, dim: -grad * exp(output) * sum(input, dim, True), operands="free", public=False,
     jvp=lambda d_input, d_output, input, output, dim: added(
         through(_log_softmax_back, d_input, output, dim), through(lambda d: -exp(output) * d * sum(input, dim, True), d_output)),
     batch=over(dim=along))

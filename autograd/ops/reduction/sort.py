@@ -58,7 +58,6 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool | Non
         A named pair (values, indices).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.sort(tapegrad.tensor([2.0, 3.0, 1.0]), descending=True)
         torch.return_types.sort(
         values=tensor([3., 2., 1.]),
@@ -78,7 +77,6 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
         stable: allowed, and always so.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.argsort(tapegrad.tensor([2.0, 3.0, 1.0]))
         tensor([2, 0, 1])
     """
@@ -93,7 +91,6 @@ def msort(input: Any, *, out: Any = None) -> Any:
         input: a real tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.msort(tapegrad.tensor([[2, 1], [1, 3]]))
         tensor([[1, 1],
                 [2, 3]])
@@ -160,7 +157,6 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         RuntimeError: there are less than `k` elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.topk(tapegrad.tensor([2.0, 3.0, 1.0]), 2)
         torch.return_types.topk(
         values=tensor([3., 2.]),

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, raised, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw, wrap, wrap_all
+from tapegrad.autograd.ops.common.dims import wrap, wrap_all
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, wide
 from tapegrad.autograd.ops.pointwise.exponential import exp
 from tapegrad.autograd.ops.pointwise.where import keep
@@ -101,7 +102,6 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
         IndexError: there is no such dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).sum(dim=0)
         tensor([2., 2., 2.])
     """
@@ -133,7 +133,6 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         IndexError: there is no such dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.mean(tapegrad.tensor([[1.0, 2.0], [3.0, 6.0]]), 1)
         tensor([1.5000, 4.5000])
     """
@@ -159,7 +158,6 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
         dtype: to cast to before adding up.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nansum(tapegrad.tensor([1.0, float("nan")]))
         tensor(1.)
     """
@@ -179,7 +177,6 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
         dtype: to cast to before adding up.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nanmean(tapegrad.tensor([1.0, float("nan"), 2.0]))
         tensor(1.5000)
     """
@@ -198,7 +195,7 @@ def _lowest(x: Any) -> Any:
     return xp(x).maximum(x, np.finfo(x.dtype).min)
 
 
-@op(input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim), kind="reduction", types="float", method=True,
+@op(input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim), kind="reduction", operands="float", method=True,
     batch=over(dim=reduced))
 def logsumexp(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """``log(sum(exp(input)))`` along dimensions, without overflow.
@@ -209,7 +206,6 @@ def logsumexp(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         keepdim: keep the reduced dimensions with size 1.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.logsumexp(tapegrad.tensor([1.0, 1.0]), 0)
         tensor(1.6931)
     """
@@ -249,7 +245,6 @@ def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         keepdim: keep the reduced dimensions with size 1.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.all(tapegrad.tensor([[True, False], [True, True]]), dim=1)
         tensor([False,  True])
     """
@@ -267,7 +262,6 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         keepdim: keep the reduced dimensions with size 1.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.any(tapegrad.tensor([[True, False], [False, False]]), dim=1)
         tensor([ True, False])
     """
@@ -295,7 +289,6 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
         dim: a dimension or several; None: all.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.count_nonzero(tapegrad.tensor([[0, 1], [2, 3]]), dim=0)
         tensor([1, 2])
     """

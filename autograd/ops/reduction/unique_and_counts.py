@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.core.tensor import Tensor, from_array, raw
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.modes.levels import refuse_dynamic
-from tapegrad.autograd.ops.common.dims import raw, wrap
+from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.shape.cat import stack
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import is_array, xp
@@ -39,7 +39,6 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
         A tensor, or a tuple of the two or three that were asked for.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.unique(tapegrad.tensor([3, 1, 3]), return_counts=True)
         (tensor([1, 3]), tensor([1, 2]))
     """
@@ -70,7 +69,6 @@ def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: 
         A tensor, or a tuple of the two or three that were asked for.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.unique_consecutive(tapegrad.tensor([1, 1, 2, 1]))
         tensor([1, 2, 1])
     """
@@ -108,7 +106,7 @@ def _searchsorted_in_batch(batched: frozenset[str], sequence: Any, input: Any, s
     return _searchsorted(*whole, right, out_int32).reshape(shape)
 
 
-@op(sorted_sequence=None, input=None, sorter=None, types="free", public=False, name="searchsorted", batch=_searchsorted_in_batch)
+@op(sorted_sequence=None, input=None, sorter=None, operands="free", public=False, name="searchsorted", batch=_searchsorted_in_batch)
 def _searchsorted(sorted_sequence: Any, input: Any, sorter: Any = None, right: bool = False, out_int32: bool = False) -> Any:
     side = "right" if right else "left"
     space = xp(sorted_sequence)
@@ -174,7 +172,6 @@ def searchsorted(sorted_sequence: Any, input: Any, *, out_int32: bool = False, r
         RuntimeError: dtypes or shapes do not match.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.searchsorted(tapegrad.tensor([1, 3, 5]), tapegrad.tensor([3, 4]))
         tensor([1, 2])
     """
@@ -196,7 +193,6 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
         RuntimeError: `boundaries` is not 1-dimensional, or of another dtype.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bucketize(tapegrad.tensor([2, 6]), tapegrad.tensor([1, 3, 5]))
         tensor([1, 3])
     """
@@ -211,7 +207,7 @@ def _each(function: Any, batched: frozenset[str], operands: dict[str, Any], *arg
     return stack([function(*[x[i] if name in batched else x for name, x in operands.items()], *args) for i in range(size)])
 
 
-@op(input=None, weights=None, types="free", public=False, name="bincount",
+@op(input=None, weights=None, operands="free", public=False, name="bincount",
     batch=lambda batched, input, weights, minlength: _each(_bincount, batched, {"input": input, "weights": weights}, minlength))
 def _bincount(input: Any, weights: Any, minlength: int) -> Any:
     if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and bool(input.min() < 0)):
@@ -239,7 +235,6 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         RuntimeError: `input` is not 1-dimensional, not integer or has negative elements, or `weights` has another shape.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.bincount(tapegrad.tensor([1, 3, 1]))
         tensor([0, 2, 0, 1])
     """
@@ -280,7 +275,6 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0, *, out: A
         RuntimeError: there are no bins, or the ends are not finite or in the wrong order.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.histc(tapegrad.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
         tensor([0., 2., 1., 0.])
     """

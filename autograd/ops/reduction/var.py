@@ -103,7 +103,6 @@ def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
         RuntimeError: `input` is integer or bool.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.var(tapegrad.tensor([1.0, 2.0, 6.0])), tapegrad.var(tapegrad.tensor([1.0, 2.0, 6.0]), correction=0)
         (tensor(7.), tensor(4.6667))
     """
@@ -127,7 +126,6 @@ def std(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
         RuntimeError: `input` is integer or bool.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.std(tapegrad.tensor([1.0, 2.0, 6.0]))
         tensor(2.6458)
     """
@@ -151,7 +149,6 @@ def var_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim:
         A pair (variance, mean).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.var_mean(tapegrad.tensor([1.0, 2.0, 6.0]))
         (tensor(7.), tensor(3.))
     """
@@ -175,7 +172,6 @@ def std_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim:
         A pair (standard deviation, mean).
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.std_mean(tapegrad.tensor([1.0, 2.0, 6.0]))
         (tensor(2.6458), tensor(3.))
     """

@@ -4,9 +4,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, sized
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import integer, raw, wrap
+from tapegrad.autograd.ops.common.dims import integer, wrap
 from tapegrad.autograd.ops.common.metadata_queries import owner_of, strides_of
 from tapegrad.backends import backend, xp
 
@@ -119,7 +120,6 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
         RuntimeError: a stride is negative, or the view would leave the memory.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(4).as_strided((2, 3), (1, 1))
         tensor([[0, 1, 2],
                 [1, 2, 3]])
@@ -173,7 +173,6 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
         IndexError: a dimension is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(4).reshape(2, 2).diagonal()
         tensor([0, 3])
     """
@@ -209,7 +208,6 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
         IndexError: a dimension is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([1, 2]).diag_embed()
         tensor([[1, 0],
                 [0, 2]])
@@ -234,7 +232,6 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
         RuntimeError: `input` has another number of dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.diag(tapegrad.tensor([[1, 2], [3, 4]]))
         tensor([1, 4])
     """
@@ -263,7 +260,6 @@ def diagflat(input: Any, offset: int = 0) -> Any:
         offset: which diagonal: above the main one if positive, below if negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.diagflat(tapegrad.tensor([1, 2]), 1)
         tensor([[0, 1, 0],
                 [0, 0, 2],
@@ -292,7 +288,6 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
         RuntimeError: the dimension is shorter than a window, or the step is not positive.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(5).unfold(0, 3, 1)
         tensor([[0, 1, 2],
                 [1, 2, 3],

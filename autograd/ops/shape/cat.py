@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import along
 from tapegrad.autograd.dispatch.decorator import composite, each, op
-from tapegrad.autograd.ops.common.dims import raw, sequence, wrap
-from tapegrad.autograd.ops.creation.host_operands import carried
+from tapegrad.autograd.ops.common.dims import sequence, wrap
+from tapegrad.autograd.ops.creation.host_operands import to_device_of
 from tapegrad.autograd.ops.indexing.getitem import FULL, gather_by
 from tapegrad.autograd.ops.shape.expand import _expand_core
 from tapegrad.autograd.ops.shape.reshape import _reshape_core, atleast_1d, atleast_2d, atleast_3d
@@ -27,7 +27,7 @@ def _along(dim: int, i: Any) -> tuple[Any, ...]:
 # ---- putting together
 
 
-@op(tensors=each(lambda grad, tensors_shape, dim: _cat_back(grad, tensors_shape, dim)), types="promote", name="cat", public=False, kind="linear",
+@op(tensors=each(lambda grad, tensors_shape, dim: _cat_back(grad, tensors_shape, dim)), operands="promote", name="cat", public=False, kind="linear",
     batch=lambda batched, tensors, dim: _cat(
         [x for x in tensors if x.ndim != 2 or x.shape[1]] or tensors[:1], along(dim, max([x.ndim for x in tensors]) - 1, 0)))
 def _cat(tensors: Any, dim: int = 0) -> Any:
@@ -57,7 +57,6 @@ def cat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> Any
         ValueError: there is no tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cat([tapegrad.zeros(2), tapegrad.ones(1)])
         tensor([0., 0., 1.])
     """
@@ -127,7 +126,6 @@ def concat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> 
         out: a tensor to write the result to.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.concat([tapegrad.zeros(2), tapegrad.ones(1)])
         tensor([0., 0., 1.])
     """
@@ -145,14 +143,13 @@ def concatenate(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None
         out: a tensor to write the result to.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.concatenate([tapegrad.zeros(2), tapegrad.ones(1)], axis=0)
         tensor([0., 0., 1.])
     """
     return cat(tensors, dim if axis is None else axis, out=out)
 
 
-@op(tensors=each(lambda grad, tensors_shape, dim: _stack_back(grad, len(tensors_shape), dim)), types="promote", kind="linear",
+@op(tensors=each(lambda grad, tensors_shape, dim: _stack_back(grad, len(tensors_shape), dim)), operands="promote", kind="linear",
     batch=lambda batched, tensors, dim: stack(tensors, wrap(dim, tensors[0].ndim) + 1))
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Tensors of one shape side by side along a new dimension.
@@ -165,7 +162,6 @@ def stack(tensors: Any, dim: int = 0) -> Any:
         RuntimeError: the shapes differ, or there is no tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.stack([tapegrad.zeros(2), tapegrad.ones(2)], dim=1)
         tensor([[0., 1.],
                 [0., 1.]])
@@ -195,7 +191,6 @@ def hstack(tensors: Any, *, out: Any = None) -> Any:
         out: a tensor to write the result to.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.hstack([tapegrad.zeros(2, 1), tapegrad.ones(2, 2)])
         tensor([[0., 1., 1.],
                 [0., 1., 1.]])
@@ -213,7 +208,6 @@ def vstack(tensors: Any, *, out: Any = None) -> Any:
         out: a tensor to write the result to.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.vstack([tapegrad.zeros(2), tapegrad.ones(2)])
         tensor([[0., 0.],
                 [1., 1.]])
@@ -230,7 +224,6 @@ def row_stack(tensors: Any, *, out: Any = None) -> Any:
         out: a tensor to write the result to.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.row_stack([tapegrad.zeros(2), tapegrad.ones(2)]).shape
         torch.Size([2, 2])
     """
@@ -246,7 +239,6 @@ def dstack(tensors: Any, *, out: Any = None) -> Any:
         out: a tensor to write the result to.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.dstack([tapegrad.zeros(2), tapegrad.ones(2)])
         tensor([[[0., 1.],
                  [0., 1.]]])
@@ -263,7 +255,6 @@ def column_stack(tensors: Any, *, out: Any = None) -> Any:
         out: a tensor to write the result to.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.column_stack([tapegrad.zeros(2), tapegrad.ones(2)])
         tensor([[0., 1.],
                 [0., 1.]])
@@ -278,7 +269,7 @@ def _some(tensors: Any, name: str) -> Any:
     return tensors
 
 
-@op(tensors=each(lambda grad, tensors_shape: _blocks(grad, tensors_shape)), types="promote", name="block_diag", public=False, kind="linear",
+@op(tensors=each(lambda grad, tensors_shape: _blocks(grad, tensors_shape)), operands="promote", name="block_diag", public=False, kind="linear",
     batch=lambda batched, tensors: _blocks_of_batch(tensors))
 def _block_diag(tensors: Any) -> Any:
     shapes = [_matrix(x.shape) for x in tensors]
@@ -324,7 +315,6 @@ def block_diag(*tensors: Any) -> Any:
         RuntimeError: one has more dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.block_diag(tapegrad.ones(1, 2), tapegrad.tensor([[5.0]]))
         tensor([[1., 1., 0.],
                 [0., 0., 5.]])
@@ -350,7 +340,6 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
         RuntimeError: a tensor has more dimensions, or `indexing` is neither.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.meshgrid(tapegrad.tensor([1, 2]), tapegrad.tensor([3, 4]), indexing="ij")[0]
         tensor([[1, 1],
                 [2, 2]])
@@ -383,7 +372,6 @@ def cartesian_prod(*tensors: Any) -> Any:
         *tensors: vectors.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.cartesian_prod(tapegrad.tensor([1, 2]), tapegrad.tensor([3, 4]))
         tensor([[1, 3],
                 [1, 4],
@@ -411,7 +399,6 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
         RuntimeError: `input` is no vector, or `r` is negative.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.combinations(tapegrad.tensor([1, 2, 3]))
         tensor([[1, 2],
                 [1, 3],
@@ -427,7 +414,7 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
         return like("empty", _reshape_core(input, (-1,)), None, None, False)[:0]
     ways = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     table = np.array(list(ways(range(array.shape[0]), r)), np.int64).reshape(-1, r)
-    return gather_by(input, carried(table, array))
+    return gather_by(input, to_device_of(table, array))
 
 
 __all__ = [

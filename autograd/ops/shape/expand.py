@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import raised
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.ops.common.dims import raw, sequence, shape_arguments
+from tapegrad.autograd.ops.common.dims import sequence, shape_arguments
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.size import Size
 from tapegrad.backends import backend
@@ -38,7 +39,6 @@ def expand(input: Any, *sizes: Any) -> Any:
         RuntimeError: a size does not fit.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1], [2]]).expand(2, 2, -1).shape
         torch.Size([2, 2, 1])
     """
@@ -83,7 +83,6 @@ def expand_as(input: Any, other: Any) -> Any:
         other: a tensor to whose shape it can be broadcast.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(1, 2).expand_as(tapegrad.zeros(3, 2)).shape
         torch.Size([3, 2])
     """
@@ -99,7 +98,6 @@ def broadcast_to(input: Any, *size: Any) -> Any:
         size: a shape to which it can be broadcast.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.broadcast_to(tapegrad.tensor([1, 2]), (2, 2))
         tensor([[1, 2],
                 [1, 2]])
@@ -118,7 +116,6 @@ def broadcast_shapes(*shapes: Any) -> Size:
         RuntimeError: they do not fit together.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.broadcast_shapes((2, 1), (3,))
         torch.Size([2, 3])
     """
@@ -164,7 +161,6 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
         RuntimeError: they do not.
 
     Example:
-        >>> import tapegrad
         >>> [t.shape for t in tapegrad.broadcast_tensors(tapegrad.ones(2, 1), tapegrad.ones(3))]
         [torch.Size([2, 3]), torch.Size([2, 3])]
     """
@@ -185,7 +181,6 @@ def sum_to_size(input: Any, *size: Any) -> Any:
         RuntimeError: it cannot.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).sum_to_size(2, 1)
         tensor([[3.],
                 [3.]])

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, raised
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.modes.levels import refuse_dynamic
-from tapegrad.autograd.ops.common.dims import integer, raw, sequence, shape_arguments, wrap, wrap_all
+from tapegrad.autograd.ops.common.dims import integer, sequence, shape_arguments, wrap, wrap_all
 from tapegrad.backends import xp
 
 
@@ -30,7 +31,6 @@ def flip(input: Any, *dims: Any) -> Any:
         RuntimeError: a dimension stands twice.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(3).flip(0)
         tensor([2, 1, 0])
     """
@@ -50,7 +50,6 @@ def fliplr(input: Any) -> Any:
         RuntimeError: it has fewer.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2], [3, 4]]).fliplr()
         tensor([[2, 1],
                 [4, 3]])
@@ -71,7 +70,6 @@ def flipud(input: Any) -> Any:
         RuntimeError: it has none.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2], [3, 4]]).flipud()
         tensor([[3, 4],
                 [1, 2]])
@@ -94,7 +92,6 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
         RuntimeError: there are not two different dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2], [3, 4]]).rot90()
         tensor([[2, 4],
                 [1, 3]])
@@ -141,7 +138,6 @@ def roll(input: Any, shifts: Any, dims: Any = ()) -> Any:
         RuntimeError: there are not as many shifts as dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(4).roll(1)
         tensor([3, 0, 1, 2])
     """
@@ -185,7 +181,6 @@ def repeat(input: Any, *repeats: Any) -> Any:
         RuntimeError: there are fewer numbers than dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([1, 2]).repeat(2, 2)
         tensor([[1, 2, 1, 2],
                 [1, 2, 1, 2]])
@@ -211,7 +206,6 @@ def tile(input: Any, *dims: Any) -> Any:
         *dims: how many along each dimension, as integers or one sequence; ones are put in front where they are fewer than the dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2]]).tile(2)
         tensor([[1, 2, 1, 2]])
     """
@@ -244,7 +238,6 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, outpu
         RuntimeError: `repeats` is negative or of the wrong size.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([1, 2]).repeat_interleave(tapegrad.tensor([1, 3]))
         tensor([1, 2, 2, 2])
     """
@@ -308,7 +301,6 @@ def tril(input: Any, diagonal: int = 0) -> Any:
         RuntimeError: it has fewer dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 2).tril()
         tensor([[1., 0.],
                 [1., 1.]])
@@ -330,7 +322,6 @@ def triu(input: Any, diagonal: int = 0) -> Any:
         RuntimeError: it has fewer dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 2).triu()
         tensor([[1., 1.],
                 [0., 1.]])

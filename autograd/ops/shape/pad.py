@@ -45,7 +45,6 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
         RuntimeError: there are more numbers than sides, or nothing is left.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.pad(tapegrad.ones(2), (1, 2))
         tensor([0., 1., 1., 0., 0.])
     """
@@ -136,7 +135,6 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         NotImplementedError: there is no such mode, or not for so many dimensions.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.nn.functional.pad(tapegrad.tensor([[1.0, 2.0, 3.0]]), (2, 1), mode="reflect")
         tensor([[3., 2., 1., 2., 3., 2.]])
     """

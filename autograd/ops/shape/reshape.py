@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import over, sized
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw, sequence, shape_arguments, wrap, wrap_all
+from tapegrad.autograd.ops.common.dims import sequence, shape_arguments, wrap, wrap_all
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend
 
@@ -41,7 +42,6 @@ def reshape(input: Any, *shape: Any) -> Any:
         RuntimeError: the shape does not have as many elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(4).reshape(2, -1)
         tensor([[0, 1],
                 [2, 3]])
@@ -86,7 +86,6 @@ def reshape_as(input: Any, other: Any) -> Any:
         other: a tensor of as many elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(4).reshape_as(tapegrad.ones(2, 2))
         tensor([[0, 1],
                 [2, 3]])
@@ -108,7 +107,6 @@ def view(input: Any, *shape: Any, dtype: Any = None, size: Any = None) -> Any:
         RuntimeError: the shape does not have as many elements, or needs a copy.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.zeros(4)
         >>> x.view(2, 2)[0, 1] = 5
         >>> x
@@ -140,7 +138,6 @@ def view_as(input: Any, other: Any) -> Any:
         other: a tensor of as many elements.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(4).view_as(tapegrad.ones(2, 2)).shape
         torch.Size([2, 2])
     """
@@ -180,7 +177,6 @@ def unsqueeze(input: Any, dim: int) -> Any:
         IndexError: `dim` is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).unsqueeze(-1).shape
         torch.Size([2, 3, 1])
     """
@@ -202,7 +198,6 @@ def squeeze(input: Any, dim: Any = None) -> Any:
         IndexError: `dim` is out of range.
 
     Example:
-        >>> import tapegrad
         >>> x = tapegrad.ones(1, 2, 1)
         >>> x.squeeze().shape, x.squeeze(0).shape
         (torch.Size([2]), torch.Size([2, 1]))
@@ -234,7 +229,6 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
         RuntimeError: `start_dim` comes after `end_dim`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3, 4).flatten(1).shape
         torch.Size([2, 12])
     """
@@ -255,7 +249,6 @@ def ravel(input: Any) -> Any:
         input: a tensor.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 2).ravel()
         tensor([1., 1., 1., 1.])
     """
@@ -275,7 +268,6 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
         RuntimeError: the sizes do not multiply to that of `dim`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 6).unflatten(1, (3, -1)).shape
         torch.Size([2, 3, 2])
     """
@@ -322,7 +314,6 @@ def atleast_1d(*tensors: Any) -> Any:
         *tensors: one tensor, or several, or a list of them; several give a tuple.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.atleast_1d(tapegrad.tensor(2.0))
         tensor([2.])
     """
@@ -337,7 +328,6 @@ def atleast_2d(*tensors: Any) -> Any:
         *tensors: one tensor, or several, or a list of them; several give a tuple.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.atleast_2d(tapegrad.ones(2))
         tensor([[1., 1.]])
     """
@@ -352,7 +342,6 @@ def atleast_3d(*tensors: Any) -> Any:
         *tensors: one tensor, or several, or a list of them; several give a tuple.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.atleast_3d(tapegrad.ones(2, 4)).shape
         torch.Size([2, 4, 1])
     """

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.node import At
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import integer, raw, wrap
+from tapegrad.autograd.ops.common.dims import integer, wrap
 from tapegrad.autograd.ops.indexing.getitem import FULL, _slice_core
 from tapegrad.autograd.ops.shape.cat import _along, cat, stack
 from tapegrad.backends import xp
@@ -32,7 +32,6 @@ def unbind(input: Any, dim: int = 0) -> Any:
         IndexError: there is no such dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([[1, 2], [3, 4]]).unbind(1)
         (tensor([1, 3]), tensor([2, 4]))
     """
@@ -124,7 +123,6 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
         RuntimeError: the sizes do not add up to that of the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(3).split(2)
         (tensor([0, 1]), tensor([2]))
     """
@@ -147,7 +145,6 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, .
         RuntimeError: the sizes do not add up to that of the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(3).split_with_sizes([1, 2])
         (tensor([0]), tensor([1, 2]))
     """
@@ -165,7 +162,6 @@ def unsafe_split(tensor: Any, split_size: int, dim: int = 0) -> tuple[Any, ...]:
         dim: the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(3).unsafe_split(2)
         (tensor([0, 1]), tensor([2]))
     """
@@ -186,7 +182,6 @@ def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple
         RuntimeError: the sizes do not add up to that of `dim`.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.unsafe_split_with_sizes(tapegrad.arange(3), (1, 2))
         (tensor([0]), tensor([1, 2]))
     """
@@ -213,7 +208,6 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
         RuntimeError: `chunks` is not positive.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(5).chunk(2)
         (tensor([0, 1, 2]), tensor([3, 4]))
     """
@@ -231,7 +225,6 @@ def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
         dim: the dimension.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(3).unsafe_chunk(2)
         (tensor([0, 1]), tensor([2]))
     """
@@ -252,7 +245,6 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
         RuntimeError: the number of pieces is not positive.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.arange(5).tensor_split((1, 3))
         (tensor([0]), tensor([1, 2]), tensor([3, 4]))
     """
@@ -300,7 +292,6 @@ def hsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
         RuntimeError: the dimension is not divisible by the number.
 
     Example:
-        >>> import tapegrad
         >>> [piece.shape for piece in tapegrad.ones(2, 4).hsplit(2)]
         [torch.Size([2, 2]), torch.Size([2, 2])]
     """
@@ -319,7 +310,6 @@ def vsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
         RuntimeError: the dimension is not divisible by the number.
 
     Example:
-        >>> import tapegrad
         >>> [piece.shape for piece in tapegrad.ones(4, 2).vsplit(2)]
         [torch.Size([2, 2]), torch.Size([2, 2])]
     """
@@ -338,7 +328,6 @@ def dsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
         RuntimeError: the dimension is not divisible by the number.
 
     Example:
-        >>> import tapegrad
         >>> [piece.shape for piece in tapegrad.ones(1, 2, 4).dsplit(2)]
         [torch.Size([1, 2, 2]), torch.Size([1, 2, 2])]
     """

@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over, permuted
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import raw, sequence, wrap
+from tapegrad.autograd.ops.common.dims import sequence, wrap
 
 
 @op(input=lambda grad, dim0, dim1: transpose(grad, dim0, dim1), kind="view", method=True)
@@ -22,7 +22,6 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
         IndexError: a dimension is out of range.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3, 4).transpose(0, 2).shape
         torch.Size([4, 3, 2])
     """
@@ -43,7 +42,6 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
         axis1: the other.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).swapaxes(0, 1).shape
         torch.Size([3, 2])
     """
@@ -60,7 +58,6 @@ def swapdims(input: Any, dim0: int, dim1: int) -> Any:
         dim1: the other.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).swapdims(0, 1).shape
         torch.Size([3, 2])
     """
@@ -78,7 +75,6 @@ def t(input: Any) -> Any:
         RuntimeError: it has more.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3).t().shape
         torch.Size([3, 2])
     """
@@ -115,7 +111,6 @@ def permute(input: Any, *dims: Any) -> Any:
         RuntimeError: a dimension is missing or stands twice.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3, 4).permute(2, 0, 1).shape
         torch.Size([4, 2, 3])
     """
@@ -152,7 +147,6 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
         RuntimeError: a dimension stands twice, or the numbers differ.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3, 4).movedim(0, -1).shape
         torch.Size([3, 4, 2])
     """
@@ -181,7 +175,6 @@ def moveaxis(input: Any, source: Any, destination: Any) -> Any:
         destination: where they go.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(2, 3, 4).moveaxis(0, -1).shape
         torch.Size([3, 4, 2])
     """
@@ -199,7 +192,6 @@ def adjoint(input: Any) -> Any:
         RuntimeError: it has one.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.ones(4, 2, 3).adjoint().shape
         torch.Size([4, 3, 2])
     """

@@ -9,7 +9,7 @@ from typing import Any
 from tapegrad.autograd.core.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.core.rebase import as_before, set_node
 from tapegrad.autograd.core.tensor import Tensor, from_array, new, requires_grad
-from tapegrad.autograd.core.version import INFERENCE_CELL, cell_of, written
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump, counter_of
 from tapegrad.autograd.core.view import Former, View
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.ops.common.dims import shape_arguments
@@ -24,28 +24,28 @@ def _rename(self: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -
     """Make `self` the view ``function(self, *args)`` of what it was."""
     recording = not (gate.on and state.bits & GRAD_OFF) and requires_grad(self)
     inplace.check_writable(self, recording)
-    if self._cell is INFERENCE_CELL:
+    if self._counter is INFERENCE_COUNTER:
         self._array = function(self, *args)._array
         return self
-    if self._view is None and (self._cell is None or (self._rg and not recording)):
+    if self._view is None and (self._counter is None or (self._requires_grad and not recording)):
         # Nobody else shares the memory, so nobody needs to know what the tensor was; or the tensor keeps a history that knows nothing of this.
         before = as_before(self, self._array) if recording else from_array(self._array)
         after = function(before, *args)
         self._array = after._array
         if recording:
             set_node(self, after._node)
-        written(self)
+        bump(self)
         return self
     view = self._view or _moved_out(self)
     after = function(self, *args)
-    version = cell_of(self).version
+    version = counter_of(self).version
     current = view.seen == version
-    written(self)
+    bump(self)
     self._array = after._array
     if recording:
         set_node(self, after._node)
     # One that was not up to date, or keeps a history that knows nothing of this, is to find its history again.
-    seen = cell_of(self).version if recording or (current and not self._rg) else view.seen
+    seen = counter_of(self).version if recording or (current and not self._requires_grad) else view.seen
     self._view = View(view.root, (*view.replay, (function, args, None)), seen, view.origin)
     return self
 
@@ -53,9 +53,9 @@ def _rename(self: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -
 def _moved_out(self: Tensor) -> View:
     """Make `self` a view of a tensor that is what `self` was: views that were made of it live on as views of that."""
     root = new(Former)
-    root._array, root._rg, root._node, root._view, root._cell = self._array, self._rg, self._node, None, cell_of(self)
+    root._array, root._requires_grad, root._node, root._view, root._counter = self._array, self._requires_grad, self._node, None, counter_of(self)
     root.now = weakref.ref(self)
-    view = self._view = View(root, (), cell_of(self).version, "")
+    view = self._view = View(root, (), counter_of(self).version, "")
     return view
 
 
@@ -96,7 +96,6 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         RuntimeError: the tensor requires grad.
 
     Example:
-        >>> import tapegrad
         >>> tapegrad.tensor([1, 2, 3, 4]).resize_(2)
         tensor([1, 2])
     """
@@ -121,9 +120,9 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         steps.append(step)
         step *= max(n, 1)
     self._array = here.as_strided(array, shape, tuple(reversed(steps)))
-    if self._cell is not INFERENCE_CELL:
+    if self._counter is not INFERENCE_COUNTER:
         self._view = None
-    written(self)
+    bump(self)
     return self
 
 

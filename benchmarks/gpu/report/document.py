@@ -116,7 +116,7 @@ def markdown(document: Document) -> str:
     lines += ["```text", summary(document), "```", ""]
     for part in document.parts:
         lines += [f"## {part.title}", "", f"{counts(part.findings)}; {part.seconds:.1f} s.", "", "| | | |", "|---|---|---|"]
-        lines += [f"| {_cell(finding.name)} | {_status(finding)} | {_cell(finding.text)} |" for finding in part.findings]
+        lines += [f"| {_counter(finding.name)} | {_status(finding)} | {_counter(finding.text)} |" for finding in part.findings]
         for finding in part.findings:
             lines += _details(finding)
         lines.append("")
@@ -127,7 +127,7 @@ def _status(finding: Finding) -> str:
     return "" if finding.status == "noted" else finding.status if finding.well else f"**{finding.status}**"
 
 
-def _cell(text: str) -> str:
+def _counter(text: str) -> str:
     return re.sub(r"\s+", " ", text).replace("|", "\\|")
 
 

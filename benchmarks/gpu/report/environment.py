@@ -100,7 +100,7 @@ def clocks(m: Machine) -> Finding:
     done = subprocess.run([tool, f"--query-gpu={','.join(QUERY)}", "--format=csv,noheader"], capture_output=True, text=True, timeout=15, check=False)
     if done.returncode:
         raise Skip(f"nvidia-smi: {' '.join((done.stdout + done.stderr).split())[:200]}")
-    rows = [dict(zip(QUERY, (cell.strip() for cell in line.split(",")))) for line in done.stdout.splitlines() if line.strip()]
+    rows = [dict(zip(QUERY, (counter.strip() for counter in line.split(",")))) for line in done.stdout.splitlines() if line.strip()]
     return noted("; ".join(f"{row['name']}: driver {row['driver_version']}, SM {row['clocks.sm']} of {row['clocks.max.sm']}, memory {row['clocks.mem']} of "
                            f"{row['clocks.max.mem']}, {row['pstate']}, limit {row['power.limit']}, MIG {row['mig.mode.current']}" for row in rows), gpus=rows)
 

@@ -81,7 +81,7 @@ The tape of 4 nodes, in the order in which backward runs them.
                    if exponent == 2:
                        return grad * (input * 2)
                    if exponent == 0:
-                       return zeros(grad)
+                       return zero_gradient(grad)
                    return grad * (power_of_number(input, exponent - 1) * exponent)
                where input = [2., 3.], exponent = 2
      gradient  [4., 6.]

@@ -18,7 +18,7 @@ def product(input, other):
     return input * other
 
 
-@op(input=lambda grad, result: grad * result, types="float", kind="elementwise", public=False)
+@op(input=lambda grad, result: grad * result, operands="float", kind="elementwise", public=False)
 def power_of_e(input):
     return xp(input).exp(input)
 

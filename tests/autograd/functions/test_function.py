@@ -91,7 +91,7 @@ def test_the_node():
 
 def test_attributes_of_any_name():
     """What the user calls his attributes does not disturb the tape, and what he wrote is what he reads."""
-    names = ("dtype", "saved", "edges", "seq", "cell", "extra", "inputs", "outputs", "count", "several", "to_save", "pull", "name", "needs_input_grad")
+    names = ("dtype", "saved", "edges", "seq", "counter", "extra", "inputs", "outputs", "count", "several", "to_save", "pull", "name", "needs_input_grad")
 
     def forward(ctx, x):
         for name in names:

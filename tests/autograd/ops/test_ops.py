@@ -33,7 +33,7 @@ SINGLE: list[Check] = [values.check_values, values.check_precision, gradients.ch
 def integer(row: Row) -> bool:
     """Whether the row's integers are compared with the reference."""
     op = getattr(function_of(row.name), "op", None)
-    return op is not None and op.kind == "elementwise" and op.types in ("promote", "float") if row.integer is None else row.integer
+    return op is not None and op.kind == "elementwise" and op.operands in ("promote", "float") if row.integer is None else row.integer
 
 
 def plan(row: Row) -> Iterator[tuple[str, list[Check]]]:

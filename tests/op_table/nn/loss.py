@@ -36,7 +36,7 @@ def _pairs(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     return [*(sample(a, a + d, reduction=r) for r in REDUCTIONS), sample(np.asarray(a[0, 0]), np.asarray((a + d)[0, 0])), sample(a.T, (a + d).T)]
 
 
-def _more(name: str) -> Callable[..., list[Sample]]:
+def _extras(name: str) -> Callable[..., list[Sample]]:
     def drawn(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
         found = _pairs(rng, dtype)
         return [*found, *(sample(*s.args, **s.kwargs, **{name: 0.5}) for s in found)]
@@ -110,8 +110,8 @@ ROWS = [
     Row("cross_entropy", _smooth, cross_entropy, constant=(2,)),
     Row("mse_loss", _pairs, of_difference(np.square)),
     Row("l1_loss", _pairs, of_difference(np.abs)),
-    Row("huber_loss", _more("delta"), of_difference(huber)),
-    Row("smooth_l1_loss", _more("beta"), of_difference(lambda d, beta=1.0: huber(d, beta) / beta)),
+    Row("huber_loss", _extras("delta"), of_difference(huber)),
+    Row("smooth_l1_loss", _extras("beta"), of_difference(lambda d, beta=1.0: huber(d, beta) / beta)),
     Row("binary_cross_entropy", _probabilities, binary_cross_entropy, constant=(2,)),
     Row("nn.functional.binary_cross_entropy_with_logits", _logits, with_logits, constant=(2, "pos_weight")),
 ]
