@@ -1,9 +1,36 @@
 """One pass over the tape, from results back to leaves.
 
-Nodes run in falling order of creation: whoever uses a result was made after it, so a node's gradient is whole when its turn comes, and no walk has to count
-beforehand what it will receive. A leaf takes its sum at the end; where somebody could tell the difference (a hook, or a gradient to be added to, which the sum
-would double for as long as it waits), as soon as the last node that uses the leaf has run. All sums belong to the pass, never to nodes, so that exceptions,
-threads and passes within passes cannot mix them.
+In nine lines a pass is this::
+
+    >>> from heapq import heappop, heappush
+    >>> def run(root, seed):
+    ...     ready, sums = [(-root.seq, root)], {root: seed}
+    ...     while ready:
+    ...         node = heappop(ready)[1]  # the latest: everything that uses its result has run
+    ...         for target, grad in zip(node.edges, node.pull(sums.pop(node), False)):
+    ...             if target is not None and target not in sums and isinstance(target, Node):
+    ...                 heappush(ready, (-target.seq, target))
+    ...             if target is not None:
+    ...                 sums[target] = sums[target] + grad if target in sums else grad
+    ...     return sums  # what is left belongs to leaves
+    >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
+    >>> run((x * x * x).sum().grad_fn, np.float32(1))[x]
+    array([ 3., 12.], dtype=float32)
+
+A result is always newer than its operands. So nodes run in falling order of creation (`seq`), each gradient is whole when its node's
+turn comes, and no walk has to count in advance what a node will receive. Sums belong to the pass, never to nodes: exceptions, threads
+and passes within passes cannot mix them.
+
+What the real loop (`run_plain`) adds:
+
+- The node whose gradient was just made is usually the next to run. It passes through no heap and no dictionary (`following`).
+- Sums are made in place, in arrays that the pass owns (`Sums`).
+- A node's saved tensors are freed as soon as it has run, unless the graph is retained.
+- Leaves take their sums at the end of the pass. Where that could be observed (a hook, or an existing ``.grad``, whose memory would double
+  for as long as the sum waits), a leaf takes its sum right after its last user has run (`last_users`).
+
+A pass that asks for the gradients of certain `inputs`, or that is observed (by a profiler, say), takes `run_visiting`: the nine lines with a
+call of `visit` in place of ``node.pull``.
 """
 from __future__ import annotations
 
@@ -23,11 +50,16 @@ from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.modes.observers import watched_pull, watched_take
 from tapegrad.backends import ARRAYS, backend, xp
 
+#: accumulate(leaf, grad, owned, graph)
+Accumulate = Callable[[Tensor, Any, bool, bool], None]
+#: capture(target, grad, graph)
+Capture = Callable[[Any, Any, bool], None]
+
 _leaf_lock = threading.Lock()
 
 
 def below(roots: Iterable[Any]) -> set[Any]:
-    """All that a pass from `roots` can reach, with the roots."""
+    """The nodes and leaves that a pass from `roots` can reach, with the roots."""
     seen = set(roots)
     stack = list(seen)
     while stack:
@@ -53,7 +85,7 @@ def leading_to(inputs: set[Any], roots: Iterable[Any]) -> set[Any]:
 
 
 def last_users(nodes: Iterable[Node]) -> dict[Node, list[Tensor]]:
-    """The leaves below `nodes`, each listed with the node that will be the last to bring it a gradient."""
+    """For each node below `nodes` the leaves that receive their last gradient from it."""
     last: dict[Tensor, Node] = {}
     seen = set(nodes)
     stack = list(seen)
@@ -74,39 +106,60 @@ def last_users(nodes: Iterable[Node]) -> dict[Node, list[Tensor]]:
     return users
 
 
-def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Callable[[Tensor, Any, bool, bool], None],
-        inputs: set[Any] | None = None, capture: Callable[[Any, Any, bool], None] | None = None, also: Set[Node] = frozenset()) -> None:
+def run(
+    roots: list[tuple[Any, Any]],
+    graph: bool,
+    retain: bool,
+    accumulate: Accumulate,
+    inputs: set[Any] | None = None,
+    capture: Capture | None = None,
+    also: Set[Node] = frozenset(),
+) -> None:
     """One pass.
 
     Args:
         roots: targets (a node, or a leaf) with their gradients; arrays, or Tensors where `graph`.
         graph: gradients are Tensors and rules run on Tensors: the pass is recorded, where grad mode is on.
         retain: keep what the nodes have saved.
-        accumulate: called as ``accumulate(leaf, grad, owned, graph)`` for each leaf whose sum is whole; `owned`: nobody else holds `grad`.
+        accumulate: called as ``accumulate(leaf, grad, owned, graph)`` for each leaf whose sum is whole; `owned`: `grad` has no other owner.
         inputs: run only what leads to these targets.
-        capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after its hooks.
+        capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after
+            its hooks.
         also: nodes to run beside those that lead to `inputs`.
     """
-    needed = None if inputs is None else leading_to(inputs | also, [root for root, _ in roots]) | also
     watchers = gate.watchers + state.watchers if gate.on else ()
-    plain = inputs is None and not watchers
+    if inputs is None and not watchers:
+        run_plain(roots, graph, retain, accumulate)
+        return
+    needed = None if inputs is None else leading_to(inputs | also, [root for root, _ in roots]) | also
     if watchers:
         accumulate = watched_take(watchers, accumulate)
         capture = watched_take(watchers, capture) if capture is not None else None
     sums = WatchedSums(graph, watchers) if watchers else Sums(graph)
-    whole, partial = sums.whole, sums.partial
-    ready: list[tuple[int, Node]] = []  # nodes that have a gradient, the latest first
-    leaves: dict[Tensor, None] = {}  # leaves that have one, in order of arrival
-    closing: dict[Node, list[Tensor]] | None = None
+    run_visiting(sums, roots, retain, accumulate, needed, inputs, capture, watchers)
+
+
+def begin(sums: Sums, roots: list[tuple[Any, Any]]) -> tuple[list[tuple[int, Node]], dict[Tensor, None]]:
+    """The nodes among `roots` as a heap, the latest first, and the leaves, in order of arrival."""
+    ready: list[tuple[int, Node]] = []
+    leaves: dict[Tensor, None] = {}
     for root, grad in roots:
-        if root not in whole and root not in partial:
+        if root not in sums.whole and root not in sums.partial:
             if isinstance(root, Node):
                 heappush(ready, (-root.seq, root))
             else:
                 leaves[root] = None
         sums.add(root, grad, None)
-    # The node to run next, if its gradient has just been made and it is the latest: a chain then passes through no heap and no dictionary of sums.
-    following: Node | None = None
+    return ready, leaves
+
+
+def run_plain(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Accumulate) -> None:
+    """A pass to all leaves that nothing observes."""
+    sums = Sums(graph)
+    whole, partial = sums.whole, sums.partial
+    ready, leaves = begin(sums, roots)
+    closing: dict[Node, list[Tensor]] | None = None
+    following: Node | None = None  # the node to run next, where its gradient was just made and it is the latest
     grad = None
     while True:
         if following is None:
@@ -116,13 +169,8 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
             grad = sums.take(node)
         else:
             node, following = following, None
-        given, edges = grad, node.edges
-        if plain:
-            grads = node.pull(given, graph)
-        else:
-            given, grads = visit(node, given, graph, needed, inputs, capture, watchers)
-            if needed is not None and node not in needed:
-                continue
+        source, edges = grad, node.edges
+        grads = node.pull(source, graph)
         if node.frees and not retain:
             node.saved = None
         for target, d in zip(edges, grads):
@@ -130,49 +178,97 @@ def run(roots: list[tuple[Any, Any]], graph: bool, retain: bool, accumulate: Cal
                 continue
             have = whole.get(target)
             if have is not None:
-                if graph or watchers:
-                    sums.add(target, d, given)
+                if graph:
+                    sums.add(target, d, source)
                 else:
                     try:
                         have += d
                     except TypeError:  # not an array, or complex where the target is real
-                        sums.add(target, d, given)
+                        sums.add(target, d, source)
             elif partial and target in partial:
-                sums.add(target, d, given)
+                sums.add(target, d, source)
             elif target is following:
                 sums.add(target, grad, None)
-                sums.add(target, d, given)
+                sums.add(target, d, source)
                 heappush(ready, (-following.seq, following))
                 following = None
             elif isinstance(target, Node):
                 if following is None and d.dtype is target.dtype and not graph:
                     following, grad = target, d
                 else:
-                    sums.add(target, d, given)
+                    sums.add(target, d, source)
                     heappush(ready, (-target.seq, target))
-            elif inputs is None or target in inputs:
-                sums.add(target, d, given)
+            else:
+                sums.add(target, d, source)
                 leaves[target] = None
-                if closing is None and inputs is None and (getattr(target, "_extras", None) is not None or getattr(target, "_grad", None) is not None):
-                    closing = last_users([node, *(n for _, n in ready), *([following] if following is not None else [])])
+                if closing is None and is_observed(target):
+                    running = [node, *(n for _, n in ready), *([following] if following is not None else [])]
+                    closing = last_users(running)
         if closing is not None and node in closing:
             for leaf in closing[node]:
                 if leaf in leaves:
                     del leaves[leaf]
-                    finish_leaf(leaf, sums, accumulate, inputs, capture)
+                    finish_leaf(leaf, sums, accumulate, None, None)
         if following is not None and ready and -ready[0][0] > following.seq:
             sums.add(following, grad, None)
             heappush(ready, (-following.seq, following))
             following = None
     for leaf in leaves:
+        finish_leaf(leaf, sums, accumulate, None, None)
+
+
+def run_visiting(
+    sums: Sums,
+    roots: list[tuple[Any, Any]],
+    retain: bool,
+    accumulate: Accumulate,
+    needed: set[Any] | None,
+    inputs: set[Any] | None,
+    capture: Capture | None,
+    watchers: Any,
+) -> None:
+    """A pass that asks for certain gradients, or that is observed."""
+    ready, leaves = begin(sums, roots)
+    closing: dict[Node, list[Tensor]] | None = None
+    while ready:
+        node = heappop(ready)[1]
+        edges = node.edges
+        grad, grads = visit(node, sums.take(node), sums.graph, needed, inputs, capture, watchers)
+        if needed is not None and node not in needed:
+            continue
+        if node.frees and not retain:
+            node.saved = None
+        for target, d in zip(edges, grads):
+            if d is None or target is None:
+                continue
+            is_node = isinstance(target, Node)
+            if not is_node and inputs is not None and target not in inputs:
+                continue
+            if is_node and target not in sums.whole and target not in sums.partial:
+                heappush(ready, (-target.seq, target))
+            sums.add(target, d, grad)
+            if not is_node:
+                leaves[target] = None
+                if closing is None and inputs is None and is_observed(target):
+                    closing = last_users([node, *(n for _, n in ready)])
+        for leaf in closing.get(node, ()) if closing is not None else ():
+            if leaf in leaves:
+                del leaves[leaf]
+                finish_leaf(leaf, sums, accumulate, inputs, capture)
+    for leaf in leaves:
         finish_leaf(leaf, sums, accumulate, inputs, capture)
 
 
+def is_observed(leaf: Tensor) -> bool:
+    """Whether the program could tell when in a pass the leaf takes its sum."""
+    return getattr(leaf, "_extras", None) is not None or getattr(leaf, "_grad", None) is not None
+
+
 def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: Any, capture: Any, watchers: Any) -> tuple[Any, tuple[Any, ...]]:
-    """A node in a pass that asks for certain gradients, or that somebody looks on at.
+    """Run a node in a pass that asks for certain gradients, or that is observed.
 
     Returns:
-        Its gradient, after hooks if it is asked for, and those of its operands, if it is needed.
+        The node's gradient, after its hooks where it is one of `inputs`, and the gradients of its operands where the node is needed.
     """
     pull = type(node).pull
     asked = inputs is not None and node in inputs
@@ -187,9 +283,8 @@ def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: A
     return grad, watched_pull(watchers, pull)(node, grad, graph) if runs else ()
 
 
-def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Callable[[Tensor, Any, bool, bool], None],
-                inputs: set[Any] | None, capture: Callable[[Any, Any, bool], None] | None) -> None:
-    """A leaf's sum is whole: hand it over."""
+def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Accumulate, inputs: set[Any] | None, capture: Capture | None) -> None:
+    """Hand over a leaf's sum, which is whole."""
     owned = leaf in sums.whole
     grad = sums.take(leaf)
     if grad is None:
@@ -202,11 +297,11 @@ def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Callable[[Tensor, Any, boo
 
 
 class Sums:
-    """The gradients that have arrived at targets which wait for more.
+    """The gradients that have arrived at targets that have not run.
 
     Attributes:
         whole: sums in arrays of the pass's own, which may be added to in place.
-        partial: single gradients that may belong to somebody else; for a node with several results, a list of what has arrived for each.
+        partial: single gradients that may have another owner; for a node with several results, a list with the gradient of each.
         graph: gradients are Tensors, and their sums are recorded.
     """
 
@@ -218,12 +313,12 @@ class Sums:
         self.graph = graph
 
     def take(self, target: Any) -> Any:
-        """The sum for `target`, which is then no longer kept; None if nothing arrived."""
+        """Remove and return the sum for `target`; None if nothing arrived."""
         grad = self.whole.pop(target, None)
         return self.partial.pop(target, None) if grad is None else grad
 
     def add(self, target: Any, d: Any, source: Any) -> None:
-        """Add the gradient `d`, which a rule made from `source` (None: which was given)."""
+        """Add the gradient `d`, which a rule made from `source` (None: a root's seed)."""
         graph = self.graph
         if d.__class__ is Part:
             parts = self.partial.get(target)
@@ -238,7 +333,7 @@ class Sums:
                 return
             d, fresh = dense(d, graph), not graph
         else:
-            # What a rule made itself is the pass's own; `grad` handed on, a view, or what was given is not.
+            # An array that a rule made belongs to the pass; the incoming gradient handed on, a view, or a seed does not.
             fresh = d is not source and source is not None and source.__class__ is not list and not graph and d.__class__ in ARRAYS and d.base is None
         is_leaf = isinstance(target, Tensor)
         dtype = target._array.dtype if is_leaf else target.dtype
@@ -263,7 +358,7 @@ class Sums:
 
 
 class WatchedSums(Sums):
-    """The same with `watchers` looking on."""
+    """Sums that report each addition to observers."""
 
     __slots__ = ("watchers",)
 
@@ -289,7 +384,7 @@ def to_dtype(d: Any, dtype: np.dtype, graph: bool) -> Any:
 
 
 def dense(d: At, graph: bool) -> Any:
-    """The gradient with its zeros."""
+    """The gradient as a whole array, zeros included."""
     if graph:
         from tapegrad.autograd.ops.indexing.getitem import scatter_rows
         return scatter_rows(d.grad, d.index, d.shape)
@@ -308,12 +403,12 @@ def add_at(whole: Any, d: At) -> None:
 
 def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
     """Add `grad`, the whole of what one pass brought, to ``leaf.grad``."""
-    if not leaf._requires_grad:  # no longer asked for
+    if not leaf._requires_grad:  # switched off since the graph was recorded
         return
     if leaf._node is not None:
         raise RuntimeError("leaf variable has been moved into the graph interior")
-    more = getattr(leaf, "_extras", None)
-    if more is not None:
+    extras = getattr(leaf, "_extras", None)
+    if extras is not None:
         from tapegrad.autograd.tape.tensor_hooks import run_leaf_hooks
         grad, owned = run_leaf_hooks(leaf, grad, owned, graph)
         if grad is None:
@@ -333,13 +428,13 @@ def accumulate_grad(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> None:
             array = have._array
             array += grad
             bump(have)
-    if more is not None:
+    if extras is not None:
         from tapegrad.autograd.tape.tensor_hooks import run_post_accumulate_hooks
         run_post_accumulate_hooks(leaf, grad, graph)
 
 
 def own_array(grad: Any, owned: bool, like: Any) -> Any:
-    """`grad` as an array that nobody else holds, laid out as the leaf's array where that is dense."""
+    """`grad` as an array with no other owner, laid out as the leaf's array where that is dense."""
     if grad.__class__ not in ARRAYS:
         return np.asarray(grad)
     if like.flags.c_contiguous:
@@ -351,7 +446,7 @@ def own_array(grad: Any, owned: bool, like: Any) -> Any:
 
 
 def own_copy(grad: Tensor, like: Any) -> Tensor:
-    """`grad` as a tensor that nobody else holds, recorded; laid out as `own_array` does."""
+    """`grad` as a tensor with no other owner, recorded; laid out as by `own_array`."""
     from tapegrad.autograd.core.rebase import laid_out
     if like.flags.c_contiguous or dense_order(like) is None:
         return grad.clone() if grad._array.flags.c_contiguous else laid_out(grad, None)

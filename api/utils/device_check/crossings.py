@@ -119,7 +119,7 @@ class Watcher:
                 if not named or not (op == "__index__" or any(word in code.co_qualname for word in _ON_THE_WAY)):
                     op, named = _named(code), True
                 offloaded = offloaded or module == "tapegrad.autograd.saved.hooks"
-                if module == "tapegrad.autograd.tape.engine" and code.co_name == "run" and not node and "node" in frame.f_locals:
+                if module == "tapegrad.autograd.tape.engine" and code.co_name in ("run_plain", "run_visiting") and not node and "node" in frame.f_locals:
                     node = f" of {frame.f_locals['node'].name()}"
             last = frame
             frame = frame.f_back
