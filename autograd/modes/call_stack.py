@@ -1,16 +1,16 @@
-"""Where a call came from: the lines of the program that led to it, without those of the tape that carried it out."""
+"""Where a call came from: the program's own lines, without those of the library."""
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from types import FrameType
 
-#: what carries an op out: its lines, where they are the innermost, say nothing to a user
+#: modules whose lines are left out where they are the innermost
 _MACHINERY = ("tapegrad.autograd.", "tapegrad.backends.", "tapegrad.profiler")
 
 
 def _belongs(frame: FrameType, modules: str | tuple[str, ...]) -> bool:
-    """Whether the frame's code is an op's or one of `modules`; what a doctest or a prompt runs is the user's, whatever module it runs in."""
+    """Whether the frame's code belongs to an op or to `modules`. Code of a doctest or a prompt is the user's, in whatever module it runs."""
     file = frame.f_code.co_filename
     if file.startswith("<"):
         return file.startswith("<tapegrad op")
@@ -19,9 +19,9 @@ def _belongs(frame: FrameType, modules: str | tuple[str, ...]) -> bool:
 
 
 class Stack:
-    """The calls that are under way, the outermost first; a line of source is looked up only when it is shown.
+    """The calls in progress, the outermost first. Source lines are looked up only when shown.
 
-    Iterating gives the texts that `traceback.format_stack` would have given.
+    Iterating gives the texts of `traceback.format_stack`.
     """
 
     __slots__ = ("calls",)
@@ -56,7 +56,7 @@ class Stack:
 
 
 def warn_caller(message: str) -> None:
-    """Warn of something at the innermost line that is not tapegrad's."""
+    """Warn at the innermost line that is not tapegrad's."""
     import warnings
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and _belongs(frame, "tapegrad"):

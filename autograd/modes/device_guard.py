@@ -1,8 +1,8 @@
-"""Several devices of one kind: what is computed with a tensor is computed on its device, as in torch, whichever is current.
+"""Several devices of one kind: an op runs on the device of its operands, as in torch, whichever device is current.
 
 CuPy launches kernels and allocates on the current device, wherever the operands are (https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_kernel.pyx,
-`_check_peer_access`). So while a backend with more than one device is in service every thread is in the state `DEVICE`: an op first enters its operands'
-device, and so do nodes, sums of gradients and writes. With one device, or none, nobody looks.
+`_check_peer_access`). So while a backend with more than one device is in use every thread is in the state `DEVICE`: an op first enters its operands'
+device, and so do nodes, sums of gradients and writes. With one device, or none, this costs nothing.
 """
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _homes: dict[type, Backend] = {}
 
 
 def several() -> bool:
-    """Whether there may be arrays on another device than the current one."""
+    """Whether arrays may be on another device than the current one."""
     return bool(gate.gate.always)
 
 
@@ -44,7 +44,7 @@ def on(place: Device) -> AbstractContextManager[Any]:
 
 
 def on_first(function: F) -> F:
-    """`function`, which reckons with arrays itself, run on the device of its first argument."""
+    """Decorator: `function`, which computes with arrays itself, runs on the device of its first argument."""
 
     @wraps(function)
     def run(first: Any, *args: Any, **kwargs: Any) -> Any:
@@ -65,9 +65,9 @@ def _places(value: Any) -> Iterator[Device]:
     if not isinstance(value, Tensor):
         value = getattr(value, "grad", value)  # rows or a part of a gradient
     array = seen_array(value)
-    there = _homes.get(array.__class__)
-    if there is not None:
-        yield there.device_of(array)
+    home = _homes.get(array.__class__)
+    if home is not None:
+        yield home.device_of(array)
 
 
 def check_one_place(operands: Any, name: str) -> Device | None:
@@ -79,8 +79,8 @@ def check_one_place(operands: Any, name: str) -> Device | None:
     first: Device | None = None
     for operand in operands:
         if isinstance(operand, Tensor):
-            there = _homes.get(operand._array.__class__)
-            places: Any = () if there is None else (there.device_of(operand._array),)
+            home = _homes.get(operand._array.__class__)
+            places: Any = () if home is None else (home.device_of(operand._array),)
         elif isinstance(operand, (list, tuple)):
             places = _places([item for item in operand if isinstance(item, Tensor)])
         else:
@@ -101,10 +101,10 @@ def on_its_device(function: Callable[..., Any], name: str, args: tuple[Any, ...]
     try:
         if place is None:
             return function(*args, **kwargs)
-        there = backend_for(place)
-        if there.current_device() == place.index:
+        home = backend_for(place)
+        if home.current_device() == place.index:
             return function(*args, **kwargs)
-        with there.use(place):
+        with home.use(place):
             return function(*args, **kwargs)
     finally:
         state.bits = bits
@@ -115,7 +115,7 @@ def _op_on_its_device(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
 
 
 class _EachOnItsDevice(Watcher):
-    """Has a pass run each node, and add each gradient, on the gradient's device."""
+    """Makes a pass run each node, and add each gradient, on the gradient's device."""
 
     def pull(self, pull: Any, node: Any, grad: Any, graph: bool) -> tuple[Any, ...]:
         with on_device_of(grad):
@@ -134,9 +134,9 @@ _each = _EachOnItsDevice()
 
 
 def _follow() -> None:
-    """Be in service exactly while a backend with several devices is."""
+    """Switch the state `DEVICE` on exactly while a backend with several devices is in use."""
     _homes.clear()
-    _homes.update((there.array_type, there) for there in in_service() if there.device_count() > 1)
+    _homes.update((home.array_type, home) for home in in_service() if home.device_count() > 1)
     wanted = bool(_homes)
     if wanted != several():
         gate.look_on(_each, wanted)

@@ -17,7 +17,7 @@ _GENERATOR = 0x20  # inspect.CO_GENERATOR; the module itself is slow to import
 class _Mode:
     """A context manager that is also a decorator, with or without parentheses where it needs no argument."""
 
-    #: the bits of the state that are its own; at its end they are again what they were
+    #: the bits of the state that it sets, and restores at its end
     own = GRAD_OFF
 
     def __new__(cls, function: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -26,11 +26,11 @@ class _Mode:
         return object.__new__(cls)
 
     def bits(self, now: int) -> int:
-        """The state inside, given that outside."""
+        """The state inside, where `now` is the state outside."""
         raise NotImplementedError
 
     def copy(self) -> _Mode:
-        """Another of the same kind, since one object can be entered several times at once."""
+        """A copy: a decorated function may be entered again while it runs."""
         return type(self)()
 
     def __enter__(self) -> None:
@@ -40,7 +40,7 @@ class _Mode:
         self.restore()
 
     def restore(self) -> None:
-        """Leave the mode; what else has changed meanwhile stays."""
+        """Leave the mode; other bits stay as they are now."""
         set_bits(state.bits & ~self.own | self.before & self.own)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,7 +65,7 @@ class _Mode:
         return inside
 
     def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The mode holds while the generator's own code runs, not while its caller's does."""
+        """A generator function whose own code runs in the mode; its caller's does not."""
 
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
@@ -159,7 +159,7 @@ class set_grad_enabled(_Mode):
         return _set(self.mode)
 
     def __enter__(self) -> None:
-        # Entered later than made, the mode of the time of making is what comes back, as in torch.
+        # At its end the mode of the time it was made comes back, as in torch.
         set_bits(self.bits(state.bits))
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -168,7 +168,7 @@ class set_grad_enabled(_Mode):
 
 
 class _set(_Mode):
-    """`set_grad_enabled` that waits until it is entered."""
+    """`set_grad_enabled` that takes effect when it is entered."""
 
     def __new__(cls, mode: bool) -> Any:
         return object.__new__(cls)
@@ -181,7 +181,7 @@ class _set(_Mode):
 
 
 class inference_mode(_Mode):
-    """`no_grad`, and more: tensors made inside track no version, and can take no part in recording later.
+    """`no_grad`, and more: tensors made inside track no version and cannot be recorded later.
 
     Args:
         mode: whether the mode is on; ``inference_mode(False)`` leaves it for a while.
@@ -222,7 +222,7 @@ def _op_in_inference_mode(op: Callable[..., Any], args: tuple[Any, ...], kwargs:
         if t._view is None:
             mark(t)
         elif t._view.origin:
-            # A view of an ordinary tensor stays an ordinary tensor, but can follow no write.
+            # A view of an ordinary tensor stays one, but cannot be replayed after a write.
             t._view.origin = "inference"
     return result
 
@@ -241,14 +241,13 @@ def is_inference_mode_enabled() -> bool:
 
 
 class set_multithreading_enabled(_Mode):
-    """Say whether backward passes may use several threads, from the call on; as a context manager until its end.
+    """Set the flag that PyTorch has for multithreaded backward passes, from the call on; as a context manager until its end.
 
-    A pass runs in the thread that starts it, with or without this, on every device: there are no threads of the library's own that it could be spread over.
-    (Only a pass that is nested in a score of others continues in a fresh thread, which its own waits for.) The flag is kept for each thread, so that programs
-    that set and ask for it run as they do with PyTorch.
+    It changes nothing but itself: a pass always runs in the thread that starts it. (A pass nested in a score of others continues in a fresh thread, which
+    its own waits for.) The flag belongs to the thread.
 
     Args:
-        mode: whether they may.
+        mode: the flag.
 
     Example:
         >>> with tapegrad.autograd.set_multithreading_enabled(False):

@@ -1,7 +1,7 @@
 """The transforms that a thread is inside of: forward mode and vmap, nested in any order.
 
-Each application of a transform is a `Level` on the thread's stack. An op is handed to the innermost level, which does its part and calls the op again on what
-lies below; the last such call is an ordinary one, and recorded as such.
+Each application of a transform is a `Level` on the thread's stack. The innermost level takes an op, does its part, and calls the op again on the tensors of
+the level below. The last call is an ordinary one, and is recorded.
 """
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Level:
-    """One application of a transform; as a context manager the innermost one inside."""
+    """One application of a transform; as a context manager it is the innermost level inside."""
 
     __slots__ = ("__weakref__", "grad_off", "hidden", "stack")
     #: the levels with this one as the innermost
     stack: tuple[Level, ...]
-    #: its tensors stand for others, which are recorded for themselves
+    #: its tensors wrap others, which are recorded separately
     separate = False
 
     def __init__(self) -> None:
@@ -29,27 +29,27 @@ class Level:
         self.hidden = False
 
     def outer_grad_off(self) -> int:
-        """The grad mode's bit for the tensors that this level's stand for."""
+        """The grad-mode bit for the tensors that this level's wrap."""
         return self.grad_off | (0 if self.hidden else state.bits & GRAD_OFF)
 
     def op(self, core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """An op is called, with this level as the innermost."""
+        """Run an op whose innermost level this is."""
         raise NotImplementedError
 
     def overwritten(self, t: Tensor, value: Any, name: str) -> None:
-        """The array `value` is written over all of `t`, by the in-place form of the op `name`."""
+        """Called when the in-place form of the op `name` writes the array `value` over all of `t`."""
 
     def copied(self, t: Tensor, copy: Any) -> None:
-        """`copy` has been made of the array of `t`."""
+        """Called when `copy` has been made of the array of `t`."""
 
     def tie(self, packed: Any, source: Any) -> None:
-        """Of `packed` the same is to be known as of `source`, which hooks on saved tensors have packed; of tuples, so for their parts."""
+        """Know of `packed` what is known of `source`, which a pack hook has packed; of tuples, part by part."""
 
     def unpacked(self, packed: Any, t: Tensor) -> None:
-        """`t` is what the hooks on saved tensors have made of `packed` again."""
+        """Called when an unpack hook has made `t` of `packed`."""
 
     def check_out(self, name: str, out: Any, result: Any) -> None:
-        """Raise where the function `name` must not write `result` to the `out` that it was given."""
+        """Raise if the function `name` must not write `result` to `out`."""
 
     def __enter__(self) -> Any:
         self.stack = (*state.levels, self)
@@ -58,14 +58,14 @@ class Level:
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        assert state.levels == self.stack, "levels end in the order opposite to that of their beginning"
+        assert state.levels == self.stack, "levels end in the reverse order of their beginning"
         state.levels = self.stack[:-1]
         if not state.levels:
             set_bits(state.bits & ~TRANSFORM)
 
 
 class below:
-    """Inside, the thread is in the levels outside of `level` and no others."""
+    """Inside, the thread is only in the levels around `level`."""
 
     __slots__ = ("before", "bits", "level")
 
@@ -86,11 +86,11 @@ class below:
 
 
 class recording:
-    """Inside, what this thread computes is recorded or not, on the innermost tensors only: those that batched tensors stand for keep the mode they had.
+    """Inside, this thread records or not, for the innermost tensors only: those that batched tensors wrap keep the mode they had.
 
     Args:
         on: whether to record.
-        own: what is computed inside is an internal matter whose mode says nothing of what the user wants of the tensors further out.
+        own: the mode is the library's own, not the user's; it does not reach the tensors further out.
     """
 
     __slots__ = ("bits", "level", "off", "own", "was")
@@ -118,7 +118,7 @@ def innermost_batch() -> Any:
 
 
 def lifted(t: Tensor) -> Tensor:
-    """`t` as a tensor of the innermost level of vmap, to be differentiated by for each member of the batch."""
+    """`t` as a tensor of the innermost level of vmap, with a gradient for each member of the batch."""
     level = innermost_batch()
     raised: Tensor = t if level is None else level.lift(t)
     return raised
@@ -132,7 +132,7 @@ def refuse_dynamic(array: Any, name: str) -> None:
 
 
 def without_history(t: Tensor) -> Tensor:
-    """`t` for those further out: without the history that it has here, but with what they know of its array."""
+    """`t` for the levels further out: the same array and version counter, without the history it has here."""
     from tapegrad.autograd.core.tensor import from_array
     from tapegrad.autograd.core.version import counter_of
     result = from_array(t._array)
@@ -141,7 +141,7 @@ def without_history(t: Tensor) -> Tensor:
 
 
 def transforming() -> bool:
-    """Whether the thread is inside of a transform."""
+    """Whether the thread is inside a transform."""
     return bool(gate.gate.on and state.bits & TRANSFORM)
 
 
@@ -164,7 +164,7 @@ def arguments(core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
 
 def tensors_in(values: Any) -> list[Any]:
-    """The operands, with those of list operands."""
+    """The operands, with list operands opened."""
     found: list[Any] = []
     for value in values:
         if isinstance(value, (list, tuple)):
@@ -175,32 +175,32 @@ def tensors_in(values: Any) -> list[Any]:
 
 
 def overwritten(t: Tensor, value: Any, name: str) -> bool:
-    """Tell all levels that the array `value` is written over `t`, by the in-place form of the op `name`; returns whether that has been done with it."""
+    """Report to all levels that the in-place form of the op `name` writes `value` over `t`; returns whether it is written already."""
     for level in state.levels:
         level.overwritten(t, value, name)
     if not _is_deeper(value, t._array):
         return False
-    # The same for the whole batch, it goes to a tensor that knows nothing of the batch.
+    # It is the same for the whole batch, and `t` is not of the batch.
     with below(value.level):
         t.copy_(value.tensor)
     return True
 
 
 def _is_deeper(array: Any, other: Any) -> bool:
-    """Whether `array` is of a level of vmap inside of those of `other`."""
+    """Whether `array` belongs to a level of vmap inside those of `other`."""
     level, outer = getattr(array, "level", None), getattr(other, "level", None)
     return level is not None and (outer is None or len(outer.stack) < len(level.stack))
 
 
 def check_history(t: Tensor, result: Tensor, name: str) -> None:
-    """Raise where `t`, which is to be overwritten by `result` of the op `name`, cannot have its history, as it knows nothing of the batch."""
+    """Raise if `t`, which `result` of the op `name` is to overwrite, is not of the batch and cannot take its history."""
     if result._requires_grad and _is_deeper(result._array, t._array):
         from tapegrad.autograd.transforms.batched_tensor import refuse_write
         refuse_write(name)
 
 
 def check_out(name: str, out: Any, result: Any) -> None:
-    """Ask all levels whether the function `name` may write `result` to the `out` that it was given."""
+    """Raise if some level forbids the function `name` to write `result` to `out`."""
     for level in state.levels:
         level.check_out(name, out, result)
 

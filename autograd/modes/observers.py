@@ -1,7 +1,7 @@
-"""Looking on: what sees each op as it is called, and each node as a pass runs it (anomaly detection, the profiler).
+"""Observers: objects that see each op as it is called and each node as a pass runs it (anomaly mode, the profiler).
 
-Watchers are kept per thread (`state.watchers`), but for those that look on at the passes of all threads (`gate.watchers`); while there is none, neither an op
-nor a pass looks for any.
+Observers belong to a thread (`state.watchers`), except those that see the passes of all threads (`gate.watchers`). While there is none, neither an op
+nor a pass looks for one.
 """
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ Pull = Callable[[Node, Any, bool], tuple[Any, ...]]
 
 
 class Watcher:
-    """Base of what looks on; a context manager that does so inside."""
+    """Base of observers; as a context manager it observes what runs inside."""
 
     def op(self, call: Call, op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The op ``op.op`` is called: do so by ``call(args, kwargs)``, and return its result."""
+        """Called for the op ``op.op``: run it by ``call(args, kwargs)`` and return its result."""
         return call(args, kwargs)
 
     def pull(self, pull: Pull, node: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
-        """A pass runs `node`: do so by ``pull(node, grad, graph)``, and return the gradients of its operands."""
+        """Called when a pass reaches `node`: run it by ``pull(node, grad, graph)`` and return the gradients of its operands."""
         return pull(node, grad, graph)
 
     def write(self, call: Callable[[], Any], function: Callable[..., Any], t: Any, args: tuple[Any, ...]) -> Any:
-        """``function(t, *args)`` is written into the tensor `t`: have it done by ``call()``, and return the result; an op called for it is seen too."""
+        """Called when ``function(t, *args)`` is written into `t`: do it by ``call()`` and return the result. An op that this calls is observed too."""
         return call()
 
     def take(self, take: Callable[..., Any], target: Any, *args: Any) -> Any:
-        """A pass hands over the whole gradient of `target`, a leaf or a node that is asked for: do so by ``take(target, *args)``."""
+        """Called when the gradient of `target`, a leaf or a captured node, is whole: hand it over by ``take(target, *args)``."""
         return take(target, *args)
 
     def add(self, add: Callable[..., None], target: Any, d: Any, source: Any) -> None:
-        """A pass adds the gradient `d`, which a rule made from `source`, to that of `target`: have it done by ``add(target, d, source)``."""
+        """Called when a pass adds `d`, which a rule made from `source`, to the sum of `target`: add it by ``add(target, d, source)``."""
         add(target, d, source)
 
     def __enter__(self) -> Any:
@@ -56,7 +56,7 @@ class Watcher:
 
 
 def seen_array(value: Any) -> Any:
-    """The array that is really computed with: a tensor's, and of one under vmap that of the whole batch."""
+    """The array of a tensor; under vmap that of the whole batch."""
     array = value._array if isinstance(value, Tensor) else value
     while hasattr(array, "tensor"):
         array = array.tensor._array
@@ -64,21 +64,21 @@ def seen_array(value: Any) -> Any:
 
 
 def watched_pull(watchers: tuple[Watcher, ...], pull: Pull) -> Pull:
-    """`pull` with `watchers` looking on."""
+    """`pull`, observed by `watchers`."""
     for watcher in watchers:
         pull = partial(watcher.pull, pull)
     return pull
 
 
 def watched_take(watchers: tuple[Watcher, ...], take: Callable[..., Any]) -> Callable[..., Any]:
-    """`take`, which hands over gradients, with `watchers` looking on."""
+    """`take`, observed by `watchers`."""
     for watcher in watchers:
         take = partial(watcher.take, take)
     return take
 
 
 def watched_write(call: Callable[[], Any], function: Callable[..., Any], t: Any, args: tuple[Any, ...]) -> Any:
-    """Write in place, with this thread's watchers looking on."""
+    """Write in place, observed by this thread's watchers."""
     for watcher in state.watchers:
         call = partial(watcher.write, call, function, t, args)
     return call()

@@ -1,4 +1,4 @@
-"""`allow_mutation_on_saved_tensors`: what the tape keeps is copied when it is about to be written."""
+"""`allow_mutation_on_saved_tensors`: a saved tensor is copied just before it is written."""
 from __future__ import annotations
 
 import weakref
@@ -12,7 +12,7 @@ from tapegrad.autograd.saved.hooks import saved_tensors_hooks, this_thread
 
 
 class _Handle:
-    """What a node keeps in a tensor's place; the context has the tensor."""
+    """What a node keeps in place of a tensor; the context has the tensor."""
 
     __slots__ = ("__weakref__",)
 
@@ -28,18 +28,18 @@ class MutableSaved:
     def __init__(self) -> None:
         self.original: MutableMapping[_Handle, Tensor] = weakref.WeakKeyDictionary()
         self.cloned: MutableMapping[_Handle, Tensor] = weakref.WeakKeyDictionary()
-        # A piece of memory -> the handles of tensors in it, each with the tensor's identity and version. A counter holds neither tensor nor node.
-        self._of_cell: dict[VersionCounter, dict[tuple[int, int], weakref.ref[_Handle]]] = {}
+        # A version counter -> the handles of tensors in its memory, by array and version.
+        self._of_counter: dict[VersionCounter, dict[tuple[int, int], weakref.ref[_Handle]]] = {}
 
     def clear(self) -> None:
-        """Let go of all tensors."""
+        """Drop all tensors."""
         self.original.clear()
         self.cloned.clear()
-        self._of_cell.clear()
+        self._of_counter.clear()
 
     def pack(self, t: Tensor) -> _Handle:
         counter = counter_of(t)
-        handles = self._of_cell.setdefault(counter, {})
+        handles = self._of_counter.setdefault(counter, {})
         key = id(t._array), counter.version
         known = handles.get(key)
         handle = known() if known is not None else None
@@ -64,7 +64,7 @@ class MutableSaved:
         """The memory of `t` is about to be written."""
         if t._counter is None:
             return
-        for known in self._of_cell.pop(t._counter, {}).values():
+        for known in self._of_counter.pop(t._counter, {}).values():
             handle = known()
             if handle is not None:
                 self.cloned[handle] = _copy(self.original.pop(handle))
@@ -80,13 +80,13 @@ def _copy(t: Tensor) -> Tensor:
 
 @contextmanager
 def allow_mutation_on_saved_tensors() -> Iterator[MutableSaved]:
-    """Inside, tensors that backward needs may be written: they are copied just before that, and backward reads the copies.
+    """Inside, saved tensors may be written: they are copied just before, and backward reads the copies.
 
-    In-place operations, assignments to elements and ``out=`` count; after other writes (an optimizer's step, say) backward raises as it does elsewhere. Forward
+    This covers in-place operations, assignments to elements and ``out=``. After other writes (an optimizer's step, say) backward raises as elsewhere. Forward
     and backward must both run inside.
 
     Returns:
-        What is kept, for debugging: ``.original`` and ``.cloned``. It is emptied at the end.
+        The saved tensors, for debugging: ``.original`` and ``.cloned``, emptied at the end.
 
     Raises:
         RuntimeError: the contexts are nested.

@@ -1,4 +1,4 @@
-"""What a node keeps, as ``node._saved_<name>`` shows it."""
+"""What a node keeps: ``node._saved_<name>`` and ``node._raw_saved_<name>``."""
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Hooks on what the tape keeps for backward: packed when it is kept, unpacked when it is read (to hold it elsewhere, compressed, or not at all)."""
+"""Pack and unpack hooks on saved tensors: to hold them elsewhere, compressed, or not at all."""
 from __future__ import annotations
 
 import threading
@@ -24,8 +24,8 @@ class _Thread(threading.local):
     """A thread's hooks.
 
     Attributes:
-        hooks: the pairs that it is inside of, the innermost last.
-        disabled: what is raised where hooks are set, or None.
+        hooks: the active pairs, the innermost last.
+        disabled: the error that setting hooks raises, or None.
         before_write: called with a tensor that is about to be written, or None.
     """
 
@@ -38,10 +38,10 @@ this_thread = handed_on(_Thread())
 
 
 class saved_tensors_hooks:
-    """Inside, whatever an operation keeps for backward is sent through `pack_hook`, and what that returns is kept; backward reads it through `unpack_hook`.
+    """Inside, each tensor saved for backward goes through `pack_hook`, and its result is kept instead; backward reads it through `unpack_hook`.
 
-    The hooks belong to the thread; where contexts are nested the innermost pair alone is used. Python numbers are not sent through hooks. An operand is given
-    to the hook as it is, a result as another tensor over the same memory. Where a hook has kept that memory itself, writes to it are noticed in backward.
+    The hooks belong to the thread; of nested contexts only the innermost pair is used. Python numbers do not go through hooks. The hook receives an operand
+    itself, and a result as another tensor over the same memory. If a hook keeps that memory, backward notices writes to it.
 
     Args:
         pack_hook: ``pack_hook(tensor)`` returns anything; it must not write to the tensor.
@@ -76,13 +76,11 @@ class saved_tensors_hooks:
 
 
 class save_on_cpu(saved_tensors_hooks):
-    """Inside, what operations keep for backward is moved to host memory, and moved back when backward needs it: time for device memory.
-
-    What is in host memory already stays where it is.
+    """Inside, saved tensors are moved to host memory, and back when backward needs them. This trades time for device memory.
 
     Args:
-        pin_memory: keep the copies in pinned memory, to and from which the device copies without the program waiting.
-        device_type: taken for torch's sake.
+        pin_memory: keep the copies in pinned memory, so that the host does not wait for them.
+        device_type: ignored; PyTorch has it.
 
     Example:
         >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
@@ -99,7 +97,7 @@ class save_on_cpu(saved_tensors_hooks):
 
 def _to_host(pinned: bool, t: Tensor) -> tuple[Device, Tensor]:
     device = t.device
-    # What is on the host is kept itself: without its history, which may come to hold the node that keeps it.
+    # Detached: its history may hold the node that keeps it, a reference cycle.
     return device, t.detach() if device == CPU else t.to(CPU, non_blocking=pinned)
 
 
@@ -154,7 +152,7 @@ gate.handlers[SAVED_HOOKS] = _op_with_hooks
 
 
 def pack_made(node: Node, results: tuple[Tensor, ...]) -> None:
-    """Send what an op's new node keeps through the hooks of this thread; `results` are the tensors it has made."""
+    """Send what an op's new node keeps through this thread's hooks; `results` are the op's."""
     pack_kept(node, results, this_thread.hooks[-1])
 
 
@@ -165,7 +163,7 @@ def before_write(t: Tensor) -> None:
 
 
 def pack_saved(node: BackwardCFunction, result: Any) -> None:
-    """Send what a Function has saved through the hooks of this thread; `result` is what its application returns."""
+    """Send what a Function has saved through this thread's hooks; `result` is what `apply` returns."""
     from tapegrad.autograd.tape.function_node import Output
     hooks = this_thread.hooks[-1]
     results = result if isinstance(result, tuple) else (result,)

@@ -1,7 +1,6 @@
-"""`Packed`: a kept value that a pair of hooks stands guard over, and the nodes that keep such values.
+"""`Packed`: a saved value wrapped by a pack/unpack hook pair, and the nodes that keep such values.
 
-The node of a packed value has its class swapped for a same-named one. A pass then runs the rule of a stand-in that holds what the hooks have unpacked, so that
-neither the node itself nor any other knows of hooks.
+A node with packed values gets a same-named class whose `pull` unpacks them into a twin of the node and runs the rule on the twin. No other code knows of hooks.
 """
 from __future__ import annotations
 
@@ -23,15 +22,15 @@ UnpackHook = Callable[[Any], Tensor]
 
 
 class Packed:
-    """What a pack hook has made of a kept value.
+    """A saved value that went through a pack hook.
 
     Attributes:
         kept: what the hook returned.
-        unpack: the hook that makes a tensor of it again.
+        unpack: the unpack hook.
         as_array: the rule reads an array, not a tensor.
-        target: what the value's gradient flows to: a node, a leaf, or None.
+        target: where the value's gradient flows: a node, a leaf, or None.
         nr: which of the node's results the value is; None for all other values.
-        counter: the write history of the value's memory.
+        counter: the version counter of the value's memory.
     """
 
     __slots__ = ("__weakref__", "as_array", "counter", "kept", "nr", "target", "unpack")
@@ -87,10 +86,10 @@ class Packed:
         return result
 
 
-# ---- what hooks are given
+# ---- what hooks receive
 
 class MadeBy(Slot):
-    """In a result that a pack hook is given, stands for the node that will keep it, and does not hold that: what the hook returns may hold the tensor."""
+    """The `grad_fn` of a result that a pack hook receives. It refers to the node weakly: the node keeps what the hook returns, which may hold the tensor."""
 
     __slots__ = ("node", "several")
     node: weakref.ref[Node]
@@ -103,7 +102,7 @@ class MadeBy(Slot):
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         node = self.node()
         if node is None:
-            raise RuntimeError("the graph of a tensor that was given to a pack hook is gone")
+            raise RuntimeError("the graph of a tensor that a pack hook received is gone")
         return (Part(self.nr, grad) if self.several else grad,)
 
     def take_counter(self, counter: VersionCounter) -> None:
@@ -111,7 +110,7 @@ class MadeBy(Slot):
 
 
 def given_result(node: Node, array: Any, nr: int, several: bool, counter: VersionCounter) -> Tensor:
-    """A kept result as a pack hook is given it."""
+    """A saved result as a pack hook receives it."""
     t = from_array(array)
     t._counter = counter
     if array.dtype in dtypes.INEXACT:
@@ -225,7 +224,7 @@ def pack_kept(node: Node, results: tuple[Tensor, ...], hooks: tuple[PackHook, Un
 # ---- unpacking
 
 def guard(node: Node) -> None:
-    """From now on `node` unpacks what it keeps."""
+    """Make `node` unpack what it keeps."""
     if node.bare is None:
         node.__class__ = _unpacking(type(node))
     else:
@@ -234,7 +233,7 @@ def guard(node: Node) -> None:
 
 
 def _unpacking(cls: Any) -> Any:
-    """The class of `cls`'s nodes that keep packed values; the class itself keeps it."""
+    """The class for nodes of `cls` with packed values, made once and kept on `cls`."""
     if "guarded" not in cls.__dict__:
         cls.guarded = _guarded(cls)
     return cls.guarded
@@ -266,12 +265,12 @@ def _guarded(cls: Any) -> Any:
 
 
 def _has_result(value: Any) -> bool:
-    """Whether one of the node's results is packed, so that what becomes of the result itself does not matter."""
+    """Whether one of the node's own results is packed: writes to the result itself then do not matter."""
     return (isinstance(value, Packed) and value.nr is not None) or (isinstance(value, (tuple, list)) and any(map(_has_result, value)))
 
 
 def unpacked(node: Node, value: Any, history: bool) -> Any:
-    """A kept value as the rule of `node` reads it."""
+    """A saved value as the rule of `node` reads it."""
     if value.__class__ is Packed:
         return value.value(node, history)
     if value.__class__ is tuple or value.__class__ is list:
