@@ -1,4 +1,4 @@
-"""`AccumulateGrad`: stands for a leaf among the nodes."""
+"""`AccumulateGrad`: a leaf as a node."""
 from __future__ import annotations
 
 import weakref
@@ -11,7 +11,7 @@ from tapegrad.autograd.core.tensor import Tensor
 class AccumulateGrad(Node):
     """The end of the graph at a leaf: ``.variable`` is the leaf.
 
-    It is made when somebody asks for it and goes when nobody holds it, so what belongs to it, its hooks too, is kept by the leaf.
+    A proxy, made on demand and cached weakly: the leaf keeps its hooks and whatever else must last.
     """
 
     __slots__ = ("__weakref__", "variable")
@@ -25,7 +25,7 @@ class AccumulateGrad(Node):
         return "torch::autograd::AccumulateGrad"
 
     def _sequence_nr(self) -> int:
-        # After all others: a pass hands a leaf its gradient as soon as that is whole.
+        # Larger than any other: a leaf takes its gradient as soon as that is whole.
         return (1 << 64) - 1
 
     def _store(self) -> dict[str, Any]:
@@ -36,12 +36,12 @@ class AccumulateGrad(Node):
         return f"<AccumulateGrad object at {id(self):#x}>"
 
 
-# By the leaf's id, and weak: leaf and proxy must not hold each other.
+# By the leaf's id, weakly: leaf and proxy must form no reference cycle.
 _proxies: weakref.WeakValueDictionary[int, AccumulateGrad] = weakref.WeakValueDictionary()
 
 
 def accumulate_grad_of(leaf: Tensor) -> AccumulateGrad:
-    """The `AccumulateGrad` of a leaf, the same one as long as somebody holds it."""
+    """The `AccumulateGrad` of a leaf: the same object for as long as it is referred to."""
     proxy = _proxies.get(id(leaf))
     if proxy is None:
         proxy = _proxies.setdefault(id(leaf), AccumulateGrad(leaf))

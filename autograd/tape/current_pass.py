@@ -1,4 +1,4 @@
-"""Which pass over the tape a thread is in, for those few that must tell one pass from another."""
+"""The pass that a thread is in, for hooks and checkpoints, which must tell one pass from another."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from tapegrad.autograd.core.gate import state
 
 
 class Pass:
-    """One pass; a weak dictionary can have it as a key.
+    """One pass; usable as a key of a weak dictionary.
 
     Attributes:
-        pairs: where it begins: targets with their gradients.
-        inputs: what it is asked for; None for all leaves.
-        partial: it, or one that it runs inside of, finds the gradients of certain inputs only.
+        pairs: the roots with their seeds.
+        inputs: the targets whose gradients are asked for; None for all leaves.
+        partial: whether this pass, or one around it, has `inputs`.
         at_end: called when all gradients have arrived.
     """
 
@@ -23,7 +23,7 @@ class Pass:
         self.inputs = inputs
         self.partial = inputs is not None
         while outer is not None and not self.partial:
-            # What has not been asked for is still a tuple.
+            # A pass that nobody has asked for is still the tuple that `current_pass` makes it of.
             self.partial, outer = (outer.partial, None) if isinstance(outer, Pass) else (outer[1] is not None, outer[2])
         self.at_end: list[Callable[[], None]] = []
 
@@ -36,16 +36,16 @@ class Pass:
         return reached if self.inputs is None else leading_to(self.inputs, roots) | (self.inputs & reached)
 
     def end(self) -> None:
-        """All gradients have arrived."""
+        """Run what waits for the end of the pass: all gradients have arrived."""
         for call in self.at_end:
             call()
 
 
 def current_pass() -> Pass | None:
-    """The pass that this thread runs; None outside of any."""
+    """The pass that this thread runs; None outside of a pass."""
     running = state.running
     if running is None or isinstance(running, Pass):
         return running
-    # Nobody has asked before: until then it is known only what it would be made of.
+    # Made at the first request: most passes are never asked for.
     made = state.running = Pass(*running)
     return made

@@ -40,9 +40,9 @@ def facts_of(t: Tensor) -> Facts:
 
 
 class FunctionCtx:
-    """What a Function's methods know of one application: what ``forward`` keeps for ``backward``, and any attribute that they set.
+    """The ``ctx`` of a Function's methods: what ``forward`` saves for ``backward``, and any attribute that they set.
 
-    It stands for the node, which holds the attributes in a dict of their own: none of them, whatever its name, can get in the tape's way.
+    The attributes live in a dict of the node's, so that none of them, whatever its name, collides with the tape's own.
     """
 
     __slots__ = ("__weakref__", "_node")
@@ -103,7 +103,7 @@ class FunctionCtx:
         self._node.dirty_tensors = args
 
     def mark_shared_storage(self, *pairs: Any) -> None:
-        """Does nothing: which tensors share memory is known."""
+        """Does nothing; PyTorch has it. Shared memory is detected."""
         warnings.warn("`mark_shared_storage` is deprecated. Tensors with shared storages are automatically tracked. Note that calls to `set_()` are not "
                       "tracked", FutureWarning, stacklevel=2)
 
@@ -245,7 +245,7 @@ class BackwardCFunction(Node):
         elif array.dtype.kind == "c":
             raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - got {dtypes.of(array.dtype)} for an input of "
                                f"{dtypes.of(dtype)}: the gradient of a real tensor is real")
-        # A view says that the array may be somebody else's: the engine then adds it up elsewhere, and a leaf copies it.
+        # Returned as a view: the array may have another owner, so the engine must not add in place and a leaf must copy it.
         return d if graph else d._array[...]
 
 
@@ -255,7 +255,7 @@ def expands_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
 
 
 def _undefined(target: Any, graph: bool) -> Any:
-    """The gradient of `target` where none is given: zeros if it comes from a Function that asks for them, else None."""
+    """The gradient of `target` where there is none: zeros if its Function materialises gradients, else None."""
     node, nr = (target.edges[0], target.nr) if isinstance(target, Slot) else (target, 0)
     if not isinstance(node, BackwardCFunction) or not node.materialize_grads:
         return None

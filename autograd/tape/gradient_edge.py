@@ -1,4 +1,4 @@
-"""`GradientEdge`: a place in the graph where a gradient arrives, named without the tensor that stands there."""
+"""`GradientEdge`: a place in the graph where a gradient arrives, without the tensor."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -83,7 +83,7 @@ def check_edge(edge: GradientEdge) -> None:
 
 
 def target_of(edge: GradientEdge, roots: Iterable[Any]) -> Any:
-    """What an edge is to the tape: a leaf, a node, or the slot of one of a node's several results; `roots` is where the pass starts."""
+    """The target that an edge names: a leaf, a node, or the slot of one of a node's several results. `roots` are those of the pass."""
     check_edge(edge)
     node: Any = edge.node
     if isinstance(node, AccumulateGrad):
@@ -99,7 +99,7 @@ def target_of(edge: GradientEdge, roots: Iterable[Any]) -> Any:
 
 
 def tensor_at(edge: Any, grad: Tensor | None) -> Tensor:
-    """A tensor to start a pass from, in place of the one that stands at `edge`; only its shape, dtype, device and history are right.
+    """A stand-in for the tensor at `edge`, to start a pass from: of its shape, dtype, device and history.
 
     Args:
         edge: where to start.

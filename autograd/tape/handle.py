@@ -1,4 +1,4 @@
-"""`RemovableHandle`: takes a hook away again."""
+"""`RemovableHandle`: removes a hook."""
 from __future__ import annotations
 
 import itertools
@@ -52,7 +52,7 @@ def add_hook(hooks: OrderedDict[int, Any], hook: Any) -> RemovableHandle:
 
 
 def hooks_in(store: dict[str, Any], kind: str) -> OrderedDict[int, Any]:
-    """The hooks of one kind in `store`, which is given room for them."""
+    """The hooks of one kind in `store`, made if there are none."""
     hooks = store.get(kind)
     if hooks is None:
         hooks = store[kind] = OrderedDict()

@@ -1,4 +1,4 @@
-"""What hooks see of a gradient, and what they may put in its place."""
+"""Gradients as hooks see them, and the checks on what hooks return."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -27,20 +27,20 @@ def seen(grad: Any, graph: bool) -> Tensor:
 
 
 def unseen(value: Tensor, graph: bool) -> Any:
-    """What a user has seen, or given, as the pass takes it."""
+    """A tensor of the user's as the pass takes it."""
     if value._array.dtype.kind == "c":
         value = value.conj()
-    # It may be somebody else's; a view says so to those who would take the array over.
+    # A view: the array may have another owner, and the pass must not take it over.
     return value if graph else value._array[...]
 
 
 def hook_mode(graph: bool) -> Any:
-    """The grad mode in which hooks run: recording only where the pass is recorded."""
+    """The grad mode in which hooks run: they record only in a recorded pass."""
     return set_grad_enabled(graph and is_grad_enabled())
 
 
 def through(hooks: Iterable[Any], grad: Any, graph: bool) -> Any:
-    """The gradient `grad` after hooks that each see it, and may return another."""
+    """`grad` after `hooks`, each of which may replace it."""
     value = after = seen(grad, graph)
     with hook_mode(graph):
         for hook in hooks:
@@ -51,7 +51,7 @@ def through(hooks: Iterable[Any], grad: Any, graph: bool) -> Any:
 
 
 def through_all(hooks: Iterable[Any], values: tuple[Seen, ...], call: Callable[[Any, tuple[Seen, ...]], Any]) -> tuple[Seen, ...]:
-    """`values` after hooks that each see all of them, by ``call(hook, values)``, and may return as many others."""
+    """`values` after hooks, called as ``call(hook, values)``, each of which may replace them all."""
     for hook in hooks:
         result = call(hook, values)
         if result is None:
@@ -65,7 +65,7 @@ def through_all(hooks: Iterable[Any], values: tuple[Seen, ...], call: Callable[[
 
 
 def checked(new: Any, old: Seen, hook: Any) -> Tensor:
-    """`new`, which `hook` has returned in place of `old`."""
+    """Check `new`, which `hook` returned in place of `old`."""
     if old is None:
         raise RuntimeError("can't replace a None gradient with a non-None value")
     if not isinstance(new, Tensor):
@@ -83,5 +83,5 @@ def hook_name(hook: Any) -> str:
 
 
 def _kind(t: Tensor) -> str:
-    """Of complex tensors torch has no old name."""
+    """The old type name of a tensor, as in torch's errors; complex tensors have none."""
     return f"{t.device.type.upper()}{t.dtype.scalar_type}Type" if t._array.dtype.kind == "c" else type_name(t)

@@ -60,7 +60,7 @@ def count_of(node: Any) -> int:
 
 
 def note_facts(made: Node, t: Any) -> None:
-    """`made`, a node or the slot of one of its results, has made `t`: note what is seen of it."""
+    """Store the shape and device of `t`, which `made` (a node, or the slot of one of its results) has made."""
     node, nr = (made.edges[0], made.nr) if isinstance(made, Slot) else (made, 0)
     if node is None:  # of a tensor that a pack hook was given, and kept for longer than its graph
         return

@@ -35,8 +35,8 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., None],
 
     Args:
         tensors: tensors that require grad.
-        fn: with mode "all" it is given a list of the gradients, when the last of those that the pass computes is known, with None for the others; with "any"
-            the gradient that is known first.
+        fn: with mode "all" called with the list of gradients once the pass has computed the last of them (None for those it does not compute); with "any"
+            called with the first.
         mode: "all" or "any".
 
     Returns:
@@ -93,7 +93,7 @@ class _First:
 
 
 class _Arrived:
-    """The gradients of one pass: `missing` of them have yet to come."""
+    """The gradients of one pass, `missing` of which have not arrived."""
 
     def __init__(self, count: int, missing: int) -> None:
         self.grads: list[Tensor | None] = [None] * count
@@ -117,7 +117,7 @@ class _All:
             arrived = self.arrived.get(this)
             if arrived is None:
                 arrived = self.arrived[this] = _Arrived(len(self.targets), sum([ref() in this.reaches for ref in self.targets]))
-                # A rule may turn out to give no gradient to a tensor that is reached.
+                # A rule may give no gradient to a tensor that the pass reaches.
                 this.at_end.append(lambda: self.finish(arrived) if arrived.missing > 0 else None)
             arrived.grads[i] = grad
             arrived.missing -= 1

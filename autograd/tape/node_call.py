@@ -50,7 +50,7 @@ def _pull(node: Node, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, 
     if all(grad is None for grad in arrived):
         return (None,) * len(node.edges)
     if node.dtype is None:
-        # Of indices and the like there is no gradient.
+        # Integer results have no gradient.
         arrived += [None] * (node.count - len(arrived))
     found = (node.bare or type(node)).pull(node, arrived if node.dtype is None else arrived[0], True)
     results: list[Tensor | None] = []

@@ -15,19 +15,19 @@ from tapegrad.autograd.tape.input_metadata import count_of
 
 
 def register_node_hook(node: Any, kind: str, fn: Callable[..., Any]) -> RemovableHandle:
-    """Have `fn` called with what `node` takes ("before") or gives ("after")."""
+    """Register `fn` to run before or after `node`."""
     from tapegrad.autograd.tape.tensor_hooks import extra_of
     return add_hook(hooks_in(extra_of(node) if isinstance(node, Node) else node._store(), kind), fn)
 
 
 def pull_between(node: Node, grad: Any, graph: bool, wanted: Sequence[bool] | None = None) -> tuple[Any, ...]:
-    """What the node gives for `grad`, after its tensor hooks, with its own hooks called before and after.
+    """Run the node on `grad`, which its tensor hooks have seen, with its own hooks before and after.
 
     Args:
         node: the node, of a class that runs hooks.
         grad: the gradient of its result; a list of several.
         graph: gradients are Tensors.
-        wanted: of which operands the pass asks for a gradient; None for all.
+        wanted: for each operand whether the pass needs its gradient; None for all.
     """
     assert node.bare is not None
     before, after = node.extra.get("before"), node.extra.get("after")
@@ -50,7 +50,7 @@ def pull_between(node: Node, grad: Any, graph: bool, wanted: Sequence[bool] | No
 
 
 def _after(hooks: list[Any], node: Node, given: tuple[Any, ...], taken: tuple[Seen, ...], graph: bool, wanted: Sequence[bool] | None) -> tuple[Any, ...]:
-    """What the node has `given`, after its hooks."""
+    """The gradients that the node has `given`, after its hooks."""
     if wanted is not None:
         given = tuple([d if want else None for d, want in zip(given, wanted)])
     values = tuple([_as_arrives(d, target, graph) for d, target in zip(given, node.edges)])
@@ -60,7 +60,7 @@ def _after(hooks: list[Any], node: Node, given: tuple[Any, ...], taken: tuple[Se
 
 
 def _as_arrives(d: Any, target: Any, graph: bool) -> Seen:
-    """A gradient that a rule made, as its target would take it: dense, of the target's dtype and shape."""
+    """A rule's gradient, made dense, in its target's dtype and shape."""
     from tapegrad.autograd.tape.engine import Sums
     if d is None or target is None:
         return None
@@ -78,6 +78,6 @@ def run_before_accumulating(store: dict[str, Any], grad: Any, graph: bool) -> An
 
 
 def run_after_accumulating(store: dict[str, Any], grad: Seen, graph: bool) -> None:
-    """Call the hooks of a leaf's `AccumulateGrad` that run after it, which gives nothing; `grad` is as users see it."""
+    """Call the post-hooks of a leaf's `AccumulateGrad`; `grad` is as users see it."""
     with hook_mode(graph):
         through_all(list(store["after"].values()), (), lambda hook, grads: hook(grads, (grad,)))

@@ -18,7 +18,7 @@ PER_THREAD = 20
 
 
 def nested(run: Callable[..., None], *args: Any) -> None:
-    """Call ``run(*args)``, one pass deeper than this thread is already."""
+    """Call ``run(*args)`` one pass deeper."""
     depth = state.depth
     state.depth = depth + 1
     try:
@@ -31,7 +31,7 @@ def nested(run: Callable[..., None], *args: Any) -> None:
 
 
 def in_fresh_thread(run: Callable[..., None], *args: Any) -> None:
-    """Call ``run(*args)`` on an empty stack, and raise what it raises. What it changes of the thread's state is changed for this thread."""
+    """Call ``run(*args)`` in a fresh thread, and raise what it raises. Changes of the thread's state come back to this thread."""
     mine = threads.snapshot()
     settings = [here() for here in threads.settings]
     context = contextvars.copy_context()
@@ -56,7 +56,7 @@ def in_fresh_thread(run: Callable[..., None], *args: Any) -> None:
             thread.join()
             break
         except KeyboardInterrupt as error:
-            # A pass cannot be left behind, adding to gradients that somebody already reads.
+            # A pass must not go on, adding to gradients, after this thread has left.
             interrupt = error
     try:
         _take_over(left[0])
@@ -65,7 +65,7 @@ def in_fresh_thread(run: Callable[..., None], *args: Any) -> None:
         if interrupt is not None:
             raise interrupt
     finally:
-        # A traceback that holds this frame must not be held by it.
+        # The error's traceback refers to this frame: no reference cycle.
         errors.clear()
         interrupt = None
 
@@ -79,7 +79,7 @@ def _inside(settings: list[Any], run: Callable[..., None], args: tuple[Any, ...]
 
 
 def _take_over(taken: threads.Taken) -> None:
-    """Make another thread's state this one's; the gate hears of its bits."""
+    """Take over another thread's state, and tell the gate of its bits."""
     before = state.bits
     threads.adopt(taken)
     bits, state.bits = state.bits, before

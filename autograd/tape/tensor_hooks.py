@@ -22,7 +22,7 @@ H = TypeVar("H", bound=Callable[..., Any])
 
 
 def more_of(t: Tensor) -> dict[str, Any]:
-    """Where the tensor keeps hooks and the like."""
+    """The dict where the tensor keeps its hooks, made if there is none."""
     more = getattr(t, "_extras", None)
     if more is None:
         more = t._extras = {}
@@ -30,7 +30,7 @@ def more_of(t: Tensor) -> dict[str, Any]:
 
 
 def _hooked(cls: type[Node]) -> type[Node]:
-    """The class of `cls`'s nodes that have hooks; the class itself keeps it, so that both go together."""
+    """The class for nodes of `cls` with hooks, made once and kept on `cls`, so that both are freed together."""
     found = cls.__dict__.get("hooked")
     if found is None:
 
@@ -43,7 +43,7 @@ def _hooked(cls: type[Node]) -> type[Node]:
 
 
 def extra_of(node: Node) -> dict[str, Any]:
-    """Where the node keeps hooks; from now on it runs them."""
+    """The dict where the node keeps its hooks; from now on the node runs them."""
     extra = node._store()
     if node.bare is None:
         node.__class__ = _hooked(type(node))
@@ -84,7 +84,7 @@ def retain_grad(t: Tensor) -> None:
 
 
 def tensor_hooks(t: Tensor) -> OrderedDict[int, Any] | None:
-    """The value of ``t._backward_hooks``: by id, None where there never was any."""
+    """The value of ``t._backward_hooks``: hooks by id; None if there never was one."""
     store = getattr(t, "_extras", None) if t._node is None else t._node._kept()
     found: OrderedDict[int, Any] | None = (store or {}).get("hooks")
     return found
@@ -99,7 +99,7 @@ def set_tensor_hooks(t: Tensor, hooks: OrderedDict[int, Any] | None) -> None:
 
 
 def unserializable_hook(hook: H) -> H:
-    """Mark a hook as one that is not missed when its tensor is pickled: no warning is given."""
+    """Mark a hook as one that may be dropped without a warning when its tensor is pickled."""
     hook.__torch_unserializable__ = True  # type: ignore[attr-defined]
     return hook
 
@@ -115,7 +115,7 @@ def warn_if_has_hooks(t: Tensor) -> None:
 # ---- in a pass
 
 def run_tensor_hooks(store: dict[str, Any], grad: Any, graph: bool) -> Any:
-    """`grad` after the hooks in `store`, and the gradient kept for `retain_grad`."""
+    """`grad` after the hooks in `store`; keeps it for `retain_grad`."""
     if grad is None:
         return None
     hooks = store.get("hooks")
@@ -137,27 +137,27 @@ def _keep(t: Tensor, grad: Any, graph: bool) -> None:
 
 
 def run_leaf_hooks(leaf: Tensor, grad: Any, owned: bool, graph: bool) -> tuple[Any, bool]:
-    """The gradient of a leaf after the hooks that come before its accumulation, and whether it is still nobody else's."""
+    """The gradient of a leaf after its pre-accumulation hooks, and whether it still has no other owner."""
     more = leaf._extras
     after = run_tensor_hooks(more, grad, graph)
     if more.get("before"):
         after = run_before_accumulating(more, after, graph)
         if after is None:
-            # Nothing is accumulated, and those that come after are told so.
+            # Nothing is accumulated; post-hooks get None.
             run_post_accumulate_hooks(leaf, None, graph)
-    # A hook may have kept what it was given, or returned something of its own.
+    # A hook may have kept its argument, or returned an array of its own.
     return after, owned and not (more.get("hooks") or more.get("before") or more.get("after"))
 
 
 def run_post_accumulate_hooks(leaf: Tensor, grad: Any, graph: bool) -> None:
-    """Call the hooks that come after an accumulation of `grad` (in torch's convention; None where there was nothing to accumulate)."""
+    """Call the hooks that run after an accumulation of `grad` (as users see it; None if nothing was accumulated)."""
     run_accumulated_hooks(leaf, graph)
     if leaf._extras.get("after"):
         run_after_accumulating(leaf._extras, grad if graph or grad is None else tensor_over(grad), graph)
 
 
 def run_accumulated_hooks(leaf: Tensor, graph: bool) -> None:
-    """Call the hooks that are given the leaf itself."""
+    """Call the hooks that take the leaf itself."""
     hooks = leaf._extras.get("accumulated")
     if hooks:
         with hook_mode(graph):
