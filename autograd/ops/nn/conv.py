@@ -17,7 +17,7 @@ from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.autograd.ops.common.tangents import added, through
 from tapegrad.autograd.ops.nn.conv_batch import conv_in_batch, per_channel, to_weight_in_batch
-from tapegrad.autograd.ops.nn.norms import lane_sum
+from tapegrad.autograd.ops.nn.norms import channel_sum
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 
@@ -320,7 +320,7 @@ def _with_bias(y: Any, bias: Any, single: bool) -> Any:
 
 def _bias_gradient(grad: Any, geometry: Geometry) -> Any:
     images, channels, *space = (1, *grad.shape) if _is_single(grad, geometry) else grad.shape
-    return lane_sum(grad.reshape(images, channels, prod(space)))
+    return channel_sum(grad.reshape(images, channels, prod(space)))
 
 
 @op(input=lambda grad, weight, input_shape, geometry: _conv_to_input(grad, weight, input_shape, geometry),
