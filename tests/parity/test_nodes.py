@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from same_program import Log, Programs, accumulator, attempt, check, comparable, leaf
 
-import tapegrad
-
 torch = pytest.importorskip("torch")
 
 case = Programs()
