@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.gate import INFERENCE, gate, set_bits, state
+from tapegrad.autograd.core.gate import INFERENCE, gate, set_bits, settle, state
 from tapegrad.autograd.core.node import Node
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
@@ -83,11 +83,13 @@ def in_any_mode(function: Callable[..., Any]) -> Callable[..., Any]:
     def inside(*args: Any, **kwargs: Any) -> Any:
         if not (gate.on and state.bits & INFERENCE):
             return function(*args, **kwargs)
-        before = set_bits(state.bits & ~INFERENCE)
+        before = state.bits
         try:
+            set_bits(state.bits & ~INFERENCE)
             return function(*args, **kwargs)
         finally:
-            set_bits(before)
+            gate.on, state.bits = True, before | gate.always
+            settle()
 
     return inside
 

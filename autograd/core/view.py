@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from tapegrad.autograd.core.gate import GRAD_OFF, TRANSFORM, set_bits, state
+from tapegrad.autograd.core.gate import GRAD_OFF, TRANSFORM, gate, set_bits, settle, state
 from tapegrad.autograd.core.node import Node, Slot, plain_name
 from tapegrad.autograd.core.rebase import run, set_node
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
@@ -54,11 +54,13 @@ class View:
             if self.origin and (flows or view._node is not None):
                 refuse_view(view, "its base or another view of its base has been")
             if flows:
-                before = set_bits(state.bits & TRANSFORM)
+                before = state.bits
                 try:
+                    set_bits(state.bits & TRANSFORM)
                     again = run(self.replay, self.root)
                 finally:
-                    set_bits(before)
+                    gate.on, state.bits = True, before | gate.always
+                    settle()
                 if again._node is not None:
                     set_node(view, again._node)
                 else:

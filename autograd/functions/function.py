@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from tapegrad.autograd.core.gate import GRAD_OFF, SAVED_HOOKS, TRANSFORM, gate, grad_enabled, set_bits, state
+from tapegrad.autograd.core.gate import GRAD_OFF, SAVED_HOOKS, TRANSFORM, gate, grad_enabled, set_bits, settle, state
 from tapegrad.autograd.core.node import Node
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
 from tapegrad.autograd.core.version import tick
@@ -127,15 +127,17 @@ class Function:
             node.inputs = [facts_of(t) if isinstance(t, Tensor) else None for t in inputs]
             node.edges = tuple([(t._node or t) if t._requires_grad else None for t in tensors])
         ctx = FunctionCtx(node)
-        before = set_bits(bits | GRAD_OFF)
+        before = state.bits
         try:
+            set_bits(bits | GRAD_OFF)
             if separate:
                 output = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, output)
             else:
                 output = cls.forward(ctx, *args, **kwargs)
         finally:
-            set_bits(before)
+            gate.on, state.bits = True, before | gate.always
+            settle()
         result = wrap(node, tensors, output, recording, separate)
         if recording and bits & SAVED_HOOKS:
             pack_saved(node, result)

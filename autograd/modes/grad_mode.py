@@ -34,14 +34,24 @@ class _Mode:
         return type(self)()
 
     def __enter__(self) -> None:
-        self.before = set_bits(self.bits(state.bits))
+        self.before = state.bits
+        self.enter()
+
+    def enter(self) -> None:
+        """Put the thread in the mode, or raise and leave it as it was."""
+        try:
+            set_bits(self.bits(state.bits))
+        except BaseException:
+            self.restore()
+            raise
 
     def __exit__(self, *exc: Any) -> None:
         self.restore()
 
     def restore(self) -> None:
         """Leave the mode; other bits stay as they are now."""
-        set_bits(state.bits & ~self.own | self.before & self.own)
+        gate.gate.on, state.bits = True, state.bits & ~self.own | self.before & self.own
+        gate.settle()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(function, type):
@@ -150,7 +160,8 @@ class set_grad_enabled(_Mode):
     def __init__(self, mode: bool) -> None:
         _check_bool("set_grad_enabled", mode)
         self.mode = mode
-        self.before = set_bits(self.bits(state.bits))
+        self.before = state.bits
+        self.enter()
 
     def bits(self, now: int) -> int:
         return now & ~GRAD_OFF if self.mode else now | GRAD_OFF
@@ -160,7 +171,7 @@ class set_grad_enabled(_Mode):
 
     def __enter__(self) -> None:
         # At its end the mode of the time it was made comes back, as in torch.
-        set_bits(self.bits(state.bits))
+        self.enter()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         self.restore()
@@ -211,11 +222,13 @@ class inference_mode(_Mode):
 
 
 def _op_in_inference_mode(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    before = set_bits(state.bits & ~INFERENCE | GRAD_OFF)
+    before = state.bits
     try:
+        set_bits(state.bits & ~INFERENCE | GRAD_OFF)
         result = op(*args, **kwargs)
     finally:
-        set_bits(before)
+        gate.gate.on, state.bits = True, before | gate.gate.always
+        gate.settle()
     for t in result if isinstance(result, tuple) else (result,):
         if not isinstance(t, Tensor) or any(t is x for x in args):
             continue

@@ -53,12 +53,20 @@ class Level:
 
     def __enter__(self) -> Any:
         self.stack = (*state.levels, self)
-        state.levels = self.stack
-        set_bits(state.bits | TRANSFORM)
+        try:
+            state.levels = self.stack
+            set_bits(state.bits | TRANSFORM)
+        except BaseException:
+            self._leave()
+            raise
         return self
 
-    def __exit__(self, *exc: Any) -> None:
-        assert state.levels == self.stack, "levels end in the reverse order of their beginning"
+    def __exit__(self, kind: type[BaseException] | None = None, *rest: Any) -> None:
+        # An exception may have interrupted the end of an inner level.
+        assert kind is not None or state.levels == self.stack, "levels end in the reverse order of their beginning"
+        self._leave()
+
+    def _leave(self) -> None:
         state.levels = self.stack[:-1]
         if not state.levels:
             set_bits(state.bits & ~TRANSFORM)
@@ -73,16 +81,20 @@ class below:
         self.level = level
 
     def __enter__(self) -> None:
-        self.before = state.levels
-        levels = state.levels = self.level.stack[:-1]
-        bits = state.bits if levels else state.bits & ~TRANSFORM
-        if self.level.separate:
-            bits = bits & ~GRAD_OFF | self.level.outer_grad_off()
-        self.bits = set_bits(bits)
+        self.before, self.bits = state.levels, state.bits
+        try:
+            levels = state.levels = self.level.stack[:-1]
+            bits = state.bits if levels else state.bits & ~TRANSFORM
+            if self.level.separate:
+                bits = bits & ~GRAD_OFF | self.level.outer_grad_off()
+            set_bits(bits)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *exc: Any) -> None:
-        state.levels = self.before
-        set_bits(self.bits)
+        gate.gate.on, state.bits, state.levels = True, self.bits | gate.gate.always, self.before
+        gate.settle()
 
 
 class recording:
@@ -100,16 +112,23 @@ class recording:
         self.own = own
 
     def __enter__(self) -> None:
+        self.bits = state.bits
         self.level = innermost_batch()
         if self.level is not None:
             self.was = self.level.grad_off, self.level.hidden
-            self.level.grad_off, self.level.hidden = self.level.outer_grad_off(), self.own
-        self.bits = set_bits(state.bits & ~GRAD_OFF | self.off)
+        try:
+            if self.level is not None:
+                self.level.grad_off, self.level.hidden = self.level.outer_grad_off(), self.own
+            set_bits(state.bits & ~GRAD_OFF | self.off)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *exc: Any) -> None:
+        gate.gate.on, state.bits = True, self.bits | gate.gate.always
         if self.level is not None:
             self.level.grad_off, self.level.hidden = self.was
-        set_bits(self.bits)
+        gate.settle()
 
 
 def innermost_batch() -> Any:

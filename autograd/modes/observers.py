@@ -43,8 +43,15 @@ class Watcher:
         add(target, d, source)
 
     def __enter__(self) -> Any:
-        state.watchers += (self,)
-        set_bits(state.bits | WATCHED)
+        before = state.watchers
+        try:
+            state.watchers = (*before, self)
+            set_bits(state.bits | WATCHED)
+        except BaseException:
+            state.watchers = before
+            if not before:
+                set_bits(state.bits & ~WATCHED)
+            raise
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -97,11 +104,13 @@ def watched_write(call: Callable[[], Any], function: Callable[..., Any], t: Any,
 
 def _watched_op(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     def call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        before = set_bits(state.bits & ~WATCHED)
+        before = state.bits
         try:
+            set_bits(state.bits & ~WATCHED)
             return op(*args, **kwargs)
         finally:
-            set_bits(before)
+            gate.gate.on, state.bits = True, before | gate.gate.always
+            gate.settle()
 
     for watcher in state.watchers:
         call = partial(watcher.op, call, op)

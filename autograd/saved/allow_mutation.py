@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 
-from tapegrad.autograd.core.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.core.gate import GRAD_OFF, gate, set_bits, settle, state
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.core.version import VersionCounter, counter_of, tick
 from tapegrad.autograd.saved.hooks import saved_tensors_hooks, this_thread
@@ -71,11 +71,13 @@ class MutableSaved:
 
 
 def _copy(t: Tensor) -> Tensor:
-    before = set_bits(state.bits | GRAD_OFF)
+    before = state.bits
     try:
+        set_bits(state.bits | GRAD_OFF)
         return t.clone()
     finally:
-        set_bits(before)
+        gate.on, state.bits = True, before | gate.always
+        settle()
 
 
 @contextmanager

@@ -66,12 +66,20 @@ class saved_tensors_hooks:
         if not (callable(self.pack_hook) and callable(self.unpack_hook)):
             raise TypeError("saved_tensors_hooks: pack_hook and unpack_hook must be callable, but got "
                             f"{type(self.pack_hook).__name__} and {type(self.unpack_hook).__name__}")
-        this_thread.hooks += ((self.pack_hook, self.unpack_hook),)
-        set_bits(state.bits | SAVED_HOOKS)
+        before = this_thread.hooks
+        try:
+            this_thread.hooks = (*before, (self.pack_hook, self.unpack_hook))
+            set_bits(state.bits | SAVED_HOOKS)
+        except BaseException:
+            self._leave(before)
+            raise
 
     def __exit__(self, *exc: object) -> None:
-        this_thread.hooks = this_thread.hooks[:-1]
-        if not this_thread.hooks:
+        self._leave(this_thread.hooks[:-1])
+
+    def _leave(self, hooks: tuple[tuple[PackHook, UnpackHook], ...]) -> None:
+        this_thread.hooks = hooks
+        if not hooks:
             set_bits(state.bits & ~SAVED_HOOKS)
 
 
@@ -135,11 +143,13 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
 
 
 def _op_with_hooks(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    before = set_bits(state.bits & ~SAVED_HOOKS)
+    before = state.bits
     try:
+        set_bits(state.bits & ~SAVED_HOOKS)
         result = op(*args, **kwargs)
     finally:
-        set_bits(before)
+        gate.gate.on, state.bits = True, before | gate.gate.always
+        gate.settle()
     if not before & GRAD_OFF:
         results = result if isinstance(result, tuple) else (result,)
         node = next((t.grad_fn for t in results if isinstance(t, Tensor) and t._node is not None), None)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from operator import is_
 from typing import Any
 
-from tapegrad.autograd.core.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.core.gate import GRAD_OFF, gate, set_bits, settle, state
 from tapegrad.autograd.core.node import Node, Part, Slot, check_kept, freed, overwritten
 from tapegrad.autograd.core.tensor import Tensor, from_array, new, requires_grad
 from tapegrad.autograd.core.version import INFERENCE_COUNTER, VersionCounter, counter_of, tick
@@ -157,11 +157,13 @@ def pack(given: Tensor, hooks: tuple[PackHook, UnpackHook], as_array: bool, targ
     """
     counter = counter_of(given)
     version = counter.version
-    before = set_bits(state.bits | GRAD_OFF)
+    before = state.bits
     try:
+        set_bits(state.bits | GRAD_OFF)
         kept = hooks[0](given)
     finally:
-        set_bits(before)
+        gate.on, state.bits = True, before | gate.always
+        settle()
     if counter.version != version:
         raise RuntimeError("A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified by in-place "
                            "operations as this can lead to unexpected side-effects. Please open an issue if you need to perform in-place operations on the "
@@ -252,11 +254,13 @@ def _guarded(cls: Any) -> Any:
         twin.dtype = self.dtype
         twin.origin = self
         twin.counter = None if any(map(_has_result, saved)) else self.counter
-        before = set_bits(state.bits if graph else state.bits | GRAD_OFF)
+        before = state.bits
         try:
+            set_bits(state.bits if graph else state.bits | GRAD_OFF)
             twin.saved = tuple([unpacked(self, value, graph) for value in saved])
         finally:
-            set_bits(before)
+            gate.on, state.bits = True, before | gate.always
+            settle()
         return cls.pull(twin, grad, graph)
 
     guarded = type(cls.__name__, (cls,), {"__slots__": (), "pull": pull})

@@ -35,6 +35,7 @@ call of `visit` in place of ``node.pull``.
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterable, Set
 from heapq import heappop, heappush
@@ -55,7 +56,17 @@ Accumulate = Callable[[Tensor, Any, bool, bool], None]
 #: capture(target, grad, graph)
 Capture = Callable[[Any, Any, bool], None]
 
-_leaf_lock = threading.Lock()
+_leaf_lock = threading.RLock()  # a signal handler may run a pass in the thread that holds it
+
+
+def _renew() -> None:
+    """In the child of a fork nobody releases a lock that another thread held."""
+    global _leaf_lock
+    _leaf_lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def below(roots: Iterable[Any]) -> set[Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tapegrad.autograd.core.gate import GRAD_OFF, set_bits, state
+from tapegrad.autograd.core.gate import GRAD_OFF, gate, set_bits, settle, state
 from tapegrad.autograd.core.node import Node, Slot, check_kept, freed, overwritten
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.dispatch.slow_paths import kept_result, sum_to, to_dtype
@@ -191,11 +191,13 @@ class BackwardCFunction(Node):
 
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         grads = [self._given(d, facts, graph) for d, facts in zip(grad if self.several else (grad,), self.outputs)]
-        before = set_bits(state.bits if graph else state.bits | GRAD_OFF)
+        before = state.bits
         try:
+            set_bits(state.bits if graph else state.bits | GRAD_OFF)
             results = self.apply(*grads)
         finally:
-            set_bits(before)
+            gate.on, state.bits = True, before | gate.always
+            settle()
         return self._checked(results if isinstance(results, tuple) else (results,), graph)
 
     def _given(self, d: Any, facts: Facts | None, graph: bool) -> Tensor | None:

@@ -14,7 +14,7 @@ from functools import cache
 from inspect import signature
 from typing import Any
 
-from tapegrad.autograd.core.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, set_bits, state
+from tapegrad.autograd.core.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, gate, set_bits, settle, state
 from tapegrad.autograd.core.node import Slot
 from tapegrad.autograd.core.rebase import laid_out, run
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
@@ -190,12 +190,14 @@ class Tangents(Level):
 def zero_tangent(t: Tensor) -> Tensor:
     """Zeros with the shape, dtype and device of `t`."""
     from tapegrad.autograd.ops.common.shared_rules import zero_gradient
-    before = set_bits(state.bits | GRAD_OFF)
+    before = state.bits
     try:
+        set_bits(state.bits | GRAD_OFF)
         made: Tensor = zero_gradient(t)
         return made
     finally:
-        set_bits(before)
+        gate.on, state.bits = True, before | gate.always
+        settle()
 
 
 def _fitted(t: Tensor, tangent: Tensor, of_operands: list[Tensor]) -> Tensor:
