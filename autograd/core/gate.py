@@ -87,8 +87,12 @@ class _Ending:
             if values is self.values:
                 del gate.threads[i]
                 break
-        if self.values.get("bits", 0):
-            gate.derive()
+        # Not if the lock is taken: of a thread that a fork has cut off, it is for ever. A gate that stays on is only looked at in vain.
+        if self.values.get("bits", 0) and gate.lock.acquire(blocking=False):
+            try:
+                gate.derive()
+            finally:
+                gate.lock.release()
 
 
 class State(threading.local):

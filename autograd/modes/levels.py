@@ -56,20 +56,22 @@ class Level:
         try:
             state.levels = self.stack
             set_bits(state.bits | TRANSFORM)
+            return self
         except BaseException:
-            self._leave()
+            self.leave()
             raise
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None = None, *rest: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         # An exception may have interrupted the end of an inner level.
         assert kind is not None or state.levels == self.stack, "levels end in the reverse order of their beginning"
-        self._leave()
+        self.leave()
 
-    def _leave(self) -> None:
-        state.levels = self.stack[:-1]
-        if not state.levels:
-            set_bits(state.bits & ~TRANSFORM)
+    def leave(self) -> None:
+        """End the level, and those inside it that an exception has left open."""
+        levels = self.stack[:-1]
+        bits = state.bits if levels else state.bits & ~TRANSFORM
+        gate.gate.on, state.bits, state.levels = True, bits, levels
+        gate.settle()
 
 
 class below:

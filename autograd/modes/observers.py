@@ -47,20 +47,21 @@ class Watcher:
         try:
             state.watchers = (*before, self)
             set_bits(state.bits | WATCHED)
+            return self
         except BaseException:
-            state.watchers = before
-            if not before:
-                set_bits(state.bits & ~WATCHED)
+            self._leave(before)
             raise
-        return self
 
     def __exit__(self, *exc: Any) -> None:
         watchers = list(state.watchers)
         watchers.reverse()
         watchers.remove(self)
-        state.watchers = tuple(reversed(watchers))
-        if not watchers:
-            set_bits(state.bits & ~WATCHED)
+        self._leave(tuple(reversed(watchers)))
+
+    def _leave(self, watchers: tuple[Watcher, ...]) -> None:
+        bits = state.bits if watchers else state.bits & ~WATCHED
+        gate.gate.on, state.bits, state.watchers = True, bits, watchers
+        gate.settle()
 
 
 @contextmanager

@@ -78,9 +78,9 @@ class saved_tensors_hooks:
         self._leave(this_thread.hooks[:-1])
 
     def _leave(self, hooks: tuple[tuple[PackHook, UnpackHook], ...]) -> None:
-        this_thread.hooks = hooks
-        if not hooks:
-            set_bits(state.bits & ~SAVED_HOOKS)
+        bits = state.bits if hooks else state.bits & ~SAVED_HOOKS
+        gate.gate.on, state.bits, this_thread.hooks = True, bits, hooks
+        gate.settle()
 
 
 class save_on_cpu(saved_tensors_hooks):

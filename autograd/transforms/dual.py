@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple
 
+from tapegrad.autograd.core.gate import state
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.grad_mode import _Mode
 from tapegrad.autograd.modes.levels import below, lifted
@@ -52,8 +53,15 @@ def enter_dual_level() -> int:
     """
     if _now.level is not None:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
-    _now.level = Tangents().__enter__()
-    return 0
+    level = Tangents()
+    try:
+        _now.level = level.__enter__()
+        return 0
+    except BaseException:
+        _now.level = None
+        if level in state.levels:
+            level.leave()
+        raise
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
@@ -76,7 +84,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
     if known is None:
         raise RuntimeError("Dual level must be a positive number.")
     _now.level = None
-    known.__exit__()
+    known.leave()
 
 
 class dual_level(_Mode):
