@@ -59,7 +59,7 @@ class Gate:
     # At the end of the process, when threads still end, modules are emptied: a default is not.
     def needed(self, device: int = DEVICE) -> bool:
         """Whether some thread is in an unusual state, or observed."""
-        return bool(self.watchers) or any([values.get("bits", 0) & ~device for values in tuple(self.threads)])
+        return bool(self.watchers) or any(values.get("bits", 0) & ~device for values in tuple(self.threads))
 
     def derive(self) -> None:
         """Set `on` as the states of all threads ask for."""

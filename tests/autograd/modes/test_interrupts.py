@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import linecache
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -71,7 +70,8 @@ def inside_hessian(x: Any) -> Any:
     return tapegrad.func.hessian(lambda t: (t ** 3).sum())(x.detach())
 
 
-SCENES: list[Callable[[Any], Any]] = [inside_no_grad, inside_inference, inside_set_grad, inside_hooks, inside_checkpoint, inside_vmap, inside_jvp, inside_dual, inside_hessian]
+SCENES: list[Callable[[Any], Any]] = [inside_no_grad, inside_inference, inside_set_grad, inside_hooks, inside_checkpoint, inside_vmap, inside_jvp, inside_dual,
+                                      inside_hessian]
 FILES = ("grad_mode.py", "gate.py", "levels.py", "observers.py", "hooks.py", "dual.py")
 ENTERING = {"__enter__", "enter", "__init__", "enter_dual_level"}
 
@@ -228,40 +228,42 @@ def test_a_signal_handler_may_run_a_pass() -> None:
     assert x.grad is not None and x.grad.tolist() == [2.0, 2.0]
 
 
+FORK = """
+import os, signal, threading
+import tapegrad
+from tapegrad.autograd.core.gate import gate
+from tapegrad.autograd.tape import engine
+started, over = threading.Event(), threading.Event()
+
+def other():
+    with tapegrad.no_grad(), engine._leaf_lock, gate.lock:
+        started.set()
+        over.wait()
+
+thread = threading.Thread(target=other)
+thread.start()
+started.wait()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    x = tapegrad.ones(2, requires_grad=True)
+    (x * 3).sum().backward()
+    with tapegrad.no_grad():
+        assert gate.on and not (x * 2).requires_grad
+    assert not gate.on and (x * 2).requires_grad
+    os._exit(int(x.grad.tolist() != [3.0, 3.0]))
+_, status = os.waitpid(child, 0)
+over.set()
+thread.join()
+print("child", status, gate.on)
+"""
+
+
 @posix
 def test_forks() -> None:
     """A child is alone: no other thread's mode is on in it, and no other thread's lock held."""
-    from tapegrad.autograd.tape import engine
-    started, over = threading.Event(), threading.Event()
-
-    def other() -> None:
-        with tapegrad.no_grad(), engine._leaf_lock, gate.lock:
-            started.set()
-            over.wait()
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    started.wait()
-    try:
-        child = os.fork()
-        if not child:
-            status = 1
-            try:
-                signal.alarm(20)
-                x = tapegrad.ones(2, requires_grad=True)
-                (x * 3).sum().backward()
-                assert x.grad is not None and x.grad.tolist() == [3.0, 3.0]
-                assert not gate.on
-                check_honoured()
-                status = 0
-            finally:
-                os._exit(status)
-        _, status = os.waitpid(child, 0)
-        assert status == 0
-    finally:
-        over.set()
-        thread.join()
-    assert not gate.on
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "child 0 False\n", done.stdout + done.stderr
 
 
 def test_threads_that_end_in_a_mode() -> None:
