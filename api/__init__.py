@@ -3,8 +3,7 @@ import typing as _typing
 from math import e, inf, nan, pi
 
 from tapegrad import autograd, cuda, nn, optim, random, testing, utils
-from tapegrad.autograd import silence as _silence
-from tapegrad.autograd import startup as _gil
+from tapegrad.autograd import startup as _startup
 from tapegrad.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from tapegrad.autograd.functions.custom_op import custom_op
 from tapegrad.autograd.modes.default_device import get_default_device, set_default_device

@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tapegrad.autograd.batched_grad import batched_gradients
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.modes.grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
 from tapegrad.autograd.modes.levels import lifted, without_history
 from tapegrad.autograd.ops.shape.cat import stack
 from tapegrad.autograd.tape.backward import grad
+from tapegrad.autograd.transforms.vmap import batched_gradients
 from tapegrad.backends import xp
 
 Tensors = tuple[Tensor, ...]

@@ -128,7 +128,7 @@ class Node(node_base.Node):
             from tapegrad.autograd.saved.attributes import saved_value
             return saved_value(self, name[len("_saved_"):])
         if name.startswith("_raw_saved_"):
-            from tapegrad.autograd.raw_saved import raw_saved
+            from tapegrad.autograd.saved.attributes import raw_saved
             return raw_saved(self, name[len("_raw_saved_"):])
         raise AttributeError(f"'{self.__class__.__name__}' object has no attribute '{name}'")
 

@@ -255,7 +255,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
 
 def _batched(roots: Sequence[Any], targets: Sequence[Any], grads: Sequence[Tensor | None], create_graph: bool, retain_graph: bool | None, allow_unused: bool,
              materialize: bool) -> tuple[Any, ...]:
-    from tapegrad.autograd.batched_grad import batched_gradients
+    from tapegrad.autograd.transforms.vmap import batched_gradients
     for i, (root, d) in enumerate(zip(roots, grads)):
         if d is not None and isinstance(root, Tensor) and d._array.shape[1:] != root._array.shape:
             raise RuntimeError("If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the "
