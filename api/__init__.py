@@ -7,10 +7,8 @@ from tapegrad.autograd import startup as _startup
 from tapegrad.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from tapegrad.autograd.functions.custom_op import custom_op
 from tapegrad.autograd.modes.default_device import get_default_device, set_default_device
-from tapegrad.autograd.types.dtypes import (
-    bfloat16, bool, can_cast, cdouble, cfloat, complex64, complex128, double, dtype, finfo, float, float16, float32, float64, get_default_dtype, half,
-    iinfo, int, int8, int16, int32, int64, long, promote_types, set_default_dtype, short, uint8, uint16, uint32, uint64,
-)
+from tapegrad.autograd.types.dtypes import bfloat16, bool, can_cast, cdouble, cfloat, complex128, complex64, double, dtype, finfo, float, float16, float32, float64, get_default_dtype, half, iinfo, int, int16, int32, int64, int8, long, set_default_dtype, short, uint16, uint32, uint64, uint8
+from tapegrad.autograd.types.promotion import promote_types
 from tapegrad.autograd.ops.random.generator import Generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from tapegrad.autograd.modes.grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from tapegrad.autograd.lazy import on_first_use as _on_first_use

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from tapegrad.autograd.core.node_api import Node
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump
+from tapegrad.autograd.saved import attributes as _attributes  # noqa: F401  Node's `_saved_*`
 from tapegrad.autograd.saved.allow_mutation import allow_mutation_on_saved_tensors
 from tapegrad.autograd.saved.hooks import disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
+from tapegrad.autograd.tape import node_call as _node_call  # noqa: F401  Node's `__call__`
 from tapegrad.autograd.tape.gradient_edge import GradientEdge, get_gradient_edge
 from tapegrad.autograd.tape.multi_grad_hook import register_multi_grad_hook
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from tapegrad.autograd.core.gate import grad_enabled
-from tapegrad.autograd.core.node import Node
+from tapegrad.autograd.core.node import Node, make_slot
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.core.version import tick
-from tapegrad.autograd.dispatch.slow_paths import make_slot
 from tapegrad.autograd.modes.grad_mode import set_grad_enabled
-from tapegrad.autograd.tape.tensor_hooks import RemovableHandle, add_hook
+from tapegrad.autograd.tape.handle import RemovableHandle, add_hook
 from tapegrad.backends import xp
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.grad_mode import no_grad
-from tapegrad.autograd.tape.tensor_hooks import RemovableHandle
+from tapegrad.autograd.tape.handle import RemovableHandle
 from tapegrad.nn.module_hooks import enter
 from tapegrad.nn.parameter import Parameter
 

@@ -13,7 +13,7 @@ from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.interchange.python_protocols import type_name
 from tapegrad.autograd.modes.device_guard import on, on_device_of, several
 from tapegrad.autograd.modes.grad_mode import enable_grad
-from tapegrad.autograd.tape.tensor_hooks import RemovableHandle, add_hook
+from tapegrad.autograd.tape.handle import RemovableHandle, add_hook
 from tapegrad.optim import state_dict as saved
 from tapegrad.optim.passes import Passes
 

@@ -33,12 +33,14 @@ class Gate:
         always: what every thread is in: `DEVICE` or nothing.
         threads: how many threads are in an unusual state, not counting `always`, and one more for `watchers`.
         watchers: what looks on at the passes of every thread.
+        anomaly: whether anomaly mode is on.
     """
 
-    __slots__ = ("always", "on", "threads", "watchers")
+    __slots__ = ("always", "anomaly", "on", "threads", "watchers")
 
     def __init__(self) -> None:
         self.always = 0
+        self.anomaly = False
         self.on = False
         self.threads = 0
         self.watchers: tuple[Any, ...] = ()
@@ -72,6 +74,7 @@ class State(threading.local):
         bits: which of the states above it is in.
         watchers: what looks on, the innermost last; see `tapegrad.autograd.modes.observers`.
         levels: the transforms that it is inside of, the innermost last; see `tapegrad.autograd.modes.levels`.
+        dual: the level of `forward_ad.dual_level`; None outside of one.
         running: None outside of a pass, else its `Pass`, or what that is made of; see `tapegrad.autograd.tape.current_pass`.
         depth: how many passes it is in, not counting the outermost; see `tapegrad.autograd.tape.reentrant`.
         multithreading: as `set_multithreading_enabled` has been told.
@@ -80,6 +83,7 @@ class State(threading.local):
     bits = 0
     watchers: tuple[Any, ...] = ()
     levels: tuple[Any, ...] = ()
+    dual: Any = None
     running: Any = None
     depth = 0
     multithreading = True

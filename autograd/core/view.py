@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tapegrad.autograd.core.gate import GRAD_OFF, TRANSFORM, set_bits, state
+from tapegrad.autograd.core.history import run, set_node
 from tapegrad.autograd.core.node import Node, Slot, plain_name
-from tapegrad.autograd.core.rebase import run, set_node
-from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.core.version import INFERENCE_COUNTER, counter_of
+from tapegrad.autograd.core.tensor import Tensor, requires_grad
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, counter_of, tick
 from tapegrad.autograd.types import dtypes
 
 
@@ -93,15 +93,24 @@ class View:
         return root
 
 
+class ZeroGradientBackward0(Node):
+    """The node of a view whose root has been detached in place and then written: no gradient flows on from it."""
+
+    __slots__ = ()
+    op_name = "zero_gradient"
+
+    def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
+        return (None,)
+
+
 def rootless(view: Tensor) -> Node:
     """A node for `view` from which no gradient flows on."""
-    from tapegrad.autograd.ops.common.shared_rules import zero_gradient
-    before = from_array(view._array)
-    before._requires_grad, before._node = True, view._node
-    op: Any = zero_gradient.op
-    op.build()
-    node: Node = op.record(view._array, before)
+    node = ZeroGradientBackward0()
+    node.seq = tick()
     node.edges = (None,)
+    node.saved = ()
+    node.dtype = view._array.dtype
+    node.counter = None
     return node
 
 

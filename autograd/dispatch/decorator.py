@@ -27,7 +27,6 @@ from tapegrad.autograd.core.gate import gate, state, unusual
 from tapegrad.autograd.core.node import Node, check_kept, freed, overwritten
 from tapegrad.autograd.core.tensor import Tensor, new, requires_grad
 from tapegrad.autograd.core.version import tick
-from tapegrad.autograd.dispatch import slow_paths as runtime
 from tapegrad.autograd.dispatch.codegen import Each, write_op
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import ARRAYS
@@ -36,6 +35,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: every public op and composite function, by name; each is a row of the test table
 OPS: dict[str, Callable[..., Any]] = {}
+#: name -> what the written wrappers call when something is out of the ordinary; `slow_paths` and `inplace` enter it
+CALLED: dict[str, Any] = {}
 _building = threading.RLock()
 
 each = Each
@@ -122,7 +123,7 @@ class Op:
         space.update(
             Tensor=Tensor, Node=Node, new=new, gate=gate, state=state, unusual=unusual, tick=tick, freed=freed, overwritten=overwritten,
             check_kept=check_kept, requires_grad=requires_grad, ARRAYS=ARRAYS, ndarray=np.ndarray, asarray=np.asarray, INEXACT=dtypes.INEXACT,
-            **runtime.CALLED, op=self, fn=self.fn, function=self.function, **written.names)
+            **CALLED, op=self, fn=self.fn, function=self.function, **written.names)
         filename = f"<tapegrad op {self.name}>"
         linecache.cache[filename] = (len(written.source), None, written.source.splitlines(True), filename)
         exec(compile(written.source, filename, "exec"), space)
@@ -239,7 +240,7 @@ def publish(function: Callable[..., Any], method: bool, inplace: bool, public: b
 
 def inplace_form(function: Callable[..., Any]) -> Callable[..., Any]:
     """The method that writes the result of `function` into its first operand."""
-    from tapegrad.autograd.dispatch import inplace
+    from tapegrad.autograd.dispatch import inplace  # its writes are recorded with ops, which this file makes
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return inplace.apply(function, self, args, kwargs)

@@ -11,10 +11,13 @@ from functools import cache, partial
 from typing import Any
 
 from tapegrad.autograd.core.gate import DEVICE, GRAD_OFF, INFERENCE, SAVED_HOOKS, WATCHED, gate, state
-from tapegrad.autograd.core.rebase import as_before, rebase, stale_alias
+from tapegrad.autograd.core.history import as_before, stale_alias
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump, tick
 from tapegrad.autograd.core.view import refuse_view
+from tapegrad.autograd.dispatch.decorator import CALLED, Op
+from tapegrad.autograd.dispatch.primitives import zero_gradient
+from tapegrad.autograd.dispatch.rebase import rebase
 from tapegrad.autograd.modes.device_guard import check_one_place, on_device_of, on_its_device
 from tapegrad.autograd.modes.levels import check_history, check_out, copy_of, overwritten, transforming
 from tapegrad.autograd.modes.observers import watched_write
@@ -136,7 +139,6 @@ def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs
     bump(t)
     if result._node is None and before._requires_grad:
         # An op without gradients: that of what it has overwritten is zero.
-        from tapegrad.autograd.ops.common.shared_rules import zero_gradient
         result = zero_gradient(before)
     elif keeps_result:
         keep_in_place(result, t)
@@ -227,3 +229,10 @@ def store_out(name: str, out: Any, result: Any) -> Any:
     bump(out)
     return out
 
+
+def store(op: Op, out: Any, result: Any) -> Any:
+    """Write the result of `op` to the tensor or array `out`, as ``out=`` asks; returns `out`."""
+    return store_out(op.name, out, result)
+
+
+CALLED["store"] = store

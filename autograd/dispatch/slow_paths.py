@@ -1,23 +1,22 @@
 """What an op's written wrapper calls when something is out of the ordinary: mixed types or devices, no tensor at all, several results."""
 from __future__ import annotations
 
-import weakref
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from tapegrad.autograd.core.inference import InferenceOperand, needs_grad, with_inference_operands
-from tapegrad.autograd.core.node import Node, Slot
-from tapegrad.autograd.core.tensor import Tensor, from_array, new, raw, requires_grad
-from tapegrad.autograd.core.version import counter_of, tick
+from tapegrad.autograd.core.node import Node, kept_slots, make_slot
+from tapegrad.autograd.core.tensor import Tensor, from_array, kept_result, raw, requires_grad
+from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.core.view import make_view
+from tapegrad.autograd.dispatch.decorator import CALLED, Op
+from tapegrad.autograd.dispatch.primitives import cast, scalar_on
 from tapegrad.autograd.types import dtypes, promotion
+from tapegrad.autograd.types.return_types import return_type
 from tapegrad.autograd.types.type_names import type_name
-from tapegrad.backends import ARRAYS, Device, backend, is_array
-
-if TYPE_CHECKING:
-    from tapegrad.autograd.dispatch.decorator import Op
+from tapegrad.backends import ARRAYS, backend, is_array
 
 NUMBERS = (bool, int, float, complex, np.generic)
 
@@ -88,7 +87,7 @@ def _as(operand: Any, dtype: np.dtype, home: Any) -> Any:
         if operand._array.dtype is dtype:
             return operand
         if requires_grad(operand):
-            return to_dtype(operand, dtype)
+            return cast(operand, dtype)
         return from_array(operand._array.astype(dtype))
     if isinstance(operand, NUMBERS):
         # In the result's dtype at once: 0.1 beside a float64 tensor must not pass through float32, nor 300 raise beside a uint8 one where torch wraps.
@@ -210,34 +209,6 @@ def sum_to(grad: Any, shape: tuple[int, ...]) -> Any:
 
 # ---- results
 
-def kept_result(node: Node, array: Any, counter: Any, nr: int | None = None) -> Tensor:
-    """A kept result as the tensor it was, for rules that are to be recorded."""
-    t = from_array(array)
-    t._requires_grad = True
-    t._counter = counter
-    if nr is None:
-        t._node = node.origin
-    else:
-        t._node = kept_slots.get((id(node.origin), nr)) or make_slot(node.origin, nr, array.dtype)
-    return t
-
-
-#: by the node's id and the number of the result: the slots of results that their own node keeps, for as long as somebody holds the result
-kept_slots: weakref.WeakValueDictionary[tuple[int, int], Slot] = weakref.WeakValueDictionary()
-
-
-def make_slot(node: Node, nr: int, dtype: np.dtype) -> Slot:
-    """The slot that stands for result number `nr` of `node`."""
-    slot = new(Slot)
-    slot.seq = tick()
-    slot.nr = nr
-    slot.dtype = dtype
-    slot.counter = None
-    slot.saved = ()
-    slot.edges = (node,)
-    return slot
-
-
 def deliver(op: Op, node: Any, results: Any, source: Any, source_array: Any, args: tuple[Any, ...], bits: int) -> Any:
     """Wrap an op's several results, and tie them to the node that made them."""
     count = len(op.outs) if isinstance(op.outs, tuple) else len(results)
@@ -265,7 +236,6 @@ def deliver(op: Op, node: Any, results: Any, source: Any, source_array: Any, arg
         node.takes = takes
     if not isinstance(op.outs, tuple):
         return tuple(tensors)
-    from tapegrad.autograd.types.return_types import return_type
     return return_type(op.name, op.outs)(tensors)
 
 
@@ -275,30 +245,11 @@ def aliased(function: Any, view: Tensor, source: Tensor, source_array: Any, args
         make_view(function, view, source, args, bits, nr)
 
 
-def store(op: Op, out: Any, result: Any) -> Any:
-    """Write `result` to the tensor or array `out`, as `out=` asks; returns `out`."""
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out(op.name, out, result)
-
-
 def no_derivative(node: Node) -> NoReturn:
     """Raise torch's error for an op without a rule."""
     raise NotImplementedError(f"the derivative for '{node.op_name}' is not implemented.")
 
 
-def to_dtype(operand: Tensor, dtype: np.dtype) -> Tensor:
-    """A recorded cast."""
-    from tapegrad.autograd.ops.creation.casts_and_copies import cast
-    return cast(operand, dtype)
-
-
-def scalar_on(operand: Any, device: Device) -> Any:
-    """A 0-d operand of the CPU, recorded where it is a tensor, beside those of `device`."""
-    from tapegrad.autograd.ops.creation.host_operands import scalar_on as there
-    return there(operand, device)
-
-
-#: what the written source refers to by name
-CALLED = {f.__name__: f for f in (
-    InferenceOperand, needs_grad, with_inference_operands, mix, refuse, to_float, constant, foreign, same, together, sum_to, store, shapes_differ, kept_result,
-    aliased, deliver, no_derivative)}
+CALLED.update({f.__name__: f for f in (
+    InferenceOperand, needs_grad, with_inference_operands, mix, refuse, to_float, constant, foreign, same, together, sum_to, shapes_differ, kept_result,
+    aliased, deliver, no_derivative)})

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tapegrad.autograd.core.gate import TRANSFORM, grad_enabled, state
+from tapegrad.autograd.core.node import Facts, facts_of
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.functions.custom_op import asked_for, gradients, keep, once_text, only_once, pulled, values_for, wrapped
 from tapegrad.autograd.functions.function import Function, undifferentiable
 from tapegrad.autograd.functions.in_vmap import Flags
 from tapegrad.autograd.modes.levels import below, recording
-from tapegrad.autograd.tape.function_node import Facts, facts_of
 from tapegrad.autograd.transforms.tangents import Tangents
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.trees import leaves, mapped

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tapegrad.autograd.core.gate import GRAD_OFF, SAVED_HOOKS, TRANSFORM, gate, grad_enabled, set_bits, state
-from tapegrad.autograd.core.node import Node
+from tapegrad.autograd.core.node import Node, facts_of
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
 from tapegrad.autograd.core.version import tick
-from tapegrad.autograd.functions.outputs import wrap
+from tapegrad.autograd.functions.outputs import pack_saved, wrap
 from tapegrad.autograd.modes import levels
-from tapegrad.autograd.saved.hooks import pack_saved
-from tapegrad.autograd.tape.function_node import BackwardCFunction, FunctionCtx, facts_of
+from tapegrad.autograd.tape.function_node import BackwardCFunction, FunctionCtx
 
 
 class Function:

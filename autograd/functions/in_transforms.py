@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapegrad.autograd.core.gate import GRAD_OFF, SAVED_HOOKS, TRANSFORM, state
+from tapegrad.autograd.core.node import facts_of
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
 from tapegrad.autograd.functions.in_vmap import batched
-from tapegrad.autograd.functions.outputs import wrap
+from tapegrad.autograd.functions.outputs import pack_saved, wrap
 from tapegrad.autograd.modes.levels import below, recording
-from tapegrad.autograd.saved.hooks import pack_saved
-from tapegrad.autograd.tape.function_node import BackwardCFunction, FunctionCtx, facts_of
+from tapegrad.autograd.tape.function_node import BackwardCFunction, FunctionCtx
 from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.trees import leaves

@@ -4,13 +4,15 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from tapegrad.autograd.core.node import Node, Slot, refuse_inference
-from tapegrad.autograd.core.rebase import let_go, past_hooks, rebase
+from tapegrad.autograd.core.history import let_go, past_hooks
+from tapegrad.autograd.core.node import Node, Slot, facts_of, kept_slots, make_slot, refuse_inference
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump, counter_of, tick
 from tapegrad.autograd.core.view import View, refuse_view
-from tapegrad.autograd.dispatch.slow_paths import kept_slots, make_slot
-from tapegrad.autograd.tape.function_node import BackwardCFunction, Output, facts_of
+from tapegrad.autograd.dispatch.rebase import rebase
+from tapegrad.autograd.saved.hooks import this_thread
+from tapegrad.autograd.saved.packed_values import given_result, pack, pack_operand
+from tapegrad.autograd.tape.function_node import BackwardCFunction, Output
 from tapegrad.autograd.types import dtypes
 
 
@@ -223,3 +225,16 @@ def _kept(to_save: tuple[Any, ...], results: list[Any], inputs: list[Tensor]) ->
             # A view of an intermediate, which may be a result.
             kept.append(t.detach())
     return tuple(kept)
+
+
+def pack_saved(node: BackwardCFunction, result: Any) -> None:
+    """Send what a Function has saved through this thread's hooks; `result` is what `apply` returns."""
+    hooks = this_thread.hooks[-1]
+    results = result if isinstance(result, tuple) else (result,)
+
+    def packed(kept: Any) -> Any:
+        if isinstance(kept, Output):
+            return pack(given_result(node, kept.array, kept.nr, node.several, counter_of(results[kept.nr])), hooks, False, nr=kept.nr)
+        return None if kept is None else pack_operand(node, kept, hooks)
+
+    node.saved = tuple([packed(kept) for kept in node.saved])

@@ -14,7 +14,7 @@ from tapegrad.autograd.types.type_names import type_name
 _GENERATOR = 0x20  # inspect.CO_GENERATOR; the module itself is slow to import
 
 
-class _Mode:
+class Mode:
     """A context manager that is also a decorator, with or without parentheses where it needs no argument."""
 
     #: the bits of the state that it sets, and restores at its end
@@ -29,7 +29,7 @@ class _Mode:
         """The state inside, where `now` is the state outside."""
         raise NotImplementedError
 
-    def copy(self) -> _Mode:
+    def copy(self) -> Mode:
         """A copy: a decorated function may be entered again while it runs."""
         return type(self)()
 
@@ -100,7 +100,7 @@ def _check_bool(name: str, value: Any) -> None:
         raise TypeError(f"{name}(): argument 'enabled' (position 1) must be bool, not {type_name(value)}")
 
 
-class no_grad(_Mode):
+class no_grad(Mode):
     """Record nothing inside: results require no grad, and no memory is kept for backward.
 
     Example:
@@ -115,7 +115,7 @@ class no_grad(_Mode):
         return now | GRAD_OFF
 
 
-class enable_grad(_Mode):
+class enable_grad(Mode):
     """Record inside, also within `no_grad`.
 
     Example:
@@ -130,7 +130,7 @@ class enable_grad(_Mode):
         return now & ~GRAD_OFF
 
 
-class set_grad_enabled(_Mode):
+class set_grad_enabled(Mode):
     """Record or not, from the call on; as a context manager until its end, as a decorator only inside the function.
 
     Args:
@@ -155,7 +155,7 @@ class set_grad_enabled(_Mode):
     def bits(self, now: int) -> int:
         return now & ~GRAD_OFF if self.mode else now | GRAD_OFF
 
-    def copy(self) -> _Mode:
+    def copy(self) -> Mode:
         return _set(self.mode)
 
     def __enter__(self) -> None:
@@ -167,7 +167,7 @@ class set_grad_enabled(_Mode):
         return super().__call__(function)
 
 
-class _set(_Mode):
+class _set(Mode):
     """`set_grad_enabled` that takes effect when it is entered."""
 
     def __new__(cls, mode: bool) -> Any:
@@ -180,7 +180,7 @@ class _set(_Mode):
         return now & ~GRAD_OFF if self.mode else now | GRAD_OFF
 
 
-class inference_mode(_Mode):
+class inference_mode(Mode):
     """`no_grad`, and more: tensors made inside track no version and cannot be recorded later.
 
     Args:
@@ -206,7 +206,7 @@ class inference_mode(_Mode):
     def bits(self, now: int) -> int:
         return now | GRAD_OFF | INFERENCE if self.mode else now & ~(GRAD_OFF | INFERENCE)
 
-    def copy(self) -> _Mode:
+    def copy(self) -> Mode:
         return inference_mode(self.mode)
 
 
@@ -240,7 +240,7 @@ def is_inference_mode_enabled() -> bool:
     return bool(state.bits & INFERENCE)
 
 
-class set_multithreading_enabled(_Mode):
+class set_multithreading_enabled(Mode):
     """Set the flag that PyTorch has for multithreaded backward passes, from the call on; as a context manager until its end.
 
     It changes nothing but itself: a pass always runs in the thread that starts it. (A pass nested in a score of others continues in a fresh thread, which
@@ -266,7 +266,7 @@ class set_multithreading_enabled(_Mode):
         self.was = state.multithreading
         state.multithreading = mode
 
-    def copy(self) -> _Mode:
+    def copy(self) -> Mode:
         return set_multithreading_enabled(self.mode)
 
     def __enter__(self) -> None:

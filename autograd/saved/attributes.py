@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapegrad.autograd.core.methods import method_of
 from tapegrad.autograd.core.node import Node, check_kept, freed, overwritten
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.core.version import VersionCounter
@@ -117,3 +118,12 @@ def raw_saved(node: Node, name: str) -> Any:
     if isinstance(value, (tuple, list)):
         return tuple([SavedTensor(node, index, i) for i in range(len(value))])
     return SavedTensor(node, index, None)
+
+
+@method_of(Node, "__getattr__")
+def _saved_attribute(self: Node, name: str) -> Any:
+    if name.startswith("_saved_"):
+        return saved_value(self, name.removeprefix("_saved_"))
+    if name.startswith("_raw_saved_"):
+        return raw_saved(self, name.removeprefix("_raw_saved_"))
+    raise AttributeError(f"'{self.__class__.__name__}' object has no attribute '{name}'")

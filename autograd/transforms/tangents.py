@@ -15,16 +15,17 @@ from inspect import signature
 from typing import Any
 
 from tapegrad.autograd.core.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, set_bits, state
+from tapegrad.autograd.core.history import run
 from tapegrad.autograd.core.node import Slot
-from tapegrad.autograd.core.rebase import laid_out, run
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.inplace import repeats
-from tapegrad.autograd.modes.levels import Level, arguments, below, recording, tensors_in
+from tapegrad.autograd.dispatch.rebase import laid_out
+from tapegrad.autograd.modes.levels import Level, arguments, below, like_batch_of, recording, tensors_in
 from tapegrad.autograd.saved.packed_values import Packed
-from tapegrad.autograd.tape.engine import dense_order
-from tapegrad.autograd.transforms.batched_tensor import alike, lacks_batch, like_batch_of
+from tapegrad.autograd.tape.sums import dense_order
+from tapegrad.autograd.transforms.batched_tensor import alike, lacks_batch
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend
 
@@ -189,7 +190,7 @@ class Tangents(Level):
 
 def zero_tangent(t: Tensor) -> Tensor:
     """Zeros with the shape, dtype and device of `t`."""
-    from tapegrad.autograd.ops.common.shared_rules import zero_gradient
+    from tapegrad.autograd.dispatch.primitives import zero_gradient
     before = set_bits(state.bits | GRAD_OFF)
     try:
         made: Tensor = zero_gradient(t)

@@ -303,25 +303,6 @@ def can_cast(from_: Any, to: Any) -> builtins.bool:
     return as_dtype(from_).category <= as_dtype(to).category
 
 
-def promote_types(type1: Any, type2: Any) -> dtype:
-    """The smallest dtype that both promote to, by PyTorch's table (:mod:`tapegrad.autograd.types.promotion`).
-
-    Args:
-        type1: what :func:`numpy_dtype` takes.
-        type2: what :func:`numpy_dtype` takes.
-
-    Raises:
-        RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
-
-    Example:
-        >>> tapegrad.promote_types(tapegrad.float16, tapegrad.bfloat16)
-        torch.float32
-    """
-    from tapegrad.autograd.types import promotion
-
-    return of(promotion.promote_types(numpy_dtype(type1), numpy_dtype(type2)))
-
-
 # name: (bits of the fraction, greatest exponent, decimal digits that survive)
 _FORMATS: Final = {"float16": (10, 15, 3), "bfloat16": (7, 127, 2), "float32": (23, 127, 6), "float64": (52, 1023, 15)}
 

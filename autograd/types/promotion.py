@@ -57,7 +57,7 @@ class _Promoted(dict[tuple[np.dtype, np.dtype], np.dtype]):
 _PROMOTED: Final = _Promoted()
 
 
-def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
+def promoted(a: np.dtype, b: np.dtype) -> np.dtype:
     """The smallest dtype that both promote to.
 
     Args:
@@ -68,10 +68,27 @@ def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
         RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
 
     Example:
-        >>> promote_types(np.dtype("uint8"), np.dtype("int8"))
+        >>> promoted(np.dtype("uint8"), np.dtype("int8"))
         dtype('int16')
     """
     return _PROMOTED[a, b]
+
+
+def promote_types(type1: Any, type2: Any) -> dtypes.dtype:
+    """The smallest dtype that both promote to, by PyTorch's table.
+
+    Args:
+        type1: what `dtypes.numpy_dtype` takes.
+        type2: what `dtypes.numpy_dtype` takes.
+
+    Raises:
+        RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
+
+    Example:
+        >>> tapegrad.promote_types(tapegrad.float16, tapegrad.bfloat16)
+        torch.float32
+    """
+    return of(promoted(dtypes.numpy_dtype(type1), dtypes.numpy_dtype(type2)))
 
 
 class _Results(dict[tuple[Operand, ...], np.dtype]):
@@ -81,7 +98,7 @@ class _Results(dict[tuple[Operand, ...], np.dtype]):
         of_kind: list[np.dtype | None] = [None, None, None]
         for dtype, kind in operands:
             so_far = of_kind[kind]
-            of_kind[kind] = of(dtype).numpy if so_far is None else promote_types(so_far, dtype)
+            of_kind[kind] = of(dtype).numpy if so_far is None else promoted(so_far, dtype)
         result: np.dtype | None = None
         for lower in of_kind:  # numbers, 0-d tensors, dimensioned tensors: each joins over what stands below it
             if lower is not None:
@@ -99,7 +116,7 @@ def _over(higher: np.dtype, lower: np.dtype) -> np.dtype:
         return higher
     if low == COMPLEX and high == FLOAT:
         return of(higher).to_complex().numpy
-    return lower if low >= FLOAT else promote_types(higher, lower)
+    return lower if low >= FLOAT else promoted(higher, lower)
 
 
 _RESULTS: Final = _Results()
@@ -112,7 +129,7 @@ def result_type(operands: Iterable[Operand]) -> np.dtype:
         operands: for each operand its dtype and its kind (``DIMENSIONED``, ``ZERO_DIM`` or ``NUMBER``); a number's dtype is :func:`number_dtype`'s.
 
     Raises:
-        RuntimeError: for uint16, uint32 or uint64 where :func:`promote_types` is asked for it; for no operands.
+        RuntimeError: for uint16, uint32 or uint64 where :func:`promoted` is asked for it; for no operands.
 
     Example:
         >>> result_type([(np.dtype("float32"), DIMENSIONED), (np.dtype("float64"), ZERO_DIM)])

@@ -10,13 +10,13 @@ import numpy as np
 
 from tapegrad.autograd.core.gate import WATCHED, set_bits, state
 from tapegrad.autograd.core.node import At, Node, Slot
-from tapegrad.autograd.core.rebase import CopySlices
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch.codegen import Each
+from tapegrad.autograd.dispatch.rebase import CopySlices
 from tapegrad.autograd.modes.observers import Pull, Watcher
 from tapegrad.autograd.saved.packed_values import Packed
 from tapegrad.autograd.tape import engine as tape
-from tapegrad.autograd.tape.backward import _seeds_of
+from tapegrad.autograd.tape.backward import seeds_of
 from tapegrad.autograd.tape.current_pass import Pass
 from tapegrad.autograd.tape.function_node import BackwardCFunction, Output
 from tapegrad.backends import ARRAYS
@@ -124,7 +124,7 @@ def explain(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]]
     if len(gradients) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(gradients)} gradients")
     telling = _Telling(roots, Names(params), max_nodes)
-    telling.run(_seeds_of(roots, gradients, False))
+    telling.run(seeds_of(roots, gradients, False))
     return Explanation(telling.text())
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.node import Node, Slot
-from tapegrad.autograd.core.rebase import CopySlices
 from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.rebase import CopySlices
 from tapegrad.autograd.tape.function_node import BackwardCFunction, Output
 from tapegrad.utils.inspect.notes import note_of
 from tapegrad.utils.inspect.walk import arrays_in, kept_by, made_by, op_of, operands, resolved, result_names

@@ -10,31 +10,13 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import cast, zero_gradient
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.ops.common.dims import c_name
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.memory_format import contiguous_format, is_ordered, order_of, ordered, preserve_format
 from tapegrad.autograd.types.type_names import type_name
 from tapegrad.backends import CPU, Device, backend, backend_for, xp
-
-
-def _as_type(input: Any, dtype: np.dtype) -> Any:
-    if input.dtype.kind == "c" and dtype.kind not in "cb":
-        input = input.real
-    if (dtype.itemsize < input.dtype.itemsize or dtype.kind in "iu") and input.dtype.kind in "fcV" and isinstance(input, (np.ndarray, np.generic)):
-        with np.errstate(all="ignore"):  # too large a number becomes inf, inf and nan some integer, as in torch
-            return input.astype(dtype)
-    return input.astype(dtype)
-
-
-_cast = op(input=lambda grad, input_dtype: _cast(grad, input_dtype), kind="linear", name="to_copy", public=False, batch=over())(_as_type)
-_cast_away = op(input=None, name="to_copy", public=False, batch=over())(_as_type)
-
-
-def cast(input: Any, dtype: np.dtype) -> Any:
-    """`input`, a tensor or an array, with elements of the NumPy dtype `dtype`; a real result takes the real part, and gradients end at integers and bool."""
-    return _cast(input, dtype) if dtype in dtypes.INEXACT else _cast_away(input, dtype)
 
 
 @op(input=lambda grad, source: _transfer(grad, source, None, False), kind="linear", name="to_copy", public=False, batch=over())

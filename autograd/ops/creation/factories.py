@@ -11,7 +11,7 @@ from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.dispatch.decorator import composite
 from tapegrad.autograd.modes.default_device import default_device
 from tapegrad.autograd.modes.device_guard import on_device_of
-from tapegrad.autograd.modes.levels import transforming
+from tapegrad.autograd.modes.levels import like_batch_of, transforming
 from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.ops.creation.host_data import host_array, wrapped
 from tapegrad.autograd.ops.creation.pin_memory import pin
@@ -185,6 +185,9 @@ def legacy_tensor(*args: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return empty(*(args or (0,)), dtype=dtype, device=device)
 
 
+Tensor._legacy = legacy_tensor
+
+
 def _filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     where = place(device)
     there = backend_for(where)
@@ -271,11 +274,9 @@ def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) ->
         array = input
     else:
         array = input._array
-    if gate.on and transforming() and device is None:
-        from tapegrad.autograd.transforms.batched_tensor import Batched, like_batch_of
-        if isinstance(array, Batched):
-            plain = _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
-            return finish(like_batch_of(plain, input)._array, requires_grad)
+    if gate.on and transforming() and device is None and hasattr(array, "level"):
+        plain = _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
+        return finish(like_batch_of(plain, input)._array, requires_grad)
     if device is None and not array.flags.c_contiguous:  # laid out as `input` is
         with on_device_of(array):
             return finish(getattr(xp(array), f"{make}_like")(array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)), requires_grad)

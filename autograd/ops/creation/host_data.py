@@ -11,7 +11,7 @@ from tapegrad.autograd.core.tensor import Tensor, requires_grad
 from tapegrad.autograd.interchange.python_protocols import number_in
 from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.types import dtypes
-from tapegrad.autograd.types.promotion import promote_types
+from tapegrad.autograd.types.promotion import promoted
 from tapegrad.autograd.types.trees import leaves
 
 __all__ = ["host_array", "wrapped"]
@@ -44,7 +44,7 @@ def _promoted(data: Any) -> np.dtype | None:
     """What the dtypes of all items of nested lists promote to; None where an item has none."""
     found = list(dict.fromkeys(map(_item_dtype, leaves(data))))
     known = [dtype for dtype in found if dtype is not None]
-    return functools.reduce(promote_types, known) if len(known) == len(found) else None
+    return functools.reduce(promoted, known) if len(known) == len(found) else None
 
 
 _told = False

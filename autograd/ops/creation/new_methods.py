@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.modes.levels import transforming
+from tapegrad.autograd.modes.levels import like_batch_of, transforming
 from tapegrad.autograd.ops.creation.factories import _filled, _full, empty_strided, legacy_tensor, number_of, place, size_of, tensor
 from tapegrad.autograd.ops.creation.pin_memory import pin
 from tapegrad.autograd.types import dtypes
@@ -14,7 +14,6 @@ def _like_batch_of(made: Tensor, source: Tensor) -> Tensor:
     """`made` itself; under vmap one for each member of the batch."""
     if not transforming():
         return made
-    from tapegrad.autograd.transforms.batched_tensor import like_batch_of
     return like_batch_of(made, source).requires_grad_(made.requires_grad)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.common.dims import c_name, wrap
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.ops.gather.gather import INDICES, _at_least_1d, _check_range, _copy, _kind, outside
 from tapegrad.autograd.ops.gather.scatter_reduce import scatter_reduce
 from tapegrad.autograd.ops.indexing.batch_rules import gather_in_batch, items, put_in_batch, scatter_in_batch

@@ -9,9 +9,9 @@ import numpy as np
 from tapegrad.autograd.core.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.core.tensor import Tensor, from_array, raw, requires_grad
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.modes.levels import refuse_dynamic
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
 from tapegrad.autograd.ops.gather.gather import _at_least_1d, _copy, _kind, gather, scatter
 from tapegrad.autograd.ops.indexing.getitem import advanced, gather_by
 from tapegrad.autograd.ops.pointwise.where import where

@@ -9,7 +9,7 @@ import numpy as np
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, sized
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
+from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.gather.gather import _check_index, _check_same, _copy, _fitting, _positions, _scatter_add, _scatter_value, _scatter_zeros, gather
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapegrad.autograd.core.gate import DEVICE, GRAD_OFF, SAVED_HOOKS, gate, state
+from tapegrad.autograd.core.history import as_before
 from tapegrad.autograd.core.node import At
-from tapegrad.autograd.core.rebase import as_before, rebase
 from tapegrad.autograd.core.tensor import Tensor, from_array, raw, requires_grad
 from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import over, within
 from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.dispatch.rebase import rebase
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.modes.device_guard import on_its_device
 from tapegrad.autograd.modes.levels import transforming

@@ -9,8 +9,9 @@ from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.common.half_precision import in_float32
-from tapegrad.autograd.ops.common.shared_rules import alias, array_among, zero_gradient
+from tapegrad.autograd.ops.common.shared_rules import alias, array_among
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp
 

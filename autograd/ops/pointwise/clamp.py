@@ -9,9 +9,9 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import aligned
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import cast
 from tapegrad.autograd.ops.common.half_precision import is_half
 from tapegrad.autograd.ops.common.shared_rules import alias
-from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.autograd.types import dtypes, promotion
 from tapegrad.backends import xp

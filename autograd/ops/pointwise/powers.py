@@ -10,9 +10,9 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import cast, zero_gradient
 from tapegrad.autograd.ops.common.half_precision import INT64, category, is_half
-from tapegrad.autograd.ops.common.shared_rules import array_among, zero_gradient
-from tapegrad.autograd.ops.creation.casts_and_copies import cast
+from tapegrad.autograd.ops.common.shared_rules import array_among
 from tapegrad.autograd.ops.pointwise.arithmetic import mul
 from tapegrad.autograd.ops.pointwise.exponential import log
 from tapegrad.autograd.ops.pointwise.where import keep

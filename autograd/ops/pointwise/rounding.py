@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.common.half_precision import in_float32
-from tapegrad.autograd.ops.common.shared_rules import alias, array_among, no_rule, zero_gradient
+from tapegrad.autograd.ops.common.shared_rules import alias, array_among, no_rule
 from tapegrad.autograd.ops.pointwise.arithmetic import check_divisor, div, floored_quotient
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.common.half_precision import category
-from tapegrad.autograd.ops.common.shared_rules import alias, no_rule, zero_gradient
+from tapegrad.autograd.ops.common.shared_rules import alias, no_rule
 from tapegrad.backends import xp
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import broadcasting
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import cast
 from tapegrad.autograd.dispatch.slow_paths import mix, together
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.ops.common.half_precision import BOOL
-from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.backends import xp
 
 # NumPy's `where` branches at each element, ten times as slow on a random mask as arithmetic on the bits.

@@ -8,10 +8,10 @@ import numpy as np
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import cast
 from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, in_float32, is_half
 from tapegrad.autograd.ops.common.tangents import added
-from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.autograd.ops.gather.along_dim import put_along
 from tapegrad.autograd.ops.pointwise.exponential import exp
 from tapegrad.autograd.ops.reduction.max_min import pair_tangent, rows, store_pair

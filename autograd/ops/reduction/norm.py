@@ -6,9 +6,8 @@ from typing import Any
 
 from tapegrad.autograd.dispatch.batch_rules import over, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import cast, zero_gradient
 from tapegrad.autograd.ops.common.half_precision import category, wide
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
-from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.autograd.ops.pointwise.powers import power_of_number
 from tapegrad.autograd.ops.pointwise.signs import abs, sgn
 from tapegrad.autograd.ops.pointwise.where import keep

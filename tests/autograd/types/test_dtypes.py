@@ -168,13 +168,13 @@ def test_iinfo():
 
 
 def test_promotion():
-    assert dtypes.promote_types(dtypes.float16, dtypes.bfloat16) is dtypes.float32
-    assert dtypes.promote_types("uint8", np.int8) is dtypes.int16
+    assert promotion.promote_types(dtypes.float16, dtypes.bfloat16) is dtypes.float32
+    assert promotion.promote_types("uint8", np.int8) is dtypes.int16
     assert dtypes.can_cast(dtypes.float64, dtypes.float16) and not dtypes.can_cast(dtypes.complex64, dtypes.float64)
     assert dtypes.can_cast(np.dtype("f8"), np.dtype("f4")) and not dtypes.can_cast(np.dtype("i8"), np.dtype("?"))
     message = "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote UInt16 and Int"
     with pytest.raises(RuntimeError, match=message):
-        dtypes.promote_types(dtypes.uint16, dtypes.int32)
+        promotion.promote_types(dtypes.uint16, dtypes.int32)
     with pytest.raises(RuntimeError, match="at least one operand"):
         promotion.result_type([])
 
@@ -211,7 +211,7 @@ from tapegrad.autograd.types import dtypes, promotion, size
 assert "ml_dtypes" not in sys.modules
 f4, i8 = np.dtype("float32"), np.dtype("int64")
 assert dtypes.bfloat16 != f4 and f4 != dtypes.bfloat16 and dtypes.bfloat16 != np.float32
-assert promotion.promote_types(f4, i8) == f4 and dtypes.of(f4) is dtypes.float32
+assert promotion.promoted(f4, i8) == f4 and dtypes.of(f4) is dtypes.float32
 assert dtypes.finfo(dtypes.bfloat16).eps == 0.0078125 and repr(dtypes.bfloat16) == "torch.bfloat16"
 dtypes.set_default_dtype(dtypes.bfloat16)
 assert printing.tensor_repr(np.ones(2, "f4")) == "tensor([1., 1.], dtype=torch.float32)"
