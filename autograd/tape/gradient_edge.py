@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tapegrad.autograd.core import node_api as node_base
-from tapegrad.autograd.core.methods import method_of
+from tapegrad.autograd.core.methods import property_of
 from tapegrad.autograd.core.node import Node, Slot, keep_facts, make_slot
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.saved.packed_values import ToLeaf
@@ -74,8 +74,7 @@ def function_of(target: Any) -> tuple[Any, int]:
     return (accumulate_grad_of(target), 0) if target._requires_grad or target._view is None else (None, 0)
 
 
-@method_of(Node)
-@property
+@property_of(Node)
 def next_functions(self: Node) -> tuple[tuple[Any, int], ...]:
     """A pair (node, output number) for each differentiable operand, (None, 0) where no gradient flows."""
     return tuple(function_of(target) for target in self.edges)

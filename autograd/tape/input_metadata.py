@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core import node_api as node_base
-from tapegrad.autograd.core.methods import method_of
+from tapegrad.autograd.core.methods import property_of
 from tapegrad.autograd.core.node import Facts, Node, facts_of
 from tapegrad.autograd.tape.accumulate_grad import AccumulateGrad
 from tapegrad.autograd.tape.function_node import BackwardCFunction
@@ -68,8 +68,7 @@ def facts_of_result(node: Any, nr: int) -> Facts | None:
     return found
 
 
-@method_of(node_base.Node)
-@property
+@property_of(node_base.Node)
 def _input_metadata(self: node_base.Node) -> tuple[InputMetadata, ...]:
     """What is known of the gradient of each result."""
     known = []

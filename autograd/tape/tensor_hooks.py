@@ -86,7 +86,7 @@ def _delete_hooks(self: Tensor) -> None:
     raise RuntimeError("Deletion of _backwards_hooks not allowed!")
 
 
-method_of(Tensor, "_backward_hooks")(property(_hooks, _set_hooks, _delete_hooks))
+setattr(Tensor, "_backward_hooks", property(_hooks, _set_hooks, _delete_hooks))  # noqa: B010  mypy knows no attribute
 
 
 def unserializable_hook(hook: H) -> H:

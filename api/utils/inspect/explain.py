@@ -19,6 +19,7 @@ from tapegrad.autograd.tape import engine as tape
 from tapegrad.autograd.tape.backward import seeds_of
 from tapegrad.autograd.tape.current_pass import Pass
 from tapegrad.autograd.tape.function_node import BackwardCFunction, Output
+from tapegrad.autograd.tape.sums import dense
 from tapegrad.backends import ARRAYS
 from tapegrad.utils.inspect.notes import note_of
 from tapegrad.utils.inspect.rule_text import rule_text
@@ -361,7 +362,7 @@ def _facts_of(d: Any) -> str:
 def _gradient_text(d: Any) -> str:
     """A gradient as a user would see it: conjugated where it is complex, and with its zeros."""
     if isinstance(d, At):
-        d = tape.dense(d, False)
+        d = dense(d, False)
     array = d if d.__class__ in ARRAYS else np.asarray(d)
     return array_text(array.conj() if array.dtype.kind == "c" else array)
 
