@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tapegrad import cuda
 from tapegrad.autograd import profiler as _profiler
 from tapegrad.autograd.profiler.events import EventList
 from tapegrad.autograd.profiler.recorder import record_function
@@ -39,7 +40,6 @@ def supported_activities() -> set[ProfilerActivity]:
         >>> tapegrad.profiler.ProfilerActivity.CPU in tapegrad.profiler.supported_activities()
         True
     """
-    from tapegrad import cuda
     return {ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda.is_available() else [])}
 
 

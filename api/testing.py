@@ -20,6 +20,7 @@ import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.interchange.python_protocols import host
+from tapegrad.autograd.ops.creation.factories import as_tensor
 from tapegrad.autograd.types import dtypes
 
 if TYPE_CHECKING:
@@ -94,7 +95,6 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
 
 
 def _tensor(value: Any) -> Tensor:
-    from tapegrad.autograd.ops.creation.factories import as_tensor
     return value if isinstance(value, Tensor) else as_tensor(value)
 
 

@@ -17,6 +17,7 @@ from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.call_stack import Stack, warn_caller
 from tapegrad.autograd.modes.device_guard import on_device_of
 from tapegrad.autograd.modes.observers import Pull, Watcher, seen_array
+from tapegrad.autograd.ops.pointwise.comparison import isnan
 from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.backends import backend
 from tapegrad.backends.threads import handed_on
@@ -104,7 +105,6 @@ def _check(node: Node, grads: tuple[Any, ...]) -> None:
 
 def has_nan(d: Any) -> bool:
     """Whether an array or a tensor holds a NaN: one reduction, and its result on the host."""
-    from tapegrad.autograd.ops.pointwise.comparison import isnan
     with on_device_of(d):
         found = isnan(seen_array(d)).any()
         return bool(backend(found).to_host(found))

@@ -9,10 +9,11 @@ from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.modes.grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
-from tapegrad.autograd.modes.levels import lifted, without_history
+from tapegrad.autograd.modes.levels import below, lifted, without_history
 from tapegrad.autograd.ops.shape.cat import stack
 from tapegrad.autograd.tape.backward import grad
-from tapegrad.autograd.transforms.vmap import batched_gradients
+from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
+from tapegrad.autograd.transforms.vmap import batched_gradients, vmap
 from tapegrad.backends import xp
 
 Tensors = tuple[Tensor, ...]
@@ -208,9 +209,6 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
 
 
 def _forward_jacobian(func: Callable[..., Any], inputs: Any) -> Any:
-    from tapegrad.autograd.modes.levels import below
-    from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
-    from tapegrad.autograd.transforms.vmap import vmap
     several_inputs, given = _as_tuple(inputs, "inputs", "jacobian")
     several: list[bool] = []
 

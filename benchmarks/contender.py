@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import tapegrad
 from tapegrad.backends import Device, backend_for
 
 PEERS = ("torch",)
@@ -98,7 +99,6 @@ def find_contenders(devices: list[str], peers: list[str], threads: int) -> tuple
     Returns:
         The contenders and the lines.
     """
-    import tapegrad
     found: list[Contender] = []
     lines: list[str] = []
     for device in devices:

@@ -10,6 +10,7 @@ from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.modes.grad_mode import no_grad
+from tapegrad.autograd.ops.random.sampling import rand
 from tapegrad.backends import xp
 
 _GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0, "conv_transpose2d": 1.0, "conv_transpose3d": 1.0, "sigmoid": 1.0,
@@ -287,7 +288,6 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     """
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    from tapegrad.autograd.ops.random.sampling import rand
     rows, columns = tensor._array.shape
     zeros = math.ceil(sparsity * rows)
     normal_(tensor, 0.0, std, generator)

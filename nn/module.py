@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.interchange.python_protocols import type_name as tensor_type_name
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device
 from tapegrad.nn.module_hooks import Hooks
@@ -17,7 +18,6 @@ M = TypeVar("M", bound="Module")
 def type_name(value: object) -> str:
     """The name of a value's type as torch's messages give it."""
     if isinstance(value, Tensor):
-        from tapegrad.autograd.interchange.python_protocols import type_name as tensor_type_name
         return tensor_type_name(value)
     cls = type(value)
     return cls.__qualname__ if cls.__module__ in ("builtins", "") else f"{cls.__module__}.{cls.__qualname__}"

@@ -10,6 +10,7 @@ from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
 from tapegrad.autograd.saved.hooks import saved_tensors_hooks
 from tapegrad.nn.container import Sequential
+from tapegrad.utils.checkpointing.log import Comparison
 from tapegrad.utils.checkpointing.recomputation import CheckpointError, Frame
 from tapegrad.utils.checkpointing.reentrant import CheckpointFunction, check_backward_validity, detach_variable
 
@@ -82,7 +83,6 @@ def _recorded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     if debug if _debug is None else _debug:
         if context_fn is not noop_context_fn:
             raise ValueError("debug=True is incompatible with non-default context_fn")
-        from tapegrad.utils.checkpointing.log import Comparison
         comparison = Comparison()
         context_fn, on_error = comparison.context_fn, comparison.tell
     if determinism_check not in _FACTS:

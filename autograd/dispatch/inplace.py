@@ -230,6 +230,11 @@ def store_out(name: str, out: Any, result: Any) -> Any:
     return out
 
 
+def stored(name: str, out: Any, result: Any) -> Any:
+    """`result`, or `out` with `result` written to it where there is an ``out=``."""
+    return result if out is None else store_out(name, out, result)
+
+
 def store(op: Op, out: Any, result: Any) -> Any:
     """Write the result of `op` to the tensor or array `out`, as ``out=`` asks; returns `out`."""
     return store_out(op.name, out, result)

@@ -13,6 +13,8 @@ from tapegrad.autograd.functions.custom_op import asked_for, gradients, keep, on
 from tapegrad.autograd.functions.function import Function, undifferentiable
 from tapegrad.autograd.functions.in_vmap import Flags
 from tapegrad.autograd.modes.levels import below, recording
+from tapegrad.autograd.ops.shape.cat import stack
+from tapegrad.autograd.tape.backward import grad
 from tapegrad.autograd.transforms.tangents import Tangents
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.trees import leaves, mapped
@@ -155,7 +157,6 @@ def _tangent(rule: Rule, i: int, d: Any, t: Tensor | None) -> Tensor | None:
 def _transposed(known: _Context, rule: Rule, asked: list[Any], tangents: tuple[Any, ...], given: tuple[Any, ...],
                 results: tuple[Any, ...]) -> list[Tensor | None]:
     """By a vjp made of ops: the gradient is linear in the gradient that it is given, and its derivative by that is what forward mode asks for."""
-    from tapegrad.autograd.tape.backward import grad
     record = _recorded([*tangents, *given])
     with recording(True, own=True):
         seeds: list[Any] = []
@@ -298,7 +299,6 @@ def _as_batch(level: Batch, t: Any) -> Any:
 
 def _stack(column: Any) -> Any:
     """One tensor for the whole batch, of a tensor or a number for each member; of anything else the first."""
-    from tapegrad.autograd.ops.shape.cat import stack
     tensors = [from_array(np.asarray(d)) if isinstance(d, (int, float, complex, np.generic)) else d for d in column]
     given = next((t for t in tensors if isinstance(t, Tensor)), None)
     if given is None:

@@ -11,6 +11,7 @@ from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.interchange.python_protocols import type_name
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device, backend, backend_for
+from tapegrad.backends.dlpack import export, imported
 
 
 def _exported(t: Tensor) -> Any:
@@ -47,7 +48,6 @@ def to_dlpack(self: Tensor, *, stream: int | None = None, max_version: tuple[int
             raise AssertionError("stream should be None on cpu.")
     else:
         options["stream"] = stream
-    from tapegrad.backends.dlpack import export
     return export(_exported(self), **{name: value for name, value in options.items() if value is not None})
 
 
@@ -112,7 +112,6 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         if copy:
             result = result.clone()
     else:
-        from tapegrad.backends.dlpack import imported
         result = from_array(_known(imported(ext_tensor, copy)))
     if device is not None:
         wanted, here = device if isinstance(device, Device) else Device(device), result.device
@@ -130,7 +129,6 @@ def foreign_array(source: Any) -> Any:
         BufferError: its library refuses.
     """
     if hasattr(source, "__dlpack__") and hasattr(source, "__dlpack_device__"):
-        from tapegrad.backends.dlpack import imported
         return _known(imported(source))
     interface = getattr(source, "__cuda_array_interface__", None)
     if interface is None:

@@ -21,9 +21,12 @@ from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.inplace import repeats
+from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.dispatch.rebase import laid_out
 from tapegrad.autograd.modes.levels import Level, arguments, below, like_batch_of, recording, tensors_in
+from tapegrad.autograd.ops.creation.factories import zeros
 from tapegrad.autograd.saved.packed_values import Packed
+from tapegrad.autograd.tape.backward import grad
 from tapegrad.autograd.tape.sums import dense_order
 from tapegrad.autograd.transforms.batched_tensor import alike, lacks_batch
 from tapegrad.autograd.types import dtypes
@@ -173,7 +176,6 @@ class Tangents(Level):
         for key, (_, tangent) in list(self._known.items()):
             if tangent._view is not None and tangent._view.root is shared:
                 del self._known[key]  # it is made anew, of the new one, when it is asked for
-        from tapegrad.autograd.ops.creation.factories import zeros
         plain = zeros(before._array.shape, dtype=before.dtype, device=before.device)
         self.set(root, _laid_out_as(root, before + like_batch_of(plain, source)))
 
@@ -190,7 +192,6 @@ class Tangents(Level):
 
 def zero_tangent(t: Tensor) -> Tensor:
     """Zeros with the shape, dtype and device of `t`."""
-    from tapegrad.autograd.dispatch.primitives import zero_gradient
     before = set_bits(state.bits | GRAD_OFF)
     try:
         made: Tensor = zero_gradient(t)
@@ -332,7 +333,6 @@ def alias(t: Tensor) -> Tensor:
 
 def by_transposition(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, Any]) -> list[Tensor | None]:
     """The tangents of the results by two reverse passes through the op alone."""
-    from tapegrad.autograd.tape.backward import grad
     op = core.op  # type: ignore[attr-defined]
     record = not state.bits & GRAD_OFF
     with recording(True, own=True):

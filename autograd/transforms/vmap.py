@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.ops.shape.cat import cat
 from tapegrad.autograd.tape.backward import grad
 from tapegrad.autograd.transforms.batched_tensor import Batch
 from tapegrad.autograd.types import trees
@@ -131,7 +132,6 @@ class _Call:
         return results, tree
 
     def _in_chunks(self, args: Any, kwargs: Any, given: list[Any], dims: list[Any], size: int, chunk: int) -> tuple[list[tuple[Tensor, bool]], Any]:
-        from tapegrad.autograd.ops.shape.cat import cat
         columns: list[list[tuple[Tensor, bool]]] = []
         tree = None
         for start in range(0, size, chunk):

@@ -15,6 +15,7 @@ from tapegrad.backends.cupy.index_asserts import IndexAsserts
 from tapegrad.backends.cupy.memory import CupyMemory
 from tapegrad.backends.cupy.namespace import CupyNamespace
 from tapegrad.backends.device import Device
+from tapegrad.backends.kernels import launch, scatter
 from tapegrad.backends.kernels.index_assert import look, shared_note
 
 _INSTALL = 'pip install "tapegrad[cuda13]" for CUDA 13, or "tapegrad[cuda12]" for CUDA 12'
@@ -207,7 +208,6 @@ class CupyBackend(Backend):
         return _special("digamma", x)
 
     def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
-        from tapegrad.backends.kernels import launch
         with self.use(device):
             return launch.philox_words(key, counter, words)
 
@@ -300,6 +300,5 @@ def scatter_add(cupy: Any, target: Array, index: Any, values: Array, run: Any = 
     if target.dtype.name in ATOMIC and not ordered:
         cupy.add.at(target, index, values)
     else:
-        from tapegrad.backends.kernels import scatter
         scatter.add(cupy, target, index, values, run or (scatter.in_order(cupy) if ordered else None))
 

@@ -8,13 +8,16 @@ from typing import Any
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch import inplace as in_place
 from tapegrad.autograd.dispatch.decorator import OPS
+from tapegrad.autograd.modes.grad_mode import no_grad
+from tapegrad.autograd.ops.creation.factories import empty_like
+from tapegrad.autograd.ops.nn.glu import glu
 from tapegrad.autograd.ops.pointwise import activation as ops
 from tapegrad.autograd.ops.pointwise.exponential import sigmoid
 from tapegrad.autograd.ops.pointwise.trigonometry import tanh
+from tapegrad.autograd.ops.random.sampling import rand_like
 from tapegrad.autograd.ops.reduction import softmax as softmaxes
 
 gelu = ops.gelu
-glu = ops.glu
 hardshrink = ops.hardshrink
 logsigmoid = ops.logsigmoid
 prelu = ops.prelu
@@ -201,7 +204,6 @@ def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: 
     """
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    from tapegrad.autograd.ops.random.sampling import rand_like
     slopes = rand_like(input) * (upper - lower) + lower
     return _with_inplace(_sloped, inplace, input, slopes)
 
@@ -302,8 +304,6 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
 
     Source: Jang, Gu and Poole, "Categorical Reparameterization with Gumbel-Softmax" (2016).
     """
-    from tapegrad.autograd.modes.grad_mode import no_grad
-    from tapegrad.autograd.ops.creation.factories import empty_like
     with no_grad():
         noise = empty_like(logits).exponential_().log()
     soft = softmaxes.softmax((logits - noise) / tau, dim)

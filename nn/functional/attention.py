@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tapegrad.autograd.ops.creation.factories import ones
 from tapegrad.autograd.ops.reduction.softmax import softmax
 from tapegrad.nn.functional.dropout import dropout
 
@@ -31,7 +32,6 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
         >>> tapegrad.nn.functional.scaled_dot_product_attention(tapegrad.zeros(1, 2, 4), tapegrad.ones(1, 3, 4), tapegrad.ones(1, 3, 5)).shape
         torch.Size([1, 2, 5])
     """
-    from tapegrad.autograd.ops.creation.factories import ones
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)

@@ -3,7 +3,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapegrad.autograd.core.tensor import from_array
 from tapegrad.autograd.ops.creation.factories import zeros
+from tapegrad.autograd.ops.pointwise.arithmetic import div
+from tapegrad.backends import backend, xp
 
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
@@ -23,7 +26,6 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     size = input.norm(p, dim, keepdim=True).clamp_min(eps)
     if out is None:
         return input / size
-    from tapegrad.autograd.ops.pointwise.arithmetic import div
     return div(input, size.expand_as(input), out=out)
 
 
@@ -80,8 +82,6 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """
     import numpy as np
 
-    from tapegrad.autograd.core.tensor import from_array
-    from tapegrad.backends import backend, xp
     array = tensor._array
     if array.dtype != np.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")

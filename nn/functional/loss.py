@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tapegrad.autograd.ops.nn.loss import check_reduction, legacy_reduction
+from tapegrad.autograd.ops.nn.loss import check_reduction, legacy_reduction, log_loss
 from tapegrad.nn.functional.distance import pairwise_distance
 
 
@@ -252,7 +252,6 @@ def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: 
         >>> tapegrad.nn.functional.soft_margin_loss(tapegrad.zeros(2), tapegrad.tensor([1.0, -1.0]))
         tensor(0.6931)
     """
-    from tapegrad.autograd.ops.nn.loss import log_loss
     return _reduced(log_loss(target * input), legacy_reduction(size_average, reduce, reduction))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tapegrad.autograd.ops.creation.ranges import arange
 from tapegrad.autograd.types import dtypes
 
 
@@ -135,7 +136,6 @@ def _nearest(input: Any, dim: int, size: int, scale: float, offset: float) -> An
     if size % n == 0 and places == [i // (size // n) for i in range(size)]:
         return input.unsqueeze(dim + 1).expand(*input.shape[:dim + 1], size // n, *input.shape[dim + 1:]).reshape(*input.shape[:dim], size,
                                                                                                               *input.shape[dim + 1:])
-    from tapegrad.autograd.ops.creation.ranges import arange
     on_device = ((arange(size, dtype=dtypes.float64, device=input.device) + offset) * scale).long().clamp(max=n - 1)  # made there: a list would be a copy
     return input.index_select(dim, on_device)
 

@@ -8,6 +8,7 @@ from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.modes.device_guard import on, on_device_of
 from tapegrad.autograd.ops.common.half_precision import wide
+from tapegrad.autograd.ops.creation.factories import tensor
 from tapegrad.backends import backend, xp
 
 
@@ -49,7 +50,6 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
         >>> tapegrad.nn.utils.get_total_norm([tapegrad.tensor([3.0]), tapegrad.tensor([4.0])])
         tensor(5.)
     """
-    from tapegrad.autograd.ops.creation.factories import tensor
     found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if not found:
         return tensor(0.0)

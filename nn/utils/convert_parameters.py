@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from math import prod
 
 from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.ops.shape.cat import cat
 
 
 def _check_device(parameters: list[Tensor]) -> None:
@@ -25,7 +26,6 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
         >>> tapegrad.nn.utils.parameters_to_vector([tapegrad.ones(1, 2), tapegrad.zeros(1)])
         tensor([1., 1., 0.])
     """
-    from tapegrad.autograd.ops.shape.cat import cat
     found = list(parameters)
     _check_device(found)
     return cat([p.reshape(-1) for p in found])

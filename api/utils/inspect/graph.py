@@ -13,7 +13,7 @@ from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.utils.inspect.notes import note_of
 from tapegrad.utils.inspect.result_facts import ResultFacts
-from tapegrad.utils.inspect.values import kind_text
+from tapegrad.utils.inspect.values import array_text, kind_text
 from tapegrad.utils.inspect.walk import Names, arrays_in, edges_of, is_view, kept_by, made_by, nodes_below, outputs_of, result_names, writes_in_place
 
 _INSTALL = ("needs Graphviz's program `dot`, which was not found on PATH: apt install graphviz, brew install graphviz, or https://graphviz.org/download. "
@@ -289,7 +289,6 @@ def kept_line(node: Node) -> str:
     for name, value, _ in kept_by(node):
         arrays = [array for array, _ in arrays_in(value)]
         if len(arrays) == 1 and arrays[0].ndim == 0 and not isinstance(value, Tensor):
-            from tapegrad.utils.inspect.values import array_text
             parts.append(f"{name} = {array_text(arrays[0])}")
         elif len(arrays) == 1:
             parts.append(f"{name} {list(arrays[0].shape)}")

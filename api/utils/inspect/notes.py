@@ -23,6 +23,7 @@ from tapegrad.autograd.modes.observers import Call, Watcher
 from tapegrad.autograd.ops.indexing import getitem as index
 from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.backends.threads import handed_on
+from tapegrad.utils.inspect.values import array_text
 
 
 class Note:
@@ -138,7 +139,6 @@ class notes(Watcher):
         if note is not None:
             note.results = note.results or tuple([(t._array.shape, t._array.dtype) for t in made])
             if self.values and not note.values:
-                from tapegrad.utils.inspect.values import array_text
                 note.values = tuple([array_text(t._array) for t in made])
         return result
 

@@ -1,8 +1,10 @@
-"""Dimensions as users give them: negative ones, several, none, and torch's errors for wrong ones."""
+"""Dimensions and shapes as users give them: negative ones, several, none, shapes together, and torch's errors for wrong ones."""
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+
+from tapegrad.autograd.types import dtypes
 
 
 def wrap(dim: Any, ndim: int) -> int:
@@ -55,6 +57,50 @@ def _size(n: Any) -> int:
     if isinstance(n, (float, str)) or not hasattr(n, "__index__"):
         raise TypeError(f"a shape must be a tuple of ints, but it has an item of type {type(n).__name__}")
     return int(n.__index__())
+
+
+def expanded_shape(array: Any, size: tuple[int, ...]) -> tuple[int, ...]:
+    """`size` with its -1 replaced by what `array` has there.
+
+    Raises:
+        RuntimeError: `array` cannot be broadcast to it.
+    """
+    shape = array.shape
+    lead = len(size) - len(shape)
+    if lead < 0:
+        kind = f"torch.{dtypes.of(array.dtype).scalar_type}Tensor"
+        raise RuntimeError(f"expand({kind}{{{list(shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater or equal to the "
+                           f"number of dimensions in the tensor ({len(shape)})")
+    result = []
+    for i, n in enumerate(size):
+        if i < lead:
+            if n < 0:
+                raise RuntimeError(f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}")
+            result.append(n)
+            continue
+        m = shape[i - lead]
+        if n == -1:
+            n = m
+        elif (n != m and m != 1) or n < 0:
+            raise RuntimeError(f"The expanded size of the tensor ({n}) must match the existing size ({m}) at non-singleton dimension {i}.  "
+                               f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}")
+        result.append(n)
+    return tuple(result)
+
+
+def common_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that `shapes` have together, or the error that an op of tensors of these shapes raises."""
+    result: list[int] = []
+    for shape in shapes:
+        if len(shape) > len(result):
+            result[:0] = [1] * (len(shape) - len(result))
+        for i in range(-1, -1 - len(shape), -1):
+            if result[i] == 1:
+                result[i] = shape[i]
+            elif shape[i] not in (1, result[i]):
+                raise RuntimeError(f"The size of tensor a ({result[i]}) must match the size of tensor b ({shape[i]}) at non-singleton dimension "
+                                   f"{len(result) + i}")
+    return tuple(result)
 
 
 def c_name(dtype: Any) -> str:

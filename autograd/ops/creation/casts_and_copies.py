@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, raw
+from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.primitives import cast, zero_gradient
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.ops.common.dims import c_name
+from tapegrad.autograd.interchange import python_protocols
+from tapegrad.autograd.ops.common.dims import c_name, common_shape
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.memory_format import contiguous_format, is_ordered, order_of, ordered, preserve_format
 from tapegrad.autograd.types.type_names import type_name
@@ -116,20 +118,18 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         tensor([[1., 2.],
                 [1., 2.]])
     """
-    from tapegrad.autograd.dispatch import inplace
     if not isinstance(src, Tensor):
         if not isinstance(src, (bool, int, float, complex)):
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type_name(src)}")
         return inplace.apply(fill, self, (src,), {})
     array, given = self._array, src._array
     if given.shape != array.shape:
-        from tapegrad.autograd.ops.shape.expand import common_shape, expand
         shape = common_shape(array.shape, given.shape)
         if shape != array.shape:
             raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(shape)}")
         if self._counter is not None:
             inplace.check_operands("copy", self, (src,))
-        src = expand(src, array.shape)
+        src = src.expand(array.shape)
         given = src._array
     if given.__class__ is not array.__class__ or not is_on(given, backend(array).device_of(array)):
         src = transfer(src, backend(array).device_of(array), non_blocking and array.__class__ is not np.ndarray)
@@ -177,7 +177,6 @@ def zero_(self: Tensor) -> Tensor:
         >>> tapegrad.ones(2).zero_()
         tensor([0., 0.])
     """
-    from tapegrad.autograd.dispatch import inplace
     return inplace.apply(fill, self, (0,), {})
 
 
@@ -281,8 +280,7 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         ('torch.FloatTensor', torch.int64)
     """
     if dtype is None:
-        from tapegrad.autograd.interchange.python_protocols import type_name
-        return type_name(self)
+        return python_protocols.type_name(self)
     device = None
     if isinstance(dtype, str) and dtype.endswith("Tensor"):
         device = Device("cuda") if ".cuda." in dtype else CPU if dtype.startswith("torch.") else None

@@ -9,6 +9,8 @@ from tapegrad.autograd.core.gate import INFERENCE, gate, state
 from tapegrad.autograd.core.inference import mark
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.dispatch.decorator import composite
+from tapegrad.autograd.dispatch.inplace import stored
+from tapegrad.autograd.interchange.array_protocols import foreign_array
 from tapegrad.autograd.modes.default_device import default_device
 from tapegrad.autograd.modes.device_guard import on_device_of
 from tapegrad.autograd.modes.levels import like_batch_of, transforming
@@ -141,7 +143,6 @@ def _shared(data: Any) -> Any:
     """`data`, or an array over its memory if it is another library's and offers that."""
     if data.__class__ in _PLAIN or is_array(data):
         return data
-    from tapegrad.autograd.interchange.array_protocols import foreign_array
     array = foreign_array(data)
     return data if array is None else array
 
@@ -188,7 +189,7 @@ def legacy_tensor(*args: Any, dtype: Any = None, device: Any = None) -> Tensor:
 Tensor._legacy = legacy_tensor
 
 
-def _filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     where = place(device)
     there = backend_for(where)
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
@@ -196,13 +197,6 @@ def _filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_
         with there.use(where):
             return finish(getattr(there.xp, make)(size, wanted), requires_grad)
     return finish(getattr(there.xp, make)(size, wanted), requires_grad)
-
-
-def _no_out(out: Any, made: Tensor) -> Tensor:
-    if out is None:
-        return made
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out("factory", out, made)
 
 
 @composite()
@@ -222,7 +216,7 @@ def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    made = _no_out(out, _filled("zeros", size_of(sizes, size), dtype, device, requires_grad))
+    made = stored("factory", out, filled("zeros", size_of(sizes, size), dtype, device, requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -242,7 +236,7 @@ def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layo
         >>> tapegrad.ones(2, dtype=tapegrad.int64)
         tensor([1, 1])
     """
-    made = _no_out(out, _filled("ones", size_of(sizes, size, "ones"), dtype, device, requires_grad))
+    made = stored("factory", out, filled("ones", size_of(sizes, size, "ones"), dtype, device, requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -262,7 +256,7 @@ def empty(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
         >>> tapegrad.empty(2, 3).shape
         torch.Size([2, 3])
     """
-    made = _no_out(out, _filled("empty", size_of(sizes, size, "empty"), dtype, device, requires_grad))
+    made = stored("factory", out, filled("empty", size_of(sizes, size, "empty"), dtype, device, requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -275,12 +269,12 @@ def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) ->
     else:
         array = input._array
     if gate.on and transforming() and device is None and hasattr(array, "level"):
-        plain = _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
+        plain = filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
         return finish(like_batch_of(plain, input)._array, requires_grad)
     if device is None and not array.flags.c_contiguous:  # laid out as `input` is
         with on_device_of(array):
             return finish(getattr(xp(array), f"{make}_like")(array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)), requires_grad)
-    return _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array) if device is None else device, requires_grad)
+    return filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array) if device is None else device, requires_grad)
 
 
 @composite()
@@ -376,7 +370,7 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
     if dtype is None:
         dtype = np.dtype(bool) if isinstance(value, bool) else np.dtype(np.int64) if isinstance(value, int) else (
             dtypes.default_complex() if isinstance(value, complex) else dtypes.default_float())
-    made = _no_out(out, _full(size_of((size,)), value, dtypes.numpy_dtype(dtype), place(device), requires_grad))
+    made = stored("factory", out, full_of(size_of((size,)), value, dtypes.numpy_dtype(dtype), place(device), requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -391,7 +385,7 @@ def number_of(value: Any, function: str, name: str, position: int) -> Any:
     return value
 
 
-def _full(size: tuple[int, ...], value: Any, dtype: np.dtype, where: Device, requires_grad: bool) -> Tensor:
+def full_of(size: tuple[int, ...], value: Any, dtype: np.dtype, where: Device, requires_grad: bool) -> Tensor:
     if isinstance(value, complex) and dtype.kind != "c":
         raise RuntimeError(f"value cannot be converted to type {c_name(dtype)} without overflow")
     there = backend_for(where)
@@ -422,7 +416,7 @@ def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = N
     """
     result = like("empty", input, dtype, device, False)
     value = number_of(fill_value, "full_like", "fill_value", 2)
-    return finish(_full(result._array.shape, value, result._array.dtype, result.device, False)._array, requires_grad)
+    return finish(full_of(result._array.shape, value, result._array.dtype, result.device, False)._array, requires_grad)
 
 
 @composite()
@@ -440,7 +434,7 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
         tensor(3.)
     """
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    made = _full((), number_of(s, "scalar_tensor", "s", 1), wanted, place(device), requires_grad)
+    made = full_of((), number_of(s, "scalar_tensor", "s", 1), wanted, place(device), requires_grad)
     return pin(made) if pin_memory else made
 
 
@@ -461,7 +455,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
     """
     shape, steps = size_of((tuple(size),)), tuple(stride)
     reach = 1 + sum([(n - 1) * step for n, step in zip(shape, steps)]) if 0 not in shape else 0
-    memory = _filled("empty", (reach,), dtype, device, False)._array
+    memory = filled("empty", (reach,), dtype, device, False)._array
     made = finish(backend(memory).as_strided(memory, shape, tuple([step * memory.itemsize for step in steps])), requires_grad)
     return pin(made) if pin_memory else made
 

@@ -9,6 +9,7 @@ import numpy as np
 from tapegrad.autograd.core.gate import grad_enabled
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
 from tapegrad.autograd.interchange.python_protocols import number_in
+from tapegrad.autograd.modes.call_stack import warn_caller
 from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.promotion import promoted
@@ -54,7 +55,6 @@ def _tell_of_lost_gradient(t: Tensor) -> None:
     """PyTorch warns of it once in a process, and so does this."""
     global _told
     if not _told and requires_grad(t) and grad_enabled():
-        from tapegrad.autograd.modes.call_stack import warn_caller
         _told = True
         warn_caller("Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using tensor.detach() first.")
 

@@ -8,6 +8,7 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch.primitives import scalar_on
 from tapegrad.autograd.ops.common.dims import c_name
+from tapegrad.autograd.ops.creation.host_data import host_array
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend
 
@@ -33,7 +34,6 @@ def value_for_write(value: Any, array: Any) -> Any:
             raise RuntimeError(f"value cannot be converted to type {c_name(array.dtype)} without overflow")
         return value
     if isinstance(value, (list, tuple, np.ndarray)):
-        from tapegrad.autograd.ops.creation.host_data import host_array
         return to_device_of(host_array(value, array.dtype), array)
     if value.__class__ is array.__class__:
         return value

@@ -5,7 +5,7 @@ from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.levels import like_batch_of, transforming
-from tapegrad.autograd.ops.creation.factories import _filled, _full, empty_strided, legacy_tensor, number_of, place, size_of, tensor
+from tapegrad.autograd.ops.creation.factories import empty_strided, filled, full_of, legacy_tensor, number_of, place, size_of, tensor
 from tapegrad.autograd.ops.creation.pin_memory import pin
 from tapegrad.autograd.types import dtypes
 
@@ -20,7 +20,7 @@ def _like_batch_of(made: Tensor, source: Tensor) -> Tensor:
 def _new(make: str) -> Any:
     def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
                pin_memory: bool = False) -> Tensor:
-        made = _filled(make, size_of(size), self._array.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad)
+        made = filled(make, size_of(size), self._array.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad)
         made = _like_batch_of(made, self)
         return pin(made) if pin_memory else made
 
@@ -48,7 +48,7 @@ def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device
     """
     wanted = self._array.dtype if dtype is None else dtypes.numpy_dtype(dtype)
     where = self.device if device is None else place(device)
-    made = _like_batch_of(_full(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad), self)
+    made = _like_batch_of(full_of(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad), self)
     return pin(made) if pin_memory else made
 
 

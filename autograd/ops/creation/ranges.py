@@ -10,7 +10,8 @@ import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch.decorator import composite
-from tapegrad.autograd.ops.creation.factories import _no_out, finish, number_of, place
+from tapegrad.autograd.dispatch.inplace import stored
+from tapegrad.autograd.ops.creation.factories import finish, number_of, place
 from tapegrad.autograd.ops.creation.pin_memory import pin
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend_for
@@ -77,7 +78,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     if (end - start) * (1 if step > 0 else -1) < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
-    made = _no_out(out, finish(_steps(start, end, step, wanted, device, count), requires_grad))
+    made = stored("factory", out, finish(_steps(start, end, step, wanted, device, count), requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -108,7 +109,7 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dt
     if (end - start) * (1 if step > 0 else -1) < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    return _no_out(out, finish(_steps(start, end, step, wanted, device, math.floor((end - start) / step) + 1), requires_grad))
+    return stored("factory", out, finish(_steps(start, end, step, wanted, device, math.floor((end - start) / step) + 1), requires_grad))
 
 
 def _end(value: Any, function: str, name: str, position: int) -> Any:
@@ -139,7 +140,7 @@ def _spaced(start: Any, end: Any, steps: Any, base: Any, function: str, out: Any
         if base is not None:
             values = there.xp.power(float(base), values) if not isinstance(base, complex) else there.xp.power(base, values)
         array = values.astype(wanted)
-    return _no_out(out, finish(array, requires_grad))
+    return stored("factory", out, finish(array, requires_grad))
 
 
 @composite()
@@ -221,7 +222,7 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
     where = place(device)
     there = backend_for(where)
     with there.use(where):
-        made = _no_out(out, finish(there.xp.eye(n, m, dtype=wanted), requires_grad))
+        made = stored("factory", out, finish(there.xp.eye(n, m, dtype=wanted), requires_grad))
     return pin(made) if pin_memory else made
 
 

@@ -9,15 +9,15 @@ from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.ops.common.dims import integer, wrap
 from tapegrad.autograd.ops.indexing.getitem import (
     FULL,
-    _put,
-    _put_add,
-    _put_slices,
-    _select_core,
-    _slice_core,
-    _torch_error,
     advanced,
     assert_inside,
     parse,
+    put_add,
+    put_at,
+    put_slices,
+    select_view,
+    slice_view,
+    torch_error,
     view_by,
 )
 from tapegrad.autograd.types import dtypes
@@ -45,7 +45,7 @@ def select(input: Any, dim: int, index: int) -> Any:
     dim, index = wrap(dim, len(shape)), integer(index)
     if not -shape[dim] <= index < shape[dim]:
         raise IndexError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
-    return _select_core(input, (*[FULL] * dim, index))
+    return select_view(input, (*[FULL] * dim, index))
 
 
 @composite(method=True)
@@ -77,7 +77,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     start = start + n if start < 0 else start
     if start + length > n:
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
-    return _slice_core(input, (*[FULL] * dim, slice(start, start + length)))
+    return slice_view(input, (*[FULL] * dim, slice(start, start + length)))
 
 
 @composite(method=True)
@@ -134,7 +134,7 @@ def _scatter_view(input: Any, index: Any, src: Any) -> Any:
     part, given = raw(view_by(input, index)).shape, raw(src).shape
     if part != given:
         raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(given)}, slice size = {list(part)}")
-    return _put_slices(input, index, src)
+    return put_slices(input, index, src)
 
 
 @composite(method=True, inplace=True)
@@ -166,9 +166,9 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
             parts = parse(tuple([FULL if i is None else i.reshape((1,)) if not i.ndim else i for i in indices]), array, True)
         assert_inside(array, parts.arrays, "index_put")
         index = advanced(parts.arrays)
-        return (_put_add if accumulate else _put)(input, index, values)
+        return (put_add if accumulate else put_at)(input, index, values)
     except IndexError as error:
-        raise _torch_error(error, indices, array) from None
+        raise torch_error(error, indices, array) from None
     except ValueError:
         raise RuntimeError(f"shape mismatch: value tensor of shape {list(given.shape)} cannot be broadcast to indexing result of shape "
                            f"{list(array[index].shape)}") from None

@@ -5,7 +5,8 @@ from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch.primitives import zero_gradient
-from tapegrad.autograd.ops.gather.gather import gather, scatter
+from tapegrad.autograd.ops.gather.gather import gather
+from tapegrad.autograd.ops.gather.scatter_reduce import scatter
 from tapegrad.autograd.ops.pointwise.where import where
 from tapegrad.autograd.ops.reduction.softmax import log_softmax, softmax
 

@@ -35,13 +35,20 @@ def normalized(input: Tensor, weight: Any, bias: Any, layout: Any, eps: float, c
     return _affine(y.reshape(layout.lanes), weight, bias, layout.lanes).reshape(tuple(input.shape)).to(input.dtype)
 
 
+def move_towards(running: Any, seen: Any, momentum: float) -> None:
+    if running is not None:
+        # Of instances, which have statistics each, the mean counts.
+        seen = seen.reshape(-1, len(running)).mean(axis=0)
+        running *= 1 - momentum
+        running += (seen * momentum).astype(running.dtype, copy=False)
+
+
 def _move(running: tuple[Any, Any, float], mean: Any, square: Any, elements: int) -> None:
-    from tapegrad.autograd.ops.nn.norms import _move as move
     if innermost_batch() is not None and any(hasattr(t._array, "level") for t in (mean, square)):
         raise RuntimeError("Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, were not batched.\n"
                            "Please visit https://pytorch.org/docs/stable/func.batch_norm.html for more details")
-    move(running[0], mean._array, running[2])
-    move(running[1], square._array * (elements / (elements - 1)), running[2])
+    move_towards(running[0], mean._array, running[2])
+    move_towards(running[1], square._array * (elements / (elements - 1)), running[2])
 
 
 def by_statistics(input: Tensor, running_mean: Any, running_var: Any, weight: Any, bias: Any, lanes: tuple[int, ...], eps: float) -> Tensor:

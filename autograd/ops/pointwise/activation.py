@@ -10,7 +10,7 @@ from tapegrad.autograd.dispatch.batch_rules import broadcasting
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.cache_blocks import by_blocks
 from tapegrad.autograd.ops.common.half_precision import floating
-from tapegrad.autograd.ops.pointwise.activation_smooth import celu, elu, gelu, glu, logsigmoid, mish, selu, silu, softplus, softsign, tanhshrink  # noqa: F401
+from tapegrad.autograd.ops.pointwise.activation_smooth import celu, elu, gelu, logsigmoid, mish, selu, silu, softplus, softsign, tanhshrink  # noqa: F401
 from tapegrad.autograd.ops.pointwise.clamp import clipped
 from tapegrad.autograd.ops.pointwise.signs import abs
 from tapegrad.autograd.ops.pointwise.where import choose, keep

@@ -12,7 +12,9 @@ from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.common.half_precision import in_float32
 from tapegrad.autograd.ops.common.shared_rules import alias, array_among
+from tapegrad.autograd.ops.pointwise.signs import sign
 from tapegrad.autograd.ops.pointwise.where import keep
+from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
 
@@ -138,7 +140,6 @@ def _div_in_place(a: Any, b: Any) -> None:
 
 
 def _scalar_type(dtype: np.dtype) -> str:
-    from tapegrad.autograd.types import dtypes
     return dtypes.of(dtype).scalar_type
 
 
@@ -373,7 +374,6 @@ def copysign(input: Any, other: Any) -> Any:
 
 def _sign_ratio(input: Any, result: Any) -> Any:
     """Whether the sign was kept (1) or turned (-1); 0 at zero."""
-    from tapegrad.autograd.ops.pointwise.signs import sign
     return sign(input) * sign(result)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, raw
+from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import aligned
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.primitives import cast
@@ -183,7 +184,6 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
 
 def _clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """In-place form of `clamp`; returns the tensor."""
-    from tapegrad.autograd.dispatch import inplace
     function = clamp_by_numbers if self._array.dtype.kind in "fV" and not _by_tensor(min) and not _by_tensor(max) and (min, max) != (None, None) else clamp
     return inplace.apply(function, self, (min, max), {})
 

@@ -11,8 +11,11 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.common.half_precision import category
+from tapegrad.autograd.ops.pointwise.comparison import eq
+from tapegrad.autograd.ops.pointwise.trigonometry import cos, sin
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
@@ -245,7 +248,6 @@ def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
         >>> tapegrad.polar(tapegrad.tensor([2.0]), tapegrad.tensor([0.0]))
         tensor([2.+0.j])
     """
-    from tapegrad.autograd.ops.pointwise.trigonometry import cos, sin
     first, second = raw(abs).dtype, raw(angle).dtype
     if first != second:
         raise RuntimeError(f"Expected object of scalar type {dtypes.of(first).scalar_type} but got scalar type {dtypes.of(second).scalar_type} for second "
@@ -253,7 +255,6 @@ def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
     result = complex(abs * cos(angle), abs * sin(angle))
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("polar", out, result)
 
 
@@ -269,7 +270,6 @@ def isreal(input: Any) -> Any:
         tensor([False,  True])
     """
     if category(input) != "c":
-        from tapegrad.autograd.ops.pointwise.comparison import eq
         return eq(input, input) | True
     return imag(input) == 0
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from tapegrad.autograd.dispatch.decorator import op
 from tapegrad.autograd.ops.common.shared_rules import array_among
+from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
 
@@ -77,7 +78,6 @@ def logical_not(input: Any) -> Any:
 def _check_bits(name: str, array: Any) -> None:
     """Raise torch's error for numbers without bits to work on."""
     if array.dtype.kind not in "iub":
-        from tapegrad.autograd.types import dtypes
         raise NotImplementedError(f'"{name}_cpu" not implemented for \'{dtypes.of(array.dtype).scalar_type}\'')
 
 

@@ -14,7 +14,7 @@ from tapegrad.autograd.dispatch.primitives import cast, zero_gradient
 from tapegrad.autograd.ops.common.half_precision import INT64, category, is_half
 from tapegrad.autograd.ops.common.shared_rules import array_among
 from tapegrad.autograd.ops.pointwise.arithmetic import mul
-from tapegrad.autograd.ops.pointwise.exponential import log
+from tapegrad.autograd.ops.pointwise.exponential import exp2, log
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp
 
@@ -223,7 +223,6 @@ def ldexp(input: Any, other: Any) -> Any:
 
 
 def _two_to(other: Any) -> Any:
-    from tapegrad.autograd.ops.pointwise.exponential import exp2
     return exp2(other)
 
 

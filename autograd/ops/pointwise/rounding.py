@@ -10,7 +10,9 @@ from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.common.half_precision import in_float32
 from tapegrad.autograd.ops.common.shared_rules import alias, array_among, no_rule
 from tapegrad.autograd.ops.pointwise.arithmetic import check_divisor, div, floored_quotient
+from tapegrad.autograd.ops.pointwise.comparison import isfinite
 from tapegrad.autograd.ops.pointwise.where import keep
+from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
 
@@ -84,7 +86,6 @@ def round(input: Any, *, decimals: int = 0) -> Any:
 
 
 def _scalar_type(dtype: np.dtype) -> str:
-    from tapegrad.autograd.types import dtypes
     return dtypes.of(dtype).scalar_type
 
 
@@ -196,7 +197,6 @@ def _number(x: Any, nan: float | None, posinf: float | None, neginf: float | Non
 
 
 def _finite(input: Any) -> Any:
-    from tapegrad.autograd.ops.pointwise.comparison import isfinite
     return isfinite(input)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.decorator import composite, inplace_form, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.ops.common.half_precision import in_float32
 from tapegrad.autograd.ops.pointwise.exponential import exp
 from tapegrad.backends import backend, xp
@@ -155,8 +157,6 @@ def _polygamma_method(self: Any, n: int) -> Any:
 
 
 def _install() -> None:
-    from tapegrad.autograd.core.tensor import Tensor
-    from tapegrad.autograd.dispatch.decorator import inplace_form
     Tensor.polygamma = _polygamma_method  # type: ignore[attr-defined]
     Tensor.polygamma_ = inplace_form(lambda input, n: polygamma(n, input))  # type: ignore[attr-defined]
 
@@ -184,7 +184,6 @@ def mvlgamma(input: Any, p: int, *, out: Any = None) -> Any:
     result = result + p * (p - 1) / 4 * math.log(math.pi)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("mvlgamma", out, result)
 
 

@@ -9,11 +9,13 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import broadcasting
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.dispatch.primitives import cast
 from tapegrad.autograd.dispatch.slow_paths import mix, together
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.ops.common.half_precision import BOOL
+from tapegrad.autograd.types import dtypes, promotion
 from tapegrad.backends import xp
 
 # NumPy's `where` branches at each element, ten times as slow on a random mask as arithmetic on the bits.
@@ -72,8 +74,7 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
         tensor([0., 2.])
     """
     if input is None and other is None:
-        from tapegrad.autograd.ops.gather.masks import nonzero
-        return nonzero(condition, as_tuple=True)
+        return condition.nonzero(as_tuple=True) if isinstance(condition, Tensor) else xp(condition).atleast_1d(condition).nonzero()
     if input is None or other is None:
         raise TypeError("where(): takes one argument (the condition) or three")
     mask = raw(condition)
@@ -89,12 +90,10 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     result = choose(condition, input, other)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("where", out, result)
 
 
 def _scalar_type(dtype: np.dtype) -> str:
-    from tapegrad.autograd.types import dtypes
     return dtypes.of(dtype).scalar_type
 
 
@@ -124,7 +123,6 @@ def _array_like(value: Any, mask: Any, found: list[Any], tensors: bool) -> Any:
 
 
 def _number_dtype(values: list[Any]) -> np.dtype:
-    from tapegrad.autograd.types import promotion
     return promotion.result_type([(promotion.number_dtype(v), promotion.NUMBER) for v in values])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.dispatch.primitives import cast
 from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, in_float32, is_half
@@ -16,6 +17,7 @@ from tapegrad.autograd.ops.gather.along_dim import put_along
 from tapegrad.autograd.ops.pointwise.exponential import exp
 from tapegrad.autograd.ops.reduction.max_min import pair_tangent, rows, store_pair
 from tapegrad.autograd.ops.reduction.sum import as_type, axes, expand_reduced, floored
+from tapegrad.autograd.ops.shape.cat import cat
 from tapegrad.backends import xp
 
 
@@ -243,7 +245,7 @@ def _prod_in_batch(input: Any, dim: int | None, keepdim: bool, dtype: Any) -> An
 
 # ---- running extremes
 
-def _scanned(x: Any, dim: int, name: str) -> Any:
+def scanned(x: Any, dim: int, name: str) -> Any:
     """A ufunc such as `maximum` accumulated along a dimension; NumPy does that itself, CuPy in log2(n) steps of the whole array."""
     function = getattr(xp(x), name)
     if x.__class__ is np.ndarray:
@@ -265,11 +267,11 @@ def _extreme_so_far(input: Any, dim: int, name: str) -> tuple[Any, Any]:
     if input.dtype.kind == "b":
         values, indices = _extreme_so_far(input.astype(np.uint8), dim, name)
         return values.astype(np.bool_), indices
-    values = _scanned(input, dim, name)
+    values = scanned(input, dim, name)
     # The index of the latest element that is the extreme so far: the largest index up to here of such.
     mine = space.arange(input.shape[dim]).reshape([-1 if i == dim else 1 for i in range(input.ndim)])
     indices = space.where((input == values) | (input != input), mine, space.zeros((), np.int64))
-    return values, _scanned(indices, dim, "maximum")
+    return values, scanned(indices, dim, "maximum")
 
 
 def _extreme_rule(grad: Any, indices: Any, shape: tuple[int, ...], dim: int) -> Any:
@@ -358,7 +360,7 @@ def logcumsumexp(input: Any, dim: int) -> Any:
     dim = wrap(dim, input.ndim)
     if input.dtype.kind == "c":
         raise NotImplementedError("\"logcumsumexp\" not implemented for complex numbers")
-    return _scanned(input, dim, "logaddexp") if input.ndim else input.copy()
+    return scanned(input, dim, "logaddexp") if input.ndim else input.copy()
 
 
 # ---- differences
@@ -404,14 +406,12 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = wrap(dim, input.ndim)
     if prepend is not None or append is not None:
-        from tapegrad.autograd.ops.shape.cat import cat
         input = cat([part for part in (prepend, input, append) if part is not None], dim)
     result = input.clone() if n == 0 and hasattr(input, "clone") else input
     for _ in range(min(n, result.shape[dim])):
         result = _diff(result, dim)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("diff", out, result)
 
 

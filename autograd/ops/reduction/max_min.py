@@ -9,6 +9,7 @@ import numpy as np
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.gather.along_dim import put_along, take_along
 from tapegrad.autograd.ops.pointwise.clamp import maximum, minimum
@@ -32,7 +33,7 @@ def check_not_empty(name: str, shape: tuple[int, ...], dim: Any) -> None:
 
 
 @op(input=None, result=None, operands="free", public=False, batch=lambda batched, input, result, dim, keepdim: _shares_in_batch(input, result, dim, keepdim))
-def _shares(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
+def shares(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     """1/n at each of the n elements that are the extreme one of their slice, 0 elsewhere."""
     result = kept_dims(result, input.shape, dim, keepdim)
     extreme = (input == result) | ((input != input) & (result != result))
@@ -43,14 +44,14 @@ def _shares(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
 def _shares_in_batch(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     shape = raw(input).shape[1:]
     if not shape:
-        return _shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
-    return _shares(input, result.reshape((raw(result).shape[0], *reduced_shape(shape, dim))),
+        return shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
+    return shares(input, result.reshape((raw(result).shape[0], *reduced_shape(shape, dim))),
                    reduced(dim, len(shape), 0), True)
 
 
-def _spread(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
+def spread(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     """The gradient of an extreme element, in equal parts for all that are equal to it."""
-    return expand_reduced(grad, input.shape, dim, keepdim) * _shares(input, result, dim, keepdim)
+    return expand_reduced(grad, input.shape, dim, keepdim) * shares(input, result, dim, keepdim)
 
 
 def rows(input: Any, name: str | None = None) -> Any:
@@ -69,7 +70,7 @@ def _reduced(name: str, input: Any, dim: Any, keepdim: bool, function: str) -> A
     return getattr(input, function)(axis=axes(dim, input.ndim), keepdims=keepdim)
 
 
-@op(input=lambda grad, input, result, dim, keepdim: _spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
+@op(input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
     batch=over(dim=reduced))
 def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The largest of all elements, or along dimensions; equal ones share the gradient.
@@ -89,7 +90,7 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _reduced("amax", input, dim, keepdim, "max")
 
 
-@op(input=lambda grad, input, result, dim, keepdim: _spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
+@op(input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
     batch=over(dim=reduced))
 def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The smallest of all elements, or along dimensions; equal ones share the gradient.
@@ -109,13 +110,13 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _reduced("amin", input, dim, keepdim, "min")
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="max",
+@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="max",
     batch=lambda batched, input: amax(rows(input, "max"), 1))
 def _largest(input: Any) -> Any:
     return _reduced("max", input, None, False, "max")
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="min",
+@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="min",
     batch=lambda batched, input: amin(rows(input, "min"), 1))
 def _smallest(input: Any) -> Any:
     return _reduced("min", input, None, False, "min")
@@ -156,7 +157,6 @@ def store_pair(name: str, out: Any, results: Any) -> Any:
     """Write several results to the tensors in `out`, where it is given."""
     if out is None:
         return results
-    from tapegrad.autograd.dispatch.inplace import store_out
     stored = [store_out(name, target, result) for target, result in zip(out, results)]
     return return_type(f"{name}_out", type(results)._fields)(stored) if hasattr(results, "_fields") else tuple(stored)
 

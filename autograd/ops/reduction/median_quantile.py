@@ -5,18 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import raw
+from tapegrad.autograd.core.tensor import Tensor, from_array, raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.gather.along_dim import put_along, take_along
 from tapegrad.autograd.ops.pointwise.arithmetic import lerp
 from tapegrad.autograd.ops.pointwise.rounding import ceil, floor, round
 from tapegrad.autograd.ops.pointwise.where import where
-from tapegrad.autograd.ops.reduction.cumulative import _scanned
-from tapegrad.autograd.ops.reduction.max_min import _spread, check_not_empty, pair_tangent, rows, store_pair
-from tapegrad.autograd.ops.reduction.sort import _sort, order_of
+from tapegrad.autograd.ops.reduction.cumulative import scanned
+from tapegrad.autograd.ops.reduction.max_min import check_not_empty, pair_tangent, rows, spread, store_pair
+from tapegrad.autograd.ops.reduction.sort import order_of, sort_with_indices
 from tapegrad.backends import xp
 
 
@@ -61,19 +62,19 @@ def _median_of_all(input: Any, ignore_nan: bool) -> Any:
     return _at(flat, _median_index(flat, 0, ignore_nan), 0, False)[0]
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="median",
+@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="median",
     batch=lambda batched, input: _median_of_each(rows(input), 1, False))
 def _median(input: Any) -> Any:
     return _median_of_all(input, False)
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="nanmedian",
+@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="nanmedian",
     batch=lambda batched, input: _median_of_each(rows(input), 1, True))
 def _nanmedian(input: Any) -> Any:
     return _median_of_all(input, True)
 
 
-@op(input=lambda grad, input, result, dim: _spread(grad, input, result, dim, False), kind="reduction", public=False, name="median", batch=over(dim=along))
+@op(input=lambda grad, input, result, dim: spread(grad, input, result, dim, False), kind="reduction", public=False, name="median", batch=over(dim=along))
 def _median_of_each(input: Any, dim: int, ignore_nan: bool) -> Any:
     """The medians along a dimension, with the gradient that those of all elements have."""
     if input.shape[dim]:
@@ -95,13 +96,6 @@ def _nanmedian_dim(input: Any, dim: int, keepdim: bool) -> Any:
     return _median_along(input, dim, keepdim, True)
 
 
-def _stored(name: str, out: Any, result: Any) -> Any:
-    if out is None:
-        return result
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out(name, out, result)
-
-
 @composite(method=True)
 def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """The median of all elements, or along a dimension with its indices: of an even number the lower one, and NaN where there is a NaN.
@@ -119,7 +113,7 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         tensor(2.)
     """
     if dim is None:
-        return _stored("median", out, _median(input))
+        return stored("median", out, _median(input))
     return store_pair("median", out, _median_dim(input, dim, keepdim))
 
 
@@ -140,7 +134,7 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out:
         tensor(2.)
     """
     if dim is None:
-        return _stored("nanmedian", out, _nanmedian(input))
+        return stored("nanmedian", out, _nanmedian(input))
     return store_pair("nanmedian", out, _nanmedian_dim(input, dim, keepdim))
 
 
@@ -198,7 +192,7 @@ def _mode(input: Any, dim: int, keepdim: bool) -> Any:
     # In sorted order equal elements stand in runs; the last of the first longest run is the answer.
     start = space.zeros(input.shape, np.int64)
     start[late] = (ranked[late] != ranked[early]) * place[late]
-    length = place - _scanned(start, dim, "maximum")
+    length = place - scanned(start, dim, "maximum")
     last = length.argmax(axis=dim, keepdims=True)
     return _at(input, space.take_along_axis(order, last, axis=dim), dim, keepdim)
 
@@ -239,7 +233,6 @@ def _checked(name: str, input: Any, q: Any, interpolation: str) -> Any:
     if isinstance(q, (int, float)):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
-        from tapegrad.autograd.core.tensor import Tensor, from_array
         value = xp(array).full((), q, array.dtype)
         return from_array(value) if isinstance(input, Tensor) else value
     values = raw(q)
@@ -275,7 +268,7 @@ def _quantile(name: str, input: Any, q: Any, dim: int | None, keepdim: bool, int
     scalar = not q.ndim
     place = 0 if dim is None else wrap(dim, len(shape))
     x = input.reshape(-1) if dim is None or not shape else input
-    ranked = _sort(x, place, False)[0]
+    ranked = sort_with_indices(x, place, False)[0]
     n = ranked.shape[place]
     along = [1] * ranked.ndim
     along[place] = -1
@@ -361,7 +354,7 @@ def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, 
         >>> tapegrad.quantile(tapegrad.tensor([0.0, 1.0, 2.0, 3.0]), 0.5)
         tensor(1.5000)
     """
-    return _stored("quantile", out, _quantile("quantile", input, q, dim, keepdim, interpolation, False))
+    return stored("quantile", out, _quantile("quantile", input, q, dim, keepdim, interpolation, False))
 
 
 @composite(method=True)
@@ -383,7 +376,7 @@ def nanquantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = Fals
         >>> tapegrad.nanquantile(tapegrad.tensor([0.0, 1.0, float("nan")]), 0.5)
         tensor(0.5000)
     """
-    return _stored("nanquantile", out, _quantile("nanquantile", input, q, dim, keepdim, interpolation, True))
+    return stored("nanquantile", out, _quantile("nanquantile", input, q, dim, keepdim, interpolation, True))
 
 
 __all__ = ["kthvalue", "median", "mode", "nanmedian", "nanquantile", "quantile"]

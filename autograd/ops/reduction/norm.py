@@ -11,7 +11,7 @@ from tapegrad.autograd.ops.common.half_precision import category, wide
 from tapegrad.autograd.ops.pointwise.powers import power_of_number
 from tapegrad.autograd.ops.pointwise.signs import abs, sgn
 from tapegrad.autograd.ops.pointwise.where import keep
-from tapegrad.autograd.ops.reduction.max_min import _shares
+from tapegrad.autograd.ops.reduction.max_min import shares
 from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, kept_dims, total
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
@@ -26,7 +26,7 @@ def _norm_rule(grad: Any, input: Any, result: Any, ord: float, dim: Any, keepdim
     if ord == 1:
         return expand_reduced(grad, shape, dim, keepdim) * direction
     if ord in (math.inf, -math.inf):
-        return expand_reduced(grad, shape, dim, keepdim) * direction * _shares(abs(input), result, dim, keepdim)
+        return expand_reduced(grad, shape, dim, keepdim) * direction * shares(abs(input), result, dim, keepdim)
     # The norm of a zero vector has the gradient 0.
     at_zero = result == 0
     scale = keep(grad / power_of_number(result + at_zero, ord - 1), ~at_zero)

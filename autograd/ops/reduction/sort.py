@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.autograd.ops.gather.along_dim import put_along
@@ -38,7 +39,7 @@ def _rule(grad: Any, indices: Any, shape: tuple[int, ...], dim: int) -> Any:
 
 @op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="sort",
     jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim))
-def _sort(input: Any, dim: int, descending: bool) -> Any:
+def sort_with_indices(input: Any, dim: int, descending: bool) -> Any:
     dim = wrap(dim, input.ndim)
     indices = order_of(input, dim, descending)
     return taken(input, indices, dim), indices
@@ -63,7 +64,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool | Non
         values=tensor([3., 2., 1.]),
         indices=tensor([1, 0, 2]))
     """
-    return store_pair("sort", out, _sort(input, dim, descending))
+    return store_pair("sort", out, sort_with_indices(input, dim, descending))
 
 
 @op(input=None, method=True)
@@ -95,10 +96,9 @@ def msort(input: Any, *, out: Any = None) -> Any:
         tensor([[1, 1],
                 [2, 3]])
     """
-    values = _sort(input, 0, False)[0]
+    values = sort_with_indices(input, 0, False)[0]
     if out is None:
         return values
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("msort", out, values)
 
 

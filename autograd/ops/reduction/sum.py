@@ -9,6 +9,8 @@ import numpy as np
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, raised, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.ops.common.dims import wrap, wrap_all
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, wide
 from tapegrad.autograd.ops.pointwise.exponential import exp
@@ -73,7 +75,6 @@ def _expand(input: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _sum_to(grad: Any, shape: tuple[int, ...]) -> Any:
-    from tapegrad.autograd.dispatch.slow_paths import sum_to
     return sum_to(grad, shape)
 
 
@@ -186,7 +187,6 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     result = nansum(input, dim, keepdim, dtype=dtype) / sum(input == input, dim, keepdim)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("nanmean", out, result)
 
 

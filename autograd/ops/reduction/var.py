@@ -7,6 +7,7 @@ from typing import Any
 
 from tapegrad.autograd.dispatch.batch_rules import over, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.ops.common.half_precision import category, wide
 from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, mean, reduced_count, total
 from tapegrad.backends import xp
@@ -80,13 +81,6 @@ def _told(name: str, input: Any, dim: Any, unbiased: bool | None, keepdim: bool,
     return dim, freedom, keepdim
 
 
-def _stored(name: str, out: Any, result: Any) -> Any:
-    if out is None:
-        return result
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out(name, out, result)
-
-
 @composite(method=True)
 def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Any = None,
         keepdims: bool | None = None, out: Any = None) -> Any:
@@ -107,7 +101,7 @@ def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
         (tensor(7.), tensor(4.6667))
     """
     told = _told("var", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    return _stored("var", out, _var(input, *told))
+    return stored("var", out, _var(input, *told))
 
 
 @composite(method=True)
@@ -130,7 +124,7 @@ def std(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
         tensor(2.6458)
     """
     told = _told("std", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    return _stored("std", out, _std(input, *told))
+    return stored("std", out, _std(input, *told))
 
 
 @composite()

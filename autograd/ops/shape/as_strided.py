@@ -7,9 +7,13 @@ from typing import Any
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, sized
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.dispatch.primitives import lay_out, reach, steps_in_bytes
 from tapegrad.autograd.ops.common.dims import integer, wrap
 from tapegrad.autograd.ops.common.metadata_queries import owner_of, strides_of
+from tapegrad.autograd.ops.shape.cat import stack
+from tapegrad.autograd.ops.shape.reshape import ravel
+from tapegrad.autograd.ops.shape.split import unbind
 from tapegrad.backends import backend, xp
 
 # A geometry: shape, strides in elements, offset in elements from the first element of the array it belongs to.
@@ -61,8 +65,6 @@ def _strided_in_batch(input: Any, source: Geometry, target: Geometry) -> Any:
 
 
 def _exchange_in_batch(input: Any, source: Geometry, target: Geometry, shared: Geometry) -> Any:
-    from tapegrad.autograd.ops.shape.cat import stack
-    from tapegrad.autograd.ops.shape.split import unbind
     return stack([_exchange(part, source, target, shared) for part in unbind(input)])
 
 
@@ -224,7 +226,6 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
     result = diag_embed(input, diagonal) if ndim == 1 else _diagonal_copy(input, diagonal)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("diag", out, result)
 
 
@@ -248,7 +249,6 @@ def diagflat(input: Any, offset: int = 0) -> Any:
                 [0, 0, 2],
                 [0, 0, 0]])
     """
-    from tapegrad.autograd.ops.shape.reshape import ravel
     return diag_embed(ravel(input), offset)
 
 

@@ -10,16 +10,19 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import along
 from tapegrad.autograd.dispatch.decorator import composite, each, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.ops.common.dims import sequence, wrap
+from tapegrad.autograd.ops.creation.factories import like
 from tapegrad.autograd.ops.creation.host_operands import to_device_of
 from tapegrad.autograd.ops.indexing.getitem import FULL, gather_by
-from tapegrad.autograd.ops.shape.expand import _expand_core
-from tapegrad.autograd.ops.shape.reshape import _reshape_core, atleast_1d, atleast_2d, atleast_3d
+from tapegrad.autograd.ops.shape.expand import expand_to
+from tapegrad.autograd.ops.shape.pad import constant_pad_nd
+from tapegrad.autograd.ops.shape.reshape import atleast_1d, atleast_2d, atleast_3d, reshape_to
 from tapegrad.autograd.types.type_names import type_name
 from tapegrad.backends import is_array, xp
 
 
-def _along(dim: int, i: Any) -> tuple[Any, ...]:
+def index_along(dim: int, i: Any) -> tuple[Any, ...]:
     """The index `i` for the dimension `dim`."""
     return (*[FULL] * dim, i)
 
@@ -66,7 +69,6 @@ def cat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> Any
     result = _cat_core(tensors, dim if axis is None else axis)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("cat", out, result)
 
 
@@ -110,7 +112,7 @@ def _cat_back(grad: Any, shapes: list[tuple[int, ...]], dim: int) -> list[Any]:
         if shape == (0,) and grad.ndim > 1:
             parts.append(None)
             continue
-        parts.append(grad[_along(dim, slice(start, start + shape[dim]))])
+        parts.append(grad[index_along(dim, slice(start, start + shape[dim]))])
         start += shape[dim]
     return parts
 
@@ -179,7 +181,7 @@ def stack(tensors: Any, dim: int = 0) -> Any:
 
 def _stack_back(grad: Any, count: int, dim: int) -> list[Any]:
     dim = dim % grad.ndim
-    return [grad[_along(dim, i)] for i in range(count)]
+    return [grad[index_along(dim, i)] for i in range(count)]
 
 
 @composite()
@@ -259,7 +261,7 @@ def column_stack(tensors: Any, *, out: Any = None) -> Any:
         tensor([[0., 1.],
                 [0., 1.]])
     """
-    columns = [_reshape_core(x, (raw(x).size, 1)) if raw(x).ndim <= 1 else x for x in _some(tensors, "column_stack")]
+    columns = [reshape_to(x, (raw(x).size, 1)) if raw(x).ndim <= 1 else x for x in _some(tensors, "column_stack")]
     return cat(columns, 1, out=out)
 
 
@@ -286,7 +288,6 @@ def _blocks_of_batch(tensors: Any) -> Any:
     shapes = [_matrix(x.shape[1:]) for x in tensors]
     width = sum([m for _, m in shapes])
     ends = list(itertools.accumulate([m for _, m in shapes]))
-    from tapegrad.autograd.ops.shape.pad import constant_pad_nd
     return cat([constant_pad_nd(x.reshape((-1, *shape)), (end - shape[1], width - end)) for x, shape, end in zip(tensors, shapes, ends)], 1)
 
 
@@ -361,7 +362,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
         order[:2] = [1, 0]
     sizes = [raw(x).size for x in given]
     shape = tuple([sizes[i] for i in order])
-    return tuple(_expand_core(_reshape_core(x, tuple([sizes[i] if k == i else 1 for k in order])), shape) for i, x in enumerate(given))
+    return tuple(expand_to(reshape_to(x, tuple([sizes[i] if k == i else 1 for k in order])), shape) for i, x in enumerate(given))
 
 
 @composite()
@@ -383,7 +384,7 @@ def cartesian_prod(*tensors: Any) -> Any:
             raise RuntimeError(f"Expect a 1D vector, but got shape {list(raw(x).shape)}")
     if len(tensors) == 1:
         return tensors[0]
-    return stack([_reshape_core(x, (-1,)) for x in meshgrid(*tensors, indexing="ij")], 1)
+    return stack([reshape_to(x, (-1,)) for x in meshgrid(*tensors, indexing="ij")], 1)
 
 
 @composite()
@@ -410,8 +411,7 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
-        from tapegrad.autograd.ops.creation.factories import like
-        return like("empty", _reshape_core(input, (-1,)), None, None, False)[:0]
+        return like("empty", reshape_to(input, (-1,)), None, None, False)[:0]
     ways = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     table = np.array(list(ways(range(array.shape[0]), r)), np.int64).reshape(-1, r)
     return gather_by(input, to_device_of(table, array))

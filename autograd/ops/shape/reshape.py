@@ -21,7 +21,7 @@ def _reshape(input: Any, shape: tuple[int, ...]) -> Any:
     return input.reshape(shape)
 
 
-_reshape_core = _reshape.op.core
+reshape_to = _reshape.op.core
 
 
 @op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="linear", batch=over(shape=sized), public=False)
@@ -59,7 +59,7 @@ def _reshaped(input: Any, shape: Any) -> Any:
         if n < -1:
             raise _bad_shape(input, shape)  # NumPy takes any negative number for -1
     try:
-        return _reshape_core(input, shape)
+        return reshape_to(input, shape)
     except ValueError:
         raise _bad_shape(input, shape) from None
 
@@ -238,7 +238,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if shape and start == end:
         return input
-    return _reshape_core(input, (*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
+    return reshape_to(input, (*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
 
 
 @composite(method=True)
@@ -252,7 +252,7 @@ def ravel(input: Any) -> Any:
         >>> tapegrad.ones(2, 2).ravel()
         tensor([1., 1., 1., 1.])
     """
-    return _reshape_core(input, (raw(input).size,))
+    return reshape_to(input, (raw(input).size,))
 
 
 @composite(method=True)
@@ -283,7 +283,7 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
         parts = tuple([shape[dim] // known if n == -1 else n for n in parts])
     if math.prod(parts) != shape[dim]:
         raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the input tensor")
-    return _reshape_core(input, (*shape[:dim], *parts, *shape[dim + 1:]))
+    return reshape_to(input, (*shape[:dim], *parts, *shape[dim + 1:]))
 
 
 def _atleast(ndim: int, tensors: tuple[Any, ...], widen: Any) -> Any:
@@ -293,17 +293,17 @@ def _atleast(ndim: int, tensors: tuple[Any, ...], widen: Any) -> Any:
 
 
 def _atleast_1d(input: Any) -> Any:
-    return _reshape_core(input, (1,)) if not raw(input).ndim else input
+    return reshape_to(input, (1,)) if not raw(input).ndim else input
 
 
 def _atleast_2d(input: Any) -> Any:
     shape = raw(input).shape
-    return _reshape_core(input, (1,) * (2 - len(shape)) + shape) if len(shape) < 2 else input
+    return reshape_to(input, (1,) * (2 - len(shape)) + shape) if len(shape) < 2 else input
 
 
 def _atleast_3d(input: Any) -> Any:
     shape = raw(input).shape
-    return input if len(shape) >= 3 else unsqueeze(input, -1) if len(shape) == 2 else _reshape_core(input, (1, shape[0] if shape else 1, 1))
+    return input if len(shape) >= 3 else unsqueeze(input, -1) if len(shape) == 2 else reshape_to(input, (1, shape[0] if shape else 1, 1))
 
 
 @composite(method=True)

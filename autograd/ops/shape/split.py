@@ -10,8 +10,8 @@ from tapegrad.autograd.core.node import At
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.dims import integer, wrap
-from tapegrad.autograd.ops.indexing.getitem import FULL, _slice_core
-from tapegrad.autograd.ops.shape.cat import _along, cat, stack
+from tapegrad.autograd.ops.indexing.getitem import FULL, slice_view
+from tapegrad.autograd.ops.shape.cat import cat, index_along, stack
 from tapegrad.backends import xp
 
 
@@ -47,7 +47,7 @@ def _unbind_back(grads: list[Any], shape: tuple[int, ...], dim: int) -> Any:
     known = [i for i, g in enumerate(grads) if g is not None]
     some = grads[known[0]]
     if len(known) == 1:
-        return At(_along(dim, known[0]), some, shape, True)
+        return At(index_along(dim, known[0]), some, shape, True)
     if len(known) < len(grads):
         zeros = _zeros(some, shape[:dim] + shape[dim + 1:])
         grads = [zeros if g is None else g for g in grads]
@@ -56,7 +56,7 @@ def _unbind_back(grads: list[Any], shape: tuple[int, ...], dim: int) -> Any:
 
 def _pieces(input: Any, sizes: tuple[int, ...], dim: int) -> list[Any]:
     ends = list(itertools.accumulate(sizes))
-    return [input[_along(dim, slice(end - n, end))] for n, end in zip(sizes, ends)]
+    return [input[index_along(dim, slice(end - n, end))] for n, end in zip(sizes, ends)]
 
 
 def _split_back(grads: list[Any], shape: tuple[int, ...], sizes: tuple[int, ...], dim: int) -> Any:
@@ -64,7 +64,7 @@ def _split_back(grads: list[Any], shape: tuple[int, ...], sizes: tuple[int, ...]
     some = grads[known[0]]
     if len(known) == 1:
         start = sum(sizes[:known[0]])
-        return At(_along(dim, slice(start, start + sizes[known[0]])), some, shape, True)
+        return At(index_along(dim, slice(start, start + sizes[known[0]])), some, shape, True)
     return cat([_zeros(some, (*shape[:dim], n, *shape[dim + 1:])) if g is None else g for n, g in zip(sizes, grads)], dim)
 
 
@@ -267,7 +267,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
         least, more = divmod(shape[dim], sections)
         ends = list(itertools.accumulate([least + (i < more) for i in range(sections)]))
         bounds = list(zip([0, *ends], ends))
-    return tuple(_slice_core(input, _along(dim, slice(start, end))) for start, end in bounds)
+    return tuple(slice_view(input, index_along(dim, slice(start, end))) for start, end in bounds)
 
 
 def _split_at(input: Any, indices_or_sections: Any, dim: int, name: str, least: int) -> tuple[Any, ...]:

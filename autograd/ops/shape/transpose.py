@@ -88,7 +88,7 @@ def _permute(input: Any, dims: tuple[int, ...]) -> Any:
     return input.transpose(dims)
 
 
-_permute_core = _permute.op.core
+permute_to = _permute.op.core
 
 
 def permute_back(grad: Any, dims: tuple[int, ...]) -> Any:
@@ -96,7 +96,7 @@ def permute_back(grad: Any, dims: tuple[int, ...]) -> Any:
     back = [0] * len(dims)
     for i, d in enumerate(dims):
         back[d] = i
-    return _permute_core(grad, tuple(back))
+    return permute_to(grad, tuple(back))
 
 
 @composite(method=True)
@@ -118,9 +118,9 @@ def permute(input: Any, *dims: Any) -> Any:
         raise TypeError('permute() missing 1 required positional arguments: "dims"')
     order = sequence(dims)
     try:
-        return _permute_core(input, order)
+        return permute_to(input, order)
     except (ValueError, TypeError):
-        return _permute_core(input, _permutation(order, raw(input).ndim))
+        return permute_to(input, _permutation(order, raw(input).ndim))
 
 
 def _permutation(dims: tuple[Any, ...], ndim: int) -> tuple[int, ...]:
@@ -162,7 +162,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
         if len(set(found)) != len(found):
             raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
     rest = iter([dim for dim in range(ndim) if dim not in at])
-    return _permute_core(input, tuple([at[to.index(dim)] if dim in to else next(rest) for dim in range(ndim)]))
+    return permute_to(input, tuple([at[to.index(dim)] if dim in to else next(rest) for dim in range(ndim)]))
 
 
 @composite(method=True)
@@ -225,7 +225,7 @@ def _t_property(self: Tensor) -> Tensor:
                           "dimensions of a tensor.", stacklevel=2)
         else:
             warnings.warn("Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.", stacklevel=2)
-    return _permute_core(self, tuple(range(ndim))[::-1])
+    return permute_to(self, tuple(range(ndim))[::-1])
 
 
 Tensor.T = property(_t_property)  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ import importlib.util
 
 import numpy as np
 
+import tapegrad
 from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, Facts, items_of, raised
 from tapegrad.benchmarks.gpu.report.finding import Skip
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -34,7 +35,6 @@ def numpy_takes_a_copy(m: Machine) -> list[float]:
 @FACTS(["the same memory", "the same memory"])
 def torch_by_dlpack(m: Machine) -> list[str]:
     """tapegrad to PyTorch and back through DLPack is"""
-    import tapegrad
     torch = m.torch
     ours = tapegrad.ones(5, device=m.device)
     theirs = torch.from_dlpack(ours)
@@ -46,7 +46,6 @@ def torch_by_dlpack(m: Machine) -> list[str]:
 @FACTS("bfloat16, the same memory")
 def torch_bfloat16_by_dlpack(m: Machine) -> str:
     """A bfloat16 tensor of PyTorch's is through DLPack"""
-    import tapegrad
     theirs = m.torch.ones(5, device=m.device, dtype=m.torch.bfloat16)
     ours = tapegrad.from_dlpack(theirs)
     return f"{ours.dtype.name}, {'the same memory' if ours.array.data.ptr == theirs.data_ptr() else 'a copy'}"
@@ -55,7 +54,6 @@ def torch_bfloat16_by_dlpack(m: Machine) -> str:
 @FACTS("the same memory")
 def torch_by_cuda_array_interface(m: Machine) -> str:
     """torch.as_tensor of a tapegrad tensor is"""
-    import tapegrad
     ours = tapegrad.ones(5, device=m.device)
     return "the same memory" if m.torch.as_tensor(ours, device=m.device).data_ptr() == ours.array.data.ptr else "a copy"
 
@@ -63,7 +61,6 @@ def torch_by_cuda_array_interface(m: Machine) -> str:
 @FACTS("the same memory")
 def numba(m: Machine) -> str:
     """numba.cuda.as_cuda_array of a tapegrad tensor is"""
-    import tapegrad
     ours = tapegrad.ones(5, device=m.device)
     pointer = m.cupy.asarray(ours.array).data.ptr
     if importlib.util.find_spec("numba") is None:
@@ -102,6 +99,5 @@ def ufunc_of_another_device(m: Machine) -> bool:
 def ops_of_another_device(m: Machine) -> list[object]:
     """An op of tapegrad's on cuda:1, while cuda:0 is current, gives its result on the device, with the values"""
     second(m)
-    import tapegrad
     y = tapegrad.arange(4.0, device="cuda:1") + 1
     return [y.device.index, y.tolist()]

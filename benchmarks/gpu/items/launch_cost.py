@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.backends.kernels import launch
 from tapegrad.benchmarks.contender import Contender
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -117,7 +118,6 @@ def function(m: Machine) -> Call:
 @row("launch of ours")
 def launch_of_ours(m: Machine) -> Call:
     """250 threads of `philox.words` through `launch`, which checks its arguments."""
-    from tapegrad.backends.kernels import launch
     out = m.xp.empty(SIZE, np.uint64)
     if m.on_cuda:
         return lambda: launch.launch("philox.words", 1, 256, (out, SIZE, 0, 1, 2), like=out)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+import tapegrad
+from tapegrad.backends import Device
 from tapegrad.benchmarks.contender import Contender
 from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
 from tapegrad.benchmarks.gpu.items.launch_cost import timed
@@ -76,7 +78,6 @@ def peak_is_exact(m: Machine) -> int:
 @FACTS(["OutOfMemoryError", "and goes on"])
 def out_of_memory(m: Machine) -> list[str]:
     """More than the device has raises, and the program"""
-    import tapegrad
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
     total = m.backend.memory_info()[1]
@@ -169,6 +170,5 @@ def asynchronous_copies(m: Machine) -> list[str]:
 def pinned_upload_order(m: Machine) -> str:
     """Values that are uploaded from pinned memory without blocking, and used at once, are"""
     pinned = m.backend.pin(np.arange(MIB, dtype=np.float32))
-    from tapegrad.backends import Device
     there = m.backend.from_host(pinned, Device(m.device), non_blocking=True)
     return "the same" if np.array_equal(m.get(there * 2), pinned * 2) else "others"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import tapegrad
 from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
 from tapegrad.benchmarks.gpu.report.finding import Skip
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -22,7 +23,6 @@ def items() -> Items:
 @FACTS([True, True, True])
 def random_numbers(m: Machine) -> list[bool]:
     """rand, randint and bernoulli give the numbers of the CPU"""
-    import tapegrad
     found = []
     draws: list[Callable[[str], Any]] = [
         lambda device: tapegrad.rand(1001, device=device), lambda device: tapegrad.randint(17, (1001,), device=device),
@@ -40,7 +40,6 @@ def random_numbers(m: Machine) -> list[bool]:
 @FACTS(["nothing", "AcceleratorError", "the device works on"])
 def index_errors(m: Machine) -> list[str]:
     """An index out of range raises in the call, at the next synchronisation, and then"""
-    import tapegrad
     x, index = tapegrad.arange(5.0, device=m.device), tapegrad.tensor([0, 7], device=m.device)
     found = [raised(lambda: x.index_select(0, index)), raised(m.synchronize)]
     total = float((x + 1).sum().item())
@@ -50,7 +49,6 @@ def index_errors(m: Machine) -> list[str]:
 @FACTS(["AcceleratorError", "the device works on"])
 def index_errors_at_once(m: Machine) -> list[str]:
     """In the mode "blocking" it raises in the call, and then"""
-    import tapegrad
     before = tapegrad.cuda.get_index_assert_mode()
     tapegrad.cuda.set_index_assert_mode("blocking")
     try:
@@ -67,7 +65,6 @@ def deterministic_sums(m: Machine) -> list[str]:
     """A sum of 100000 float32 into 3 rows, ten times: by atomics, and with use_deterministic_algorithms, is"""
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
-    import tapegrad
     rng = np.random.default_rng(0)
     index = tapegrad.tensor(rng.integers(0, 3, 100_000), device=m.device)
     values = tapegrad.tensor(rng.standard_normal(100_000).astype(np.float32), device=m.device)
@@ -85,7 +82,6 @@ def deterministic_sums(m: Machine) -> list[str]:
 @FACTS("to 1e-05")
 def training_step(m: Machine) -> str:
     """After ten steps of Adam the loss of a small network agrees with the CPU's"""
-    import tapegrad
     losses = []
     for device in ("cpu", m.device):
         tapegrad.manual_seed(0)
@@ -109,7 +105,6 @@ def no_wait_in_a_step(m: Machine) -> str:
     import time
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
-    import tapegrad
     w = tapegrad.randn(4096, 4096, device=m.device, requires_grad=True)
 
     def work() -> Any:
@@ -131,7 +126,6 @@ def no_wait_in_a_step(m: Machine) -> str:
 @FACTS(["cuda:0", True, True])
 def tensors(m: Machine) -> list[object]:
     """The device of a tensor, whether .to() and back keeps the values, whether .numpy() refuses"""
-    import tapegrad
     x = tapegrad.arange(6.0).reshape(2, 3)
     y = x.to(m.device)
     return [str(y.device).replace("strict", "cuda"), y.cpu().tolist() == x.tolist(), raised(lambda: y.numpy(), TypeError) == "TypeError"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import tapegrad
 from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, HALVES, Facts, items_of, raised, relative_error
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -81,7 +82,6 @@ def cupy_products_of_halves_accumulate(m: Machine) -> list[float]:
 
 def ours(m: Machine, dtype: str) -> tuple[Any, Any, Any]:
     """tapegrad, and two stacks of matrices of a dtype."""
-    import tapegrad
     rng = np.random.default_rng(0)
     kind = getattr(tapegrad, dtype)
     a, b = (tapegrad.tensor(rng.standard_normal(shape), device=m.device).to(kind) for shape in ((3, 65, 130), (3, 130, 33)))
@@ -106,7 +106,6 @@ def our_batched_products(m: Machine) -> list[str]:
 @FACTS("float32")
 def our_default_precision(m: Machine) -> str:
     """tapegrad's products of float32 matrices compute in"""
-    import tapegrad
     return precision(m, lambda a, b: (tapegrad.as_tensor(a) @ tapegrad.as_tensor(b)).array)
 
 
@@ -115,7 +114,6 @@ def our_tf32(m: Machine) -> str:
     """With backends.cuda.matmul.allow_tf32 they compute in"""
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
-    import tapegrad
     switches: Any = tapegrad.backends.cuda.matmul
     switches.allow_tf32 = True
     try:
@@ -128,7 +126,6 @@ def our_tf32(m: Machine) -> str:
 @FACTS("float32")
 def our_convolutions(m: Machine) -> str:
     """tapegrad's convolutions of float32 compute in"""
-    import tapegrad
     rng = np.random.default_rng(0)
     x, w = (tapegrad.tensor(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 64, 14, 14), (32, 64, 3, 3)))
     exact = np.asarray(tapegrad.nn.functional.conv2d(x.double(), w.double(), padding=1).numpy())
@@ -158,7 +155,6 @@ def cudnn_convolution(m: Machine) -> Finding:
     import cudnn
     rng = np.random.default_rng(0)
     x, w = (np.ascontiguousarray(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 14, 14, 64), (32, 3, 3, 64)))  # NHWC
-    import tapegrad
     nchw = [tapegrad.tensor(array.astype(np.float64)).permute(0, 3, 1, 2) for array in (x, w)]
     exact = np.asarray(tapegrad.nn.functional.conv2d(nchw[0], nchw[1], padding=1).permute(0, 2, 3, 1).numpy())
     errors = {}

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+import tapegrad
+from tapegrad.backends.kernels import launch
+from tapegrad.backends.numerics import philox
 from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
 from tapegrad.benchmarks.gpu.report.finding import Finding, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -63,7 +66,6 @@ def order_of_streams(m: Machine) -> list[str]:
 @FACTS(["does not wait", "waits"])
 def our_streams(m: Machine) -> list[str]:
     """The same with tapegrad.cuda.Stream, unasked and after wait_stream"""
-    import tapegrad
     cupy = m.cupy
     busy(m, cupy.zeros(1, np.float32))
     words = []
@@ -132,7 +134,6 @@ def captured(m: Machine, work: Callable[[], Any]) -> Any:
 @FACTS("replays right")
 def capture(m: Machine) -> str:
     """A graph of a ufunc, a reduction and a kernel of ours, launched three times"""
-    from tapegrad.backends.kernels import launch
     cupy = m.cupy
     x, total, words = cupy.arange(1000, dtype=np.float32), cupy.zeros((), np.float32), cupy.zeros(1000, np.uint64)
 
@@ -147,7 +148,6 @@ def capture(m: Machine) -> str:
     for _ in range(3):
         graph.launch(stream)
     stream.synchronize()
-    from tapegrad.backends.numerics import philox
     expected = float((np.arange(1000) + 4).sum())  # once before the capture, three times in it
     right = abs(float(total) - expected) < 1 and np.array_equal(m.get(words), philox.words((1, 2), 0, 1000))
     return "replays right" if right else f"gives {float(total)} instead of {expected}"

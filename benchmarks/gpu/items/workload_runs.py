@@ -4,6 +4,7 @@ from __future__ import annotations
 import functools
 from dataclasses import asdict
 
+from tapegrad.benchmarks.cli import run as run_workloads
 from tapegrad.benchmarks.contender import PEERS
 from tapegrad.benchmarks.gpu.report.finding import Finding, failed, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -23,7 +24,6 @@ def items() -> Items:
 
 def run(name: str, m: Machine) -> Finding:
     """Run a workload as ``tapegrad-bench`` does."""
-    from tapegrad.benchmarks.cli import run as run_workloads
     report = run_workloads([WORKLOADS[name]], ["cpu", m.device], list(PEERS), PLAN)
     values = {"rows": [asdict(row) for row in report.rows], "skipped": report.skipped}
     if report.failed:

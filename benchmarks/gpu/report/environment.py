@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import tapegrad
 from tapegrad.benchmarks.facts import processor, version
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, failed, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -37,7 +38,6 @@ def reachable() -> Items:
 
 def python(m: Machine) -> Finding:
     """Python and the packages that take part."""
-    import tapegrad
     found = {"python": platform.python_version(), "tapegrad": tapegrad.__version__, "numpy": np.__version__}
     names = ("cupy-cuda13x", "cupy-cuda12x", "cupy", "torch", "ml_dtypes", "scipy", "numba", "numba-cuda", "nvidia-cudnn-frontend", "pytest", "pytest-xdist")
     found |= {name: told for name in names if (told := version(name)) is not None}
