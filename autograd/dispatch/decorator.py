@@ -35,6 +35,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: every public op and composite function, by name; each is a row of the test table
 OPS: dict[str, Callable[..., Any]] = {}
+#: what is a name of `tapegrad` too: public ops, second names of ops, and whatever is `exported`
+NAMES: dict[str, Any] = {}
 #: name -> what the written wrappers call when something is out of the ordinary; `slow_paths` and `inplace` enter it
 CALLED: dict[str, Any] = {}
 _building = threading.RLock()
@@ -185,13 +187,14 @@ def _core_stub(*args: Any, **kwargs: Any) -> Any:
 
 def op(*, kind: str = "general", operands: str | None = None, outs: tuple[str, ...] | str = (), keeps: tuple[str, ...] = (), joint: Any = None,
        inplace_fn: Any = None, view: bool = False, jvp: Any = None, batch: Any = None, composed: Any = None, method: bool = False, inplace: bool = False,
-       public: bool = True, name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], OpFunction]:
+       public: bool = True, functional: bool = False, name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], OpFunction]:
     """Make a function over raw arrays differentiable; see the module and `Op` for what can be said.
 
     Args:
         method: the op is also a method of `Tensor`.
         inplace: the op also has a form ``Tensor.name_`` that writes its first operand.
         public: the op has a row in the test table of its own; False for the adjoints that only rules call.
+        functional: PyTorch has the function in `nn.functional` only.
         name: torch's name, where the function has another; the node is called after it.
         **rules: for each tensor operand its rule, or None.
     """
@@ -209,33 +212,41 @@ def op(*, kind: str = "general", operands: str | None = None, outs: tuple[str, .
         function.__doc__ = fn.__doc__
         function.__dict__["__wrapped__"] = fn
         function.__dict__["op"] = told.core.__dict__["op"] = told
-        publish(function, method, inplace, public)
+        publish(function, method, inplace, public, functional)
         return cast(OpFunction, function)
 
     return decorate
 
 
-def composite(*, method: bool = False, inplace: bool = False, public: bool = True) -> Callable[[F], F]:
+def composite(*, method: bool = False, inplace: bool = False, public: bool = True, functional: bool = False) -> Callable[[F], F]:
     """Publish a function made of ops (an overloaded name that chooses among them, say) as `op` does."""
 
     def decorate(fn: F) -> F:
-        publish(fn, method, inplace, public)
+        publish(fn, method, inplace, public, functional)
         return fn
 
     return decorate
 
 
-def publish(function: Callable[..., Any], method: bool, inplace: bool, public: bool) -> None:
-    """Enter `function` in the list of ops, and in `Tensor` where it is a method."""
+def publish(function: Callable[..., Any], method: bool, inplace: bool, public: bool, functional: bool) -> None:
+    """Enter `function` in the list of ops, in the names of `tapegrad`, and in `Tensor` where it is a method."""
     name = function.__name__
     if public:
         if name in OPS:
             raise ValueError(f"two functions are called {name}")
         OPS[name] = function
+        if not functional and ".nn." not in function.__module__:  # `ops/nn/` and `nn/` hold what PyTorch has in `nn.functional`
+            NAMES[name] = function
     if method and name not in Tensor.__dict__:
         setattr(Tensor, name, function)
     if inplace:
         setattr(Tensor, f"{name}_", inplace_form(function))
+
+
+def exported(function: F) -> F:
+    """Make a function that is no op a name of `tapegrad`."""
+    NAMES[function.__name__] = function
+    return function
 
 
 def inplace_form(function: Callable[..., Any]) -> Callable[..., Any]:

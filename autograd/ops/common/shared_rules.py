@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.decorator import NAMES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def alias(function: F, name: str) -> F:
-    """`function` under another name too: as a method where it is one, in place where it has an in-place form."""
+    """`function` under another name of `tapegrad` too: as a method where it is one, in place where it has an in-place form."""
+    NAMES[name] = function
     own = function.__name__
     if Tensor.__dict__.get(own) is function:
         setattr(Tensor, name, function)

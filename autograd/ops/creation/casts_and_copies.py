@@ -320,4 +320,3 @@ for _name, _dtype in {
     setattr(Tensor, _name, _caster(_name, _dtype))
 for _name, _method in {"to": to, "cpu": cpu, "cuda": cuda, "type": type_, "type_as": type_as, "copy_": copy_, "zero_": zero_}.items():
     setattr(Tensor, _name, _method)
-__all__ = ["clone", "fill"]

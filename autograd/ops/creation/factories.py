@@ -8,7 +8,7 @@ import numpy as np
 from tapegrad.autograd.core.gate import INFERENCE, gate, state
 from tapegrad.autograd.core.inference import mark
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.dispatch.decorator import composite
+from tapegrad.autograd.dispatch.decorator import composite, exported
 from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.interchange.array_protocols import foreign_array
 from tapegrad.autograd.modes.default_device import default_device
@@ -438,6 +438,7 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
     return pin(made) if pin_memory else made
 
 
+@exported
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
                   pin_memory: bool = False) -> Tensor:
     """An uninitialised tensor whose strides, in elements, are given.
@@ -458,9 +459,3 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
     memory = filled("empty", (reach,), dtype, device, False)._array
     made = finish(backend(memory).as_strided(memory, shape, tuple([step * memory.itemsize for step in steps])), requires_grad)
     return pin(made) if pin_memory else made
-
-
-__all__ = [
-    "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "from_numpy", "full", "full_like", "ones", "ones_like", "scalar_tensor", "tensor",
-    "zeros", "zeros_like",
-]

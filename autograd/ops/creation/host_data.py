@@ -15,8 +15,6 @@ from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.promotion import promoted
 from tapegrad.autograd.types.trees import leaves
 
-__all__ = ["host_array", "wrapped"]
-
 _BOOL, _LONG = np.dtype(bool), np.dtype(np.int64)
 _TYPED = (Tensor, np.generic, np.ndarray)  # whose dtypes count among Python's numbers
 

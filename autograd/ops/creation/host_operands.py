@@ -38,6 +38,3 @@ def value_for_write(value: Any, array: Any) -> Any:
     if value.__class__ is array.__class__:
         return value
     raise TypeError(f"can't assign a {type(value).__name__} to a torch.{dtypes.of(array.dtype).scalar_type}Tensor")
-
-
-__all__: list[str] = []

@@ -79,6 +79,3 @@ for _name, _method in {
         size, stride, dtype=self._array.dtype if dtype is None else dtype, device=self.device if device is None else device, requires_grad=requires_grad),
 }.items():
     setattr(Tensor, _name, _method)
-
-
-__all__: list[str] = []

@@ -74,4 +74,3 @@ def pin(made: Tensor) -> Tensor:
 
 for _method in (pin_memory, is_pinned):
     setattr(Tensor, _method.__name__, _method)
-__all__: list[str] = []

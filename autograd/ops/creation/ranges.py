@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.dispatch.decorator import composite
+from tapegrad.autograd.dispatch.decorator import composite, exported
 from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.ops.creation.factories import finish, number_of, place
 from tapegrad.autograd.ops.creation.pin_memory import pin
@@ -82,7 +82,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     return pin(made) if pin_memory else made
 
 
-@composite(public=False)
+@exported
 def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
           requires_grad: bool = False) -> Tensor:
     """The numbers from `start` to `end`, which belongs to them, by `step`; `arange` is what to use.
@@ -295,6 +295,3 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
                 [0, 1, 1]])
     """
     return _triangle(False, row, col, offset, dtype, device)
-
-
-__all__ = ["arange", "eye", "linspace", "logspace", "range", "tril_indices", "triu_indices"]

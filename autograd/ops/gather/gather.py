@@ -207,6 +207,3 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     check_same_dtype("scatter", raw(input), raw(src))
     dim = check_index("scatter", raw(input), dim, raw(index), raw(src))
     return scatter_add_source(input, dim, index, part_used(src, index))
-
-
-__all__ = ["gather", "scatter_add"]

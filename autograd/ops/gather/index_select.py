@@ -331,6 +331,3 @@ def _interleaved(times: Any, total: int | None) -> Any:
             raise RuntimeError("allocated size does not match required size")
         total = found
     return xp(times).searchsorted(ends, xp(times).arange(total, dtype=ends.dtype), side="right")
-
-
-__all__ = ["repeat_interleave", "index_add", "index_copy", "index_fill", "index_reduce", "index_select"]

@@ -237,6 +237,3 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(shape)}")
     return tuple(indices // math.prod(shape[k + 1:]) % n for k, n in enumerate(shape))
-
-
-__all__ = ["argwhere", "masked_scatter", "masked_select", "nonzero", "unravel_index"]

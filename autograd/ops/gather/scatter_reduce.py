@@ -225,6 +225,3 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
         warnings.warn("The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch release. Use "
                       "torch.scatter_reduce instead for more reduction options.", stacklevel=2)
     return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
-
-
-__all__ = ["scatter", "scatter_reduce"]

@@ -182,6 +182,3 @@ def _clear_diagonal(input: Any, offset: int, dim1: int, dim2: int) -> Any:
     result = ordered_copy(input)
     diagonal(result, offset, dim1, dim2)[...] = 0
     return result
-
-
-__all__ = ["diagonal_scatter", "put", "take", "take_along_dim"]

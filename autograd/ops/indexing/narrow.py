@@ -172,6 +172,3 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     except ValueError:
         raise RuntimeError(f"shape mismatch: value tensor of shape {list(given.shape)} cannot be broadcast to indexing result of shape "
                            f"{list(array[index].shape)}") from None
-
-
-__all__ = ["index_put", "narrow", "select", "select_scatter", "slice_scatter"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, raised
-from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.decorator import composite, exported, op
 from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.ops.common.dims import common_shape, expanded_shape, integer, wrap
@@ -373,7 +373,7 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
     return stored("cross", out, _cross(expand_to(input, shape), expand_to(other, shape), dim))
 
 
-@composite(public=False)
+@exported
 def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     """The product of several matrices, in the order that takes the fewest multiplications.
 
@@ -417,6 +417,3 @@ def multiply_chain(matrices: list[Any]) -> Any:
         return matrices[i] if i == j else matrix_product(product(i, cut[i][j]), product(cut[i][j] + 1, j))
 
     return product(0, n - 1)
-
-
-__all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "chain_matmul", "cross", "inner", "kron", "tensordot", "trace"]

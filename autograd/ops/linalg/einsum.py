@@ -241,6 +241,3 @@ def _spread(term: _Term, labels: list[Label]) -> Any:
     """The tensor with a dimension for each of `labels`, of size 1 where it has none."""
     sizes = term.sizes()
     return _arranged(term, [label for label in labels if label in sizes], tuple([sizes.get(label, 1) for label in labels]))
-
-
-__all__ = ["einsum"]

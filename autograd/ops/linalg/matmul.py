@@ -395,6 +395,3 @@ def ger(input: Any, vec2: Any, *, out: Any = None) -> Any:
         torch.Size([2, 3])
     """
     return outer(input, vec2, out=out)
-
-
-__all__ = ["bmm", "dot", "ger", "matmul", "mm", "mv", "outer", "vdot"]

@@ -1,4 +1,4 @@
-"""Activation functions made of pieces, beside the smooth ones. PyTorch has most in ``nn.functional`` only; the rest are in ``__all__``."""
+"""Activation functions made of pieces, beside the smooth ones."""
 from __future__ import annotations
 
 import math
@@ -214,7 +214,7 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
     return keep.__wrapped__(input, ~(xp(input).absolute(input) <= lambd))  # type: ignore[attr-defined]
 
 
-@op(input=lambda grad, input, lambd: keep(grad, abs(input) > lambd), kind="elementwise")
+@op(input=lambda grad, input, lambd: keep(grad, abs(input) > lambd), kind="elementwise", functional=True)
 @floating("softshrink_cpu")
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
     """`input` moved towards 0 by `lambd`, and 0 where its magnitude is less.
@@ -234,7 +234,3 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     return input - clipped(input, -lambd, lambd)
-
-
-__all__ = ["celu", "hardshrink", "prelu", "relu", "selu", "threshold"]
-

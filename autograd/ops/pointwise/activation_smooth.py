@@ -70,7 +70,7 @@ def _check_approximate(approximate: str) -> None:
         raise RuntimeError("approximate argument must be either none or tanh.")
 
 
-@op(input=lambda grad, input, approximate: _gelu_back(grad, input, approximate), kind="elementwise")
+@op(input=lambda grad, input, approximate: _gelu_back(grad, input, approximate), kind="elementwise", functional=True)
 @floating("GeluKernelImpl")
 def gelu(input: Any, *, approximate: str = "none") -> Any:
     """`input` times the normal distribution's cumulative probability at it.
@@ -220,7 +220,7 @@ def _softplus_rule(grad: Any, input: Any, beta: float, threshold: float) -> Any:
     return choose(z > threshold, grad, grad * sigmoid(z))
 
 
-@op(input=lambda grad, input, beta, threshold: _softplus_rule(grad, input, beta, threshold), kind="elementwise")
+@op(input=lambda grad, input, beta, threshold: _softplus_rule(grad, input, beta, threshold), kind="elementwise", functional=True)
 @floating("softplus_cpu")
 def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
     """``log(1 + exp(beta * input)) / beta``, a smooth relu.
@@ -246,7 +246,7 @@ def _softplus(z: Any) -> Any:
     return space.log1p(space.exp(-space.absolute(z))) + space.maximum(z, 0)
 
 
-@op(input=lambda grad, input: grad * sigmoid(-input), kind="elementwise")
+@op(input=lambda grad, input: grad * sigmoid(-input), kind="elementwise", functional=True)
 @floating("log_sigmoid_cpu")
 def logsigmoid(input: Any) -> Any:
     """``log(sigmoid(input))``, without overflow.
@@ -288,7 +288,7 @@ def _softsign_rule(grad: Any, input: Any) -> Any:
     return grad / (size * size)
 
 
-@op(input=lambda grad, input: _softsign_rule(grad, input), kind="elementwise", operands="float")
+@op(input=lambda grad, input: _softsign_rule(grad, input), kind="elementwise", operands="float", functional=True)
 @in_float32
 def softsign(input: Any) -> Any:
     """``input / (1 + abs(input))``.
@@ -304,7 +304,7 @@ def softsign(input: Any) -> Any:
     return input / (xp(input).absolute(input) + 1)
 
 
-@op(input=lambda grad, input: grad * _squared_tanh(input), kind="elementwise", operands="float")
+@op(input=lambda grad, input: grad * _squared_tanh(input), kind="elementwise", operands="float", functional=True)
 @in_float32
 def tanhshrink(input: Any) -> Any:
     """``input - tanh(input)``.
@@ -323,6 +323,3 @@ def tanhshrink(input: Any) -> Any:
 def _squared_tanh(input: Any) -> Any:
     t = tanh(input)
     return t * t
-
-
-__all__ = ["celu", "selu"]

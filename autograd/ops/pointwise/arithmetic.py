@@ -459,8 +459,3 @@ divide = alias(div, "divide")
 multiply = alias(mul, "multiply")
 subtract = alias(sub, "subtract")
 negative = alias(neg, "negative")
-
-__all__ = ["add", "addcdiv", "addcmul", "copysign", "div", "divide", "gcd", "hypot", "lcm", "lerp", "mul", "multiply", "neg", "negative", "nextafter",
-           "positive", "rsub", "sub", "subtract", "true_divide"]
-
-

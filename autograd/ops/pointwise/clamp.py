@@ -234,5 +234,3 @@ def clamp_max(input: Any, max: Any, *, out: Any = None) -> Any:
 
 
 clip = alias(clamp, "clip")
-
-__all__ = ["clamp", "clamp_max", "clamp_min", "clip", "fmax", "fmin", "maximum", "minimum"]

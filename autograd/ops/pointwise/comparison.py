@@ -312,6 +312,3 @@ less = alias(lt, "less")
 less_equal = alias(le, "less_equal")
 greater = alias(gt, "greater")
 greater_equal = alias(ge, "greater_equal")
-
-__all__ = ["allclose", "eq", "equal", "ge", "greater", "greater_equal", "gt", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "le",
-           "less", "less_equal", "lt", "ne", "not_equal"]

@@ -272,6 +272,3 @@ def isreal(input: Any) -> Any:
     if category(input) != "c":
         return eq(input, input) | True
     return imag(input) == 0
-
-
-__all__ = ["angle", "complex", "conj", "conj_physical", "imag", "isreal", "polar", "real", "resolve_conj", "view_as_complex", "view_as_real"]

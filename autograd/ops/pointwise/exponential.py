@@ -222,6 +222,3 @@ def _logit_rule(grad: Any, input: Any, eps: float | None) -> Any:
 @op(mask=None, like=None, operands="free", public=False, batch=over())
 def _nan_unless(mask: Any, like: Any) -> Any:
     return xp(mask).where(mask, 0.0, xp(mask).nan).astype(like.dtype)
-
-
-__all__ = ["exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logit", "sigmoid", "xlogy"]

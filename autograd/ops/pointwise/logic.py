@@ -192,7 +192,3 @@ def bitwise_right_shift(input: Any, other: Any) -> Any:
     """
     _check_bits("rshift", array_among(input, other))
     return input >> other
-
-
-__all__ = ["bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "logical_and", "logical_not", "logical_or",
-           "logical_xor"]

@@ -258,7 +258,3 @@ def _power_of_two(input: Any, exponent: Any) -> Any:
 @op(input=None, exponent=None, operands="free", public=False, batch=over())
 def _exact_power(input: Any, exponent: Any) -> Any:
     return xp(input).exp2(-exponent.astype(input.dtype))
-
-
-__all__ = ["float_power", "frexp", "ldexp", "pow", "reciprocal", "rsqrt", "sqrt", "square"]
-

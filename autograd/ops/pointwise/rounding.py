@@ -201,5 +201,3 @@ def _finite(input: Any) -> Any:
 
 
 fix = alias(trunc, "fix")
-
-__all__ = ["ceil", "fix", "floor", "floor_divide", "fmod", "frac", "nan_to_num", "remainder", "round", "trunc"]

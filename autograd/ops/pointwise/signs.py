@@ -130,5 +130,3 @@ def signbit(input: Any) -> Any:
 
 
 absolute = alias(abs, "absolute")
-
-__all__ = ["abs", "absolute", "heaviside", "sgn", "sign", "signbit"]

@@ -185,6 +185,3 @@ def mvlgamma(input: Any, p: int, *, out: Any = None) -> Any:
     if out is None:
         return result
     return store_out("mvlgamma", out, result)
-
-
-__all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "mvlgamma", "polygamma"]

@@ -265,6 +265,3 @@ arctan2 = alias(atan2, "arctan2")
 arcsinh = alias(asinh, "arcsinh")
 arccosh = alias(acosh, "arccosh")
 arctanh = alias(atanh, "arctanh")
-
-__all__ = ["acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "cos",
-           "cosh", "deg2rad", "rad2deg", "sin", "sinc", "sinh", "tan", "tanh"]

@@ -176,6 +176,3 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     elif filler.dtype is not array.dtype:
         value = cast(value, array.dtype)
     return _filled(input, mask, value)
-
-
-__all__ = ["masked_fill", "where"]

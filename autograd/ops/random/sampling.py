@@ -10,7 +10,7 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import aligned
-from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.decorator import composite, exported, op
 from tapegrad.autograd.modes.device_guard import on, on_device_of, on_first
 from tapegrad.autograd.ops.creation.factories import finish, place, size_of
 from tapegrad.autograd.ops.creation.pin_memory import pin
@@ -20,8 +20,6 @@ from tapegrad.autograd.ops.shape.expand import broadcast_shapes
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device, xp
 from tapegrad.backends.numerics import philox as draws
-
-__all__ = ["bernoulli", "dropout_mask", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm"]
 
 
 def _words(draw: str, n: int, dtype: Any, device: Device, generator: Generator | None) -> Any:
@@ -524,6 +522,7 @@ def scale_kept(input: Any, mask: Any, scale: float) -> Any:
     return y
 
 
+@exported
 def dropout_mask(shape: tuple[int, ...], p: float, device: Device, generator: Generator | None = None) -> Any:
     """A boolean array that is False with probability `p`, held to 1/65536."""
     def of(shape: tuple[int, ...]) -> Any:

@@ -413,6 +413,3 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     if out is None:
         return result
     return store_out("diff", out, result)
-
-
-__all__ = ["cummax", "cummin", "cumprod", "cumsum", "diff", "logcumsumexp", "prod"]

@@ -312,7 +312,3 @@ def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False, out: Any = No
         check_not_empty("aminmax", array.shape, dim)
     dims = () if dim is None else dim
     return store_pair("aminmax", out, return_type("aminmax", ("min", "max"))((amin(input, dims, keepdim), amax(input, dims, keepdim))))
-
-
-__all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "max", "min"]
-

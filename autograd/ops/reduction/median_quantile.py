@@ -377,6 +377,3 @@ def nanquantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = Fals
         tensor(0.5000)
     """
     return stored("nanquantile", out, _quantile("nanquantile", input, q, dim, keepdim, interpolation, True))
-
-
-__all__ = ["kthvalue", "median", "mode", "nanmedian", "nanquantile", "quantile"]

@@ -110,6 +110,3 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
         tensor(5.)
     """
     return vector_norm(input - other, float(p), None, False)
-
-
-__all__ = ["dist", "norm"]

@@ -134,6 +134,3 @@ def _log_pulled(axis: int, out: Any, g: Any, y: Any) -> Any:
     result = xp(g).exp(y) if out is None else np.exp(y, out)
     result *= xp(g).add.reduce(g, axis, None, None, True)
     return xp(g).subtract(g, result, result)
-
-
-__all__ = ["log_softmax", "softmax"]

@@ -163,6 +163,3 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         indices=tensor([1, 0]))
     """
     return store_pair("topk", out, _topk(input, k, dim, largest))
-
-
-__all__ = ["argsort", "msort", "sort", "topk"]

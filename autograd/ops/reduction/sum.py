@@ -293,6 +293,3 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
         tensor([1, 2])
     """
     return xp(input).add.reduce(input != 0, axes(dim, input.ndim), INT64, None, False)
-
-
-__all__ = ["all", "any", "count_nonzero", "logsumexp", "mean", "nanmean", "nansum", "sum"]

@@ -279,6 +279,3 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0, *, out: A
         tensor([0., 2., 1., 0.])
     """
     return _histc(input, bins, min, max, out=out)
-
-
-__all__ = ["bincount", "bucketize", "histc", "searchsorted", "unique", "unique_consecutive"]

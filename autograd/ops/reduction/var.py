@@ -171,6 +171,3 @@ def std_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim:
     """
     dim, freedom, keep = _told("std_mean", input, dim, unbiased, keepdim, correction, axis, keepdims)
     return _std(input, dim, freedom, keep), mean(input, dim, keep)
-
-
-__all__ = ["std", "std_mean", "var", "var_mean"]

@@ -317,6 +317,3 @@ def _fold_windows(input: Any, shape: tuple[int, ...], dimension: int, size: int,
 
 def _fold_back(grad: Any, shape: tuple[int, ...], dimension: int, step: int) -> Any:
     return _fold_windows(grad, shape, dimension, grad.shape[-1], step)
-
-
-__all__ = ["as_strided", "diag", "diag_embed", "diagflat", "diagonal", "unfold"]

@@ -415,9 +415,3 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     ways = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     table = np.array(list(ways(range(array.shape[0]), r)), np.int64).reshape(-1, r)
     return gather_by(input, to_device_of(table, array))
-
-
-__all__ = [
-    "block_diag", "cartesian_prod", "cat", "column_stack", "combinations", "concat", "concatenate", "dstack", "hstack", "meshgrid", "row_stack", "stack",
-    "vstack",
-]

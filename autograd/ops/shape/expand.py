@@ -153,6 +153,3 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     batch=lambda batched, input, shape: _sum_to_size(input, (raw(input).shape[0], *(1,) * (raw(input).ndim - 1 - len(shape)), *shape)).reshape((-1, *shape)))
 def _sum_to_size(input: Any, shape: tuple[int, ...]) -> Any:
     return sum_to(input.astype(np.int64) if input.dtype.kind in "biu" else input, shape)
-
-
-__all__ = ["broadcast_shapes", "broadcast_tensors", "broadcast_to", "expand", "expand_as", "sum_to_size"]

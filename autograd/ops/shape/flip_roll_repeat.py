@@ -253,6 +253,3 @@ def triu(input: Any, diagonal: int = 0) -> Any:
     if input.ndim < 2:
         raise RuntimeError("triu: input tensor must have at least 2 dimensions")
     return xp(input).triu(input, integer(diagonal))
-
-
-__all__ = ["flip", "fliplr", "flipud", "repeat", "roll", "rot90", "tile", "tril", "triu"]

@@ -120,7 +120,7 @@ def _mode_pad_back(input: Any, pads: Pads, mode: str) -> Any:
     return input
 
 
-@composite()
+@composite(functional=True)
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
     """`input` with values around it.
 

@@ -346,6 +346,3 @@ def atleast_3d(*tensors: Any) -> Any:
         torch.Size([2, 4, 1])
     """
     return _atleast(3, tensors, _atleast_3d)
-
-
-__all__ = ["atleast_1d", "atleast_2d", "atleast_3d", "flatten", "ravel", "reshape", "reshape_as", "squeeze", "unflatten", "unsqueeze", "view", "view_as"]

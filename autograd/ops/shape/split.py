@@ -332,7 +332,3 @@ def dsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
         [torch.Size([1, 2, 2]), torch.Size([1, 2, 2])]
     """
     return _split_at(input, indices_or_sections, 2, "dsplit", 3)
-
-
-__all__ = ["chunk", "dsplit", "hsplit", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk", "unsafe_split",
-           "unsafe_split_with_sizes", "vsplit"]

@@ -232,6 +232,3 @@ Tensor.T = property(_t_property)  # type: ignore[attr-defined]
 Tensor.mT = property(lambda self: _transposed(self, "mT", " or batches of matrices", 2, False), doc="The matrices transposed; a view.")  # type: ignore[attr-defined]
 Tensor.mH = property(lambda self: _transposed(self, "mH", " or batches of matrices", 2, True), doc="The matrices transposed and conjugated.")  # type: ignore[attr-defined]
 Tensor.H = property(lambda self: _transposed(self, "H", "", 2, True), doc="The matrix transposed and conjugated.")  # type: ignore[attr-defined]
-
-
-__all__ = ["adjoint", "moveaxis", "movedim", "permute", "swapaxes", "swapdims", "t", "transpose"]

@@ -116,5 +116,3 @@ def _power(self: Tensor, exponent: Any) -> Any:
 Tensor.__pow__ = _power
 Tensor.__rsub__ = rsub.op.core
 Tensor.__rtruediv__ = _over
-
-__all__: list[str] = []

@@ -135,4 +135,3 @@ for _method in (t_, transpose_, squeeze_, unsqueeze_, as_strided_, resize_, resi
     setattr(Tensor, _method.__name__, _method)
 for _name in ("swapaxes_", "swapdims_"):
     setattr(Tensor, _name, transpose_)
-__all__: list[str] = []
