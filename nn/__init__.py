@@ -14,5 +14,4 @@ from tapegrad.nn.norm import *  # noqa: F403
 from tapegrad.nn.padding import *  # noqa: F403
 from tapegrad.nn.parameter import *  # noqa: F403
 from tapegrad.nn.pooling import *  # noqa: F403
-from tapegrad.nn.softmax import *  # noqa: F403
 from tapegrad.nn.vision import *  # noqa: F403
