@@ -10,17 +10,11 @@ from tapegrad.nn.module import Module
 
 
 class _Loss(Module):
-    """A loss whose only argument is the reduction, unless it has a `forward` of its own."""
-
-    function: Callable[..., Tensor]
     reduction: str
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = legacy_reduction(size_average, reduce, reduction)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return self.function(input, target, reduction=self.reduction)
 
 
 class _WeightedLoss(_Loss):
@@ -35,13 +29,15 @@ class _WeightedLoss(_Loss):
 class L1Loss(_Loss):
     """See `tapegrad.nn.functional.l1_loss`."""
 
-    function = staticmethod(F.l1_loss)
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.l1_loss(input, target, reduction=self.reduction)
 
 
 class MSELoss(_Loss):
     """See `tapegrad.nn.functional.mse_loss`."""
 
-    function = staticmethod(F.mse_loss)
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.mse_loss(input, target, reduction=self.reduction)
 
 
 class SmoothL1Loss(_Loss):
@@ -202,7 +198,8 @@ class CosineEmbeddingLoss(_Loss):
 class SoftMarginLoss(_Loss):
     """See `tapegrad.nn.functional.soft_margin_loss`."""
 
-    function = staticmethod(F.soft_margin_loss)
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class TripletMarginLoss(_Loss):
