@@ -5,7 +5,7 @@ import operator
 from collections import OrderedDict
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import chain, groupby
-from typing import Any, Self, overload
+from typing import Any, Self
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.nn.module import Module, type_name
@@ -228,7 +228,6 @@ class ModuleDict(Module):
         return key in self._modules
 
     def clear(self) -> None:
-        """Remove all modules."""
         self._modules.clear()
 
     def pop(self, key: str) -> Any:
@@ -238,15 +237,12 @@ class ModuleDict(Module):
         return module
 
     def keys(self) -> KeysView[str]:
-        """The names."""
         return self._modules.keys()
 
     def items(self) -> ItemsView[str, Any]:
-        """The names with their modules."""
         return self._modules.items()
 
     def values(self) -> ValuesView[Any]:
-        """The modules."""
         return self._modules.values()
 
     def update(self, modules: Any) -> None:
@@ -299,13 +295,7 @@ class ParameterList(Module):
         if values is not None:
             self += values
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> ParameterList: ...
-
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             part = type(self)()
             for i in range(len(self))[index]:
@@ -404,7 +394,6 @@ class ParameterDict(Module):
         return self[key]
 
     def clear(self) -> None:
-        """Remove all parameters."""
         for key in list(self._keys):
             del self[key]
 
@@ -428,15 +417,12 @@ class ParameterDict(Module):
         return ParameterDict((key, default) for key in keys)
 
     def keys(self) -> KeysView[str]:
-        """The names."""
         return self._keys.keys()
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """The names with their parameters."""
         return ((key, self[key]) for key in self._keys)
 
     def values(self) -> Iterable[Any]:
-        """The parameters."""
         return (self[key] for key in self._keys)
 
     def update(self, parameters: Any) -> None:

@@ -76,16 +76,11 @@ class _Conv(Module):
                 init.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self) -> str:
-        zero = (0,) * self.dims
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        if self.padding != zero:
-            text += f", padding={self.padding}"
-        if self.dilation != (1,) * self.dims:
-            text += f", dilation={self.dilation}"
-        if self.output_padding != zero:
-            text += f", output_padding={self.output_padding}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
+        zeros, ones = (0,) * self.dims, (1,) * self.dims
+        for name, usual in (("padding", zeros), ("dilation", ones), ("output_padding", zeros), ("groups", 1)):
+            if getattr(self, name) != usual:
+                text += f", {name}={getattr(self, name)}"
         if self.bias is None:
             text += ", bias=False"
         if self.padding_mode != "zeros":
@@ -114,18 +109,7 @@ class Conv1d(_PlainConv):
     """See `tapegrad.nn.functional.conv1d`; weight and bias are learnt.
 
     Args:
-        in_channels: of the input, which is of shape (N, C, L) or (C, L).
-        out_channels: of the output.
-        kernel_size: the size of a kernel.
-        stride: the step from one window to the next.
-        padding: how much is put on both sides; or "valid" (nothing), or "same" (as much as keeps the size).
-        dilation: the step between the kernel's elements.
-        groups: the number of groups that the channels are divided into.
-        bias: whether there is a bias.
         padding_mode: "zeros", "reflect", "replicate" or "circular".
-
-    Raises:
-        ValueError: the arguments do not fit together.
 
     Example:
         >>> tapegrad.nn.Conv1d(3, 8, 5)(tapegrad.ones(2, 3, 20)).shape
@@ -183,8 +167,8 @@ class _ConvTranspose(_Conv):
         if len(size) == lead + d:
             size = size[lead:]
         if len(size) != d:
-            raise ValueError(f"ConvTranspose{d}D: for {input.ndim}D input, output_size must have {d} or {lead + d} elements "
-                             f"(got {len(size)})")
+            raise ValueError(f"ConvTranspose{d}D: for {input.ndim}D input, output_size must have {d} or {lead + d} "
+                             f"elements (got {len(size)})")
         least = [(n - 1) * s - 2 * p + (f * (k - 1) + 1 if f else k) for n, s, p, f, k in zip(
             input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size)]
         most = [n + s - 1 for n, s in zip(least, self.stride)]
@@ -195,23 +179,7 @@ class _ConvTranspose(_Conv):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """See `tapegrad.nn.functional.conv_transpose1d`; weight and bias are learnt.
-
-    It does to values what `Conv1d` with the same arguments does to gradients.
-
-    Args:
-        in_channels: of the input, which is of shape (N, C, L) or (C, L).
-        out_channels: of the output.
-        kernel_size: the size of a kernel.
-        stride: of the convolution whose transpose this is, as are padding and dilation.
-        padding: removed from both sides.
-        output_padding: added to one side of the output's size.
-        groups: the number of groups that the channels are divided into.
-        bias: whether there is a bias.
-        padding_mode: only "zeros".
-
-    Raises:
-        ValueError: the arguments do not fit together.
+    """See `tapegrad.nn.functional.conv_transpose1d`; weight and bias are learnt, `padding_mode` is "zeros".
 
     Example:
         >>> tapegrad.nn.ConvTranspose1d(3, 8, 4, stride=2)(tapegrad.ones(2, 3, 10)).shape
@@ -230,7 +198,7 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """`ConvTranspose1d` for volumes: inputs of shape (N, C, D, H, W) or (C, D, H, W); each size is a number or a triple."""
+    """`ConvTranspose1d` for volumes: inputs of shape (N, C, D, H, W) or (C, D, H, W); sizes are numbers or triples."""
 
     dims = 3
     function = staticmethod(F.conv_transpose3d)

@@ -20,10 +20,6 @@ class Embedding(Module):
         num_embeddings: how many rows there are.
         embedding_dim: the size of a row.
         padding_idx: a row that starts as zero and that no gradient flows into.
-        max_norm: scale rows that are looked up down to at most this norm.
-        norm_type: the p of that norm.
-        scale_grad_by_freq: divide a row's gradient by how often it is looked up.
-        sparse: not offered.
         _weight: the table to start with.
         _freeze: whether no gradient flows into the table.
 

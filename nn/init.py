@@ -251,7 +251,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     array = tensor._array
     # The smallest of independent draws are at random rows.
     draws = rand(rows, columns, device=tensor.device, generator=generator)._array
-    array[draws.argsort(axis=0)[:zeros], xp(array).arange(columns)] = xp(array).zeros((), array.dtype)  # CuPy copies a number to the device
+    # A zero of the device: CuPy would copy a number there.
+    array[draws.argsort(axis=0)[:zeros], xp(array).arange(columns)] = xp(array).zeros((), array.dtype)
     bump(tensor)
     return tensor
 

@@ -1,4 +1,4 @@
-"""Losses as layers. `size_average` and `reduce` are torch's old names for `reduction`: "mean", "sum" or "none"."""
+"""Losses as layers. `size_average` and `reduce` are torch's old arguments for `reduction`."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -159,40 +159,36 @@ class GaussianNLLLoss(_Loss):
 
 # ---- margins
 
-class MarginRankingLoss(_Loss):
-    """See `tapegrad.nn.functional.margin_ranking_loss`."""
-
+class _MarginLoss(_Loss):
     def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None,
                  reduction: str = "mean") -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
+
+
+class MarginRankingLoss(_MarginLoss):
+    """See `tapegrad.nn.functional.margin_ranking_loss`."""
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
 
 
-class HingeEmbeddingLoss(_Loss):
+class CosineEmbeddingLoss(_MarginLoss):
+    """See `tapegrad.nn.functional.cosine_embedding_loss`."""
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+
+
+class HingeEmbeddingLoss(_MarginLoss):
     """See `tapegrad.nn.functional.hinge_embedding_loss`."""
 
     def __init__(self, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
                  reduction: str = "mean") -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
+        super().__init__(margin, size_average, reduce, reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
-
-
-class CosineEmbeddingLoss(_Loss):
-    """See `tapegrad.nn.functional.cosine_embedding_loss`."""
-
-    def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None,
-                 reduction: str = "mean") -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
-        return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
 
 
 class SoftMarginLoss(_Loss):

@@ -372,7 +372,7 @@ class Module(Hooks, State):
         return self
 
     def _apply(self: M, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> M:
-        """Apply `fn` to the values of all parameters, their gradients and all buffers; parameters stay the same objects."""
+        """Apply `fn` to all parameters, which stay the same objects, their gradients and all buffers."""
         if recurse:
             for module in self.children():
                 module._apply(fn)

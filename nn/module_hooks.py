@@ -97,44 +97,38 @@ class Hooks:
             result = self.forward(*args, **kwargs)
             for id, (hook, with_kwargs, _) in list(self._forward_hooks.items()):
                 called.add(id)
-                changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
+                changed = _call(hook, with_kwargs, self, args, kwargs, result)
                 if changed is not None:
                     result = changed
             return result if backward_hooks is None else backward_hooks.watch_outputs(result)
         except Exception:
             for id, (hook, with_kwargs, always) in list(self._forward_hooks.items()):
-                if always and id not in called:
-                    _call_after_failure(hook, self, args, kwargs, result, with_kwargs)
+                if not always or id in called:
+                    continue
+                try:
+                    _call(hook, with_kwargs, self, args, kwargs, result)
+                except Exception as error:  # torch makes it a warning, too
+                    warnings.warn("module forward hook with ``always_call=True`` raised an exception that was silenced "
+                                  f"as another error was raised in forward: {error}", stacklevel=3)
             raise
+
+
+def _call(hook: Callable[..., Any], with_kwargs: bool, module: Hooks, args: tuple[Any, ...], kwargs: dict[str, Any],
+          *result: Any) -> Any:
+    return hook(module, args, kwargs, *result) if with_kwargs else hook(module, args, *result)
 
 
 def _new_arguments(module: Hooks, hook: Callable[..., Any], with_kwargs: bool, args: tuple[Any, ...],
                    kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments after a forward pre-hook."""
-    if with_kwargs:
-        result = hook(module, args, kwargs)
-        if result is None:
-            return args, kwargs
-        if isinstance(result, tuple) and len(result) == 2:
-            return result
-        raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {result}.")
-    result = hook(module, args)
+    result = _call(hook, with_kwargs, module, args, kwargs)
     if result is None:
         return args, kwargs
-    return (result if isinstance(result, tuple) else (result,)), kwargs
-
-
-def _call_after_failure(hook: Callable[..., Any], module: Hooks, args: tuple[Any, ...], kwargs: dict[str, Any],
-                        result: Any, with_kwargs: bool) -> None:
-    """Run an `always_call` hook after `forward` has raised; the hook's own exception becomes a warning, as in torch."""
-    try:
-        if with_kwargs:
-            hook(module, args, kwargs, result)
-        else:
-            hook(module, args, result)
-    except Exception as error:
-        warnings.warn("module forward hook with ``always_call=True`` raised an exception that was silenced as another "
-                      f"error was raised in forward: {error}", stacklevel=4)
+    if not with_kwargs:
+        return (result if isinstance(result, tuple) else (result,)), kwargs
+    if isinstance(result, tuple) and len(result) == 2:
+        return result
+    raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {result}.")
 
 
 # ---- backward hooks
@@ -226,13 +220,13 @@ class BackwardHooks:
         self.grad_output = grads
         if self.hooks and not self.input_requires_grad:
             warnings.warn(
-                "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs require "
-                "gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module."
-                "register_full_backward_hook for more details.", stacklevel=5)
+                "Full backward hook is firing when gradients are computed with respect to module outputs since no "
+                "inputs require gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
+                "#torch.nn.Module.register_full_backward_hook for more details.", stacklevel=5)
             for hook in self.hooks:
                 if hook(self.module, (None,) * self.inputs, grads) is not None:
-                    raise RuntimeError("Backward hook for Modules where no input requires gradient should always return None or "
-                                       "None for all gradients.")
+                    raise RuntimeError("Backward hook for Modules where no input requires gradient should always "
+                                       "return None or None for all gradients.")
         return grads
 
     def _inputs_pulled(self, grads: Gradients) -> Gradients:
@@ -253,5 +247,6 @@ def _replaced(result: Any, grads: Gradients, what: str, which: str) -> Gradients
     if not isinstance(result, tuple):
         result = (result,)
     if len(result) != len(grads):
-        raise RuntimeError(f"{what} returned an invalid number of {which}, got {len(result)}, but expected {len(grads)}")
+        raise RuntimeError(f"{what} returned an invalid number of {which}, "
+                           f"got {len(result)}, but expected {len(grads)}")
     return tuple(r if g is not None else None for r, g in zip(result, grads))

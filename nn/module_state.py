@@ -122,7 +122,8 @@ class State:
         """
         return register(self._load_state_dict_pre_hooks, (hook, True))
 
-    def _register_load_state_dict_pre_hook(self, hook: Callable[..., None], with_module: bool = False) -> RemovableHandle:
+    def _register_load_state_dict_pre_hook(self, hook: Callable[..., None],
+                                           with_module: bool = False) -> RemovableHandle:
         """As `register_load_state_dict_pre_hook`, but the hook receives the module only with `with_module`."""
         return register(self._load_state_dict_pre_hooks, (hook, with_module))
 
@@ -163,7 +164,8 @@ class State:
                     if name not in known:
                         unexpected_keys.append(key)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
+                        assign: bool = False) -> _IncompatibleKeys:
         """Copy the values of a `state_dict` into this module and its submodules.
 
         Args:
@@ -228,8 +230,8 @@ def _has_extra_state(module: State) -> bool:
 def _load_one(module: State, name: str, key: str, tensor: Tensor, loaded: Any, assign: bool) -> str | None:
     """Load one tensor; returns what is wrong with it, if anything."""
     if not isinstance(loaded, Tensor):
-        return (f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint '
-                f"but received {type(loaded)}")
+        return (f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
+                f"checkpoint but received {type(loaded)}")
     if tensor.ndim == 0 and loaded.shape == (1,):
         loaded = loaded[0]
     if loaded.shape != tensor.shape:
@@ -247,6 +249,6 @@ def _load_one(module: State, name: str, key: str, tensor: Tensor, loaded: Any, a
                     loaded = Parameter(loaded, tensor.requires_grad)
             setattr(module, name, loaded)
     except Exception as error:
-        return (f'While copying the parameter named "{key}", whose dimensions in the model are {tensor.size()} and whose '
-                f"dimensions in the checkpoint are {loaded.size()}, an exception occurred : {error.args}.")
+        return (f'While copying the parameter named "{key}", whose dimensions in the model are {tensor.size()} and '
+                f"whose dimensions in the checkpoint are {loaded.size()}, an exception occurred : {error.args}.")
     return None

@@ -33,13 +33,7 @@ class _Norm(Module):
 
 
 class LayerNorm(_Norm):
-    """See `tapegrad.nn.functional.layer_norm`.
-
-    Args:
-        normalized_shape: the sizes of the last dimensions.
-        eps: added to the variance.
-        elementwise_affine: whether there are a weight and a bias.
-        bias: whether there is a bias.
+    """See `tapegrad.nn.functional.layer_norm`; weight and bias are learnt, if there are any.
 
     Source: Ba, Kiros and Hinton, "Layer Normalization" (2016).
 
@@ -66,15 +60,7 @@ class LayerNorm(_Norm):
 
 
 class RMSNorm(Module):
-    """See `tapegrad.nn.functional.rms_norm`.
-
-    Args:
-        normalized_shape: the sizes of the last dimensions.
-        eps: added to the mean square; None: the dtype's machine epsilon.
-        elementwise_affine: whether there is a weight.
-
-    Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019).
-    """
+    """See `tapegrad.nn.functional.rms_norm`; the weight is learnt, if there is one."""
 
     def __init__(self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True,
                  device: Any = None, dtype: Any = None) -> None:
@@ -103,16 +89,7 @@ def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
 
 
 class GroupNorm(_Norm):
-    """See `tapegrad.nn.functional.group_norm`.
-
-    Args:
-        num_groups: how many groups the channels are divided into.
-        num_channels: how many channels there are.
-        eps: added to the variance.
-        affine: whether there are a weight and a bias, with an element for each channel.
-        bias: whether there is a bias.
-
-    Source: Wu and He, "Group Normalization" (2018).
+    """See `tapegrad.nn.functional.group_norm`; weight and bias are learnt, if there are any.
 
     Example:
         >>> tapegrad.nn.GroupNorm(2, 4)(tapegrad.ones(3, 4, 5)).shape
@@ -143,6 +120,7 @@ class GroupNorm(_Norm):
 
 class _StatisticsNorm(_Norm):
     _version = 2
+    ndims: tuple[int, ...]  # that an input may have
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -180,7 +158,9 @@ class _StatisticsNorm(_Norm):
         super().reset_parameters()
 
     def _check_input_dim(self, input: Tensor) -> None:
-        raise NotImplementedError
+        if input.ndim not in self.ndims:
+            expected = " or ".join(f"{n}D" for n in self.ndims)
+            raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
 
     def extra_repr(self) -> str:
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
@@ -217,17 +197,13 @@ class _BatchNorm(_StatisticsNorm):
 
 
 class BatchNorm1d(_BatchNorm):
-    """See `tapegrad.nn.functional.batch_norm`; the running statistics are buffers.
+    """See `tapegrad.nn.functional.batch_norm`; weight and bias are learnt, the running statistics are buffers.
 
     Args:
         num_features: the number of channels C of the input, which is of shape (N, C) or (N, C, L).
-        eps: added to the variance.
         momentum: by what fraction the running statistics move with each batch; None: they are the mean of all batches.
-        affine: whether there are a weight and a bias.
+        affine: whether there are a weight and, with `bias`, a bias.
         track_running_stats: whether there are running statistics; without them the batch's are always used.
-        bias: whether there is a bias.
-
-    Source: Ioffe and Szegedy, "Batch Normalization" (2015).
 
     Example:
         >>> tapegrad.nn.BatchNorm1d(1, affine=False)(tapegrad.tensor([[1.0], [3.0]]))
@@ -235,81 +211,63 @@ class BatchNorm1d(_BatchNorm):
                 [ 1.0000]])
     """
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim not in (2, 3):
-            raise ValueError(f"expected 2D or 3D input (got {input.ndim}D input)")
+    ndims = 2, 3
 
 
 class BatchNorm2d(_BatchNorm):
     """`BatchNorm1d` for images: inputs of shape (N, C, H, W)."""
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim != 4:
-            raise ValueError(f"expected 4D input (got {input.ndim}D input)")
+    ndims = 4,
 
 
 class BatchNorm3d(_BatchNorm):
     """`BatchNorm1d` for volumes: inputs of shape (N, C, D, H, W)."""
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim != 5:
-            raise ValueError(f"expected 5D input (got {input.ndim}D input)")
+    ndims = 5,
 
 
 class _InstanceNorm(_StatisticsNorm):
-    dims: int
-
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, device: Any = None, dtype: Any = None, *, bias: bool = True) -> None:
+                 track_running_stats: bool = False, device: Any = None, dtype: Any = None, *,
+                 bias: bool = True) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim not in (self.dims + 1, self.dims + 2):
-            raise ValueError(f"expected {self.dims + 1}D or {self.dims + 2}D input (got {input.ndim}D input)")
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
-        dim = input.ndim - self.dims - 1
+        batched = input.ndim == self.ndims[1]
+        dim = 1 if batched else 0
         if input.shape[dim] != self.num_features:
             if self.affine:
                 raise ValueError(f"expected input's size at dim={dim} to match num_features ({self.num_features}), "
                                  f"but got: {input.shape[dim]}.")
             warnings.warn(f"input's size at dim={dim} does not match num_features. You can silence this warning by not "
                           "passing in num_features, which is not used because affine=False", stacklevel=2)
-        x = input if dim else input[None]
+        x = input if batched else input[None]
         y = F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
                             self.training or not self.track_running_stats,
                             0.0 if self.momentum is None else self.momentum, self.eps)
-        return y if dim else y[0]
+        return y if batched else y[0]
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """See `tapegrad.nn.functional.instance_norm`; the running statistics, if any, are buffers.
+    """See `tapegrad.nn.functional.instance_norm`; arguments as in `BatchNorm1d`, inputs of shape (N, C, L) or (C, L).
 
-    Args:
-        num_features: the number of channels C of the input, which is of shape (N, C, L) or (C, L).
-        eps: added to the variance.
-        momentum: by what fraction the running statistics move with each batch.
-        affine: whether there are a weight and a bias.
-        track_running_stats: whether there are running statistics, which are used when not training.
-        bias: whether there is a bias.
-
-    Source: Ulyanov, Vedaldi and Lempitsky, "Instance Normalization" (2016).
+    Running statistics, if there are any, are used when not training.
     """
 
-    dims = 1
+    ndims = 2, 3
 
 
 class InstanceNorm2d(_InstanceNorm):
     """`InstanceNorm1d` for images: inputs of shape (N, C, H, W) or (C, H, W)."""
 
-    dims = 2
+    ndims = 3, 4
 
 
 class InstanceNorm3d(_InstanceNorm):
     """`InstanceNorm1d` for volumes: inputs of shape (N, C, D, H, W) or (C, D, H, W)."""
 
-    dims = 3
+    ndims = 4, 5
 
 
 __all__ = [

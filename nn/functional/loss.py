@@ -1,6 +1,6 @@
 """Losses that are made of other operations.
 
-Of all of them `reduction` is "mean", "sum" or "none"; `size_average` and `reduce` are torch's old arguments for it.
+`reduction` is "mean", "sum" or "none"; `size_average` and `reduce` are torch's old arguments for it.
 """
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, redu
     reduction = legacy_reduction(size_average, reduce, reduction)
     if reduction == "mean":
         warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides only by "
-            "the batch size, and aligns with the KL div math definition. 'mean' will be changed to behave the same as 'batchmean' "
-            "in the next major release.", stacklevel=2)
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
+            "only by the batch size, and aligns with the KL div math definition. 'mean' will be changed to behave the "
+            "same as 'batchmean' in the next major release.", stacklevel=2)
     losses = target.exp() * (target - input) if log_target else target.xlogy(target) - target * input
     if reduction == "batchmean":
         return losses.sum() / input.shape[0] if input.ndim else losses.sum()
@@ -126,7 +126,7 @@ def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = 
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
                         size_average: bool | None = None, reduce: bool | None = None,
                         reduction: str = "mean") -> Tensor:
-    """``max(-target * (input1 - input2) + margin, 0)``: `input1` should be larger where `target` is 1, smaller where -1.
+    """``max(-target * (input1 - input2) + margin, 0)``: `input1` should be larger where `target` is 1.
 
     Example:
         >>> x, y, target = tapegrad.tensor([1.0]), tapegrad.tensor([3.0]), tapegrad.tensor([1.0])
@@ -173,8 +173,8 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
     if target.ndim not in (0, 1):
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if not input1.ndim == input2.ndim == target.ndim + 1:
-        raise RuntimeError(f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with "
-                           f"sizes {list(input1.shape)} and {list(input2.shape)}.")
+        raise RuntimeError(f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs "
+                           f"with sizes {list(input1.shape)} and {list(input2.shape)}.")
     eps = 1e-12
     product = (input1 * input2).sum(-1)
     cosine = product / (((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps)).sqrt()
@@ -200,8 +200,9 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
     reduction = legacy_reduction(size_average, reduce, reduction)
     _check_margin(margin)
     if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError("The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
-                           f"but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs")
+        raise RuntimeError("The anchor, positive, and negative tensors are expected to have the same number of "
+                           f"dimensions, but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative "
+                           f"{negative.ndim}D inputs")
     return triplet_margin_with_distance_loss(
         anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
         swap=swap, reduction=reduction)

@@ -11,7 +11,8 @@ from tapegrad.autograd.types import dtypes
 
 def _check_shuffle(name: str, input: Tensor, factor_name: str, factor: int) -> None:
     if input.ndim < 3:
-        raise RuntimeError(f"{name} expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)")
+        raise RuntimeError(f"{name} expects input to have at least 3 dimensions, "
+                           f"but got input with {input.ndim} dimension(s)")
     if factor <= 0:
         raise RuntimeError(f"{name} expects a positive {factor_name}, but got {factor}")
 
@@ -96,12 +97,14 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
         tensor([[[1., 1., 2., 2.]]])
     """
     if mode not in ("nearest", "nearest-exact"):
-        raise NotImplementedError(f"interpolate(): mode '{mode}' is not offered; there are 'nearest' and 'nearest-exact'")
+        raise NotImplementedError(f"interpolate(): mode '{mode}' is not offered; "
+                                  "there are 'nearest' and 'nearest-exact'")
     if align_corners is not None:
         raise ValueError("align_corners option can only be set with the interpolating modes: "
                          "linear | bilinear | bicubic | trilinear")
     if antialias:
-        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input")
+        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes "
+                         "and requires a 4-D tensor as input")
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
     space = input.shape[2:]
@@ -127,8 +130,8 @@ def _per_dimension(what: str, kind: str, value: Any, space: tuple[int, ...]) -> 
     if not isinstance(value, (tuple, list)):
         return [value] * len(space)
     if len(value) != len(space):
-        raise ValueError(f"Input and {what} must have the same number of spatial dimensions, but got input with spatial "
-                         f"dimensions of {list(space)} and {kind} of {value}.")
+        raise ValueError(f"Input and {what} must have the same number of spatial dimensions, but got input with "
+                         f"spatial dimensions of {list(space)} and {kind} of {value}.")
     return list(value)
 
 
