@@ -10,9 +10,7 @@ from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Array, xp
-from tapegrad.optim.optimizer import (
-    Optimizer, Params, check_fused, check_not_differentiable, check_one_element, value_of,
-)
+from tapegrad.optim.optimizer import Optimizer, Params, check_implementation, check_one_element, value_of
 from tapegrad.optim.passes import Update, prepare, scalar
 
 
@@ -127,8 +125,7 @@ class Adam(Optimizer):
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         if not (all(isinstance(beta, float) for beta in betas) or all(isinstance(beta, Tensor) for beta in betas)):
             raise ValueError("betas must be either both floats or both Tensors")
-        check_not_differentiable(self.__class__.__name__, differentiable)
-        check_fused(fused, foreach)
+        check_implementation(self.__class__.__name__, foreach, fused, differentiable)
         super().__init__(params, {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
             "maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable,

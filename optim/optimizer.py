@@ -308,16 +308,13 @@ def _register(hooks: OrderedDict[int, Any], hook: Any, prepend: bool) -> Removab
     return handle
 
 
-def check_fused(fused: bool | None, foreach: bool | None) -> None:
-    """As in torch, where these two choose an implementation; here they change nothing."""
-    if fused and foreach:
-        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-
-
-def check_not_differentiable(optimizer: str, differentiable: bool) -> None:
+def check_implementation(optimizer: str, foreach: bool | None, fused: bool | None, differentiable: bool) -> None:
+    """`foreach` and `fused` choose an implementation in torch, and change nothing here."""
     if differentiable:
         raise NotImplementedError(f"{optimizer}: differentiable=True is not supported; "
                                   "write the update with tensors to differentiate through it")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
 
 
 def check_one_element(name: str, value: float | Tensor) -> None:

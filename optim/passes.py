@@ -33,7 +33,7 @@ def scalar(value: Any, array: Array) -> Any:
 
 
 def prepare(coefficients: dict[str, Any], array: Array) -> dict[str, Any]:
-    """Coefficients as ufuncs take them with `array`: NumPy takes three times as long for a number as for a 0-d array."""
+    """Coefficients for ufuncs with `array`: NumPy takes three times as long for a number as for a 0-d array."""
     if array.__class__ is np.ndarray:
         dtype = _computation_dtype(array.dtype)
         for name, value in coefficients.items():

@@ -7,9 +7,7 @@ from typing import Any
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.core.version import bump
 from tapegrad.backends import Array, xp
-from tapegrad.optim.optimizer import (
-    Optimizer, Params, check_fused, check_not_differentiable, check_one_element, value_of,
-)
+from tapegrad.optim.optimizer import Optimizer, Params, check_implementation, check_one_element, value_of
 from tapegrad.optim.passes import Update, prepare, scalar
 
 
@@ -48,8 +46,13 @@ def sgd_update(*, lr: Any, momentum: Any = None, one_minus_dampening: Any = None
                 m[...] = grad
             else:
                 xp.multiply(m, momentum, out=m)
-                xp.add(m, grad if one_minus_dampening is None else xp.multiply(grad, one_minus_dampening, out=u), out=m)
-            grad = xp.add(grad, xp.multiply(m, momentum, out=u), out=u) if nesterov else m
+                added = grad if one_minus_dampening is None else xp.multiply(grad, one_minus_dampening, out=u)
+                xp.add(m, added, out=m)
+            if nesterov:
+                xp.multiply(m, momentum, out=u)
+                grad = xp.add(grad, u, out=u)
+            else:
+                grad = m
         xp.multiply(grad, lr, out=u)
         xp.subtract(p, u, out=p)
 
@@ -94,8 +97,7 @@ class SGD(Optimizer):
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        check_not_differentiable("SGD", differentiable)
-        check_fused(fused, foreach)
+        check_implementation("SGD", foreach, fused, differentiable)
         super().__init__(params, {
             "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
             "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused})
