@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.ops.creation.factories import empty
 from tapegrad.nn import functional as F
 from tapegrad.nn import init
-from tapegrad.nn.module import Module
+from tapegrad.nn.function_layer import FunctionLayer
 from tapegrad.nn.parameter import Parameter
 
 
@@ -18,7 +18,7 @@ def tuple_of(value: Any, n: int) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
 
 
-class _Conv(Module):
+class _Conv(FunctionLayer):
     """What convolutions have in common; `dims` is the number of spatial dimensions."""
 
     dims: int
@@ -89,8 +89,6 @@ class _Conv(Module):
 
 
 class _PlainConv(_Conv):
-    function: Callable[..., Tensor]
-
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
                  dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None,
                  dtype: Any = None) -> None:
@@ -140,7 +138,6 @@ class Conv3d(_PlainConv):
 
 
 class _ConvTranspose(_Conv):
-    function: Callable[..., Tensor]
     transposed = True
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
