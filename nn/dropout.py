@@ -24,10 +24,6 @@ class Dropout(_Dropout):
     """See `tapegrad.nn.functional.dropout`.
 
     Source: Srivastava et al., "Dropout" (2014).
-
-    Example:
-        >>> tapegrad.nn.Dropout(0.5).eval()(tapegrad.ones(3))
-        tensor([1., 1., 1.])
     """
 
     function = staticmethod(F.dropout)

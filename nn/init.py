@@ -57,12 +57,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill `tensor` with draws from a normal distribution; returns it.
-
-    Example:
-        >>> tapegrad.nn.init.normal_(tapegrad.empty(2), mean=3.0, std=0.0)
-        tensor([3., 3.])
-    """
+    """Fill `tensor` with draws from a normal distribution; returns it."""
     return tensor.normal_(mean, std, generator=generator)
 
 

@@ -34,12 +34,7 @@ class MaxPool1d(_MaxPool):
 
 
 class MaxPool2d(_MaxPool):
-    """See `tapegrad.nn.functional.max_pool2d`.
-
-    Example:
-        >>> tapegrad.nn.MaxPool2d(2)(tapegrad.ones(1, 3, 28, 28)).shape
-        torch.Size([1, 3, 14, 14])
-    """
+    """See `tapegrad.nn.functional.max_pool2d`."""
 
     function = staticmethod(F.max_pool2d)
 
