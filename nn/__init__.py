@@ -1,5 +1,7 @@
 """`tapegrad.nn`: modules and functional forms, made of ops."""
-from tapegrad.nn import functional, init, utils  # noqa: F401
+from tapegrad.nn import functional as functional
+from tapegrad.nn import init as init
+from tapegrad.nn import utils as utils
 from tapegrad.nn.activation import *  # noqa: F403
 from tapegrad.nn.container import *  # noqa: F403
 from tapegrad.nn.conv import *  # noqa: F403

@@ -83,7 +83,7 @@ class Sequential(_ModuleSequence):
         else:
             self._set_all(list(args))
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Any) -> Tensor:
         for module in self._modules.values():
             input = module(input)
         return input

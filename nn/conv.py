@@ -23,6 +23,7 @@ class _Conv(FunctionLayer):
 
     dims: int
     transposed = False
+    bias: Parameter | None
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
                  output_padding: Any, groups: int, bias: bool, padding_mode: str, device: Any, dtype: Any) -> None:

@@ -40,6 +40,8 @@ class Linear(Module):
         torch.Size([128, 30])
     """
 
+    bias: Parameter | None
+
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
                  dtype: Any = None) -> None:
         super().__init__()
@@ -77,6 +79,8 @@ class Bilinear(Module):
         >>> tapegrad.nn.Bilinear(2, 3, 4)(tapegrad.ones(5, 2), tapegrad.ones(5, 3)).shape
         torch.Size([5, 4])
     """
+
+    bias: Parameter | None
 
     def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, device: Any = None,
                  dtype: Any = None) -> None:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.types import dtypes
@@ -12,6 +12,15 @@ from tapegrad.nn.module_state import State
 from tapegrad.nn.parameter import Buffer, Parameter
 
 M = TypeVar("M", bound="Module")
+
+if TYPE_CHECKING:
+    P = ParamSpec("P")
+    R = TypeVar("R", covariant=True)
+
+    class HasForward(Protocol[P, R]):
+        """A module, seen as the function that it computes."""
+
+        def forward(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
 def type_name(value: object) -> str:
@@ -46,9 +55,6 @@ class Module(Hooks, State):
 
     training: bool
 
-    if TYPE_CHECKING:
-        def __getattr__(self, name: str) -> Any: ...
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs:
             raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument "
@@ -65,14 +71,19 @@ class Module(Hooks, State):
         self._make_hooks()
         self._make_state_hooks()
 
-    def forward(self, *input: Any) -> Any:
-        """What a call of the module computes; subclasses define it."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+    if TYPE_CHECKING:
+        forward: Callable[..., Any]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
-            return self._call_hooked(args, kwargs)
-        return self.forward(*args, **kwargs)
+        def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    else:
+        def forward(self, *input):
+            """What a call of the module computes; subclasses define it."""
+            raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+        def __call__(self, *args, **kwargs):
+            if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
+                return self._call_hooked(args, kwargs)
+            return self.forward(*args, **kwargs)
 
     # ---- registration
 

@@ -62,6 +62,8 @@ class LayerNorm(_Norm):
 class RMSNorm(Module):
     """See `tapegrad.nn.functional.rms_norm`; the weight is learnt, if there is one."""
 
+    weight: Parameter | None
+
     def __init__(self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True,
                  device: Any = None, dtype: Any = None) -> None:
         super().__init__()

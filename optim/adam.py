@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Array, xp
-from tapegrad.optim.optimizer import Optimizer, Params, check_implementation, check_one_element, value_of
+from tapegrad.optim.optimizer import Optimizer, Params, R, check_implementation, check_one_element, value_of
 from tapegrad.optim.passes import Update, prepare, scalar
 
 
@@ -139,6 +139,10 @@ class Adam(Optimizer):
                 if step is not None and not isinstance(step, Tensor):
                     self.state[p]["step"] = _step_count(p._array, group["capturable"], float(step))
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], R]) -> R: ...
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters by their gradients, which `closure`, if there is one, computes first."""
         loss = self._loss(closure)

@@ -5,7 +5,7 @@ import functools
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from tapegrad.autograd.core.gate import gate, state
 from tapegrad.autograd.core.tensor import Tensor
@@ -18,6 +18,7 @@ from tapegrad.optim import state_dict as saved
 from tapegrad.optim.passes import Passes
 
 Params = Iterable[Any]
+R = TypeVar("R")
 
 _global_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
 _global_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
@@ -214,6 +215,10 @@ class Optimizer:
 
     # ---- steps
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], R]) -> R: ...
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters by their gradients.
 

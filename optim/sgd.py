@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.core.version import bump
 from tapegrad.backends import Array, xp
-from tapegrad.optim.optimizer import Optimizer, Params, check_implementation, check_one_element, value_of
+from tapegrad.optim.optimizer import Optimizer, Params, R, check_implementation, check_one_element, value_of
 from tapegrad.optim.passes import Update, prepare, scalar
 
 
@@ -102,6 +102,10 @@ class SGD(Optimizer):
             "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
             "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused})
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], R]) -> R: ...
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters by their gradients, which `closure`, if there is one, computes first."""
         loss = self._loss(closure)

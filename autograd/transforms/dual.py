@@ -12,7 +12,7 @@ Inside `dual_level` a tensor may carry a tangent, and so does all that is comput
 from __future__ import annotations
 
 import threading
-from typing import Any, NamedTuple
+from typing import NamedTuple, Self
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.grad_mode import _Mode
@@ -95,7 +95,7 @@ class dual_level(_Mode):
         tensor(6.)
     """
 
-    def __new__(cls) -> Any:
+    def __new__(cls) -> Self:
         return object.__new__(cls)
 
     def __enter__(self) -> int:  # type: ignore[override]

@@ -180,7 +180,7 @@ def _div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tens
     return inplace.apply(div, self, (other,), {"rounding_mode": rounding_mode})
 
 
-Tensor.div_ = _div_  # type: ignore[attr-defined]
+Tensor.div_ = _div_  # type: ignore[method-assign,assignment]
 
 
 @composite(method=True, inplace=True)

@@ -133,7 +133,7 @@ def where_method(self: Tensor, condition: Any, other: Any) -> Any:
     return where(condition, self, other)
 
 
-Tensor.where = where_method  # type: ignore[attr-defined]
+Tensor.where = where_method  # type: ignore[method-assign,assignment]
 
 
 @op(input=lambda grad, mask: keep(grad, ~mask), mask=None, value=lambda grad, mask: keep(grad, mask), kind="elementwise", operands="free", public=False,
