@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tapegrad.autograd.dispatch.codegen import Each
+from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.dispatch.decorator import Op
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.dispatch.codegen import Each
+from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.dispatch.decorator import Op
 
 _DIMS = frozenset({"dim", "dims", "dim0", "dim1", "dim2", "dimension"})

@@ -16,21 +16,18 @@ registry and makes no closure. ``print(tapegrad.mul.op.source())`` shows what wa
 """
 from __future__ import annotations
 
+import linecache
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import Parameter, signature
 from types import FunctionType
 from typing import Any, Protocol, TypeVar, cast
 
-import numpy as np
-
-from tapegrad.autograd.core.gate import gate, state, unusual
-from tapegrad.autograd.core.node import Node, check_kept, freed, overwritten
-from tapegrad.autograd.core.tensor import Tensor, new, requires_grad
-from tapegrad.autograd.core.version import tick
-from tapegrad.autograd.dispatch import slow_paths as runtime
-from tapegrad.autograd.dispatch.codegen import Each, write_op
-from tapegrad.autograd.types import dtypes
-from tapegrad.backends import ARRAYS
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch import inplace as writes
+from tapegrad.autograd.dispatch.codegen import GLOBALS, source_of, values_of
+from tapegrad.autograd.dispatch.plan import Each, plan_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,73 +38,40 @@ _building = threading.RLock()
 each = Each
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Op:
-    """What the decorator was told about an op.
+    """An op as it was declared, in the keywords of `op`, and what has been made of it.
 
     Attributes:
-        name: torch's name.
         fn: the function over raw arrays.
-        rules: operand -> rule, None for an operand without gradient, or `Each`.
-        kind: elementwise | linear | reduction | view | general.
-        operands: how operand types are brought together: "promote" to torch's result type; "float", the same and integers to the default dtype;
-            "same", they must agree as they are; "free", each operand for itself.
-        outs: names of the results.
-        keeps: names of further values the function returns after its results, for the rules.
-        joint: one rule for several operands, ``joint(grad, need, ...)`` returns a gradient for each; `rules` then only names them.
-        inplace_fn: ``inplace_fn(array, ...)`` does the work in the first operand's array.
-        view: the result may share the first operand's memory.
-        function: the public function. `core` is the same without ``out=`` and NumPy's spellings, and returns NotImplemented where a binary op's operand is
-            no number, array or tensor: what Python's operators call.
-        jvp: the tangents of the results, ``jvp(d_<operand>, ..., <what rules ask for>)``, where the kind does not give them; see `forward`.
-        batch: the same op with a dimension more, ``batch(batched, <arguments>)``, where the kind does not give it; see `batching`.
-        composed: the same function made of other ops, which forward mode and vmap follow in place of this one; it may return
-            NotImplemented to say that this one will do.
+        rules: operand -> its rule, or None, or `Each`.
+        function: the public function.
+        core: `function` without ``out=`` and NumPy's spellings, and NotImplemented where a binary op's operand is no number, array or tensor: what
+            Python's operators call.
+        record: makes the node of a result that was made elsewhere; None until the op's first call.
     """
 
-    __slots__ = (
-        "_parameters",
-        "batch",
-        "composed",
-        "core",
-        "fn",
-        "function",
-        "inplace_fn",
-        "joint",
-        "jvp",
-        "keeps",
-        "kind",
-        "name",
-        "operands",
-        "outs",
-        "record",
-        "rules",
-        "view",
-    )
-
-    def __init__(self, fn: Callable[..., Any], name: str | None, rules: dict[str, Any], kind: str, operands: str, outs: tuple[str, ...] | str,
-                 keeps: tuple[str, ...], joint: Any, inplace_fn: Any, view: bool, jvp: Any, batch: Any,
-                 composed: Any) -> None:
-        self.fn = fn
-        self.name = name or fn.__name__.lstrip("_")
-        self.rules = rules
-        self.kind = kind
-        self.operands = operands
-        self.outs = outs
-        self.keeps = keeps
-        self.joint = joint
-        self.inplace_fn = inplace_fn
-        self.view = view
-        self.jvp = jvp
-        self.batch = batch
-        self.composed = composed
-        self._parameters: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-        self.record: Any = None
-        self.function: Any = None
-        self.core: Any = None
+    fn: Callable[..., Any]
+    name: str
+    rules: dict[str, Any]
+    kind: str
+    operands: str
+    outs: tuple[str, ...] | str
+    keeps: tuple[str, ...]
+    joint: Any
+    inplace_fn: Any
+    view: bool
+    jvp: Any
+    batch: Any
+    composed: Any
+    function: Any = None
+    core: Any = None
+    record: Any = None
+    _parameters: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def source(self) -> str:
         """The text of the op's `Node` class and wrapper, as written at its first call."""
-        return write_op(self).source
+        return source_of(plan_of(self))
 
     def build(self) -> None:
         """Write the wrapper and the Node class, and put the wrapper's code into the stub that stands for it."""
@@ -116,23 +80,20 @@ class Op:
                 self._build()
 
     def _build(self) -> None:
-        import linecache  # slow to import, and most programs that are timed at import call no op
-        written = write_op(self)
+        plan = plan_of(self)
+        source = source_of(plan)
         space = self.function.__globals__
-        space.update(
-            Tensor=Tensor, Node=Node, new=new, gate=gate, state=state, unusual=unusual, tick=tick, freed=freed, overwritten=overwritten,
-            check_kept=check_kept, requires_grad=requires_grad, ARRAYS=ARRAYS, ndarray=np.ndarray, asarray=np.asarray, INEXACT=dtypes.INEXACT,
-            **runtime.CALLED, op=self, fn=self.fn, function=self.function, **written.names)
+        space.update(GLOBALS, **values_of(plan), op=self, fn=self.fn, function=self.function)
         filename = f"<tapegrad op {self.name}>"
-        linecache.cache[filename] = (len(written.source), None, written.source.splitlines(True), filename)
-        exec(compile(written.source, filename, "exec"), space)
-        wrapper, core = space["wrapper"], space["core"]
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        exec(compile(source, filename, "exec"), space)
+        made = ((self.core, space["core"]), (self.function, space["wrapper"]))
         space["core"] = self.core
-        for stub, made in ((self.core, core), (self.function, wrapper)):
-            stub.__defaults__ = made.__defaults__
-            stub.__kwdefaults__ = made.__kwdefaults__
-            stub.__code__ = made.__code__
-        self.record = space.get("record", True)
+        for stub, written in made:
+            stub.__defaults__ = written.__defaults__
+            stub.__kwdefaults__ = written.__kwdefaults__
+            stub.__code__ = written.__code__
+        self.record = space["record"]
 
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters that are given by position."""
@@ -143,24 +104,17 @@ class Op:
         positional, keyword = self._signature()
         return positional + keyword
 
-    def call(self, given: dict[str, Any]) -> Any:
+    def call(self, arguments: dict[str, Any]) -> Any:
         """Call the op with arguments by name."""
         positional, keyword = self._signature()
-        return self.core(*[given[name] for name in positional], **{name: given[name] for name in keyword})
+        return self.core(*[arguments[name] for name in positional], **{name: arguments[name] for name in keyword})
 
     def _signature(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if self._parameters is None:
-            from inspect import Parameter, signature
             params = signature(self.fn).parameters.values()
             self._parameters = (tuple([p.name for p in params if p.kind is not Parameter.KEYWORD_ONLY]),
                                 tuple([p.name for p in params if p.kind is Parameter.KEYWORD_ONLY]))
         return self._parameters
-
-    def reads(self, name: str) -> bool:
-        """Whether some rule reads the operand or result `name`."""
-        from inspect import signature
-        rules = [r.rule if isinstance(r, Each) else r for r in self.rules.values() if r is not None] + ([self.joint] if self.joint else [])
-        return any(name in signature(rule).parameters for rule in rules)
 
 
 class OpFunction(Protocol):
@@ -185,29 +139,59 @@ def _core_stub(*args: Any, **kwargs: Any) -> Any:
 def op(*, kind: str = "general", operands: str | None = None, outs: tuple[str, ...] | str = (), keeps: tuple[str, ...] = (), joint: Any = None,
        inplace_fn: Any = None, view: bool = False, jvp: Any = None, batch: Any = None, composed: Any = None, method: bool = False, inplace: bool = False,
        public: bool = True, name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], OpFunction]:
-    """Make a function over raw arrays differentiable; see the module and `Op` for what can be said.
+    """Make a function over raw arrays differentiable.
 
-    Args:
-        method: the op is also a method of `Tensor`.
-        inplace: the op also has a form ``Tensor.name_`` that writes its first operand.
-        public: the op has a row in the test table of its own; False for the adjoints that only rules call.
-        name: torch's name, where the function has another; the node is called after it.
-        **rules: for each tensor operand its rule, or None.
+    ============  =======================================================================  ===========================================
+    keyword       meaning                                                                  example
+    ============  =======================================================================  ===========================================
+    `<operand>`   the rule of its gradient; None: a tensor without gradient                ``other=lambda grad, input: grad * input``
+    `kind`        how results depend on operands; see below                                ``kind="elementwise"``
+    `operands`    how operands are brought together; see below                             ``operands="float"``
+    `outs`        the names of several results, or "many" for a tuple of any length        ``outs=("values", "indices")``
+    `keeps`       what the function returns after its results, for rules only              ``keeps=("mean", "rstd")``
+    `joint`       one rule for all operands, `need` says which of them ask for a gradient  ``joint=lambda grad, need, a, b: (...)``
+    `inplace_fn`  does the work in the first operand's array                               ``inplace_fn=_add_in_place``
+    `view`        the result may share the memory of the first operand                     ``view=True``
+    `jvp`         the tangents of the results, from those of operands (``d_<operand>``)    ``jvp=lambda d_input, pads: ...``
+    `batch`       the op on operands with one dimension more, see `batch_rules`            ``batch=over(dim=along)``
+    `composed`    the same made of other ops, for forward mode and vmap                    ``composed=_made_of_matmul``
+    `method`      the op is also a method of `Tensor`                                      ``method=True``
+    `inplace`     the method also has a form that writes to its tensor                     ``inplace=True`` for ``Tensor.add_``
+    `public`      False for the adjoints that only rules call: they have no test row       ``public=False``
+    `name`        torch's name, where the function has another; names the node             ``name="div"`` for ``DivBackward0``
+    ============  =======================================================================  ===========================================
+
+    A rule that is a list operand's is marked: ``tensors=each(lambda grad, dim: ...)``.
+
+    Where `kind` says enough, forward mode and vmap need neither `jvp` nor `batch`:
+
+    - "elementwise": of the operands' elements at one place; they broadcast. The tangent is the rule applied to it, vmap adds a dimension in front.
+    - "linear", "view": the tangent is the op itself applied to it. A view also shares the first operand's memory.
+    - "reduction": each element goes into one result, with the weight that is its gradient.
+    - "general": none of these; without `jvp` the tangent comes from two passes backward.
+
+    `operands` is one of
+
+    - "promote": torch's result type (what elementwise ops have by default).
+    - "float": the same, but integers become the default dtype.
+    - "same": they must agree (what other ops have by default).
+    - "free": each for itself; only the devices must agree.
+
+    `composed` may return NotImplemented to say that the op itself will do.
     """
 
     def decorate(fn: Callable[..., Any]) -> OpFunction:
-        how = operands or ("promote" if kind == "elementwise" else "same")
-        told = Op(fn, name, rules, kind, how, outs, keeps, joint, inplace_fn, view or kind == "view", jvp, batch, composed)
-        space: dict[str, Any] = {"__name__": fn.__module__, "__builtins__": __builtins__}
-        function = FunctionType(_stub.__code__, space, fn.__name__)
-        space["build"] = told.build
-        space["function"] = told.function = function
-        space["core"] = told.core = FunctionType(_core_stub.__code__, space, fn.__name__)
+        declared = Op(
+            fn=fn, name=name or fn.__name__.lstrip("_"), rules=rules, kind=kind, operands=operands or ("promote" if kind == "elementwise" else "same"),
+            outs=outs, keeps=keeps, joint=joint, inplace_fn=inplace_fn, view=view or kind == "view", jvp=jvp, batch=batch, composed=composed)
+        space: dict[str, Any] = {"__name__": fn.__module__, "__builtins__": __builtins__, "build": declared.build}
+        space["core"] = declared.core = FunctionType(_core_stub.__code__, space, fn.__name__)
+        space["function"] = declared.function = function = FunctionType(_stub.__code__, space, fn.__name__)
         function.__module__ = fn.__module__
         function.__qualname__ = fn.__qualname__
         function.__doc__ = fn.__doc__
         function.__dict__["__wrapped__"] = fn
-        function.__dict__["op"] = told.core.__dict__["op"] = told
+        function.__dict__["op"] = declared.core.__dict__["op"] = declared
         publish(function, method, inplace, public)
         return cast(OpFunction, function)
 
@@ -239,10 +223,9 @@ def publish(function: Callable[..., Any], method: bool, inplace: bool, public: b
 
 def inplace_form(function: Callable[..., Any]) -> Callable[..., Any]:
     """The method that writes the result of `function` into its first operand."""
-    from tapegrad.autograd.dispatch import inplace
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return inplace.apply(function, self, args, kwargs)
+        return writes.apply(function, self, args, kwargs)
 
     method.__name__ = f"{function.__name__}_"
     method.__qualname__ = f"Tensor.{method.__name__}"

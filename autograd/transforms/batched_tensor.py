@@ -15,7 +15,7 @@ import numpy as np
 
 from tapegrad.autograd.core.gate import GRAD_OFF, state
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.dispatch.slow_paths import NUMBERS, aliased, deliver
+from tapegrad.autograd.dispatch.slow_paths import NUMBERS, mark_view, wrap_results
 from tapegrad.autograd.modes.levels import Level, arguments, below, tensors_in
 from tapegrad.autograd.types import dtypes, promotion
 from tapegrad.backends import Backend, Device, backend
@@ -377,9 +377,9 @@ class Batch(Level):
             source = given[first]
             rest = tuple([given[name] for name in op.parameters() if name != first])
             if several:
-                return deliver(op, node, [t._array for t in wrapped], source, source._array, rest, bits)
+                return wrap_results(op, node, [t._array for t in wrapped], source, source._array, rest, bits)
             if isinstance(source, Tensor):
-                aliased(op.function, t, source, source._array, rest, bits)
+                mark_view(op.function, t, source, source._array, rest, bits)
         return t
 
     # ---- writes

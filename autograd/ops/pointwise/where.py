@@ -9,7 +9,7 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import broadcasting
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.dispatch.slow_paths import mix, together
+from tapegrad.autograd.dispatch.slow_paths import promote_operands, to_one_device
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.ops.common.half_precision import BOOL
@@ -100,10 +100,10 @@ def _scalar_type(dtype: np.dtype) -> str:
 
 def _alike(condition: Any, input: Any, other: Any) -> list[Any]:
     """The two values, numbers among them, as tensors or arrays of one dtype on the device of `condition`."""
-    _, input, other = together(choose.op, condition, input, other)
+    _, input, other = to_one_device(choose.op, condition, input, other)
     mask = raw(condition)
     tensors = isinstance(condition, Tensor) or isinstance(input, Tensor) or isinstance(other, Tensor)
-    found = mix(_promoting.op, input, other)
+    found = promote_operands(_promoting.op, input, other)
     if found is None:
         raise TypeError(f"where(): argument must be a tensor or a number, not {type(input).__name__} and {type(other).__name__}")
     return [_array_like(value, mask, found, tensors) for value in found]
