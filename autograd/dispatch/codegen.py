@@ -95,6 +95,7 @@ the whole text for `mul`, except `record`, which makes the node alone::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from inspect import Parameter
 from textwrap import dedent
 from typing import Any
@@ -176,11 +177,15 @@ def values_of(plan: Plan) -> dict[str, Any]:
 def _fill(template: str, **parts: Any) -> str:
     """Fill in the names in `template`; a part of many lines is indented as its name is, an empty one leaves no line."""
     lines = []
-    for line in dedent(template).strip().splitlines():
-        text = line.lstrip()
-        indent = line.removesuffix(text)
-        lines += [indent + part for part in text.format(**parts).splitlines() if part] if text else [""]
+    for indent, text in _lines(template):
+        lines += [indent + part for part in text.format(**parts).split("\n") if part] if text else [""]
     return "\n".join(lines)
+
+
+@cache
+def _lines(template: str) -> list[tuple[str, str]]:
+    lines = dedent(template).strip().split("\n")
+    return [(line[:-len(line.lstrip())], line.lstrip()) for line in lines]
 
 
 def _tuple(items: Iterable[str]) -> str:

@@ -7,12 +7,13 @@ The rules stand beside the maths, and their parameter names say what backward ke
     def mul(input, other):
         return input * other
 
-A rule's first parameter is the gradient of the result; each further name is an operand (that tensor is kept), ``result`` or another output's name
-(the output is kept), ``input_shape`` (only the operand's shape), or a plain argument. A rule is made of operators, indexing and ops, so the same text
-serves both passes: on raw arrays it computes and records nothing, on Tensors (``create_graph``) it records itself.
+A rule's first parameter is the gradient of the result; each further name is an operand (that tensor is saved),
+``result`` or another output's name (the output is saved), ``input_shape`` (only the operand's shape), or a plain
+argument. A rule is made of operators, indexing and ops, so the same text serves both passes: on raw arrays it computes
+and records nothing, on Tensors (``create_graph``) it records itself.
 
-At its first call an op writes its own wrapper and `Node` class from its signature, as `dataclasses` does, so a call packs no ``*args``, looks up no
-registry and makes no closure. ``print(tapegrad.mul.op.source())`` shows what was written.
+At its first call an op writes its own wrapper and `Node` class from its signature, as `dataclasses` does, so a call
+packs no ``*args``, looks up no registry and makes no closure. ``print(tapegrad.mul.op.source())`` shows them.
 """
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ import linecache
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import Parameter, signature
+from inspect import signature
 from types import FunctionType
 from typing import Any, Protocol, TypeVar, cast
 
@@ -46,8 +47,8 @@ class Op:
         fn: the function over raw arrays.
         rules: operand -> its rule, or None, or `Each`.
         function: the public function.
-        core: `function` without ``out=`` and NumPy's spellings, and NotImplemented where a binary op's operand is no number, array or tensor: what
-            Python's operators call.
+        core: `function` without ``out=`` and NumPy's spellings, for Python's operators: a binary op returns
+            NotImplemented where an operand is no number, array or tensor.
         record: makes the node of a result that was made elsewhere; None until the op's first call.
     """
 
@@ -112,8 +113,8 @@ class Op:
     def _signature(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if self._parameters is None:
             params = signature(self.fn).parameters.values()
-            self._parameters = (tuple([p.name for p in params if p.kind is not Parameter.KEYWORD_ONLY]),
-                                tuple([p.name for p in params if p.kind is Parameter.KEYWORD_ONLY]))
+            keyword = tuple([p.name for p in params if p.kind is p.KEYWORD_ONLY])
+            self._parameters = tuple([p.name for p in params if p.name not in keyword]), keyword
         return self._parameters
 
 
@@ -136,54 +137,60 @@ def _core_stub(*args: Any, **kwargs: Any) -> Any:
     return core(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
 
 
-def op(*, kind: str = "general", operands: str | None = None, outs: tuple[str, ...] | str = (), keeps: tuple[str, ...] = (), joint: Any = None,
-       inplace_fn: Any = None, view: bool = False, jvp: Any = None, batch: Any = None, composed: Any = None, method: bool = False, inplace: bool = False,
-       public: bool = True, name: str | None = None, **rules: Any) -> Callable[[Callable[..., Any]], OpFunction]:
+def op(
+    *, kind: str = "general", operands: str | None = None, outs: tuple[str, ...] | str = (),
+    keeps: tuple[str, ...] = (), joint: Any = None, inplace_fn: Any = None, view: bool = False, jvp: Any = None,
+    batch: Any = None, composed: Any = None, method: bool = False, inplace: bool = False, public: bool = True,
+    name: str | None = None, **rules: Any,
+) -> Callable[[Callable[..., Any]], OpFunction]:
     """Make a function over raw arrays differentiable.
 
-    ============  =======================================================================  ===========================================
-    keyword       meaning                                                                  example
-    ============  =======================================================================  ===========================================
-    `<operand>`   the rule of its gradient; None: a tensor without gradient                ``other=lambda grad, input: grad * input``
-    `kind`        how results depend on operands; see below                                ``kind="elementwise"``
-    `operands`    how operands are brought together; see below                             ``operands="float"``
-    `outs`        the names of several results, or "many" for a tuple of any length        ``outs=("values", "indices")``
-    `keeps`       what the function returns after its results, for rules only              ``keeps=("mean", "rstd")``
-    `joint`       one rule for all operands, `need` says which of them ask for a gradient  ``joint=lambda grad, need, a, b: (...)``
-    `inplace_fn`  does the work in the first operand's array                               ``inplace_fn=_add_in_place``
-    `view`        the result may share the memory of the first operand                     ``view=True``
-    `jvp`         the tangents of the results, from those of operands (``d_<operand>``)    ``jvp=lambda d_input, pads: ...``
-    `batch`       the op on operands with one dimension more, see `batch_rules`            ``batch=over(dim=along)``
-    `composed`    the same made of other ops, for forward mode and vmap                    ``composed=_made_of_matmul``
-    `method`      the op is also a method of `Tensor`                                      ``method=True``
-    `inplace`     the method also has a form that writes to its tensor                     ``inplace=True`` for ``Tensor.add_``
-    `public`      False for the adjoints that only rules call: they have no test row       ``public=False``
-    `name`        torch's name, where the function has another; names the node             ``name="div"`` for ``DivBackward0``
-    ============  =======================================================================  ===========================================
+    ===========  ======================================================  ============================================
+    keyword      meaning                                                 example
+    ===========  ======================================================  ============================================
+    <operand>    its rule; None: a tensor without gradient               ``other=lambda grad, input: grad * input``
+    kind         how results depend on operands, see below               ``kind="elementwise"``
+    operands     how operands are made alike, see below                  ``operands="float"``
+    outs         the names of several results; "many": a plain tuple     ``outs=("values", "indices")``
+    keeps        what the function returns after results, for rules      ``keeps=("mean", "rstd")``
+    joint        one rule for all operands; `need`: which to compute     ``joint=lambda grad, need, a, b: (d_a, d_b)``
+    inplace_fn   does the work in the array of the first operand         ``inplace_fn=_add_in_place``
+    view         the result may share the first operand's memory         ``view=True``
+    jvp          the results' tangents from the operands'                ``jvp=lambda d_input, n: d_input * n``
+    batch        the op for a batch, see `batch_rules`                   ``batch=over(dim=along)``
+    composed     the same made of other ops, for forward mode and vmap   ``composed=_made_of_matmul``
+    method       also a method of `Tensor`                               ``method=True``
+    inplace      the method also has an in-place form, ``add_``          ``inplace=True``
+    public       False: only rules call it, and it has no test row       ``public=False``
+    name         torch's name, if another; the node is named after it    ``name="div"``
+    ===========  ======================================================  ============================================
 
-    A rule that is a list operand's is marked: ``tensors=each(lambda grad, dim: ...)``.
+    The rule of an operand that is a list of tensors is marked: ``tensors=each(lambda grad, dim: ...)``.
 
-    Where `kind` says enough, forward mode and vmap need neither `jvp` nor `batch`:
+    `kind` gives the op a tangent and a batch rule, where it can:
 
-    - "elementwise": of the operands' elements at one place; they broadcast. The tangent is the rule applied to it, vmap adds a dimension in front.
-    - "linear", "view": the tangent is the op itself applied to it. A view also shares the first operand's memory.
-    - "reduction": each element goes into one result, with the weight that is its gradient.
-    - "general": none of these; without `jvp` the tangent comes from two passes backward.
+    - "elementwise": each result element depends on one element of each operand, and operands broadcast. The tangent is
+      the rule applied to the operand's; vmap adds a dimension in front.
+    - "linear", "view": the tangent is the op applied to the operand's.
+    - "reduction": each element goes into one result, weighted by its gradient.
+    - "general": the tangent comes from two passes backward.
 
     `operands` is one of
 
-    - "promote": torch's result type (what elementwise ops have by default).
+    - "promote": torch's result type. This is what elementwise ops do by default.
     - "float": the same, but integers become the default dtype.
-    - "same": they must agree (what other ops have by default).
-    - "free": each for itself; only the devices must agree.
+    - "same": they must agree. This is what other ops do by default.
+    - "free": only the devices must agree.
 
-    `composed` may return NotImplemented to say that the op itself will do.
+    `composed` may return NotImplemented, and the op itself is used.
     """
 
     def decorate(fn: Callable[..., Any]) -> OpFunction:
+        conversion = operands or ("promote" if kind == "elementwise" else "same")
         declared = Op(
-            fn=fn, name=name or fn.__name__.lstrip("_"), rules=rules, kind=kind, operands=operands or ("promote" if kind == "elementwise" else "same"),
-            outs=outs, keeps=keeps, joint=joint, inplace_fn=inplace_fn, view=view or kind == "view", jvp=jvp, batch=batch, composed=composed)
+            fn=fn, name=name or fn.__name__.lstrip("_"), rules=rules, kind=kind, operands=conversion, outs=outs,
+            keeps=keeps, joint=joint, inplace_fn=inplace_fn, view=view or kind == "view", jvp=jvp, batch=batch,
+            composed=composed)
         space: dict[str, Any] = {"__name__": fn.__module__, "__builtins__": __builtins__, "build": declared.build}
         space["core"] = declared.core = FunctionType(_core_stub.__code__, space, fn.__name__)
         space["function"] = declared.function = function = FunctionType(_stub.__code__, space, fn.__name__)

@@ -1,7 +1,8 @@
 """Writing to tensors: in-place forms of ops, `out=`.
 
-The in-place form of an op is derived from the op: its node is recorded as if the result were new, then becomes the node of the tensor written
-(its history is rebased, see `tapegrad.autograd.core.rebase`). A rule that reads the written operand gets a copy of it, made before the write.
+The in-place form of an op is derived from the op. Its node is recorded as if the result were new, then becomes the node
+of the written tensor: its history is rebased, see `tapegrad.autograd.core.rebase`. A rule that reads the written
+operand gets a copy of it, made before the write.
 """
 from __future__ import annotations
 
@@ -64,7 +65,7 @@ def _unrecorded(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], 
         try:
             op.inplace_fn(t._array, *map(raw, args), **kwargs)
         except (ValueError, OverflowError, TypeError):
-            # The op itself says what is wrong: shapes that do not broadcast, a result larger than the target, or one of another type.
+            # The op itself says what is wrong: shapes that do not broadcast, or a result of another shape or type.
             overwrite(name, t, function(from_array(t._array), *args, **kwargs)._array)
     else:
         check_operands(name, t, (*args, *kwargs.values()))
@@ -95,15 +96,19 @@ def _recorded(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kw
 
 
 def _can_write_directly(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether the array library's own in-place form does what torch asks: one dtype, one device, no operand that must be looked at first."""
+    """Whether the array library's own in-place form does what torch asks: one dtype, one device, no shared memory."""
     array = t._array
-    for a in args:
-        if isinstance(a, Tensor):
-            if a._array.__class__ is not array.__class__ or a._array.dtype is not array.dtype or a._array.ndim > array.ndim:
+    for arg in args:
+        if isinstance(arg, Tensor):
+            other = arg._array
+            if other.__class__ is not array.__class__ or other.dtype is not array.dtype or other.ndim > array.ndim:
                 return False
-            if a._array is not array and a._counter is not None and a._counter is t._counter:
+            if other is not array and arg._counter is not None and arg._counter is t._counter:
                 return False
-        elif not (a.__class__ is float and array.dtype in dtypes.INEXACT) and a.__class__ is not int and a.__class__ is not bool:
+        elif arg.__class__ is float:
+            if array.dtype not in dtypes.INEXACT:
+                return False
+        elif arg.__class__ is not int and arg.__class__ is not bool:
             return False
     return not kwargs or not any(isinstance(v, Tensor) for v in kwargs.values())
 
@@ -137,9 +142,11 @@ def overwrite(name: str, t: Tensor, value: Any) -> None:
     """Write the array `value` over `t`'s, by torch's rules for dtype and shape."""
     array = t._array
     if value.shape != array.shape:
-        raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(value.shape)}")
+        raise RuntimeError(
+            f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(value.shape)}")
     if value.dtype is not array.dtype and dtypes.category(value.dtype) > dtypes.category(array.dtype):
-        raise RuntimeError(f"result type {dtypes.of(value.dtype).scalar_type} can't be cast to the desired output type {dtypes.of(array.dtype).scalar_type}")
+        source, target = dtypes.of(value.dtype).scalar_type, dtypes.of(array.dtype).scalar_type
+        raise RuntimeError(f"result type {source} can't be cast to the desired output type {target}")
     if transforming() and overwritten(t, value, name):
         return
     array[...] = value
@@ -158,7 +165,8 @@ def check_writable(t: Tensor, recording: bool) -> None:
                 refuse_view(t, "is being")
             view.settle()
             if requires_grad(t) and view.root.is_leaf:
-                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+                raise RuntimeError(
+                    "a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if t._node is None and t._requires_grad:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
 
@@ -171,29 +179,34 @@ def repeats(array: Any) -> bool:
 def check_overlap(array: Any) -> None:
     """Raise torch's error where an array to be written shows an element of memory twice."""
     if repeats(array):
-        raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-                           "Please clone() the tensor before performing the operation.")
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation.")
 
 
-PARTLY = ("unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please clone() the tensor "
-          "before performing the operation.")
+PARTLY = (
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+    "location. Please clone() the tensor before performing the operation.")
 # What these write, they have read before: operands may share the memory in any way.
 _READ_FIRST = frozenset(("addbmm", "addmm", "addmv", "addr", "baddbmm", "fill", "masked_fill", "masked_scatter"))
 # These write here what they read there, so operands may not share the memory at all.
-_READ_ELSEWHERE = frozenset(("index_add", "index_copy", "index_put", "index_reduce", "put", "scatter", "scatter_add", "scatter_reduce"))
+_READ_ELSEWHERE = frozenset(
+    ("index_add", "index_copy", "index_put", "index_reduce", "put", "scatter", "scatter_add", "scatter_reduce"))
 
 
 def check_operands(name: str, t: Tensor, operands: tuple[Any, ...]) -> None:
-    """Raise torch's error where an operand of the op `name` shares memory with `t`, which it is to write, as it must not."""
+    """Raise torch's error where an operand of the op `name`, which is to write `t`, must not share memory with it."""
+    if name in _READ_FIRST:
+        return
     for other in operands:
-        if isinstance(other, Tensor) and (other is t or (other._counter is t._counter and t._counter is not None)) and name not in _READ_FIRST:
+        if isinstance(other, Tensor) and (other is t or (other._counter is t._counter and t._counter is not None)):
             shared = overlap(t._array, other._array)
             if shared == "partly" or (shared == "wholly" and name in _READ_ELSEWHERE):
                 raise RuntimeError(PARTLY)
 
 
 def overlap(a: Any, b: Any) -> str:
-    """How two arrays share memory: "wholly" | "partly" | "" (not, or at least one of them has gaps: then nobody looks closer)."""
+    """How two arrays share memory: "wholly" | "partly" | "" (not, or one has gaps, where torch does not look)."""
     if a is b:
         return "wholly"
     if not a.size or not b.size or not fills(a) or not fills(b):
@@ -242,10 +255,11 @@ def store_out(name: str, out: Any, result: Any) -> Any:
 
 def _check_out(name: str, out: Tensor, result: Tensor) -> None:
     if not (gate.on and state.bits & GRAD_OFF) and (requires_grad(out) or result._requires_grad):
-        raise RuntimeError(f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
-    value = result._array
-    if value.__class__ is not out._array.__class__ and not (transforming() and backend(value).device_of(value) == out.device):
-        raise RuntimeError(f"Expected out tensor to have device {backend(value).device_of(value)}, but got {out.device} instead")
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad.")
+    if result._array.__class__ is not out._array.__class__ and not (transforming() and result.device == out.device):
+        raise RuntimeError(f"Expected out tensor to have device {result.device}, but got {out.device} instead")
     if gate.on and state.bits & DEVICE:
         check_one_place((out, result), name)
 
@@ -253,7 +267,8 @@ def _check_out(name: str, out: Tensor, result: Tensor) -> None:
 def _resize_out(out: Tensor, like: Any) -> None:
     if out._array.size:
         warnings.warn(
-            f"An output with one or more elements was resized since it had shape {list(out._array.shape)}, which does not match the required output "
-            f"shape {list(like.shape)}. This behavior is deprecated, and in a future PyTorch release outputs will not be resized unless they have zero "
-            "elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).", stacklevel=4)
+            f"An output with one or more elements was resized since it had shape {list(out._array.shape)}, which does "
+            f"not match the required output shape {list(like.shape)}. This behavior is deprecated, and in a future "
+            "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse an "
+            "out tensor t by resizing it, inplace, to zero elements with t.resize_(0).", stacklevel=4)
     out._array = backend(like).xp.empty(like.shape, out._array.dtype)

@@ -46,9 +46,9 @@ class Saved:
 
     Attributes:
         name: the rules' name for it.
-        form: "operand": the tensor. "result": the array of a result. "intermediate": what the function returns after its
-            results. "fact": the shape or dtype of an operand. "argument": any other argument. "shapes": those of the operands where they were
-            broadcast, else None.
+        form: "operand": the tensor. "result": the array of a result. "intermediate": what the function returns after
+            its results. "fact": the shape or dtype of an operand. "argument": any other argument. "shapes": those of
+            the operands where they were broadcast, else None.
         only_for: it is saved only where one of these operands requires grad; empty: in any case.
     """
 
@@ -64,7 +64,9 @@ class Plan:
     Attributes:
         op: as it was declared.
         parameters: of its function.
-        operands: the parameters that are tensors.
+        names: their names.
+        operands: the names of those that are tensors.
+        takes_list: the one operand is a list of tensors.
         differentiable: the operands that a rule serves.
         rules: one for each differentiable operand, or one for all.
         saved: what the rules read, and the shapes of operands that broadcast.
@@ -72,20 +74,12 @@ class Plan:
 
     op: Op
     parameters: tuple[inspect.Parameter, ...]
+    names: tuple[str, ...]
     operands: tuple[str, ...]
+    takes_list: bool
     differentiable: tuple[str, ...]
     rules: tuple[Rule, ...]
     saved: tuple[Saved, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the parameters."""
-        return tuple(p.name for p in self.parameters)
-
-    @property
-    def takes_list(self) -> bool:
-        """Whether the one operand is a list of tensors."""
-        return any(isinstance(rule, Each) for rule in self.op.rules.values())
 
     @property
     def several(self) -> bool:
@@ -123,19 +117,21 @@ def plan_of(op: Op) -> Plan:
     """The plan of an op.
 
     Raises:
-        TypeError: a rule is for no parameter or reads an unknown name, or there are operands beside a list.
+        TypeError: a rule is for no parameter or reads an unknown name, or a list is not the only operand.
     """
-    parameters = tuple(inspect.signature(op.fn).parameters.values())
-    operands = tuple(p.name for p in parameters if p.name in op.rules)
+    signature = inspect.signature(op.fn).parameters
+    parameters, names = tuple(signature.values()), tuple(signature)
+    operands = tuple(name for name in names if name in op.rules)
     unknown = set(op.rules) - set(operands)
     if unknown:
         raise TypeError(f"op {op.name}: rules for {sorted(unknown)}, which are no parameters")
+    takes_list = any(isinstance(rule, Each) for rule in op.rules.values())
+    if takes_list and len(operands) != 1:
+        raise TypeError(f"op {op.name}: a list operand must be the only operand")
     rules = _rules(op, operands)
     differentiable = tuple(x for x in operands if any(x in rule.operands for rule in rules))
-    plan = Plan(op, parameters, operands, differentiable, rules, _saved(op, parameters, operands, differentiable, rules))
-    if plan.takes_list and len(operands) != 1:
-        raise TypeError(f"op {op.name}: a list operand must be the only operand")
-    return plan
+    saved = _saved(op, names, operands, differentiable, rules)
+    return Plan(op, parameters, names, operands, takes_list, differentiable, rules, saved)
 
 
 def _rules(op: Op, operands: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -150,22 +146,25 @@ def _rules(op: Op, operands: tuple[str, ...]) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _saved(op: Op, parameters: tuple[inspect.Parameter, ...], operands: tuple[str, ...], differentiable: tuple[str, ...],
-           rules: tuple[Rule, ...]) -> tuple[Saved, ...]:
+def _saved(
+    op: Op, names: tuple[str, ...], operands: tuple[str, ...], differentiable: tuple[str, ...], rules: tuple[Rule, ...],
+) -> tuple[Saved, ...]:
+    results = () if op.outs == "many" else op.outs or ("result",)
     forms = {
-        **{p.name: "argument" for p in parameters},
+        **dict.fromkeys(names, "argument"),
         **{f"{x}_{fact}": "fact" for x in operands for fact in ("shape", "dtype")},
         **dict.fromkeys(op.keeps, "intermediate"),
-        **dict.fromkeys(() if op.outs == "many" else op.outs or ("result",), "result"),
+        **dict.fromkeys(results, "result"),
         **dict.fromkeys(operands, "operand"),
     }
     saved = []
     for name in dict.fromkeys(name for rule in rules for name in rule.reads):
         form = forms.get(name)
         if form is None:
-            raise TypeError(f"op {op.name}: a rule asks for '{name}', which is neither an operand, a result, a shape nor an argument")
-        readers = tuple(x for x in differentiable if any(x in rule.operands and name in rule.reads for rule in rules))
-        # An argument costs nothing to save, nor does a fact; but an operand of a "free" op may be a number, which has none.
+            kinds = "neither an operand, a result, a shape nor an argument"
+            raise TypeError(f"op {op.name}: a rule asks for '{name}', which is {kinds}")
+        readers = tuple(x for rule in rules if name in rule.reads for x in rule.operands)
+        # Arguments and facts cost nothing to save; but an operand of a "free" op may be a number, which has no facts.
         always = readers == differentiable or form == "argument" or (form == "fact" and op.operands != "free")
         saved.append(Saved(name, form, () if always else readers))
     if op.kind == "elementwise" and len(operands) > 1:

@@ -5,7 +5,8 @@ In the order in which the source comes to them (`tapegrad.autograd.dispatch.code
 - `refuse_non_tensors`: no operand is a tensor, and none is an array.
 - `to_float`: the one operand of an op on floats is an integer tensor.
 - `constant`: the second of two operands is a Python number, the first a NumPy array of floats.
-- `promote_operands`, `check_same_dtype`, `to_one_device`: operands differ in dtype or array type. ``operands=`` of the op says which it is.
+- `promote_operands`, `check_same_dtype`, `to_one_device`: operands differ in dtype or array type. Which of the three
+  is called, the op's ``operands=`` says.
 - `raise_shape_mismatch`: the array library has refused to broadcast.
 - `mark_view`: the op may return a view of its first operand.
 - `wrap_results`: the op has several results.
@@ -45,7 +46,8 @@ def _is_operand(value: Any) -> bool:
 def _refuse(op: Op, operand: Any, position: int) -> NoReturn:
     names = list(op.rules)
     name = names[min(position, len(names) - 1)]
-    raise TypeError(f"{op.name}(): argument '{name}' (position {position + 1}) must be Tensor, not {type_name(operand)}")
+    where = f"argument '{name}' (position {position + 1})"
+    raise TypeError(f"{op.name}(): {where} must be Tensor, not {type_name(operand)}")
 
 
 def raise_not_a_tensor(op: Op, *operands: Any) -> NoReturn:
@@ -57,7 +59,7 @@ def raise_not_a_tensor(op: Op, *operands: Any) -> NoReturn:
 
 
 def refuse_non_tensors(op: Op, args: tuple[Any, ...]) -> None:
-    """Raise for an op called without any tensor, unless with NumPy scalars, which are arrays too; and for what is no tensor in a list."""
+    """Raise for an op called without any tensor or NumPy scalar, and for what is no tensor in a list."""
     first = args[0]
     if isinstance(first, (list, tuple)):
         if not first:
@@ -66,7 +68,7 @@ def refuse_non_tensors(op: Op, args: tuple[Any, ...]) -> None:
             if not isinstance(operand, Tensor) and not is_array(operand):
                 raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type_name(operand)}")
     elif not any(is_array(operand) for operand in args):
-        raise TypeError(f"{op.name}(): argument '{next(iter(op.rules))}' (position 1) must be Tensor, not {type_name(first)}")
+        _refuse(op, first, 0)
 
 
 # ---- dtypes and devices
@@ -91,7 +93,8 @@ def to_float(operand: Tensor) -> Tensor:
 def promote_operands(op: Op, *operands: Any) -> list[Any] | None:
     """Bring operands to one device and torch's result type; None where one of two is no operand at all.
 
-    Tensors stay tensors (a cast of one that requires grad is recorded); numbers become what the backend takes with an array of the result's dtype.
+    Tensors stay tensors (a cast of one that requires grad is recorded); numbers become what the backend takes with an
+    array of the result's dtype.
     """
     binary = len(operands) == 2
     for i, operand in enumerate(operands):
@@ -128,13 +131,14 @@ def _converted(operand: Any, dtype: np.dtype, array: Any) -> Any:
         return to_dtype(operand, dtype) if requires_grad(operand) else from_array(operand._array.astype(dtype))
     if not isinstance(operand, NUMBERS):
         return operand.astype(dtype, copy=False)
-    # In the result's dtype at once: 0.1 with a float64 tensor must not pass through float32, nor 300 raise with a uint8 one where torch wraps.
+    # In the result's dtype at once: 0.1 with a float64 tensor must not pass through float32, nor 300 raise with a uint8
+    # one, where torch wraps.
     if array.__class__ is np.ndarray:
         if dtype.kind in "iu" and not isinstance(operand, np.generic):
             return np.array(operand).astype(dtype)
         return np.array(operand, dtype)
     if dtype.kind == "V":
-        # bfloat16 with a Python number: NumPy widens, so a 0-d array of the dtype, made on the device, takes the number's place.
+        # NumPy widens bfloat16 with a Python number, so a 0-d array of the dtype takes the number's place.
         return backend(array).xp.full((), operand, dtype)
     return operand if dtype.kind != "b" else bool(operand)
 
@@ -166,8 +170,10 @@ def to_one_device(op: Op, *operands: Any) -> list[Any]:
         elif array.__class__ is np.ndarray and array.ndim == 0:
             result.append(scalar_on(operand, backend(home).device_of(home)))
         else:
-            first, second = sorted((backend(home).device_of(home), backend(array).device_of(array)), key=str, reverse=True)
-            raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {first} and {second}! (in {op.name})")
+            devices = sorted((str(backend(a).device_of(a)) for a in (home, array)), reverse=True)
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{' and '.join(devices)}! (in {op.name})")
     return result
 
 
@@ -184,8 +190,8 @@ def check_same_dtype(op: Op, *operands: Any) -> list[Any]:
         if first is None:
             first = array
         elif array.dtype != first.dtype:
-            a, b = dtypes.of(first.dtype), dtypes.of(array.dtype)
-            raise RuntimeError(f"{op.name}: expected operands of one dtype, but got {a.scalar_type.lower()} != {b.scalar_type.lower()}")
+            a, b = (dtypes.of(dtype).scalar_type.lower() for dtype in (first.dtype, array.dtype))
+            raise RuntimeError(f"{op.name}: expected operands of one dtype, but got {a} != {b}")
     return list(operands)
 
 
@@ -204,8 +210,9 @@ def raise_shape_mismatch(error: ValueError, *arrays: Any) -> NoReturn:
         for b in shapes[i + 1:]:
             for k in range(1, min(len(a), len(b)) + 1):
                 if a[-k] != b[-k] and 1 not in (a[-k], b[-k]):
-                    raise RuntimeError(f"The size of tensor a ({a[-k]}) must match the size of tensor b ({b[-k]}) at non-singleton dimension "
-                                       f"{max(len(a), len(b)) - k}") from None
+                    raise RuntimeError(
+                        f"The size of tensor a ({a[-k]}) must match the size of tensor b ({b[-k]}) "
+                        f"at non-singleton dimension {max(len(a), len(b)) - k}") from None
     raise error
 
 
@@ -258,8 +265,9 @@ def make_slot(node: Node, nr: int, dtype: np.dtype) -> Slot:
     return slot
 
 
-def wrap_results(op: Op, node: Any, results: Any, source: Any, source_array: Any, args: tuple[Any, ...], bits: int) -> Any:
-    """An op's several results as tensors, tied to the node that made them; `source` is the first operand, `args` are the other arguments."""
+def wrap_results(
+    op: Op, node: Any, results: Any, source: Any, source_array: Any, args: tuple[Any, ...], bits: int) -> Any:
+    """An op's several results as tensors, tied to their node; `source` is the first operand, `args` are the others."""
     names = op.outs if isinstance(op.outs, tuple) else ("",) * len(results)
     if node is not None:
         node.count = len(names)
@@ -287,7 +295,9 @@ def wrap_results(op: Op, node: Any, results: Any, source: Any, source_array: Any
     return return_type(op.name, op.outs)(tensors)
 
 
-def mark_view(function: Any, view: Tensor, source: Tensor, source_array: Any, args: tuple[Any, ...], bits: int, nr: int | None = None) -> None:
+def mark_view(
+    function: Any, view: Tensor, source: Tensor, source_array: Any, args: tuple[Any, ...], bits: int,
+    nr: int | None = None) -> None:
     """Make `view` a differentiable view of `source`, if it shares its memory."""
     if backend(source_array).shares_memory(view._array, source_array):
         make_view(function, view, source, args, bits, nr)

@@ -281,7 +281,7 @@ class Batch(Level):
             given.update(cast)
             moved, batched, _ = self._lowered(given)
         with below(self):
-            result = batch_of(op)(self, frozenset(batched), moved, given) if batched else op.call(moved)
+            result = batch_of(op)(self, frozenset(batched), moved) if batched else op.call(moved)
         if result is NotImplemented:
             return result
         return self._deliver(op, given, result, bool(batched))
