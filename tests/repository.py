@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.dispatch.decorator import Op
+from tapegrad.autograd.dispatch.plan import Each
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -16,7 +16,8 @@ from tapegrad.autograd.dispatch.plan import Each
 _DIMS = frozenset({"dim", "dims", "dim0", "dim1", "dim2", "dimension"})
 # Parameters whose meaning does not depend on the number of dimensions.
 _HARMLESS = frozenset(
-    "keepdim dtype correction descending stable k largest unbiased ord sizes size step offset".split())
+    ("keepdim", "dtype", "correction", "descending", "stable", "k", "largest", "unbiased", "ord", "sizes", "size",
+     "step", "offset"))
 
 #: ``rule(level, batched, arguments)``: the level of vmap, the names of the batched operands, the op's arguments by name
 Rule = Callable[[Any, frozenset[str], dict[str, Any]], Any]
@@ -119,8 +120,8 @@ class over:
     """The rule of an op that runs on operands which all have the batch in front.
 
     Args:
-        **how: for each argument that speaks of dimensions a function ``(value, ndim, size)``, such as `along`. `ndim` is
-            the length of the argument `shape` where there is one, else the first operand's.
+        **how: for each argument that speaks of dimensions a function ``(value, ndim, size)``, such as `along`. `ndim`
+            is the length of the argument `shape` where there is one, else the first operand's.
     """
 
     def __init__(self, **how: Callable[[Any, int, int], Any]) -> None:

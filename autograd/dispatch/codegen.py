@@ -108,10 +108,20 @@ from tapegrad.autograd.core.node import Node, check_kept, freed, overwritten
 from tapegrad.autograd.core.tensor import Tensor, new, requires_grad
 from tapegrad.autograd.core.version import tick
 from tapegrad.autograd.dispatch.inplace import store_out
-from tapegrad.autograd.dispatch.plan import Plan, Rule, Saved
+from tapegrad.autograd.dispatch.plan import Plan, Saved
 from tapegrad.autograd.dispatch.slow_paths import (
-    check_same_dtype, constant, kept_result, mark_view, promote_operands, raise_not_a_tensor, raise_shape_mismatch,
-    refuse_non_tensors, sum_to, to_float, to_one_device, wrap_results,
+    check_same_dtype,
+    constant,
+    kept_result,
+    mark_view,
+    promote_operands,
+    raise_not_a_tensor,
+    raise_shape_mismatch,
+    refuse_non_tensors,
+    sum_to,
+    to_float,
+    to_one_device,
+    wrap_results,
 )
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import ARRAYS

@@ -132,7 +132,7 @@ def _save_target(result: Tensor, t: Tensor) -> None:
 
 def any_requires_grad(values: Any) -> bool:
     """Whether a tensor among `values` requires grad."""
-    for value in values:  # `any` of a generator takes 0.2 us
+    for value in values:  # noqa: SIM110 (`any` of a generator takes 0.1 us longer, and a write asks twice)
         if isinstance(value, Tensor) and requires_grad(value):
             return True
     return False

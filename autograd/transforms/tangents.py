@@ -19,8 +19,8 @@ from tapegrad.autograd.core.node import Slot
 from tapegrad.autograd.core.rebase import laid_out, run
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.core.version import counter_of
-from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.dispatch.inplace import repeats
+from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.modes.levels import Level, arguments, below, recording, tensors_in
 from tapegrad.autograd.saved.packed_values import Packed
 from tapegrad.autograd.tape.engine import dense_order
