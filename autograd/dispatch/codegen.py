@@ -96,7 +96,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from inspect import Parameter
+from inspect import Parameter, isfunction
 from textwrap import dedent
 from typing import Any
 
@@ -107,36 +107,20 @@ from tapegrad.autograd.core.inference import InferenceOperand, needs_grad, with_
 from tapegrad.autograd.core.node import Node, check_kept, freed, overwritten
 from tapegrad.autograd.core.tensor import Tensor, new, requires_grad
 from tapegrad.autograd.core.version import tick
+from tapegrad.autograd.dispatch import slow_paths
 from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.dispatch.plan import Plan, Saved
-from tapegrad.autograd.dispatch.slow_paths import (
-    check_same_dtype,
-    constant,
-    kept_result,
-    mark_view,
-    promote_operands,
-    raise_not_a_tensor,
-    raise_shape_mismatch,
-    refuse_non_tensors,
-    sum_to,
-    to_float,
-    to_one_device,
-    wrap_results,
-)
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import ARRAYS
 
-_CALLED = (
-    InferenceOperand, Node, Tensor, check_kept, check_same_dtype, constant, freed, kept_result, mark_view, needs_grad,
-    overwritten, promote_operands, raise_not_a_tensor, raise_shape_mismatch, refuse_non_tensors, requires_grad,
-    store_out, sum_to, to_float, to_one_device, unusual, with_inference_operands, wrap_results,
-)
-
 #: what the source of every op refers to by name; `values_of` an op come on top
 GLOBALS = {
-    **{function.__name__: function for function in _CALLED},
-    "ARRAYS": ARRAYS, "INEXACT": dtypes.INEXACT, "asarray": np.asarray, "gate": gate, "missing": object(),
-    "ndarray": np.ndarray, "new": new, "state": state, "tick": tick,
+    **{name: value for name, value in vars(slow_paths).items() if isfunction(value)},
+    "ARRAYS": ARRAYS, "INEXACT": dtypes.INEXACT, "asarray": np.asarray, "ndarray": np.ndarray, "missing": object(),
+    "Node": Node, "check_kept": check_kept, "freed": freed, "overwritten": overwritten, "tick": tick,
+    "Tensor": Tensor, "new": new, "requires_grad": requires_grad, "store_out": store_out,
+    "gate": gate, "state": state, "unusual": unusual,
+    "InferenceOperand": InferenceOperand, "needs_grad": needs_grad, "with_inference_operands": with_inference_operands,
     "no_shapes": (None,),  # saved by all nodes whose rules read nothing and whose operands had one shape
 }
 

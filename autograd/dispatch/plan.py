@@ -4,7 +4,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from tapegrad.autograd.dispatch.decorator import Op
@@ -19,8 +19,7 @@ class Each:
         self.rule = rule
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule, and what it reads.
 
     Attributes:
@@ -40,8 +39,7 @@ class Rule:
 FORMS = ("operand", "result", "intermediate", "fact", "argument", "shapes")
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """A value that the node saves.
 
     Attributes:
@@ -57,7 +55,7 @@ class Saved:
     only_for: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan:
     """What the source of an op must do.
 
