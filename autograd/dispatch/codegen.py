@@ -114,15 +114,13 @@ from tapegrad.autograd.types import dtypes
 from tapegrad.backends import ARRAYS
 
 #: what the source of every op refers to by name; `values_of` an op come on top
-GLOBALS = {
-    **{name: value for name, value in vars(slow_paths).items() if isfunction(value)},
-    "ARRAYS": ARRAYS, "INEXACT": dtypes.INEXACT, "asarray": np.asarray, "ndarray": np.ndarray, "missing": object(),
-    "Node": Node, "check_kept": check_kept, "freed": freed, "overwritten": overwritten, "tick": tick,
-    "Tensor": Tensor, "new": new, "requires_grad": requires_grad, "store_out": store_out,
-    "gate": gate, "state": state, "unusual": unusual,
-    "InferenceOperand": InferenceOperand, "needs_grad": needs_grad, "with_inference_operands": with_inference_operands,
-    "no_shapes": (None,),  # saved by all nodes whose rules read nothing and whose operands had one shape
-}
+GLOBALS: dict[str, Any] = {name: value for name, value in vars(slow_paths).items() if isfunction(value)}
+GLOBALS |= {"ARRAYS": ARRAYS, "INEXACT": dtypes.INEXACT, "asarray": np.asarray, "ndarray": np.ndarray}
+GLOBALS |= {"Tensor": Tensor, "new": new, "requires_grad": requires_grad, "store_out": store_out, "missing": object()}
+GLOBALS |= {"gate": gate, "state": state, "unusual": unusual, "needs_grad": needs_grad}
+GLOBALS |= {"InferenceOperand": InferenceOperand, "with_inference_operands": with_inference_operands}
+GLOBALS |= {"Node": Node, "check_kept": check_kept, "freed": freed, "overwritten": overwritten, "tick": tick}
+GLOBALS |= {"no_shapes": (None,)}  # saved by all nodes whose rules read nothing and whose operands had one shape
 
 # Byte code of one-expression functions -> the expression. A call of such a function costs a fifth of the op itself.
 _EXPRESSIONS = {
@@ -348,26 +346,20 @@ def _make_alike(plan: Plan) -> str:
         tests.append(f"({y}_ is not None and ({test}))" if y in plan.optional else test)
     if how == "float":
         tests.append(f"{x}_.dtype not in INEXACT")
-    template = """
-        if {test}:
-            {operands} = {conversion}(op, {operands})
-            {arrays}
-        """
+    convert = f"{', '.join(plan.operands)} = {_CONVERSIONS[how]}(op, {', '.join(plan.operands)})"
     if plan.takes_list:
         tests = [f"any([y.__class__ is not {x}_[0].__class__ or y.dtype is not {x}_[0].dtype for y in {x}_])"]
-        template = """
-            if {test}:
-                refuse_non_tensors(op, ({x},))
-                {x} = {conversion}(op, *{x})
-                {arrays}
-            """
+        convert = f"refuse_non_tensors(op, ({x},))\n{x} = {_CONVERSIONS[how]}(op, *{x})"
     elif not others:
-        template = """
-            if {test}:
-                {x} = to_float({x})
-                {arrays}
-            """
-    elif plan.is_operator:
+        convert = f"{x} = to_float({x})"
+    if not tests:
+        return ""
+    template = """
+        if {test}:
+            {convert}
+            {arrays}
+        """
+    if plan.is_operator:
         # A number with a NumPy array becomes a 0-d array, made once: NumPy takes three times as long for a number.
         # An operator leaves what it does not know to the other operand's class.
         template = """
@@ -376,16 +368,13 @@ def _make_alike(plan: Plan) -> str:
                 if number and {x}_.__class__ is ndarray and {x}_.dtype in INEXACT:
                     {y}_ = {y} = constant({y}_, {x}_.dtype)
                 else:
-                    alike = {conversion}(op, {operands})
+                    alike = promote_operands(op, {x}, {y})
                     if alike is None: return NotImplemented
-                    {operands} = alike
+                    {x}, {y} = alike
                     {arrays}
             """
-    if not tests:
-        return ""
     return _fill(
-        template, test=" or ".join(tests), x=x, y=others[0] if others else "", operands=", ".join(plan.operands),
-        conversion=_CONVERSIONS[how], arrays=_arrays(plan))
+        template, test=" or ".join(tests), convert=convert, arrays=_arrays(plan), x=x, y=plan.operands[-1])
 
 
 def _result(plan: Plan) -> str:
