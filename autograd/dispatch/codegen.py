@@ -94,6 +94,7 @@ the whole text for `mul`, except `record`, which makes the node alone::
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from inspect import Parameter, isfunction
@@ -167,17 +168,19 @@ def values_of(plan: Plan) -> dict[str, Any]:
 
 
 def _fill(template: str, **parts: Any) -> str:
-    """Fill in the names in `template`; a part of many lines is indented as its name is, an empty one leaves no line."""
-    lines = []
-    for indent, text in _lines(template):
-        lines += [indent + part for part in text.format(**parts).split("\n") if part] if text else [""]
-    return "\n".join(lines)
+    """Fill in the names in `template`; a name alone on its line stands for any number of lines, indented like it."""
+    text, names = _parsed(template)
+    for indent, name in names:
+        lines = parts[name]
+        parts[name] = indent + lines.replace("\n", "\n" + indent) + "\n" if lines else ""
+    return text.format(**parts).strip()
 
 
 @cache
-def _lines(template: str) -> list[tuple[str, str]]:
-    lines = dedent(template).strip().split("\n")
-    return [(line[:-len(line.lstrip())], line.lstrip()) for line in lines]
+def _parsed(template: str) -> tuple[str, list[tuple[str, str]]]:
+    """The template without line ends after names alone on their lines, and these names with their indentation."""
+    text = dedent(template).strip() + "\n"
+    return re.sub(r"(?m)^ *(\{\w+\})\n", r"\1", text), re.findall(r"(?m)^( *)\{(\w+)\}$", text)
 
 
 def _tuple(items: Iterable[str]) -> str:
@@ -215,7 +218,8 @@ def _node_class(plan: Plan) -> str:
         lines = ["saved = self.saved"]  # once: another thread may free it in between
         lines += ["if saved is None: freed(self)"] * plan.frees
         lines += [f"{_tuple(saved.name for saved in plan.saved)[1:-1]} = saved"]
-        read_saved = "\n".join([*lines, *(_read(plan, saved) for saved in plan.saved)])
+        lines += filter(None, (_read(plan, saved) for saved in plan.saved))
+        read_saved = "\n".join(lines)
     return _fill(
         template, slots=slots, name=plan.op.name, frees=plan.frees, read_saved=read_saved, gradients=_gradients(plan))
 
@@ -405,9 +409,9 @@ def _result(plan: Plan) -> str:
     if plan.broadcasts:
         mismatch = f"raise_shape_mismatch(error, {', '.join(f'{x}_' for x in plan.operands)})"
         compute = f"try:\n    {compute}\nexcept ValueError as error:\n    {mismatch}"
-    mark_view = f"if {x} is not {x}_: mark_view(function, t, {x}, {x}_, {rest}, bits)\n" if plan.op.view else ""
-    if_recorded = _if_recorded(plan, f"t._requires_grad = True\nt._node = n\n{mark_view}return t")
-    return _fill(template, compute=compute, if_recorded=if_recorded, mark_view=mark_view)
+    mark_view = [f"if {x} is not {x}_: mark_view(function, t, {x}, {x}_, {rest}, bits)"] * plan.op.view
+    then = "\n".join(["t._requires_grad = True", "t._node = n", *mark_view, "return t"])
+    return _fill(template, compute=compute, if_recorded=_if_recorded(plan, then), mark_view="".join(mark_view))
 
 
 def _if_recorded(plan: Plan, then: str) -> str:
