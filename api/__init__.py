@@ -88,6 +88,6 @@ globals().update(_NAMES)
 if _typing.TYPE_CHECKING:
     from tapegrad import func, profiler
 
-__getattr__ = _on_first_use("tapegrad", "func", "profiler")
+__getattr__, __dir__ = _on_first_use("tapegrad", "func", "profiler")
 
 __version__ = "0.1.0"

@@ -20,6 +20,7 @@ import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.interchange.python_protocols import host
+from tapegrad.autograd.lazy import on_first_use
 from tapegrad.autograd.ops.creation.factories import as_tensor
 from tapegrad.autograd.types import dtypes
 
@@ -29,16 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["allowed", "assert_close", "check_device", "counting", "refusing"]
 
-
-def __getattr__(name: str) -> Any:
-    # The strict device is loaded by those who use it.
-    if name == "check_device":
-        from tapegrad.utils.device_check.check import check_device
-        return check_device
-    if name in ("allowed", "counting", "refusing"):
-        from tapegrad.backends.strict import backend as strict_backend
-        return getattr(strict_backend, name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+if not TYPE_CHECKING:  # the strict device is loaded by those who use it
+    _STRICT = "tapegrad.backends.strict.backend"
+    __getattr__, __dir__ = on_first_use(__name__, check_device="tapegrad.utils.device_check.check", allowed=_STRICT, counting=_STRICT, refusing=_STRICT)
 
 
 # (relative, absolute), as torch has them

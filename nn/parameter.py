@@ -10,14 +10,10 @@ from tapegrad.autograd.types import dtypes
 
 
 class Parameter(Tensor):
-    """A tensor that is learnt: a module lists it among its parameters.
+    """A tensor that is learnt: a module that it is assigned to lists it among its parameters.
 
     Args:
         data: the values, whose memory is shared; None: an empty tensor.
-        requires_grad: whether gradients flow into it.
-
-    Raises:
-        RuntimeError: `requires_grad` for a dtype that is not floating point or complex.
 
     Example:
         >>> tapegrad.nn.Parameter(tapegrad.ones(2))
@@ -27,7 +23,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
             data = Tensor()
         if not isinstance(data, Tensor):
@@ -61,7 +57,7 @@ class _BufferType(type(Tensor)):  # type: ignore[misc]
 
 
 class Buffer(Tensor, metaclass=_BufferType):
-    """A tensor that is not learnt but belongs to a module's state: assigned to a module, it becomes a buffer of it.
+    """A tensor that is not learnt but part of a module's state: assigned to a module, it becomes its buffer.
 
     Args:
         data: the values, whose memory is shared; None: an empty tensor.

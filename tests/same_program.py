@@ -1,4 +1,4 @@
-"""The same program run with tapegrad and with PyTorch: results, errors and warnings must be the same."""
+"""The parity harness: a program runs with tapegrad and with PyTorch, and its results, errors and warnings must be the same."""
 from __future__ import annotations
 
 import types
@@ -16,10 +16,10 @@ Program = Callable[[types.ModuleType], Any]
 
 
 class Programs(dict[str, Program]):
-    """A table of programs, each a function of a library; used as a decorator."""
+    """A table of programs, each a function of a library; an object of it is the decorator that enters them."""
 
     def __call__(self, program: Program) -> Program:
-        name = program.__name__.replace("_", " ")
+        name = program.__name__.strip("_").replace("_", " ")
         assert name not in self
         self[name] = program
         return program
@@ -36,15 +36,15 @@ def check(program: Program) -> None:
     assert ours == theirs
 
 
-def told(value):
+def comparable(value):
     """What can be compared of a result."""
     if isinstance(value, (tapegrad.Tensor, torch.Tensor)):
         array = value.detach().numpy() if value.dtype.itemsize > 2 else value.detach().float().numpy()
         return "tensor", array.tolist(), tuple(value.shape), str(value.dtype).removeprefix("torch."), value.requires_grad, value.is_leaf
     if isinstance(value, dict):
-        return {k: told(v) for k, v in value.items()}
+        return {k: comparable(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
-        return type(value).__name__, [told(v) for v in value]
+        return type(value).__name__, [comparable(v) for v in value]
     return value
 
 
@@ -56,7 +56,9 @@ def words(text):
 def attempt(action):
     """What `action` gives or raises."""
     try:
-        return told(action())
+        return comparable(action())
+    except NameError:  # of the program itself
+        raise
     except Exception as error:
         return type(error).__name__, words(str(error))
 
@@ -89,3 +91,19 @@ def function(lib, forward=None, backward=None):
     """A custom Function, by default the identity."""
     methods = {"forward": staticmethod(forward or (lambda ctx, x: x.clone())), "backward": staticmethod(backward or (lambda ctx, g: g))}
     return type("Foo", (lib.autograd.Function,), methods).apply
+
+
+def accumulator(x):
+    """The `AccumulateGrad` node of a leaf."""
+    return x.view_as(x).grad_fn.next_functions[0][0]
+
+
+class Log(list):
+    """What has happened, in order."""
+
+    def hook(self, name, change=None):
+        def hook(*args):
+            self.append((name, comparable(args)))
+            return change(*args) if change is not None else None
+
+        return hook

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tapegrad.backends import Backend, Device, backend_for, loaded
+from tapegrad.backends.device import DeviceLike
 
 
 def backend() -> Backend:
@@ -105,7 +106,7 @@ def current_device() -> int:
     return backend().current_device()
 
 
-def set_device(device: Any) -> None:
+def set_device(device: DeviceLike) -> None:
     """Make a device this thread's current one, CuPy's too; a negative index changes nothing.
 
     Args:
@@ -133,7 +134,7 @@ class device:
         ...     pass
     """
 
-    def __init__(self, device: Any) -> None:
+    def __init__(self, device: DeviceLike | None) -> None:
         index = told_index(device)
         if index is None and device is not None:
             index = current_device()
@@ -166,7 +167,7 @@ class device_of(device):
         super().__init__(obj.device.index if obj.is_cuda else -1)
 
 
-def synchronize(device: Any = None) -> None:
+def synchronize(device: DeviceLike | None = None) -> None:
     """Wait until a device has done all its work, on all streams.
 
     Args:
@@ -213,7 +214,7 @@ _NAMES = {
 }
 
 
-def get_device_properties(device: Any = None) -> CudaDeviceProperties:
+def get_device_properties(device: DeviceLike | None = None) -> CudaDeviceProperties:
     """What a device is: name, compute capability (`major`, `minor`), `total_memory`, `multi_processor_count`, `warp_size` and more.
 
     Args:
@@ -231,7 +232,7 @@ def get_device_properties(device: Any = None) -> CudaDeviceProperties:
                                 found["warpSize"], found)
 
 
-def get_device_name(device: Any = None) -> str:
+def get_device_name(device: DeviceLike | None = None) -> str:
     """The name of a device, such as ``"NVIDIA H200"``.
 
     Args:
@@ -243,7 +244,7 @@ def get_device_name(device: Any = None) -> str:
     return get_device_properties(device).name
 
 
-def get_device_capability(device: Any = None) -> tuple[int, int]:
+def get_device_capability(device: DeviceLike | None = None) -> tuple[int, int]:
     """The compute capability of a device, such as ``(9, 0)``.
 
     Args:
@@ -256,7 +257,7 @@ def get_device_capability(device: Any = None) -> tuple[int, int]:
     return found.major, found.minor
 
 
-def can_device_access_peer(device: Any, peer_device: Any) -> bool:
+def can_device_access_peer(device: DeviceLike, peer_device: DeviceLike) -> bool:
     """Whether a device can read the memory of another directly.
 
     Args:

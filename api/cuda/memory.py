@@ -16,13 +16,12 @@ Example:
 """
 from __future__ import annotations
 
-from typing import Any
-
+from tapegrad.backends.device import DeviceLike
 from tapegrad.backends.out_of_memory import size_text
 from tapegrad.cuda.devices import at, backend, is_initialized
 
 
-def memory_allocated(device: Any = None) -> int:
+def memory_allocated(device: DeviceLike | None = None) -> int:
     """Bytes that arrays hold on a device; 0 as long as CUDA has not been used. CuPy's own are among them, what cuBLAS and the driver take is not.
 
     Args:
@@ -35,7 +34,7 @@ def memory_allocated(device: Any = None) -> int:
     return backend().memory_allocated(at(device)) if is_initialized() else 0
 
 
-def memory_reserved(device: Any = None) -> int:
+def memory_reserved(device: DeviceLike | None = None) -> int:
     """Bytes that the memory pool has of a device, for arrays and for reuse; 0 as long as CUDA has not been used.
 
     Args:
@@ -44,7 +43,7 @@ def memory_reserved(device: Any = None) -> int:
     return backend().memory_reserved(at(device)) if is_initialized() else 0
 
 
-def max_memory_allocated(device: Any = None) -> int:
+def max_memory_allocated(device: DeviceLike | None = None) -> int:
     """The most bytes that arrays have held at once since the last `reset_peak_memory_stats`, which starts the counting; before it, the bytes held now.
 
     Args:
@@ -53,7 +52,7 @@ def max_memory_allocated(device: Any = None) -> int:
     return backend().max_memory_allocated(at(device)) if is_initialized() else 0
 
 
-def max_memory_reserved(device: Any = None) -> int:
+def max_memory_reserved(device: DeviceLike | None = None) -> int:
     """The most bytes that the memory pool has had since the last `reset_peak_memory_stats`, which starts the counting; before it, the bytes it has now.
 
     Args:
@@ -62,7 +61,7 @@ def max_memory_reserved(device: Any = None) -> int:
     return backend().max_memory_reserved(at(device)) if is_initialized() else 0
 
 
-def reset_peak_memory_stats(device: Any = None) -> None:
+def reset_peak_memory_stats(device: DeviceLike | None = None) -> None:
     """Keep the peaks of memory from now on.
 
     CuPy keeps none, so programs that never call this pay nothing for them. From the first call on, each allocation takes about a microsecond longer, and near
@@ -77,7 +76,7 @@ def reset_peak_memory_stats(device: Any = None) -> None:
     backend().reset_peak_memory_stats(at(device))
 
 
-def mem_get_info(device: Any = None) -> tuple[int, int]:
+def mem_get_info(device: DeviceLike | None = None) -> tuple[int, int]:
     """The free and the total bytes of a device, whoever uses them.
 
     Args:
@@ -95,7 +94,7 @@ def empty_cache() -> None:
         backend().empty_cache()
 
 
-def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None:
+def set_per_process_memory_fraction(fraction: float, device: DeviceLike | None = None) -> None:
     """Allow this process a part of a device's memory; asking for more raises `OutOfMemoryError`.
 
     Args:
@@ -115,7 +114,7 @@ def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None
     backend().set_memory_limit(int(fraction * backend().memory_info(where)[1]), where)
 
 
-def get_per_process_memory_fraction(device: Any = None) -> float:
+def get_per_process_memory_fraction(device: DeviceLike | None = None) -> float:
     """The part of a device's memory that this process may use.
 
     Args:
@@ -129,7 +128,7 @@ def get_per_process_memory_fraction(device: Any = None) -> float:
     return 1.0 if limit is None else limit / backend().memory_info(where)[1]
 
 
-def memory_stats(device: Any = None) -> dict[str, int]:
+def memory_stats(device: DeviceLike | None = None) -> dict[str, int]:
     """What is known of a device's memory, by torch's names; empty as long as CUDA has not been used.
 
     Those that torch has of the insides of its own allocator are missing.
@@ -152,7 +151,7 @@ def memory_stats(device: Any = None) -> dict[str, int]:
     }
 
 
-def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
+def memory_summary(device: DeviceLike | None = None, abbreviated: bool = False) -> str:
     """A table of a device's memory, to be printed.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.ops.random.generator import Generator, default_generator
 from tapegrad.backends import Device
+from tapegrad.backends.device import DeviceLike
 from tapegrad.cuda.devices import at, current_device, device_count, is_initialized
 
 
@@ -63,7 +64,7 @@ def initial_seed() -> int:
     return _generator(None).initial_seed()
 
 
-def get_rng_state(device: Any = "cuda") -> Tensor:
+def get_rng_state(device: DeviceLike = "cuda") -> Tensor:
     """The state of a device's default generator, as a uint8 tensor on the CPU.
 
     Args:
@@ -85,7 +86,7 @@ def get_rng_state_all() -> list[Tensor]:
     return [get_rng_state(index) for index in range(device_count())]
 
 
-def set_rng_state(new_state: Tensor, device: Any = "cuda") -> None:
+def set_rng_state(new_state: Tensor, device: DeviceLike = "cuda") -> None:
     """Continue a device's default generator from a state that `get_rng_state` returned.
 
     Args:

@@ -25,6 +25,7 @@ import contextlib
 from typing import Any
 
 from tapegrad.backends import Device
+from tapegrad.backends.device import DeviceLike
 from tapegrad.cuda.devices import at, backend
 
 
@@ -136,7 +137,7 @@ class Stream:
         RuntimeError: CUDA cannot be had.
     """
 
-    def __init__(self, device: Any = None, priority: int = 0) -> None:
+    def __init__(self, device: DeviceLike | None = None, priority: int = 0) -> None:
         where = at(device)
         with backend().use(where):
             self._set(backend().streams.Stream(non_blocking=True, priority=priority), where)
@@ -210,7 +211,7 @@ class ExternalStream(Stream):
         RuntimeError: CUDA cannot be had.
     """
 
-    def __init__(self, stream_ptr: int, device: Any = None) -> None:
+    def __init__(self, stream_ptr: int, device: DeviceLike | None = None) -> None:
         where = at(device)
         with backend().use(where):
             self._set(backend().streams.Stream.from_external(_Known(stream_ptr)), where)
@@ -233,7 +234,7 @@ def _of(stream: Any, device: Device) -> Stream:
     return result
 
 
-def current_stream(device: Any = None) -> Stream:
+def current_stream(device: DeviceLike | None = None) -> Stream:
     """The stream on which this thread puts work for a device.
 
     Args:
@@ -246,7 +247,7 @@ def current_stream(device: Any = None) -> Stream:
     return _of(backend().streams.get_current_stream(where.index), where)
 
 
-def default_stream(device: Any = None) -> Stream:
+def default_stream(device: DeviceLike | None = None) -> Stream:
     """CUDA's default stream of a device.
 
     Args:

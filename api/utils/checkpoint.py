@@ -4,7 +4,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
@@ -17,6 +17,7 @@ from tapegrad.utils.checkpointing.reentrant import CheckpointFunction, check_bac
 __all__ = ["CheckpointError", "CheckpointFunction", "check_backward_validity", "checkpoint", "checkpoint_sequential", "detach_variable", "noop_context_fn",
            "set_checkpoint_debug_enabled", "set_checkpoint_early_stop"]
 
+R = TypeVar("R")
 ContextFn = Callable[[], tuple[AbstractContextManager[Any], AbstractContextManager[Any]]]
 
 # What the context managers below ask for; None leaves it to the argument.
@@ -29,8 +30,8 @@ def noop_context_fn() -> tuple[AbstractContextManager[Any], AbstractContextManag
     return nullcontext(), nullcontext()
 
 
-def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, context_fn: ContextFn = noop_context_fn,
-               determinism_check: str = "default", debug: bool = False, early_stop: bool = True, **kwargs: Any) -> Any:
+def checkpoint(function: Callable[..., R], *args: Any, use_reentrant: bool | None = None, context_fn: ContextFn = noop_context_fn,
+               determinism_check: str = "default", debug: bool = False, early_stop: bool = True, **kwargs: Any) -> R:
     """``function(*args, **kwargs)``, without the memory for its intermediate values: backward runs the function again.
 
     Without `use_reentrant` the result is recorded as it would be anyway, and every way to differentiate it works, also within another checkpoint; a function

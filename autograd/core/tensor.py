@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -16,10 +16,13 @@ from tapegrad.autograd.types.type_names import type_name
 from tapegrad.backends import Device, backend
 
 if TYPE_CHECKING:
+    from tapegrad.autograd.core.tensor_methods import TensorMethods
     from tapegrad.autograd.core.view import View
+else:
+    TensorMethods = object  # the ops give Tensor their methods; what type checkers know of these stands in a stub
 
 
-class Tensor:
+class Tensor(TensorMethods):
     """An array of any backend that remembers how it was computed.
 
     Tensors are made by the factories (`tapegrad.tensor`, `tapegrad.zeros`, ...) and by operations; ``t.array`` is the array itself.
@@ -52,28 +55,6 @@ class Tensor:
     # NumPy leaves `ndarray * tensor` to the tensor.
     __array_ufunc__ = None
     __array_priority__ = 1000
-
-    if TYPE_CHECKING:
-        # The higher floors put their methods here; type checkers are told of the operators.
-        def __getattr__(self, name: str) -> Any: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
-        def __len__(self) -> int: ...
-        def __iter__(self) -> Iterator[Tensor]: ...
-        def __bool__(self) -> bool: ...
-        def __int__(self) -> int: ...
-        def __float__(self) -> float: ...
-        def __complex__(self) -> complex: ...
-        def __index__(self) -> int: ...
-        def __neg__(self) -> Tensor: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
-        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
-        __pos__ = __abs__ = __invert__ = __neg__
-        __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __matmul__ = __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = __add__
-        __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rmatmul__ = __rand__ = __ror__ = __rxor__ = __add__
-        __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __iand__ = __ior__ = __ixor__ = __add__
-        __lt__ = __le__ = __gt__ = __ge__ = __add__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         if cls is Tensor and args and not isinstance(args[0], Tensor):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from tapegrad.autograd.core import gate
 from tapegrad.autograd.core.gate import GRAD_OFF, INFERENCE, set_bits, state
@@ -11,6 +11,7 @@ from tapegrad.autograd.core.inference import mark
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.types.type_names import type_name
 
+F = TypeVar("F", bound=Callable[..., Any])
 _GENERATOR = 0x20  # inspect.CO_GENERATOR; the module itself is slow to import
 
 
@@ -20,6 +21,10 @@ class Mode:
     #: the bits of the state that it sets, and restores at its end
     own = GRAD_OFF
 
+    @overload
+    def __new__(cls, function: F) -> F: ...  # type: ignore[misc]
+    @overload
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def __new__(cls, function: Any = None, *args: Any, **kwargs: Any) -> Any:
         if callable(function) and not args and not kwargs:
             return cls()(function)
@@ -43,7 +48,7 @@ class Mode:
         """Leave the mode; other bits stay as they are now."""
         set_bits(state.bits & ~self.own | self.before & self.own)
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         if isinstance(function, type):
             import warnings
             warnings.warn("Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or methods. To "
@@ -62,9 +67,9 @@ class Mode:
             with self.copy():
                 return function(*args, **kwargs)
 
-        return inside
+        return cast(F, inside)
 
-    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _generator(self, function: Any) -> Any:
         """A generator function whose own code runs in the mode; its caller's does not."""
 
         @functools.wraps(function)
@@ -144,7 +149,7 @@ class set_grad_enabled(Mode):
         False
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         return object.__new__(cls)
 
     def __init__(self, mode: bool) -> None:
@@ -162,7 +167,7 @@ class set_grad_enabled(Mode):
         # At its end the mode of the time it was made comes back, as in torch.
         set_bits(self.bits(state.bits))
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         self.restore()
         return super().__call__(function)
 
@@ -170,7 +175,7 @@ class set_grad_enabled(Mode):
 class _set(Mode):
     """`set_grad_enabled` that takes effect when it is entered."""
 
-    def __new__(cls, mode: bool) -> Any:
+    def __new__(cls, mode: bool) -> Self:
         return object.__new__(cls)
 
     def __init__(self, mode: bool) -> None:
@@ -195,10 +200,9 @@ class inference_mode(Mode):
 
     own = GRAD_OFF | INFERENCE
 
-    def __new__(cls, mode: Any = True) -> Any:
-        if callable(mode):
-            return cls()(mode)
-        return object.__new__(cls)
+    if not TYPE_CHECKING:
+        def __new__(cls, mode=True):
+            return cls()(mode) if callable(mode) else object.__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:
         self.mode = mode
@@ -257,7 +261,7 @@ class set_multithreading_enabled(Mode):
         True
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         return object.__new__(cls)
 
     def __init__(self, mode: bool) -> None:

@@ -5,7 +5,8 @@ nor a pass looks for one.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -53,6 +54,16 @@ class Watcher:
         state.watchers = tuple(reversed(watchers))
         if not watchers:
             set_bits(state.bits & ~WATCHED)
+
+
+@contextmanager
+def observing_passes(watcher: Watcher) -> Iterator[None]:
+    """Inside, `watcher` sees the passes of every thread."""
+    gate.look_on(watcher, True)
+    try:
+        yield
+    finally:
+        gate.look_on(watcher, False)
 
 
 def seen_array(value: Any) -> Any:

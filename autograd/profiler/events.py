@@ -196,6 +196,10 @@ class FunctionEventAvg(_Figures):
 class EventList(list[Any]):
     """Events in order of beginning, or their sums by name."""
 
+    # `table` and `chrome_trace` put these here.
+    table: Callable[..., str]
+    export_chrome_trace: Callable[..., None]
+
     def __init__(self, events: Iterable[Any] = (), profile_memory: bool = False) -> None:
         super().__init__(events)
         self._profile_memory = profile_memory

@@ -16,7 +16,7 @@ import numpy as np
 from tapegrad.autograd.core.gate import GRAD_OFF, state
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.dispatch.batch_rules import batch_of
-from tapegrad.autograd.dispatch.slow_paths import NUMBERS, aliased, deliver
+from tapegrad.autograd.dispatch.slow_paths import NUMBERS, mark_view, wrap_results
 from tapegrad.autograd.modes.levels import Level, arguments, below, refuse_write, tensors_in
 from tapegrad.autograd.types import dtypes, promotion
 from tapegrad.backends import Backend, Device, backend
@@ -288,7 +288,7 @@ class Batch(Level):
             given.update(cast)
             moved, batched, _ = self._lowered(given)
         with below(self):
-            result = batch_of(op)(self, frozenset(batched), moved, given) if batched else op.call(moved)
+            result = batch_of(op)(self, frozenset(batched), moved) if batched else op.call(moved)
         if result is NotImplemented:
             return result
         return self._deliver(op, given, result, bool(batched))
@@ -384,9 +384,9 @@ class Batch(Level):
             source = given[first]
             rest = tuple([given[name] for name in op.parameters() if name != first])
             if several:
-                return deliver(op, node, [t._array for t in wrapped], source, source._array, rest, bits)
+                return wrap_results(op, node, [t._array for t in wrapped], source, source._array, rest, bits)
             if isinstance(source, Tensor):
-                aliased(op.function, t, source, source._array, rest, bits)
+                mark_view(op.function, t, source, source._array, rest, bits)
         return t
 
     # ---- writes

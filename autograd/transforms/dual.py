@@ -11,7 +11,7 @@ Inside `dual_level` a tensor may carry a tangent, and so does all that is comput
 """
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, Self
 
 from tapegrad.autograd.core.gate import state
 from tapegrad.autograd.core.tensor import Tensor
@@ -87,7 +87,7 @@ class dual_level(Mode):
         tensor(6.)
     """
 
-    def __new__(cls) -> Any:
+    def __new__(cls) -> Self:
         return object.__new__(cls)
 
     def __enter__(self) -> int:  # type: ignore[override]

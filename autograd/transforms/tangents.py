@@ -19,8 +19,8 @@ from tapegrad.autograd.core.history import run
 from tapegrad.autograd.core.node import Slot
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.core.version import counter_of
-from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.inplace import repeats
+from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.dispatch.rebase import laid_out
 from tapegrad.autograd.modes.levels import Level, arguments, below, like_batch_of, recording, tensors_in

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 
@@ -41,11 +41,12 @@ class dtype:
     def __new__(cls, *args: Any, **kwargs: Any) -> dtype:
         raise TypeError("cannot create 'torch.dtype' instances")
 
-    def __getattr__(self, name: str) -> Any:
-        # Reached only while a slot is empty: bfloat16's `numpy`, before its first use.
-        if name == "numpy" and self.name == "bfloat16":
-            return _load_bfloat16()
-        raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
+    if not TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            # Reached only while a slot is empty: bfloat16's `numpy`, before its first use.
+            if name == "numpy" and self.name == "bfloat16":
+                return _load_bfloat16()
+            raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"'torch.dtype' object attribute '{name}' is read-only")

@@ -306,14 +306,12 @@ def test_the_methods_of_cupys_objects_exist():
 def test_facts_are_compared():
     facts = Facts()
 
-    @facts([1, "two"])
+    @facts("Something is", [1, "two"])
     def something(m):
-        """Something is"""
         return [1, "two"] if m.device == "strict" else [1]
 
-    @facts()
+    @facts("It takes")
     def measured(m):
-        """It takes"""
         return noted("3 us")
     assert check(facts["something"], Machine("strict")).text == "Something is: 1, two"
     finding = check(facts["something"], Machine("cuda"))

@@ -11,8 +11,8 @@ from op_table import AsIs, Row, Sample
 
 import tapegrad
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.decorator import OPS
+from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device, backend_for
 

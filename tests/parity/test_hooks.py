@@ -9,13 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from stories import Log, Stories, accumulator, attempt, leaf, told
-
-import tapegrad
+from same_program import Log, Programs, accumulator, attempt, check, comparable, leaf
 
 torch = pytest.importorskip("torch")
 
-case = Stories()
+case = Programs()
 
 
 # ---- what hooks return
@@ -122,7 +120,7 @@ def hooks_of_a_complex_node(lib: Any) -> Any:
     accumulator(x).register_prehook(log.hook("leaf before", lambda go: (go[0] * (3 - 1j),)))
     accumulator(x).register_hook(log.hook("leaf after"))
     y.abs().sum().backward()
-    return [(name, _rounded(args)) for name, args in log], _rounded(told(x.grad))
+    return [(name, _rounded(args)) for name, args in log], _rounded(comparable(x.grad))
 
 
 def _rounded(value: Any) -> Any:
@@ -154,7 +152,7 @@ def order_at_a_leaf(lib: Any) -> Any:
     x, log = leaf(lib), Log()
     node = accumulator(x)
     node.register_hook(log.hook("after"))
-    x.register_post_accumulate_grad_hook(lambda t: log.append(("accumulated", told(t.grad))))
+    x.register_post_accumulate_grad_hook(lambda t: log.append(("accumulated", comparable(t.grad))))
     node.register_prehook(log.hook("before", lambda go: (go[0] * 2,)))
     x.register_hook(log.hook("tensor", lambda g: g + 1))
     (x * 2).sum().backward()
@@ -219,7 +217,7 @@ def which_hooks_run(lib: Any) -> Any:
                 lambda: c.backward(inputs=[a], retain_graph=True), lambda: c.backward(inputs=[a, b], retain_graph=True), lambda: c.backward()):
         log.clear()
         result = run()
-        stories.append((told(result), list(log)))
+        stories.append((comparable(result), list(log)))
     return stories, a.grad, b.grad
 
 
@@ -250,7 +248,7 @@ def hooks_of_sort_and_max(lib: Any) -> Any:
         values.grad_fn.register_prehook(log.hook("before"))
         values.grad_fn.register_hook(log.hook("after", lambda gi, go: (gi[0] + 1,)))
         (values * 2).sum().backward()
-        log.append(told(x.grad))
+        log.append(comparable(x.grad))
     return log
 
 
@@ -265,7 +263,7 @@ def hooks_of_a_function(lib: Any) -> Any:
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
-            log.append(("backward", told(grads)))
+            log.append(("backward", comparable(grads)))
             return grads[0], grads[1], None
 
     x, w = leaf(lib), leaf(lib, 3.0, 4.0)
@@ -497,7 +495,7 @@ def multi_grad_in_nested_passes(lib: Any) -> Any:
 
     def inner(g: Any) -> None:
         with lib.enable_grad():
-            log.append(told(lib.autograd.grad((a * b).sum(), [x, y], retain_graph=True)))
+            log.append(comparable(lib.autograd.grad((a * b).sum(), [x, y], retain_graph=True)))
 
     c.register_hook(inner)
     (c + b).sum().backward()
@@ -509,7 +507,7 @@ def multi_grad_in_threads(lib: Any) -> Any:
     x = leaf(lib)
     a, b = x * 2, x * 3
     seen = []
-    lib.autograd.graph.register_multi_grad_hook((a, b), lambda grads: seen.append(told(grads)))
+    lib.autograd.graph.register_multi_grad_hook((a, b), lambda grads: seen.append(comparable(grads)))
     gate = threading.Barrier(2)
 
     def run(k: int) -> None:
@@ -527,4 +525,4 @@ def multi_grad_in_threads(lib: Any) -> Any:
 
 @pytest.mark.parametrize("name", case)
 def test_as_torch(name: str) -> None:
-    assert told(case[name](tapegrad)) == told(case[name](torch))
+    check(case[name])

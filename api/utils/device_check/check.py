@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Collection
 from typing import Any
 
+from tapegrad.autograd.modes.observers import observing_passes
 from tapegrad.backends import Device
 from tapegrad.backends.registry import standing_in
 from tapegrad.backends.strict.backend import StrictBackend
 from tapegrad.backends.strict.transfers import DEVICE_TO_HOST, HOST_TO_DEVICE, SYNCHRONISATION, watching
-from tapegrad.utils.device_check.crossings import Crossing, Watcher, advice_on_error
+from tapegrad.utils.device_check.crossings import Collector, Crossing, advice_on_error
 from tapegrad.utils.device_check.on_device import OnDevice
 
 _KINDS = (HOST_TO_DEVICE, DEVICE_TO_HOST, SYNCHRONISATION)
@@ -126,7 +127,7 @@ def check_device(f: Callable[..., Any], *args: Any, raise_on: str | Collection[s
             raise RuntimeError(f"check_device: {crossing}")
 
     found: list[Crossing] = []
-    watcher = Watcher(sys._getframe(), refuse, found)
+    collector = Collector(sys._getframe(), refuse, found)
     name = getattr(f, "__name__", type(f).__name__)
     backend = _cuda()
     with standing_in("cuda", backend), standing_in("strict", backend), OnDevice(Device("cuda", 0)) as place:
@@ -135,7 +136,7 @@ def check_device(f: Callable[..., Any], *args: Any, raise_on: str | Collection[s
         given = [place.argument(value, names[i]) for i, value in enumerate(args)]
         named = {key: place.argument(value, key) for key, value in kwargs.items()}
         place.ready()
-        with watching(watcher):
+        with watching(collector), observing_passes(collector.nodes):
             try:
                 result = f(*given, **named)
             except Exception as error:

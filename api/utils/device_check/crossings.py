@@ -8,7 +8,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
+from typing import Any
 
+from tapegrad.autograd.core.node import Node
+from tapegrad.autograd.modes.observers import Pull, Watcher
 from tapegrad.backends.strict.transfers import DEVICE_TO_HOST, HOST_TO_DEVICE, SYNCHRONISATION
 from tapegrad.utils.device_check.users import is_users
 from tapegrad.utils.inspect.values import bytes_text
@@ -61,7 +64,7 @@ class Crossing:
 
 
 #: the functions behind Python's protocols -> what the program wrote
-_PROTOCOLS = {
+_PROTOCOLS = {"_backward_from": "backward()", "tensor_repr": "repr()", 
     "_bool": "bool()", "_float": "float()", "_int": "int()", "_complex": "complex()", "_index": "__index__", "_contains": "in", "__repr__": "repr()",
     "__format__": "format()", "getitem": "indexing", "setitem": "assignment",
 }
@@ -71,7 +74,20 @@ _ON_THE_WAY = ("<locals>", "forward", "__call__")
 _IN_PASSING = ("backward()", "grad()", "assignment", "indexing")
 
 
-class Watcher:
+class RunningNode(Watcher, threading.local):
+    """Observes passes: the node that runs in this thread."""
+
+    running: Node | None = None
+
+    def pull(self, pull: Pull, node: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
+        outer, self.running = self.running, node
+        try:
+            return super().pull(pull, node, grad, graph)
+        finally:
+            self.running = outer
+
+
+class Collector:
     """Collects crossings of the strict device; to be given to `watching`.
 
     Args:
@@ -87,6 +103,7 @@ class Watcher:
         self._found: dict[tuple[str, str, str, bool, str, int], Crossing] = {}
         self._lock = threading.Lock()
         self._copied = threading.local()
+        self.nodes = RunningNode()
 
     def __call__(self, kind: str, cause: str, size: int | None, asked: bool) -> None:
         # A copy to the host is told of as a copy and as a wait, one after the other.
@@ -110,7 +127,8 @@ class Watcher:
     def _where(self, cause: str) -> tuple[str, bool, str, int]:
         """What was called that crosses, whether that keeps saved tensors on the host, and the user's line that called it."""
         frame: FrameType | None = sys._getframe(2)
-        op, node, offloaded, named, last = cause, "", False, False, None
+        op, offloaded, named, last = cause, False, False, None
+        node = f" of {self.nodes.running.name()}" if self.nodes.running is not None else ""
         while frame is not None and frame is not self._within:
             module, code = frame.f_globals.get("__name__", ""), frame.f_code
             if is_users(code, frame.f_globals):
@@ -119,8 +137,6 @@ class Watcher:
                 if not named or not (op == "__index__" or any(word in code.co_qualname for word in _ON_THE_WAY)):
                     op, named = _named(code), True
                 offloaded = offloaded or module == "tapegrad.autograd.saved.hooks"
-                if module == "tapegrad.autograd.tape.engine" and code.co_name in ("run_plain", "run_visiting") and not node and "node" in frame.f_locals:
-                    node = f" of {frame.f_locals['node'].name()}"
             last = frame
             frame = frame.f_back
         # In a thread that no line of the user's started.

@@ -11,7 +11,7 @@ import numpy as np
 from tapegrad.autograd.core.gate import WATCHED, set_bits, state
 from tapegrad.autograd.core.node import At, Node, Slot
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.dispatch.codegen import Each
+from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.dispatch.rebase import CopySlices
 from tapegrad.autograd.modes.observers import Pull, Watcher
 from tapegrad.autograd.saved.packed_values import Packed

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from tapegrad.autograd.core.node import Node, Slot
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
-from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.decorator import Op
+from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.dispatch.rebase import CopySlices
 from tapegrad.autograd.functions.function import Function
 from tapegrad.autograd.saved.packed_values import Packed

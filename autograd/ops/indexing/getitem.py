@@ -579,4 +579,4 @@ def _recorded(op: Any, array: Any, before: Any, index: Any, value: Any) -> Tenso
 
 
 Tensor.__getitem__ = getitem  # type: ignore[method-assign]
-Tensor.__setitem__ = setitem  # type: ignore[method-assign]
+Tensor.__setitem__ = setitem  # type: ignore[method-assign,assignment]

@@ -236,8 +236,8 @@ def _reflected(self: Any, other: Any) -> Any:
     return _matmul(other, self) if is_array(other) else NotImplemented
 
 
-Tensor.__matmul__ = _operator
-Tensor.__rmatmul__ = _reflected
+Tensor.__matmul__ = _operator  # type: ignore[method-assign]
+Tensor.__rmatmul__ = _reflected  # type: ignore[method-assign]
 
 
 # ---- by rank

@@ -1,8 +1,12 @@
-"""Convolutions in one, two and three dimensions, and their transposes.
+"""Convolution by im2col and one matrix product, in one, two and three dimensions, and transposed convolution.
 
-A convolution is a trilinear form in its input, its weight and the gradient of its output; the three ops here are its three faces, and the rules of each
-are the other two, so derivatives of any order are made of convolutions. Each is a product of matrices with the columns of the input: one column
-for each place of the kernel, as many rows as the kernel has elements. Columns are made for a few images at a time, so that they stay in the cache.
+im2col lays the input out as a matrix with a row for each channel and kernel element, and a column for each output position; the convolution is then
+``weight @ im2col(input)``. Its gradient for the input is ``col2im(weight.T @ grad)``, where col2im, the adjoint of im2col, adds each column up where it
+came from; its gradient for the weight is ``grad @ im2col(input).T``. (Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for
+Document Processing", 2006.) The columns are made for a few images at a time, so that they stay in the cache.
+
+A convolution is trilinear in its input, its weight and the gradient of its output. The three ops `_conv`, `_conv_to_input` and `_conv_to_weight` are
+its three forms, and the rules of each are the other two: derivatives of any order are made of convolutions.
 """
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.autograd.ops.common.tangents import added, through
 from tapegrad.autograd.ops.nn.conv_batch import conv_in_batch, per_channel, to_weight_in_batch
-from tapegrad.autograd.ops.nn.norms import lane_sum
+from tapegrad.autograd.ops.nn.norms import channel_sum
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 
@@ -29,7 +33,7 @@ class Geometry(NamedTuple):
     """How a kernel moves over an input; each field has an entry for each dimension of the space.
 
     Attributes:
-        stride: the step from one place to the next.
+        stride: the step from one output position to the next.
         padding: pairs of how many zeros stand before and after.
         dilation: the step between the kernel's elements.
         groups: into how many groups the channels are cut.
@@ -40,7 +44,7 @@ class Geometry(NamedTuple):
     dilation: tuple[int, ...]
     groups: int
 
-    def places(self, space: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, ...]:
+    def output_space(self, space: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, ...]:
         """The size of the output's space."""
         return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(space, self.padding, self.dilation, kernel, self.stride))
 
@@ -60,14 +64,14 @@ class Geometry(NamedTuple):
 # ---- arrays
 
 class Rows(NamedTuple):
-    """How the places of a kernel lie in a row of columns.
+    """How the output positions lie in a row of the columns.
 
-    With stride 1 a row is one stretch of the padded image, from the first place to the last: copying it is copying memory. It then also has elements for
-    the places beyond the right edge, where a kernel would reach over into the next line, and which mean nothing.
+    With stride 1 a row is one stretch of the padded image, from the first position to the last: copying it is copying memory. It then also has elements
+    for positions beyond the right edge, where a kernel would wrap around into the next line; they mean nothing.
 
     Attributes:
         length: of a row.
-        steps: from one place to the next, in each dimension, in elements.
+        steps: from one position to the next, in each dimension, in elements.
         is_stretch: whether rows are stretches of the padded image.
         pitch: the steps of the padded image.
     """
@@ -77,23 +81,24 @@ class Rows(NamedTuple):
     is_stretch: bool
     pitch: tuple[int, ...]
 
-    def grid(self, rows: Any, images: int, places: tuple[int, ...]) -> Any:
-        """The places of ``(groups, channels, images * length)`` as a view (images, all channels, *places)."""
+    def grid(self, rows: Any, images: int, positions: tuple[int, ...]) -> Any:
+        """The positions of ``(groups, channels, images * length)`` as a view (images, all channels, *positions)."""
         n = rows.itemsize
         channels = rows.shape[0] * rows.shape[1]
         strides = (self.length * n, images * self.length * n, *(step * n for step in self.steps))
-        return backend(rows).as_strided(rows, (images, channels, *places), strides)
+        return backend(rows).as_strided(rows, (images, channels, *positions), strides)
 
 
-def _pitch(space: tuple[int, ...]) -> tuple[int, ...]:
+def row_pitch(space: tuple[int, ...]) -> tuple[int, ...]:
+    """The distance, in elements, between neighbours in each dimension of `space`."""
     return tuple(prod(space[i + 1:]) for i in range(len(space)))
 
 
-def _rows(geometry: Geometry, padded: tuple[int, ...], places: tuple[int, ...]) -> Rows:
-    pitch = _pitch(padded)
+def rows_of(geometry: Geometry, padded: tuple[int, ...], positions: tuple[int, ...]) -> Rows:
+    pitch = row_pitch(padded)
     if all(s == 1 for s in geometry.stride):
-        return Rows(sum((n - 1) * step for n, step in zip(places, pitch)) + 1, pitch, True, pitch)
-    return Rows(prod(places), _pitch(places), False, pitch)
+        return Rows(sum((n - 1) * step for n, step in zip(positions, pitch)) + 1, pitch, True, pitch)
+    return Rows(prod(positions), row_pitch(positions), False, pitch)
 
 
 def _matmul(a: Any, b: Any) -> Any:
@@ -119,54 +124,54 @@ def _pad(x: Any, geometry: Geometry) -> Any:
     return whole
 
 
-def _columns(x: Any, kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
-    """The columns of some padded images: (groups, channels * kernel, images * length)."""
+def im2col(x: Any, kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
+    """The columns of padded images: (groups, channels * kernel, images * length)."""
     b, c = x.shape[:2]
     sb, sc, *steps = x.strides
-    taps = [s * d for s, d in zip(steps, geometry.dilation)]
+    kernel_steps = [s * d for s, d in zip(steps, geometry.dilation)]
     if rows.is_stretch:
-        windows = backend(x).as_strided(x, (c, *kernel, b, rows.length), (sc, *taps, sb, x.itemsize))
+        windows = backend(x).as_strided(x, (c, *kernel, b, rows.length), (sc, *kernel_steps, sb, x.itemsize))
     else:
-        windows = backend(x).as_strided(x, (c, *kernel, b, *places), (sc, *taps, sb, *(s * t for s, t in zip(steps, geometry.stride))))
+        windows = backend(x).as_strided(x, (c, *kernel, b, *positions), (sc, *kernel_steps, sb, *(s * t for s, t in zip(steps, geometry.stride))))
     columns = xp(x).empty(windows.shape, x.dtype)
     columns[...] = windows
     return columns.reshape(geometry.groups, c // geometry.groups * prod(kernel), b * rows.length)
 
 
-def _to_rows(g: Any, places: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
-    """(images, channels, *places) as (groups, channels, images * length), zero where there is no place."""
+def to_rows(g: Any, positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
+    """(images, channels, *positions) as (groups, channels, images * length), zero where there is no position."""
     b, c = g.shape[:2]
     groups = geometry.groups
-    make = xp(g).empty if rows.length == prod(places) else xp(g).zeros
-    laid = make((groups, c // groups, b * rows.length), g.dtype)
-    rows.grid(laid, b, places)[...] = g
-    return laid
+    make = xp(g).empty if rows.length == prod(positions) else xp(g).zeros
+    laid_out = make((groups, c // groups, b * rows.length), g.dtype)
+    rows.grid(laid_out, b, positions)[...] = g
+    return laid_out
 
 
-def _taps(kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry, rows: Rows) -> list[tuple[tuple[int, ...], tuple[Any, ...]]]:
-    """For each element of the kernel, its index and the part of the images that it meets: of padded images, flat ones where rows are stretches."""
+def kernel_offsets(kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> list[tuple[tuple[int, ...], tuple[Any, ...]]]:
+    """For each kernel element its index, and the part of the padded images (flat ones, where rows are stretches) that it meets."""
     found: list[tuple[tuple[int, ...], tuple[Any, ...]]] = []
-    for tap in product(*map(range, kernel)):
+    for offset in product(*map(range, kernel)):
         if rows.is_stretch:
-            start = sum(i * d * step for i, d, step in zip(tap, geometry.dilation, rows.pitch))
-            found.append((tap, (slice(start, start + rows.length),)))
+            start = sum(i * d * step for i, d, step in zip(offset, geometry.dilation, rows.pitch))
+            found.append((offset, (slice(start, start + rows.length),)))
         else:
-            found.append((tap, tuple(slice(i * d, i * d + s * (n - 1) + 1, s) for i, d, s, n in zip(tap, geometry.dilation, geometry.stride, places))))
+            found.append((offset, tuple(slice(i * d, i * d + s * (n - 1) + 1, s) for i, d, s, n in zip(offset, geometry.dilation, geometry.stride, positions))))
     return found
 
 
-def _flat(whole: Any, rows: Rows) -> Any:
-    """Padded images as `_taps` indexes them."""
+def flattened(whole: Any, rows: Rows) -> Any:
+    """Padded images in the shape that `kernel_offsets` indexes."""
     return whole.reshape(*whole.shape[:2], prod(whole.shape[2:])) if rows.is_stretch else whole
 
 
-def _to_images(columns: Any, whole: Any, kernel: tuple[int, ...], places: tuple[int, ...], geometry: Geometry, rows: Rows) -> None:
-    """Add columns up where they came from, in the padded images `whole`: the adjoint of `_columns`."""
+def col2im(columns: Any, whole: Any, kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> None:
+    """Add the columns up where they came from, in the padded images `whole`: the adjoint of `im2col`."""
     b, c = whole.shape[:2]
-    columns = columns.reshape(c, *kernel, b, *((rows.length,) if rows.is_stretch else places))
-    flat = _flat(whole, rows)
-    for tap, part in _taps(kernel, places, geometry, rows):
-        flat[(slice(None), slice(None), *part)] += columns[(slice(None), *tap)].swapaxes(0, 1)
+    columns = columns.reshape(c, *kernel, b, *((rows.length,) if rows.is_stretch else positions))
+    flat = flattened(whole, rows)
+    for offset, part in kernel_offsets(kernel, positions, geometry, rows):
+        flat[(slice(None), slice(None), *part)] += columns[(slice(None), *offset)].swapaxes(0, 1)
 
 
 def _grouped(weight: Any, groups: int) -> Any:
@@ -174,27 +179,27 @@ def _grouped(weight: Any, groups: int) -> Any:
 
 
 def _is_depthwise(weight_shape: tuple[int, ...], groups: int) -> bool:
-    """Whether each output channel sees one input channel, which is its own: products of matrices would be products of vectors then."""
+    """Whether each channel has a kernel of its own: matrix products would then be products of vectors."""
     return groups > 1 and weight_shape[1] == 1 and weight_shape[0] == groups
 
 
 def forward(x: Any, weight: Any, geometry: Geometry) -> Any:
     """The convolution of the array `x`."""
     kernel, groups = weight.shape[2:], geometry.groups
-    places = geometry.places(x.shape[2:], kernel)
+    positions = geometry.output_space(x.shape[2:], kernel)
     n, o = len(x), weight.shape[0]
-    if not (n and o and weight.size and prod(places)):
-        return xp(x).zeros((n, o, *places), x.dtype)
-    rows = _rows(geometry, geometry.padded(x.shape[2:]), places)
+    if not (n and o and weight.size and prod(positions)):
+        return xp(x).zeros((n, o, *positions), x.dtype)
+    rows = rows_of(geometry, geometry.padded(x.shape[2:]), positions)
     if _is_depthwise(weight.shape, groups):
-        return _depthwise_forward(x, weight, places, geometry, rows)
+        return _depthwise_forward(x, weight, positions, geometry, rows)
     w = _grouped(weight, groups)
     if geometry.is_pointwise(kernel):
-        return _pointwise(w, x, (n, o, *places))
-    y = xp(x).empty((n, o, *places), x.dtype)
+        return _pointwise(w, x, (n, o, *positions))
+    y = xp(x).empty((n, o, *positions), x.dtype)
     for i in _chunks(x, weight.size // o * groups * rows.length):
-        product_ = _matmul(w, _columns(_pad(x[i], geometry), kernel, places, geometry, rows))
-        y[i] = rows.grid(product_, i.stop - i.start, places)
+        products = _matmul(w, im2col(_pad(x[i], geometry), kernel, positions, geometry, rows))
+        y[i] = rows.grid(products, i.stop - i.start, positions)
     return y
 
 
@@ -207,47 +212,47 @@ def _pointwise(w: Any, x: Any, shape: tuple[int, ...]) -> Any:
     return backend(x).matmul(w, x.reshape(n, groups, c, size), convolution=True).reshape(shape)
 
 
-def _per_channel(weight: Any, tap: tuple[int, ...], ndim: int) -> Any:
+def _per_channel(weight: Any, offset: tuple[int, ...], ndim: int) -> Any:
     """One element of each channel's kernel, beside images of `ndim` dimensions."""
-    return weight[(slice(None), 0, *tap)].reshape(-1, *(1,) * (ndim - 2))
+    return weight[(slice(None), 0, *offset)].reshape(-1, *(1,) * (ndim - 2))
 
 
-def _depthwise_forward(x: Any, weight: Any, places: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
-    y = xp(x).empty((*x.shape[:2], *places), x.dtype)
+def _depthwise_forward(x: Any, weight: Any, positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
+    y = xp(x).empty((*x.shape[:2], *positions), x.dtype)
     for i in _chunks(x, 4 * y.size // len(x)):
-        padded = _flat(_pad(x[i], geometry), rows)
+        padded = flattened(_pad(x[i], geometry), rows)
         total: Any = None
-        for tap, part in _taps(weight.shape[2:], places, geometry, rows):
-            term = padded[(slice(None), slice(None), *part)] * _per_channel(weight, tap, padded.ndim)
+        for offset, part in kernel_offsets(weight.shape[2:], positions, geometry, rows):
+            term = padded[(slice(None), slice(None), *part)] * _per_channel(weight, offset, padded.ndim)
             if total is None:
                 total = term
             else:
                 total += term
-        y[i] = _from_stretch(total, places, rows)
+        y[i] = from_stretch(total, positions, rows)
     return y
 
 
-def _from_stretch(total: Any, places: tuple[int, ...], rows: Rows) -> Any:
-    """(images, channels, length) as (images, channels, *places)."""
+def from_stretch(total: Any, positions: tuple[int, ...], rows: Rows) -> Any:
+    """(images, channels, length) as (images, channels, *positions)."""
     if not rows.is_stretch:
         return total
     n, line = total.itemsize, rows.length * total.itemsize
-    return backend(total).as_strided(total, (*total.shape[:2], *places), (total.shape[1] * line, line, *(step * n for step in rows.steps)))
+    return backend(total).as_strided(total, (*total.shape[:2], *positions), (total.shape[1] * line, line, *(step * n for step in rows.steps)))
 
 
-def _to_stretch(g: Any, places: tuple[int, ...], rows: Rows) -> Any:
-    """(images, channels, *places) as (images, channels, length), zero where there is no place."""
+def to_stretch(g: Any, positions: tuple[int, ...], rows: Rows) -> Any:
+    """(images, channels, *positions) as (images, channels, length), zero where there is no position."""
     if not rows.is_stretch:
         return g
-    laid = xp(g).zeros((*g.shape[:2], rows.length), g.dtype)
-    _from_stretch(laid, places, rows)[...] = g
-    return laid
+    laid_out = xp(g).zeros((*g.shape[:2], rows.length), g.dtype)
+    from_stretch(laid_out, positions, rows)[...] = g
+    return laid_out
 
 
 def to_input(g: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
     """The gradient `g` of a convolution's output for its input of `shape`."""
     kernel, groups = weight.shape[2:], geometry.groups
-    places = g.shape[2:]
+    positions = g.shape[2:]
     if not (g.size and weight.size and prod(shape)):
         return xp(g).zeros(shape, g.dtype)
     w = _grouped(weight, groups).swapaxes(1, 2)
@@ -256,16 +261,16 @@ def to_input(g: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry) ->
         return _pointwise(w, g, shape)
     space = shape[2:]
     padded = geometry.padded(space)
-    rows = _rows(geometry, padded, places)
+    rows = rows_of(geometry, padded, positions)
     x = xp(g).empty(shape, g.dtype)
     for i in _chunks(g, 4 * shape[1] * prod(padded) if depthwise else weight.size // weight.shape[0] * groups * rows.length):
         whole = xp(g).zeros((i.stop - i.start, shape[1], *padded), g.dtype)
         if depthwise:
-            flat, laid = _flat(whole, rows), _to_stretch(g[i], places, rows)
-            for tap, part in _taps(kernel, places, geometry, rows):
-                flat[(slice(None), slice(None), *part)] += laid * _per_channel(weight, tap, laid.ndim)
+            flat, laid_out = flattened(whole, rows), to_stretch(g[i], positions, rows)
+            for offset, part in kernel_offsets(kernel, positions, geometry, rows):
+                flat[(slice(None), slice(None), *part)] += laid_out * _per_channel(weight, offset, laid_out.ndim)
         else:
-            _to_images(_matmul(w, _to_rows(g[i], places, geometry, rows)), whole, kernel, places, geometry, rows)
+            col2im(_matmul(w, to_rows(g[i], positions, geometry, rows)), whole, kernel, positions, geometry, rows)
         x[i] = whole[geometry.interior(space)]
     return x
 
@@ -273,30 +278,30 @@ def to_input(g: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry) ->
 def to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
     """The gradient `g` of a convolution's output for its weight of `shape`."""
     kernel, groups = shape[2:], geometry.groups
-    places = g.shape[2:]
+    positions = g.shape[2:]
     if not (g.size and x.size and prod(shape)):
         return xp(g).zeros(shape, g.dtype)
-    rows = _rows(geometry, geometry.padded(x.shape[2:]), places)
+    rows = rows_of(geometry, geometry.padded(x.shape[2:]), positions)
     if _is_depthwise(shape, groups):
         return _depthwise_to_weight(g, x, shape, geometry, rows)
     w = xp(g).zeros((groups, shape[0] // groups, prod(shape[1:])), g.dtype)
     for i in _chunks(x, prod(shape[1:]) * groups * rows.length):
-        columns = _columns(_pad(x[i], geometry), kernel, places, geometry, rows)
-        w += _matmul(_to_rows(g[i], places, geometry, rows), columns.swapaxes(1, 2))
+        columns = im2col(_pad(x[i], geometry), kernel, positions, geometry, rows)
+        w += _matmul(to_rows(g[i], positions, geometry, rows), columns.swapaxes(1, 2))
     return w.reshape(shape)
 
 
 def _depthwise_to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
     w = xp(g).zeros(shape, g.dtype)
-    places = g.shape[2:]
+    positions = g.shape[2:]
     for i in _chunks(x, 4 * g.size // len(g)):
-        padded, laid = _flat(_pad(x[i], geometry), rows), _to_stretch(g[i], places, rows)
-        for tap, part in _taps(shape[2:], places, geometry, rows):
+        padded, laid_out = flattened(_pad(x[i], geometry), rows), to_stretch(g[i], positions, rows)
+        for offset, part in kernel_offsets(shape[2:], positions, geometry, rows):
             met = padded[(slice(None), slice(None), *part)]
-            if laid.__class__ is np.ndarray and laid.ndim == 3:
-                w[(slice(None), 0, *tap)] += np.vecdot(met, laid).sum(axis=0)
+            if laid_out.__class__ is np.ndarray and laid_out.ndim == 3:
+                w[(slice(None), 0, *offset)] += np.vecdot(met, laid_out).sum(axis=0)
             else:
-                w[(slice(None), 0, *tap)] += (met * laid).sum(axis=(0, *range(2, laid.ndim)))
+                w[(slice(None), 0, *offset)] += (met * laid_out).sum(axis=(0, *range(2, laid_out.ndim)))
     return w
 
 
@@ -320,7 +325,7 @@ def _with_bias(y: Any, bias: Any, single: bool) -> Any:
 
 def _bias_gradient(grad: Any, geometry: Geometry) -> Any:
     images, channels, *space = (1, *grad.shape) if _is_single(grad, geometry) else grad.shape
-    return lane_sum(grad.reshape(images, channels, prod(space)))
+    return channel_sum(grad.reshape(images, channels, prod(space)))
 
 
 @op(input=lambda grad, weight, input_shape, geometry: _conv_to_input(grad, weight, input_shape, geometry),
@@ -462,19 +467,7 @@ def _convolve_transposed(dims: int, input: Any, weight: Any, bias: Any, stride: 
 
 @composite()
 def conv1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
-    """Slide a kernel over a sequence.
-
-    Args:
-        input: of shape (N, C, L) or (C, L).
-        weight: of shape (O, C / groups, kernel).
-        bias: of shape (O,).
-        stride: the step from one place to the next.
-        padding: zeros put on both sides; or "valid" (none), or "same" (as many as keep the size).
-        dilation: the step between the kernel's elements.
-        groups: into how many groups the channels are cut.
-
-    Raises:
-        RuntimeError: shapes, dtypes or numbers do not fit.
+    """Slide a kernel over a sequence; arguments as in `conv2d`, with one dimension less.
 
     Example:
         >>> x = tapegrad.tensor([[[1.0, 2.0, 4.0]]])
@@ -492,7 +485,7 @@ def conv2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: 
         input: of shape (N, C, H, W) or (C, H, W).
         weight: of shape (O, C / groups, kH, kW).
         bias: of shape (O,).
-        stride: the step from one place to the next; a number or a pair, as the next two.
+        stride: the step from one output position to the next; a number or a pair, as the next two.
         padding: zeros put on both sides; or "valid" (none), or "same" (as many as keep the size).
         dilation: the step between the kernel's elements.
         groups: into how many groups the channels are cut.
@@ -522,7 +515,7 @@ def conv3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: 
 @composite()
 def conv_transpose1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
                      dilation: Any = 1) -> Any:
-    """The transpose of `conv1d`: what that does to gradients, as a layer; arguments as in `conv_transpose2d`, with one dimension less.
+    """The transpose of `conv1d`: its gradient for the input, as a layer; arguments as in `conv_transpose2d`, with one dimension less.
 
     Example:
         >>> tapegrad.nn.functional.conv_transpose1d(tapegrad.ones(1, 1, 2), tapegrad.tensor([[[1.0, 2.0]]]), stride=2)
@@ -534,7 +527,7 @@ def conv_transpose1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1,
 @composite()
 def conv_transpose2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
                      dilation: Any = 1) -> Any:
-    """The transpose of `conv2d`: what that does to gradients, as a layer.
+    """The transpose of `conv2d`: its gradient for the input, as a layer.
 
     Args:
         input: of shape (N, C, H, W) or (C, H, W).
@@ -559,7 +552,7 @@ def conv_transpose2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1,
 @composite()
 def conv_transpose3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
                      dilation: Any = 1) -> Any:
-    """The transpose of `conv3d`: what that does to gradients, as a layer; arguments as in `conv_transpose2d`, with one dimension more.
+    """The transpose of `conv3d`: its gradient for the input, as a layer; arguments as in `conv_transpose2d`, with one dimension more.
 
     Example:
         >>> tapegrad.nn.functional.conv_transpose3d(tapegrad.ones(1, 1, 1, 1, 1), tapegrad.ones(1, 1, 1, 1, 2))

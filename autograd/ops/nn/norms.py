@@ -1,8 +1,18 @@
-"""Layer, RMS, batch, group and instance normalisation.
+"""Layer, RMS, batch, group and instance normalisation: standardise, then scale and shift by channel.
 
-All of them standardise, ``h = (x - mean) * rstd`` over some dimensions of a view of the input, then scale and shift by parameters. The Jacobian of
-standardising is symmetric, ``J = rstd (1 - mean - h h^T / N)``, so the op that pulls gradients back through it is its own adjoint, and a few small
-ops with total derivatives give gradients of any order. The statistics that the forward pass kept reach them as plain arguments.
+With N elements to a statistic, and c = 1 (0 for RMS norm, which does not centre)::
+
+    mean = c sum(x) / N          rstd = (sum((x - mean)^2) / N + eps)^(-1/2)          h = (x - mean) rstd          y = h weight + bias
+
+``J = dh/dx = rstd (1 - c/N - h h^T / N)`` is symmetric, so its vjp is ``J`` itself::
+
+    standardize_vjp(v) = J v = rstd (v - c mean(v) - h mean(v h))
+    d<g, J v>/dv = J g
+    d<g, J v>/dx = -rstd (rstd (c(g, v) - a b) h + a J v + b J g),    a = mean(g h), b = mean(v h), c(g, v) = mean(g v) - c mean(g) mean(v)
+
+The last line is `standardize_vjp_vjp`; it is made of ops, so gradients of any order follow. The statistics that the forward pass kept reach the
+rules as plain arguments. The gradients of weight and bias are sums by channel (`weight_vjp`, `channel_sum`). Source: Ioffe and Szegedy, "Batch
+Normalization" (2015), section 3; Ba, Kiros and Hinton, "Layer Normalization" (2016).
 """
 from __future__ import annotations
 
@@ -29,12 +39,12 @@ class Layout(NamedTuple):
     """How an input is standardised.
 
     Attributes:
-        view: the shape in which it is: (rows, elements), where each row is standardised, or (samples, channels, elements), where each channel is.
-        lanes: the shape (before, parameters, after) in which the parameters scale it.
+        view: (rows, elements), where each row is standardised, or (samples, channels, elements), where each channel is.
+        channels: (before, channels, after): the shape in which weight and bias scale and shift it.
     """
 
     view: tuple[int, ...]
-    lanes: tuple[int, int, int]
+    channels: tuple[int, int, int]
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -52,54 +62,54 @@ class Layout(NamedTuple):
             return []
         rows = len(self.view) == 2
         n = self.view[0 if rows else 1]
-        unit = max(1, n // self.lanes[0]) if rows else 1
+        unit = max(1, n // self.channels[0]) if rows else 1
         step = max(1, BLOCK * n // (x.size * unit)) * unit
         cuts = [slice(i, i + step) for i in range(0, n, step)]
         return cuts if rows else [(slice(None), cut) for cut in cuts]
 
     def parameter(self, p: Any, i: Any = None) -> Any:
-        """A parameter beside the block `i` of the lanes."""
+        """Weight or bias, shaped for block `i`."""
         if p is None:
             return None
-        p = p.reshape(self.lanes[1], 1)
+        p = p.reshape(self.channels[1], 1)
         return p[i[1]] if i.__class__ is tuple else p
 
-    def in_lanes(self, block: Any) -> Any:
-        """A block of the view as the lanes of its samples."""
-        return block.reshape(-1, *self.lanes[1:]) if block.ndim == 2 else block
+    def as_channels(self, block: Any) -> Any:
+        """A block of the view in the shape of `channels`."""
+        return block.reshape(-1, *self.channels[1:]) if block.ndim == 2 else block
 
 
-def _total(x: Any, dims: tuple[int, ...]) -> Any:
+def sum_over(x: Any, dims: tuple[int, ...]) -> Any:
     """The sum over `dims`, which are kept."""
     if x.__class__ is not np.ndarray:
         return x.sum(axis=dims, keepdims=True)
     # Products with ones take BLAS, which is two to three times as fast as NumPy's sum along a dimension.
     if dims == (1,):
         return x.dot(np.ones(x.shape[1], x.dtype))[:, None]
-    lanes = x[:, :, 0] if x.shape[2] == 1 else x @ np.ones(x.shape[2], x.dtype)
-    return np.ones(len(x), x.dtype).dot(lanes)[None, :, None]
+    channels = x[:, :, 0] if x.shape[2] == 1 else x @ np.ones(x.shape[2], x.dtype)
+    return np.ones(len(x), x.dtype).dot(channels)[None, :, None]
 
 
-def _total_product(x: Any, y: Any, dims: tuple[int, ...]) -> Any:
+def sum_of_product(x: Any, y: Any, dims: tuple[int, ...]) -> Any:
     """The sum of ``x * y`` over `dims`, which are kept."""
     if x.__class__ is not np.ndarray:
         return (x * y).sum(axis=dims, keepdims=True)
     if dims == (1,):
         return np.vecdot(x, y)[:, None]
-    lanes = x[:, :, 0] * y[:, :, 0] if x.shape[2] == 1 else np.vecdot(x, y)
-    return np.ones(len(x), x.dtype).dot(lanes)[None, :, None]
+    channels = x[:, :, 0] * y[:, :, 0] if x.shape[2] == 1 else np.vecdot(x, y)
+    return np.ones(len(x), x.dtype).dot(channels)[None, :, None]
 
 
 # ---- blocks
 
-def _standardize(x: Any, dims: tuple[int, ...], count: int, eps: float, center: bool, out: Any = None) -> tuple[Any, Any, Any, Any]:
+def standardize_block(x: Any, dims: tuple[int, ...], count: int, eps: float, center: bool, out: Any = None) -> tuple[Any, Any, Any, Any]:
     """`x` standardised (in `out` if given), its mean (None unless `center`), its variance (its mean square) and the reciprocal of the root of that."""
     mean = None
     if center:
-        mean = _total(x, dims)
+        mean = sum_over(x, dims)
         mean /= count
         x = out = xp(x).subtract(x, mean, out=out)
-    square = _total_product(x, x, dims)
+    square = sum_of_product(x, x, dims)
     square /= count
     rstd = 1 / xp(x).sqrt(square + eps)
     return xp(x).multiply(x, rstd, out=out), mean, square, rstd
@@ -114,7 +124,7 @@ def _affine(y: Any, weight: Any, bias: Any) -> Any:
     return y
 
 
-def _pulled(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: int, out: Any = None, scratch: Any = None) -> Any:
+def vjp_block(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: int, out: Any = None, scratch: Any = None) -> Any:
     """``J g`` (in `out` if given, with `scratch` to work in)."""
     module = xp(x)
     if mean is None:
@@ -122,12 +132,12 @@ def _pulled(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: 
     else:
         h = module.subtract(x, mean, out=scratch)
         h *= rstd
-    share = _total_product(g, h, dims)
+    share = sum_of_product(g, h, dims)
     share *= rstd
     share /= count
     h *= share
     if mean is not None:
-        share = _total(g, dims)
+        share = sum_over(g, dims)
         share *= rstd
         share /= count
         h += share
@@ -136,47 +146,47 @@ def _pulled(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: 
     return d
 
 
-def _again(x: Any, mean: Any, rstd: Any) -> Any:
+def standardize_with(x: Any, mean: Any, rstd: Any) -> Any:
     """`x` standardised with known statistics."""
     return x * rstd if mean is None else (x - mean) * rstd
 
 
-def _lanes_of_product(g: Any, h: Any) -> Any:
-    """The sum of ``g * h`` for each parameter, both in lanes."""
+def channel_sum_of_product(g: Any, h: Any) -> Any:
+    """The sum of ``g * h`` by channel; both have the shape of `channels`."""
     if g.__class__ is not np.ndarray:
         return (g * h).sum(axis=(0, 2))
-    lanes = g[:, :, 0] * h[:, :, 0] if g.shape[2] == 1 else np.vecdot(g, h)
-    return np.ones(len(g), g.dtype).dot(lanes)
+    channels = g[:, :, 0] * h[:, :, 0] if g.shape[2] == 1 else np.vecdot(g, h)
+    return np.ones(len(g), g.dtype).dot(channels)
 
 
-def _part(statistic: Any, i: Any) -> Any:
+def block_of(statistic: Any, i: Any) -> Any:
     return None if statistic is None else statistic[i]
 
 
 # ---- ops on whole arrays, with total derivatives
 
-@op(input=lambda grad, input, mean, rstd, layout: _pull(grad, input, None, mean, rstd, layout), public=False, composed=composed.standardized)
-def _standardized(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
-    """`input` standardised, given its statistics, in the shape of the view."""
-    return _again(wide(input).reshape(layout.view), mean, rstd).astype(input.dtype, copy=False)
+@op(input=lambda grad, input, mean, rstd, layout: standardize_vjp(grad, input, None, mean, rstd, layout), public=False, composed=composed.standardize)
+def standardize(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """`input` standardised, cotangent its statistics, in the shape of the view."""
+    return standardize_with(wide(input).reshape(layout.view), mean, rstd).astype(input.dtype, copy=False)
 
 
-@op(given=lambda grad, given_shape, input, weight, mean, rstd, layout:
-        _scaled(_pull(grad, input, None, mean, rstd, layout), weight, layout).reshape(given_shape),
-    input=lambda grad, given, input, weight, mean, rstd, layout: _pull_input(grad, _scaled(given, weight, layout), input, mean, rstd, layout),
-    weight=lambda grad, given, input, mean, rstd, layout, weight_shape:
-        lane_sum(given.reshape(layout.lanes) * _pull(grad, input, None, mean, rstd, layout).reshape(layout.lanes)).reshape(weight_shape),
-    operands="free", public=False, composed=composed.pulled)
-def _pull(given: Any, input: Any, weight: Any = None, mean: Any = None, rstd: Any = None, layout: Any = None) -> Any:
-    """``J(input) (given * weight)``: the gradient `given` of what was scaled by `weight`, pulled back to `input`."""
+@op(cotangent=lambda grad, cotangent_shape, input, weight, mean, rstd, layout:
+        _scaled(standardize_vjp(grad, input, None, mean, rstd, layout), weight, layout).reshape(cotangent_shape),
+    input=lambda grad, cotangent, input, weight, mean, rstd, layout: standardize_vjp_vjp(grad, _scaled(cotangent, weight, layout), input, mean, rstd, layout),
+    weight=lambda grad, cotangent, input, mean, rstd, layout, weight_shape:
+        channel_sum(cotangent.reshape(layout.channels) * standardize_vjp(grad, input, None, mean, rstd, layout).reshape(layout.channels)).reshape(weight_shape),
+    operands="free", public=False, composed=composed.standardize_vjp)
+def standardize_vjp(cotangent: Any, input: Any, weight: Any = None, mean: Any = None, rstd: Any = None, layout: Any = None) -> Any:
+    """``J(input) (cotangent * weight)``."""
     view, dims, count = layout.view, layout.dims, layout.elements
-    g, x = given.reshape(view), input.reshape(view)
+    g, x = cotangent.reshape(view), input.reshape(view)
     blocks = layout.blocks(x)
     if not blocks:
         g = wide(g)
         if weight is not None:
-            g = (layout.in_lanes(g) * layout.parameter(wide(weight))).reshape(view)
-        return _pulled(g, wide(x), mean, rstd, dims, count).astype(input.dtype, copy=False).reshape(input.shape)
+            g = (layout.as_channels(g) * layout.parameter(wide(weight))).reshape(view)
+        return vjp_block(g, wide(x), mean, rstd, dims, count).astype(input.dtype, copy=False).reshape(input.shape)
     d = np.empty(view, input.dtype)
     scratch = None if input.itemsize == 2 else np.empty(x[blocks[0]].shape, input.dtype)
     weight = None if weight is None else wide(weight)
@@ -188,9 +198,9 @@ def _pull(given: Any, input: Any, weight: Any = None, mean: Any = None, rstd: An
                 scratch = np.empty(to.shape, input.dtype)
         if weight is not None:
             # The result's own place holds the scaled gradient meanwhile.
-            lanes = layout.in_lanes(part)
-            part = np.multiply(lanes, layout.parameter(weight, i), out=None if to is None else to.reshape(lanes.shape)).reshape(part.shape)
-        result = _pulled(part, wide(x[i]), _part(mean, i), rstd[i], dims, count, to, scratch)
+            channels = layout.as_channels(part)
+            part = np.multiply(channels, layout.parameter(weight, i), out=None if to is None else to.reshape(channels.shape)).reshape(part.shape)
+        result = vjp_block(part, wide(x[i]), block_of(mean, i), rstd[i], dims, count, to, scratch)
         if to is None:
             d[i] = result
     return d.reshape(input.shape)
@@ -198,77 +208,78 @@ def _pull(given: Any, input: Any, weight: Any = None, mean: Any = None, rstd: An
 
 def _scaled(grad: Any, weight: Any, layout: Layout) -> Any:
     """``grad * weight`` in the shape of the view."""
-    return (grad if weight is None else grad.reshape(layout.lanes) * weight.reshape(layout.lanes[1], 1)).reshape(layout.view)
+    return (grad if weight is None else grad.reshape(layout.channels) * weight.reshape(layout.channels[1], 1)).reshape(layout.view)
 
 
-def _pull_input(grad: Any, given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
-    """The gradient of ``<grad, J(input) given>`` with respect to `input`."""
+def standardize_vjp_vjp(grad: Any, cotangent: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """The gradient of ``<grad, J(input) cotangent>`` with respect to `input`."""
     view, dims, share = layout.view, layout.dims, 1 / layout.elements
-    h = _standardized(input, mean, rstd, layout)
-    r = _rstd(input, mean, rstd, layout)
-    g, v = grad.reshape(view), given.reshape(view)
+    h = standardize(input, mean, rstd, layout)
+    r = rstd_of(input, mean, rstd, layout)
+    g, v = grad.reshape(view), cotangent.reshape(view)
     a, b, c = total(g * h, dims, True) * share, total(v * h, dims, True) * share, total(g * v, dims, True) * share
     if mean is not None:
         c = c - total(g, dims, True) * total(v, dims, True) * share ** 2
-    pulled = _pull(v, input, None, mean, rstd, layout).reshape(view) * a + _pull(g, input, None, mean, rstd, layout).reshape(view) * b
-    return -(r * r * (c - a * b) * h + r * pulled).reshape(input.shape)
+    jv = standardize_vjp(v, input, None, mean, rstd, layout).reshape(view)
+    jg = standardize_vjp(g, input, None, mean, rstd, layout).reshape(view)
+    return -(r * r * (c - a * b) * h + r * (a * jv + b * jg)).reshape(input.shape)
 
 
-@op(input=lambda grad, input, mean, rstd, layout: _rstd_pull(grad, input, mean, rstd, layout), public=False, composed=composed.factor)
-def _rstd(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
-    """The reciprocal standard deviation of `input`, which is known already."""
+@op(input=lambda grad, input, mean, rstd, layout: rstd_vjp(grad, input, mean, rstd, layout), public=False, composed=composed.rstd_of)
+def rstd_of(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """The reciprocal standard deviation of `input`: the kept one, with its derivative."""
     return rstd.astype(input.dtype)
 
 
-def _rstd_pull(grad: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
-    r = _rstd(input, mean, rstd, layout)
-    return (_standardized(input, mean, rstd, layout) * (grad * r * r * (-1 / layout.elements))).reshape(input.shape)
+def rstd_vjp(grad: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    r = rstd_of(input, mean, rstd, layout)
+    return (standardize(input, mean, rstd, layout) * (grad * r * r * (-1 / layout.elements))).reshape(input.shape)
 
 
-@op(given=lambda grad, input, mean, rstd, layout, given_shape:
-        (_standardized(input, mean, rstd, layout).reshape(layout.lanes) * grad[:, None]).reshape(given_shape),
-    input=lambda grad, given, input, mean, rstd, layout: _pull(given.reshape(layout.lanes) * grad[:, None], input, None, mean, rstd, layout),
-    operands="free", public=False, composed=composed.to_weight)
-def _to_weight(given: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
-    """The sum of the gradient `given` times the standardised input, for each parameter."""
-    g, x = given.reshape(layout.view), input.reshape(layout.view)
+@op(cotangent=lambda grad, input, mean, rstd, layout, cotangent_shape:
+        (standardize(input, mean, rstd, layout).reshape(layout.channels) * grad[:, None]).reshape(cotangent_shape),
+    input=lambda grad, cotangent, input, mean, rstd, layout: standardize_vjp(cotangent.reshape(layout.channels) * grad[:, None], input, None, mean, rstd, layout),
+    operands="free", public=False, composed=composed.weight_vjp)
+def weight_vjp(cotangent: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
+    """The sum by channel of `cotangent` times the standardised input."""
+    g, x = cotangent.reshape(layout.view), input.reshape(layout.view)
     blocks = layout.blocks(x)
     if not blocks:
-        h = _again(wide(x), mean, rstd)
-        return _lanes_of_product(wide(g).reshape(layout.lanes), h.reshape(layout.lanes)).astype(input.dtype, copy=False)
-    sums: Any = np.zeros(layout.lanes[1], wide(x[:0]).dtype)
+        h = standardize_with(wide(x), mean, rstd)
+        return channel_sum_of_product(wide(g).reshape(layout.channels), h.reshape(layout.channels)).astype(input.dtype, copy=False)
+    sums: Any = np.zeros(layout.channels[1], wide(x[:0]).dtype)
     for i in blocks:
-        h = _again(wide(x[i]), _part(mean, i), rstd[i])
-        sums[i[1] if i.__class__ is tuple else slice(None)] += _lanes_of_product(layout.in_lanes(wide(g[i])), layout.in_lanes(h))
+        h = standardize_with(wide(x[i]), block_of(mean, i), rstd[i])
+        sums[i[1] if i.__class__ is tuple else slice(None)] += channel_sum_of_product(layout.as_channels(wide(g[i])), layout.as_channels(h))
     return sums.astype(input.dtype, copy=False)
 
 
-@op(input=lambda grad, input_shape: _spread(grad, input_shape), kind="linear", public=False, batch=lambda batched, input: input.sum((1, 3)))
-def lane_sum(input: Any) -> Any:
-    """The sum of an array of shape (before, parameters, after) for each parameter."""
+@op(input=lambda grad, input_shape: spread_over_channels(grad, input_shape), kind="linear", public=False, batch=lambda batched, input: input.sum((1, 3)))
+def channel_sum(input: Any) -> Any:
+    """The sum by channel of an array of shape (before, channels, after)."""
     x = wide(input)
     if x.__class__ is not np.ndarray or x.dtype.kind != "f":
         return x.sum(axis=(0, 2)).astype(input.dtype, copy=False)
-    before, lanes, after = x.shape
-    sums = x.reshape(before * lanes, after).dot(np.ones(after, x.dtype)).reshape(before, lanes) if after > 1 else x.reshape(before, lanes)
+    before, channels, after = x.shape
+    sums = x.reshape(before * channels, after).dot(np.ones(after, x.dtype)).reshape(before, channels) if after > 1 else x.reshape(before, channels)
     return np.ones(before, x.dtype).dot(sums).astype(input.dtype, copy=False)
 
 
-@op(input=lambda grad: lane_sum(grad), kind="linear", public=False,
+@op(input=lambda grad: channel_sum(grad), kind="linear", public=False,
     batch=lambda batched, input, shape: input[:, None, :, None].expand((input.shape[0], *shape)).clone())
-def _spread(input: Any, shape: tuple[int, ...]) -> Any:
+def spread_over_channels(input: Any, shape: tuple[int, ...]) -> Any:
     return xp(input).broadcast_to(input.reshape(shape[1], 1), shape).copy()
 
 
 _RULES: dict[str, Any] = {
-    "input": lambda grad, input, weight, mean, rstd, layout: _pull(grad, input, weight, mean, rstd, layout),
-    "weight": lambda grad, input, mean, rstd, layout, weight_shape: _to_weight(grad, input, mean, rstd, layout).reshape(weight_shape),
-    "bias": lambda grad, layout, bias_shape: lane_sum(grad.reshape(layout.lanes)).reshape(bias_shape),
-    "keeps": ("mean", "rstd"), "operands": "free", "public": False, "composed": composed.normalized,
+    "input": lambda grad, input, weight, mean, rstd, layout: standardize_vjp(grad, input, weight, mean, rstd, layout),
+    "weight": lambda grad, input, mean, rstd, layout, weight_shape: weight_vjp(grad, input, mean, rstd, layout).reshape(weight_shape),
+    "bias": lambda grad, layout, bias_shape: channel_sum(grad.reshape(layout.channels)).reshape(bias_shape),
+    "keeps": ("mean", "rstd"), "operands": "free", "public": False, "composed": composed.normalize,
 }
 
 
-def _normalized(input: Any, weight: Any = None, bias: Any = None, layout: Any = None, eps: float = 1e-5, center: bool = True,
+def normalize(input: Any, weight: Any = None, bias: Any = None, layout: Any = None, eps: float = 1e-5, center: bool = True,
                 running: tuple[Any, Any, float] | None = None) -> Any:
     """Standardise, scale and shift; `running` are a mean and a variance to move towards the input's by a fraction."""
     x = input.reshape(layout.view)
@@ -276,8 +287,8 @@ def _normalized(input: Any, weight: Any = None, bias: Any = None, layout: Any = 
     weight, bias = wide(weight) if weight is not None else None, wide(bias) if bias is not None else None
     blocks = layout.blocks(x)
     if not blocks:
-        y, mean, square, rstd = _standardize(wide(x), dims, count, eps, center)
-        _affine(layout.in_lanes(y), layout.parameter(weight), layout.parameter(bias))
+        y, mean, square, rstd = standardize_block(wide(x), dims, count, eps, center)
+        _affine(layout.as_channels(y), layout.parameter(weight), layout.parameter(bias))
         y = y.astype(input.dtype, copy=False)
     else:
         y = np.empty(layout.view, input.dtype)
@@ -285,8 +296,8 @@ def _normalized(input: Any, weight: Any = None, bias: Any = None, layout: Any = 
         square = np.empty_like(rstd)
         mean = np.empty_like(rstd) if center else None
         for i in blocks:
-            h, m, square[i], rstd[i] = _standardize(wide(x[i]), dims, count, eps, center, None if y.itemsize == 2 else y[i])
-            _affine(layout.in_lanes(h), layout.parameter(weight, i), layout.parameter(bias, i))
+            h, m, square[i], rstd[i] = standardize_block(wide(x[i]), dims, count, eps, center, None if y.itemsize == 2 else y[i])
+            _affine(layout.as_channels(h), layout.parameter(weight, i), layout.parameter(bias, i))
             if y.itemsize == 2:
                 y[i] = h
             if mean is not None:
@@ -297,32 +308,32 @@ def _normalized(input: Any, weight: Any = None, bias: Any = None, layout: Any = 
     return y.reshape(input.shape), mean, rstd
 
 
-_layer_norm = op(**_RULES, name="native_layer_norm")(_normalized)
-_batch_norm = op(**_RULES, name="native_batch_norm")(_normalized)
-_group_norm = op(**_RULES, name="native_group_norm")(_normalized)
-_rms_norm = op(**_RULES, name="fused_rms_norm")(_normalized)
+_layer_norm = op(**_RULES, name="native_layer_norm")(normalize)
+_batch_norm = op(**_RULES, name="native_batch_norm")(normalize)
+_group_norm = op(**_RULES, name="native_group_norm")(normalize)
+_rms_norm = op(**_RULES, name="fused_rms_norm")(normalize)
 
 
-@op(input=lambda grad, weight, rstd, lanes, input_shape: _eval_scaled(grad, weight, rstd, lanes).reshape(input_shape),
-    weight=lambda grad, input, mean, rstd, lanes: lane_sum(grad.reshape(lanes) * ((input.reshape(lanes) - mean) * rstd)),
-    bias=lambda grad, lanes: lane_sum(grad.reshape(lanes)), running_mean=None, running_var=None, keeps=("mean", "rstd"), operands="free", public=False,
+@op(input=lambda grad, weight, rstd, channels, input_shape: _eval_scaled(grad, weight, rstd, channels).reshape(input_shape),
+    weight=lambda grad, input, mean, rstd, channels: channel_sum(grad.reshape(channels) * ((input.reshape(channels) - mean) * rstd)),
+    bias=lambda grad, channels: channel_sum(grad.reshape(channels)), running_mean=None, running_var=None, keeps=("mean", "rstd"), operands="free", public=False,
     composed=composed.by_statistics, name="native_batch_norm")
-def _batch_norm_eval(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, lanes: tuple[int, ...] = (),
+def _batch_norm_eval(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, channels: tuple[int, ...] = (),
                      eps: float = 1e-5) -> Any:
-    x = wide(input).reshape(lanes)
-    mean = running_mean.reshape(lanes[1], 1)
-    rstd = 1 / xp(x).sqrt(running_var.reshape(lanes[1], 1) + eps)
-    scale = rstd if weight is None else rstd * weight.reshape(lanes[1], 1)
-    shift = -mean * scale if bias is None else bias.reshape(lanes[1], 1) - mean * scale
+    x = wide(input).reshape(channels)
+    mean = running_mean.reshape(channels[1], 1)
+    rstd = 1 / xp(x).sqrt(running_var.reshape(channels[1], 1) + eps)
+    scale = rstd if weight is None else rstd * weight.reshape(channels[1], 1)
+    shift = -mean * scale if bias is None else bias.reshape(channels[1], 1) - mean * scale
     y = (x * scale).astype(x.dtype, copy=False)
     y += shift
     # What is kept must not follow later writes to the running statistics.
     return y.reshape(input.shape).astype(input.dtype, copy=False), mean.astype(input.dtype), rstd.astype(input.dtype)
 
 
-def _eval_scaled(grad: Any, weight: Any, rstd: Any, lanes: tuple[int, ...]) -> Any:
-    grad = grad.reshape(lanes) * rstd
-    return grad if weight is None else grad * weight.reshape(lanes[1], 1)
+def _eval_scaled(grad: Any, weight: Any, rstd: Any, channels: tuple[int, ...]) -> Any:
+    grad = grad.reshape(channels) * rstd
+    return grad if weight is None else grad * weight.reshape(channels[1], 1)
 
 
 # ---- what users call
@@ -470,10 +481,10 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
                 [ 1.0000]])
     """
     size = raw(input).shape
-    batch, channels, rest = size[0], size[1], prod(size[2:])
-    _check_statistics(channels, running_mean, running_var, weight, bias)
+    batch, count, rest = size[0], size[1], prod(size[2:])
+    _check_statistics(count, running_mean, running_var, weight, bias)
     _check_dtype(input, weight, bias)
-    lanes = (batch, channels, rest)
+    channels = (batch, count, rest)
     if not training:
         if running_mean is None:
             raise RuntimeError("running_mean must be defined in evaluation mode")
@@ -481,10 +492,10 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
         for found in (raw(running_mean).dtype, raw(running_var).dtype):
             if found != given and not (given.itemsize == 2 and found == FLOAT32):
                 raise RuntimeError(f"expected scalar type {dtypes.of(given).scalar_type} but found {dtypes.of(found).scalar_type}")
-        return _batch_norm_eval(input, running_mean, running_var, weight, bias, lanes, eps)
+        return _batch_norm_eval(input, running_mean, running_var, weight, bias, channels, eps)
     if batch * rest == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
-    return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, Layout(lanes, lanes), momentum, eps)
+    return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, Layout(channels, channels), momentum, eps)
 
 
 def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, layout: Layout, momentum: float, eps: float) -> Any:
@@ -528,21 +539,21 @@ def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None,
         tensor([[[-1.0000,  1.0000]]])
     """
     size = raw(input).shape
-    batch, channels, rest = size[0], size[1], prod(size[2:])
+    batch, count, rest = size[0], size[1], prod(size[2:])
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     if rest == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
-    _check_statistics(channels, running_mean, running_var, weight, bias)
+    _check_statistics(count, running_mean, running_var, weight, bias)
     _check_dtype(input, weight, bias)
-    layout = Layout((batch * channels, rest), (batch, channels, rest))
+    layout = Layout((batch * count, rest), (batch, count, rest))
     return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, layout, momentum, eps)
 
 
-def _check_statistics(channels: int, running_mean: Any, running_var: Any, weight: Any, bias: Any) -> None:
+def _check_statistics(count: int, running_mean: Any, running_var: Any, weight: Any, bias: Any) -> None:
     for what, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
-        if t is not None and t.shape[0] != channels:
-            raise RuntimeError(f"{what} should contain {channels} elements not {t.shape[0]}")
+        if t is not None and t.shape[0] != count:
+            raise RuntimeError(f"{what} should contain {count} elements not {t.shape[0]}")
     if (running_mean is None) != (running_var is None):
         raise ValueError("running_mean and running_var must either both be None or neither be None")
 

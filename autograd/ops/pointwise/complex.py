@@ -71,8 +71,8 @@ def _set_imag(self: Tensor, value: Any) -> None:
     imag(self)[...] = value
 
 
-Tensor.real = property(real, _set_real, doc="The real parts.")  # type: ignore[attr-defined]
-Tensor.imag = property(imag, _set_imag, doc="The imaginary parts.")  # type: ignore[attr-defined]
+Tensor.real = property(real, _set_real, doc="The real parts.")  # type: ignore[method-assign,assignment]
+Tensor.imag = property(imag, _set_imag, doc="The imaginary parts.")  # type: ignore[method-assign,assignment]
 
 
 @op(input=lambda grad: conjugate(grad), kind="linear", public=False, name="conj", batch=over())

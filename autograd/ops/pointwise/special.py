@@ -157,8 +157,8 @@ def _polygamma_method(self: Any, n: int) -> Any:
 
 
 def _install() -> None:
-    Tensor.polygamma = _polygamma_method  # type: ignore[attr-defined]
-    Tensor.polygamma_ = inplace_form(lambda input, n: polygamma(n, input))  # type: ignore[attr-defined]
+    Tensor.polygamma = _polygamma_method  # type: ignore[method-assign]
+    Tensor.polygamma_ = inplace_form(lambda input, n: polygamma(n, input))  # type: ignore[method-assign]
 
 
 _install()

@@ -11,7 +11,7 @@ from tapegrad.autograd.dispatch.batch_rules import broadcasting
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.dispatch.primitives import cast
-from tapegrad.autograd.dispatch.slow_paths import mix, together
+from tapegrad.autograd.dispatch.slow_paths import promote_operands, to_one_device
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.ops.common.half_precision import BOOL
@@ -99,10 +99,10 @@ def _scalar_type(dtype: np.dtype) -> str:
 
 def _alike(condition: Any, input: Any, other: Any) -> list[Any]:
     """The two values, numbers among them, as tensors or arrays of one dtype on the device of `condition`."""
-    _, input, other = together(choose.op, condition, input, other)
+    _, input, other = to_one_device(choose.op, condition, input, other)
     mask = raw(condition)
     tensors = isinstance(condition, Tensor) or isinstance(input, Tensor) or isinstance(other, Tensor)
-    found = mix(_promoting.op, input, other)
+    found = promote_operands(_promoting.op, input, other)
     if found is None:
         raise TypeError(f"where(): argument must be a tensor or a number, not {type(input).__name__} and {type(other).__name__}")
     return [_array_like(value, mask, found, tensors) for value in found]
@@ -131,7 +131,7 @@ def where_method(self: Tensor, condition: Any, other: Any) -> Any:
     return where(condition, self, other)
 
 
-Tensor.where = where_method  # type: ignore[attr-defined]
+Tensor.where = where_method  # type: ignore[method-assign,assignment]
 
 
 @op(input=lambda grad, mask: keep(grad, ~mask), mask=None, value=lambda grad, mask: keep(grad, mask), kind="elementwise", operands="free", public=False,

@@ -228,7 +228,7 @@ def _t_property(self: Tensor) -> Tensor:
     return permute_to(self, tuple(range(ndim))[::-1])
 
 
-Tensor.T = property(_t_property)  # type: ignore[attr-defined]
-Tensor.mT = property(lambda self: _transposed(self, "mT", " or batches of matrices", 2, False), doc="The matrices transposed; a view.")  # type: ignore[attr-defined]
-Tensor.mH = property(lambda self: _transposed(self, "mH", " or batches of matrices", 2, True), doc="The matrices transposed and conjugated.")  # type: ignore[attr-defined]
-Tensor.H = property(lambda self: _transposed(self, "H", "", 2, True), doc="The matrix transposed and conjugated.")  # type: ignore[attr-defined]
+Tensor.T = property(_t_property)  # type: ignore[method-assign,assignment]
+Tensor.mT = property(lambda self: _transposed(self, "mT", " or batches of matrices", 2, False), doc="The matrices transposed; a view.")  # type: ignore[method-assign,assignment]
+Tensor.mH = property(lambda self: _transposed(self, "mH", " or batches of matrices", 2, True), doc="The matrices transposed and conjugated.")  # type: ignore[method-assign,assignment]
+Tensor.H = property(lambda self: _transposed(self, "H", "", 2, True), doc="The matrix transposed and conjugated.")  # type: ignore[method-assign,assignment]

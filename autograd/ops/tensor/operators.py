@@ -113,6 +113,6 @@ def _power(self: Tensor, exponent: Any) -> Any:
     return _pow(self, exponent)
 
 
-Tensor.__pow__ = _power
-Tensor.__rsub__ = rsub.op.core
-Tensor.__rtruediv__ = _over
+Tensor.__pow__ = _power  # type: ignore[method-assign,assignment]
+Tensor.__rsub__ = rsub.op.core  # type: ignore[method-assign]
+Tensor.__rtruediv__ = _over  # type: ignore[method-assign,assignment]

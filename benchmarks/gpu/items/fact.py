@@ -36,13 +36,12 @@ class Fact:
 
 
 class Facts(dict[str, Fact]):
-    """The facts of one subject by name; calling it decorates one: ``@FACTS(expected="...")``."""
+    """The facts of one subject by name; calling it decorates one: ``@FACTS("what it says", expected)``."""
 
-    def __call__(self, expected: Any = None) -> Callable[[Callable[[Machine], Any]], Callable[[Machine], Any]]:
-        """The decorated function finds out about the fact that its docstring states."""
+    def __call__(self, about: str, expected: Any = None) -> Callable[[Callable[[Machine], Any]], Callable[[Machine], Any]]:
+        """Enter the decorated function, which finds out whether the fact `about` is as `expected`."""
         def add(look: Callable[[Machine], Any]) -> Callable[[Machine], Any]:
-            name = look.__name__
-            self[name] = Fact(name, (look.__doc__ or "").strip().splitlines()[0], expected, look)
+            self[look.__name__] = Fact(look.__name__, about, expected, look)
             return look
         return add
 
@@ -54,14 +53,14 @@ def items_of(facts: Facts) -> Items:
 
 def check(fact: Fact, m: Machine) -> Finding:
     """Find out about a fact."""
-    told = fact.look(m)
-    if isinstance(told, Finding):
-        told.text = f"{fact.about.rstrip('.')}: {told.text}"
-        return told
-    about = {"about": fact.about, "expected": fact.expected, "found": told}
-    if told == fact.expected:
-        return Finding("", "ok", f"{fact.about.rstrip('.')}: {shown(told)}", about)
-    return Finding("", "unexpected", f"{fact.about.rstrip('.')}: {shown(told)}, where {shown(fact.expected)} was expected", about)
+    found = fact.look(m)
+    if isinstance(found, Finding):
+        found.text = f"{fact.about.rstrip('.')}: {found.text}"
+        return found
+    about = {"about": fact.about, "expected": fact.expected, "found": found}
+    if found == fact.expected:
+        return Finding("", "ok", f"{fact.about.rstrip('.')}: {shown(found)}", about)
+    return Finding("", "unexpected", f"{fact.about.rstrip('.')}: {shown(found)}, where {shown(fact.expected)} was expected", about)
 
 
 def shown(value: Any) -> str:

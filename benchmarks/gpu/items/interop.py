@@ -19,22 +19,19 @@ def items() -> Items:
     return items_of(FACTS)
 
 
-@FACTS("refused")
+@FACTS("numpy.from_dlpack of an array on the GPU is", "refused")
 def numpy_refuses_a_capsule(m: Machine) -> str:
-    """numpy.from_dlpack of an array on the GPU is"""
     x = m.cupy.ones(3)
     return "refused" if raised(lambda: np.from_dlpack(x), (RuntimeError, BufferError, TypeError, ValueError)) != "nothing" else "taken"
 
 
-@FACTS([1.0, 1.0, 1.0])
+@FACTS('numpy.from_dlpack(..., device="cpu") copies, to', [1.0, 1.0, 1.0])
 def numpy_takes_a_copy(m: Machine) -> list[float]:
-    """numpy.from_dlpack(..., device="cpu") copies, to"""
     return [float(v) for v in np.from_dlpack(m.cupy.ones(3), device="cpu")]
 
 
-@FACTS(["the same memory", "the same memory"])
+@FACTS("tapegrad to PyTorch and back through DLPack is", ["the same memory", "the same memory"])
 def torch_by_dlpack(m: Machine) -> list[str]:
-    """tapegrad to PyTorch and back through DLPack is"""
     torch = m.torch
     ours = tapegrad.ones(5, device=m.device)
     theirs = torch.from_dlpack(ours)
@@ -43,24 +40,21 @@ def torch_by_dlpack(m: Machine) -> list[str]:
     return ["the same memory" if found == pointer else "a copy" for found in (theirs.data_ptr(), back.array.data.ptr)]
 
 
-@FACTS("bfloat16, the same memory")
+@FACTS("A bfloat16 tensor of PyTorch's is through DLPack", "bfloat16, the same memory")
 def torch_bfloat16_by_dlpack(m: Machine) -> str:
-    """A bfloat16 tensor of PyTorch's is through DLPack"""
     theirs = m.torch.ones(5, device=m.device, dtype=m.torch.bfloat16)
     ours = tapegrad.from_dlpack(theirs)
     return f"{ours.dtype.name}, {'the same memory' if ours.array.data.ptr == theirs.data_ptr() else 'a copy'}"
 
 
-@FACTS("the same memory")
+@FACTS("torch.as_tensor of a tapegrad tensor is", "the same memory")
 def torch_by_cuda_array_interface(m: Machine) -> str:
-    """torch.as_tensor of a tapegrad tensor is"""
     ours = tapegrad.ones(5, device=m.device)
     return "the same memory" if m.torch.as_tensor(ours, device=m.device).data_ptr() == ours.array.data.ptr else "a copy"
 
 
-@FACTS("the same memory")
+@FACTS("numba.cuda.as_cuda_array of a tapegrad tensor is", "the same memory")
 def numba(m: Machine) -> str:
-    """numba.cuda.as_cuda_array of a tapegrad tensor is"""
     ours = tapegrad.ones(5, device=m.device)
     pointer = m.cupy.asarray(ours.array).data.ptr
     if importlib.util.find_spec("numba") is None:
@@ -69,9 +63,8 @@ def numba(m: Machine) -> str:
     return "the same memory" if cuda.as_cuda_array(ours).device_ctypes_pointer.value == pointer else "a copy"
 
 
-@FACTS("bfloat16")
+@FACTS("A bfloat16 array of CuPy's through DLPack to itself has the dtype", "bfloat16")
 def bfloat16_of_cupy(m: Machine) -> str:
-    """A bfloat16 array of CuPy's through DLPack to itself has the dtype"""
     return m.cupy.from_dlpack(m.cupy.ones(3, BFLOAT16)).dtype.name
 
 
@@ -81,9 +74,8 @@ def second(m: Machine) -> None:
         raise Skip("needs two GPUs")
 
 
-@FACTS(True)
+@FACTS("A ufunc on an array of another device than the current one is right, or raises", True)
 def ufunc_of_another_device(m: Machine) -> bool:
-    """A ufunc on an array of another device than the current one is right, or raises"""
     second(m)
     with m.cupy.cuda.Device(1):
         x = m.cupy.arange(4.0)
@@ -95,9 +87,8 @@ def ufunc_of_another_device(m: Machine) -> bool:
         return bool(np.array_equal(m.get(y), np.arange(4.0) + 1))
 
 
-@FACTS([1, [1.0, 2.0, 3.0, 4.0]])
+@FACTS("An op of tapegrad's on cuda:1, while cuda:0 is current, gives its result on the device, with the values", [1, [1.0, 2.0, 3.0, 4.0]])
 def ops_of_another_device(m: Machine) -> list[object]:
-    """An op of tapegrad's on cuda:1, while cuda:0 is current, gives its result on the device, with the values"""
     second(m)
     y = tapegrad.arange(4.0, device="cuda:1") + 1
     return [y.device.index, y.tolist()]

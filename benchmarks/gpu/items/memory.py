@@ -35,9 +35,8 @@ def allocations(m: Machine) -> Callable[[], Any]:
     return call
 
 
-@FACTS()
+@FACTS("An allocation costs, without and with one of CuPy's memory hooks in Python")
 def memory_hook_cost(m: Machine) -> Finding:
-    """An allocation costs, without and with one of CuPy's memory hooks in Python"""
     class Hook(m.cupy.cuda.MemoryHook):  # type: ignore[name-defined]
         name = "tapegrad.report.nothing"
 
@@ -50,9 +49,8 @@ def memory_hook_cost(m: Machine) -> Finding:
     return noted(f"{us[0]:.2f} us and {us[1]:.2f} us", without=us[0], hooked=us[1])
 
 
-@FACTS()
+@FACTS("An allocation costs, before and after reset_peak_memory_stats")
 def peak_cost(m: Machine) -> Finding:
-    """An allocation costs, before and after reset_peak_memory_stats"""
     contender = Contender("tapegrad", None, m.device)
     before = timed(allocations(m), contender).median * 1e4
     m.backend.reset_peak_memory_stats()
@@ -61,9 +59,8 @@ def peak_cost(m: Machine) -> Finding:
     return noted(f"{before:.2f} us and {after:.2f} us", before=before, after=after)
 
 
-@FACTS(3 * 4 * MIB)
+@FACTS("Three arrays of 4 MiB, of which two go again, make a peak of", 3 * 4 * MIB)
 def peak_is_exact(m: Machine) -> int:
-    """Three arrays of 4 MiB, of which two go again, make a peak of"""
     backend = m.backend
     backend.reset_peak_memory_stats()
     before = backend.memory_allocated()
@@ -75,9 +72,8 @@ def peak_is_exact(m: Machine) -> int:
     return peak
 
 
-@FACTS(["OutOfMemoryError", "and goes on"])
+@FACTS("More than the device has raises, and the program", ["OutOfMemoryError", "and goes on"])
 def out_of_memory(m: Machine) -> list[str]:
-    """More than the device has raises, and the program"""
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
     total = m.backend.memory_info()[1]
@@ -86,9 +82,8 @@ def out_of_memory(m: Machine) -> list[str]:
     return [error, "and goes on" if float((tapegrad.ones(MIB, device=m.device).sum() + kept.sum()).item()) == MIB + 1000 else "is broken"]
 
 
-@FACTS("what was free is free")
+@FACTS("After it failed, with every array dropped, the pool holds what it held", "what was free is free")
 def pool_after_out_of_memory(m: Machine) -> str:
-    """After it failed, with every array dropped, the pool holds what it held"""
     cupy = m.cupy
     pool = cupy.get_default_memory_pool()
     used, held = pool.used_bytes(), []
@@ -104,9 +99,8 @@ def pool_after_out_of_memory(m: Machine) -> str:
     return "what was free is free" if pool.used_bytes() == used and 0 < count < 32 else f"{pool.used_bytes() - used} bytes are lost after {count} arrays"
 
 
-@FACTS()
+@FACTS("After 1000 steps of varied sizes the pool holds, of what it needed at most at once")
 def fragmentation(m: Machine) -> Finding:
-    """After 1000 steps of varied sizes the pool holds, of what it needed at most at once"""
     cupy = m.cupy
     pool = cupy.get_default_memory_pool()
     pool.free_all_blocks()
@@ -120,9 +114,8 @@ def fragmentation(m: Machine) -> Finding:
     return noted(f"{share:.2f} times that ({pool.total_bytes() / MIB:.0f} MiB)", share=share)
 
 
-@FACTS()
+@FACTS("Copies of 64 MiB to the device and back, from ordinary and from pinned memory")
 def host_copies(m: Machine) -> Finding:
-    """Copies of 64 MiB to the device and back, from ordinary and from pinned memory"""
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
     plain = np.ones(16 * MIB, np.float32)
@@ -149,9 +142,8 @@ def rate(m: Machine, call: Callable[[], Any], size: int) -> float:
     return size / best / 1e9
 
 
-@FACTS(["waits", "returns at once"])
+@FACTS("A copy of 256 MiB to the host, and one into pinned memory with non_blocking", ["waits", "returns at once"])
 def asynchronous_copies(m: Machine) -> list[str]:
-    """A copy of 256 MiB to the host, and one into pinned memory with non_blocking"""
     there = m.cupy.ones(64 * MIB, np.float32)
     words = []
     m.backend.to_host(there, non_blocking=True)  # the pinned memory is kept for the next
@@ -166,9 +158,8 @@ def asynchronous_copies(m: Machine) -> list[str]:
     return words
 
 
-@FACTS("the same")
+@FACTS("Values that are uploaded from pinned memory without blocking, and used at once, are", "the same")
 def pinned_upload_order(m: Machine) -> str:
-    """Values that are uploaded from pinned memory without blocking, and used at once, are"""
     pinned = m.backend.pin(np.arange(MIB, dtype=np.float32))
     there = m.backend.from_host(pinned, Device(m.device), non_blocking=True)
     return "the same" if np.array_equal(m.get(there * 2), pinned * 2) else "others"

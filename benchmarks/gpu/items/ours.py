@@ -20,9 +20,8 @@ def items() -> Items:
     return items_of(FACTS)
 
 
-@FACTS([True, True, True])
+@FACTS("rand, randint and bernoulli give the numbers of the CPU", [True, True, True])
 def random_numbers(m: Machine) -> list[bool]:
-    """rand, randint and bernoulli give the numbers of the CPU"""
     found = []
     draws: list[Callable[[str], Any]] = [
         lambda device: tapegrad.rand(1001, device=device), lambda device: tapegrad.randint(17, (1001,), device=device),
@@ -37,18 +36,16 @@ def random_numbers(m: Machine) -> list[bool]:
     return found
 
 
-@FACTS(["nothing", "AcceleratorError", "the device works on"])
+@FACTS("An index out of range raises in the call, at the next synchronisation, and then", ["nothing", "AcceleratorError", "the device works on"])
 def index_errors(m: Machine) -> list[str]:
-    """An index out of range raises in the call, at the next synchronisation, and then"""
     x, index = tapegrad.arange(5.0, device=m.device), tapegrad.tensor([0, 7], device=m.device)
     found = [raised(lambda: x.index_select(0, index)), raised(m.synchronize)]
     total = float((x + 1).sum().item())
     return [*found, "the device works on" if total == 15 else f"the sum is {total}"]
 
 
-@FACTS(["AcceleratorError", "the device works on"])
+@FACTS('In the mode "blocking" it raises in the call, and then', ["AcceleratorError", "the device works on"])
 def index_errors_at_once(m: Machine) -> list[str]:
-    """In the mode "blocking" it raises in the call, and then"""
     before = tapegrad.cuda.get_index_assert_mode()
     tapegrad.cuda.set_index_assert_mode("blocking")
     try:
@@ -60,9 +57,8 @@ def index_errors_at_once(m: Machine) -> list[str]:
     return [found, "the device works on" if total == 15 else f"the sum is {total}"]
 
 
-@FACTS(["different", "the same"])
+@FACTS("A sum of 100000 float32 into 3 rows, ten times: by atomics, and with use_deterministic_algorithms, is", ["different", "the same"])
 def deterministic_sums(m: Machine) -> list[str]:
-    """A sum of 100000 float32 into 3 rows, ten times: by atomics, and with use_deterministic_algorithms, is"""
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
     rng = np.random.default_rng(0)
@@ -79,9 +75,8 @@ def deterministic_sums(m: Machine) -> list[str]:
     return found
 
 
-@FACTS("to 1e-05")
+@FACTS("After ten steps of Adam the loss of a small network agrees with the CPU's", "to 1e-05")
 def training_step(m: Machine) -> str:
-    """After ten steps of Adam the loss of a small network agrees with the CPU's"""
     losses = []
     for device in ("cpu", m.device):
         tapegrad.manual_seed(0)
@@ -99,9 +94,8 @@ def training_step(m: Machine) -> str:
     return "to 1e-05" if difference < 1e-5 else f"only to {difference:.1e}"
 
 
-@FACTS("returns before the device is done")
+@FACTS("A forward and backward of large products", "returns before the device is done")
 def no_wait_in_a_step(m: Machine) -> str:
-    """A forward and backward of large products"""
     import time
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
@@ -123,9 +117,8 @@ def no_wait_in_a_step(m: Machine) -> str:
     return "returns before the device is done" if returned < 0.7 * whole else f"takes {returned * 1e3:.0f} of {whole * 1e3:.0f} ms on the host"
 
 
-@FACTS(["cuda:0", True, True])
+@FACTS("The device of a tensor, whether .to() and back keeps the values, whether .numpy() refuses", ["cuda:0", True, True])
 def tensors(m: Machine) -> list[object]:
-    """The device of a tensor, whether .to() and back keeps the values, whether .numpy() refuses"""
     x = tapegrad.arange(6.0).reshape(2, 3)
     y = x.to(m.device)
     return [str(y.device).replace("strict", "cuda"), y.cpu().tolist() == x.tolist(), raised(lambda: y.numpy(), TypeError) == "TypeError"]

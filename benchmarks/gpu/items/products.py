@@ -37,27 +37,23 @@ def precision(m: Machine, product: Any, *stack: int) -> str:
     return "float32" if error < TF32 else f"less than float32 (relative error {error:.1e})"
 
 
-@FACTS("float32")
+@FACTS("`cupy.matmul` of float32 matrices computes in", "float32")
 def cupy_product_of_float32(m: Machine) -> str:
-    """`cupy.matmul` of float32 matrices computes in"""
     return precision(m, m.cupy.matmul)
 
 
-@FACTS("float32")
+@FACTS("`cupy.matmul` of stacks of float32 matrices computes in", "float32")
 def cupy_batched_product_of_float32(m: Machine) -> str:
-    """`cupy.matmul` of stacks of float32 matrices computes in"""
     return precision(m, m.cupy.matmul, 3)
 
 
-@FACTS("TypeError")
+@FACTS("`cupy.matmul` of stacks of bfloat16 matrices raises (cupy#9630)", "TypeError")
 def cupy_batched_bfloat16(m: Machine) -> str:
-    """`cupy.matmul` of stacks of bfloat16 matrices raises (cupy#9630)"""
     return raised(lambda: m.cupy.matmul(*[m.put(np.ones((2, 8, 8)), BFLOAT16)] * 2))
 
 
-@FACTS(["float16", "float32 copies"])
+@FACTS("`cupy.matmul` of stacks of float16 matrices gives a result of, and makes", ["float16", "float32 copies"])
 def cupy_batched_float16(m: Machine) -> list[str]:
-    """`cupy.matmul` of stacks of float16 matrices gives a result of, and makes"""
     x = m.put(np.ones((4, 256, 256)), np.float16)
     pool = m.cupy.get_default_memory_pool()
     sizes: list[int] = []
@@ -74,9 +70,8 @@ def cupy_batched_float16(m: Machine) -> list[str]:
     return [y.dtype.name, "float32 copies" if max(sizes) >= 2 * x.nbytes else "none"]
 
 
-@FACTS([4096.0, 4096.0])
+@FACTS("`cupy.matmul` of a row and a column of 4096 ones, in float16 and bfloat16", [4096.0, 4096.0])
 def cupy_products_of_halves_accumulate(m: Machine) -> list[float]:
-    """`cupy.matmul` of a row and a column of 4096 ones, in float16 and bfloat16"""
     return [float(m.get(m.cupy.matmul(m.cupy.ones((8, 4096), dtype), m.cupy.ones((4096, 8), dtype)))[0, 0]) for dtype in HALVES]
 
 
@@ -88,9 +83,9 @@ def ours(m: Machine, dtype: str) -> tuple[Any, Any, Any]:
     return tapegrad, a, b
 
 
-@FACTS(["bfloat16 to 1/100", "float16 to 1/1000", "float32 to 1e-05", "float64 to 1e-12", "complex64 to 1e-05", "complex128 to 1e-12"])
+@FACTS("Products of stacks by tapegrad, transposed factors included, are right for",
+       ["bfloat16 to 1/100", "float16 to 1/1000", "float32 to 1e-05", "float64 to 1e-12", "complex64 to 1e-05", "complex128 to 1e-12"])
 def our_batched_products(m: Machine) -> list[str]:
-    """Products of stacks by tapegrad, transposed factors included, are right for"""
     found = []
     for name, limit, words in (("bfloat16", 1e-2, "1/100"), ("float16", 1e-3, "1/1000"), ("float32", 1e-5, "1e-05"), ("float64", 1e-12, "1e-12"),
                                ("complex64", 1e-5, "1e-05"), ("complex128", 1e-12, "1e-12")):
@@ -103,15 +98,13 @@ def our_batched_products(m: Machine) -> list[str]:
     return found
 
 
-@FACTS("float32")
+@FACTS("tapegrad's products of float32 matrices compute in", "float32")
 def our_default_precision(m: Machine) -> str:
-    """tapegrad's products of float32 matrices compute in"""
     return precision(m, lambda a, b: (tapegrad.as_tensor(a) @ tapegrad.as_tensor(b)).array)
 
 
-@FACTS("TF32")
+@FACTS("With backends.cuda.matmul.allow_tf32 they compute in", "TF32")
 def our_tf32(m: Machine) -> str:
-    """With backends.cuda.matmul.allow_tf32 they compute in"""
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
     switches: Any = tapegrad.backends.cuda.matmul
@@ -123,9 +116,8 @@ def our_tf32(m: Machine) -> str:
     return "float32" if told == "float32" else "TF32"
 
 
-@FACTS("float32")
+@FACTS("tapegrad's convolutions of float32 compute in", "float32")
 def our_convolutions(m: Machine) -> str:
-    """tapegrad's convolutions of float32 compute in"""
     rng = np.random.default_rng(0)
     x, w = (tapegrad.tensor(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 64, 14, 14), (32, 64, 3, 3)))
     exact = np.asarray(tapegrad.nn.functional.conv2d(x.double(), w.double(), padding=1).numpy())
@@ -133,9 +125,8 @@ def our_convolutions(m: Machine) -> str:
     return "float32" if error < TF32 else f"less than float32 (relative error {error:.1e})"
 
 
-@FACTS(["TF32", "float32"])
+@FACTS("PyTorch's convolutions and products of float32 compute by default in", ["TF32", "float32"])
 def torch_default_precision(m: Machine) -> list[str]:
-    """PyTorch's convolutions and products of float32 compute by default in"""
     torch = m.torch
     rng = np.random.default_rng(0)
     x, w = (torch.tensor(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 64, 14, 14), (32, 64, 3, 3)))
@@ -146,9 +137,8 @@ def torch_default_precision(m: Machine) -> list[str]:
     return ["float32" if error < TF32 else "TF32" for error in (error, other)]
 
 
-@FACTS()
+@FACTS("Relative error of cuDNN's float32 convolution, as it is and with tensor cores deselected (TF32's is about 1e-4)")
 def cudnn_convolution(m: Machine) -> Finding:
-    """Relative error of cuDNN's float32 convolution, as it is and with tensor cores deselected (TF32's is about 1e-4)"""
     cupy = m.cupy
     if importlib.util.find_spec("cudnn") is None:
         raise Skip("needs nvidia-cudnn-frontend")

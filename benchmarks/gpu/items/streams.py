@@ -35,15 +35,13 @@ def busy(m: Machine, x: Any) -> None:
     m.cupy.RawKernel(BUSY, "busy")((1,), (1,), (x, np.int64(TICKS)))
 
 
-@FACTS("the legacy default stream")
+@FACTS("CuPy's stream, where none is set, is", "the legacy default stream")
 def current_stream(m: Machine) -> str:
-    """CuPy's stream, where none is set, is"""
     return "the legacy default stream" if m.cupy.cuda.get_current_stream().ptr in (0, 1) else "another"
 
 
-@FACTS(["does not wait", "waits"])
+@FACTS("A non-blocking stream, unasked and after wait_event, for work of the default stream", ["does not wait", "waits"])
 def order_of_streams(m: Machine) -> list[str]:
-    """A non-blocking stream, unasked and after wait_event, for work of the default stream"""
     cupy = m.cupy
     busy(m, cupy.zeros(1, np.float32))  # compiled before anything is timed
     words = []
@@ -63,9 +61,8 @@ def order_of_streams(m: Machine) -> list[str]:
     return words
 
 
-@FACTS(["does not wait", "waits"])
+@FACTS("The same with tapegrad.cuda.Stream, unasked and after wait_stream", ["does not wait", "waits"])
 def our_streams(m: Machine) -> list[str]:
-    """The same with tapegrad.cuda.Stream, unasked and after wait_stream"""
     cupy = m.cupy
     busy(m, cupy.zeros(1, np.float32))
     words = []
@@ -86,9 +83,8 @@ def our_streams(m: Machine) -> list[str]:
     return words
 
 
-@FACTS("goes back to its own stream")
+@FACTS("Memory that was allocated on a stream and freed on another", "goes back to its own stream")
 def freed_memory(m: Machine) -> str:
-    """Memory that was allocated on a stream and freed on another"""
     cupy = m.cupy
     stream = cupy.cuda.Stream(non_blocking=True)
     size = 3 * 2**20
@@ -102,9 +98,8 @@ def freed_memory(m: Machine) -> str:
     return "goes back to its own stream" if same == pointer != other else f"goes elsewhere ({other == pointer}, {same == pointer})"
 
 
-@FACTS("measures")
+@FACTS("A pair of events around a busy kernel", "measures")
 def event_times(m: Machine) -> str:
-    """A pair of events around a busy kernel"""
     cupy = m.cupy
     x = cupy.zeros(1, np.float32)
     busy(m, x)
@@ -131,9 +126,8 @@ def captured(m: Machine, work: Callable[[], Any]) -> Any:
     return stream, graph
 
 
-@FACTS("replays right")
+@FACTS("A graph of a ufunc, a reduction and a kernel of ours, launched three times", "replays right")
 def capture(m: Machine) -> str:
-    """A graph of a ufunc, a reduction and a kernel of ours, launched three times"""
     cupy = m.cupy
     x, total, words = cupy.arange(1000, dtype=np.float32), cupy.zeros((), np.float32), cupy.zeros(1000, np.uint64)
 
@@ -153,26 +147,23 @@ def capture(m: Machine) -> str:
     return "replays right" if right else f"gives {float(total)} instead of {expected}"
 
 
-@FACTS("NotImplementedError")
+@FACTS("`cupy.matmul` in a capture raises (cupy#6290)", "NotImplementedError")
 def capture_refuses_cublas(m: Machine) -> str:
-    """`cupy.matmul` in a capture raises (cupy#6290)"""
     x = m.cupy.ones((8, 8), np.float32)
     m.cupy.matmul(x, x)
     m.synchronize()
     return in_capture(m, lambda: m.cupy.matmul(x, x))
 
 
-@FACTS("NotImplementedError")
+@FACTS("`cupy.random.rand` in a capture raises", "NotImplementedError")
 def capture_refuses_curand(m: Machine) -> str:
-    """`cupy.random.rand` in a capture raises"""
     m.cupy.random.rand(8)
     m.synchronize()
     return in_capture(m, lambda: m.cupy.random.rand(8))
 
 
-@FACTS("RuntimeError")
+@FACTS("float() of a device array in a capture raises", "RuntimeError")
 def capture_refuses_reads(m: Machine) -> str:
-    """float() of a device array in a capture raises"""
     x = m.cupy.ones(())
     m.synchronize()
     return in_capture(m, lambda: float(x))
@@ -189,9 +180,8 @@ def in_capture(m: Machine, work: Callable[[], Any]) -> str:
             raised(stream.end_capture)  # of a capture that was broken this raises, and ends it
 
 
-@FACTS()
+@FACTS("Compiling a kernel that no cache holds takes")
 def first_call(m: Machine) -> Finding:
-    """Compiling a kernel that no cache holds takes"""
     import time
     begun = time.perf_counter()
     source = f"// {time.time_ns()}\n" + BUSY

@@ -19,33 +19,28 @@ def items() -> Items:
     return items_of(FACTS)
 
 
-@FACTS("bfloat16")
+@FACTS("A bfloat16 array times a Python float has the dtype", "bfloat16")
 def bfloat16_times_a_number(m: Machine) -> str:
-    """A bfloat16 array times a Python float has the dtype"""
     return (m.cupy.ones(2, BFLOAT16) * 2.5).dtype.name
 
 
-@FACTS("float32")
+@FACTS("bfloat16 plus float32 has the dtype", "float32")
 def bfloat16_plus_float32(m: Machine) -> str:
-    """bfloat16 plus float32 has the dtype"""
     return (m.put([1, 2], BFLOAT16) + m.put([1, 2], np.float32)).dtype.name
 
 
-@FACTS("float64")
+@FACTS("A float32 array plus numpy.float64(3) has the dtype", "float64")
 def float32_plus_numpy_float64(m: Machine) -> str:
-    """A float32 array plus numpy.float64(3) has the dtype"""
     return (m.put([1, 2], np.float32) + np.float64(3)).dtype.name
 
 
-@FACTS([8192.0, 8192.0])
+@FACTS("The sums of 8192 ones in float16 and bfloat16, which stop at 2048 and 256 where 16 bits add up", [8192.0, 8192.0])
 def sums_of_halves(m: Machine) -> list[float]:
-    """The sums of 8192 ones in float16 and bfloat16, which stop at 2048 and 256 where 16 bits add up"""
     return [float(m.get(m.cupy.ones(8192, dtype).sum())) for dtype in HALVES]
 
 
-@FACTS([1.0, 1.0])
+@FACTS("The means of 70000 ones in float16 and bfloat16, whose sum float16 cannot hold", [1.0, 1.0])
 def means_of_halves(m: Machine) -> list[float]:
-    """The means of 70000 ones in float16 and bfloat16, whose sum float16 cannot hold"""
     return [float(m.get(m.cupy.ones(70_000, dtype).mean())) for dtype in HALVES]
 
 
@@ -54,9 +49,8 @@ UFUNCS = (
 )
 
 
-@FACTS([])
+@FACTS("These ufuncs have no loop for bfloat16", [])
 def ufuncs_without_bfloat16(m: Machine) -> list[str]:
-    """These ufuncs have no loop for bfloat16"""
     x = m.put([0.5, 1.0], BFLOAT16)
     missing = []
     for name in UFUNCS:
@@ -68,9 +62,8 @@ def ufuncs_without_bfloat16(m: Machine) -> list[str]:
     return missing
 
 
-@FACTS(["bool", "int8", "uint8", "int16", "uint16", "bfloat16", "complex64", "complex128"])
+@FACTS("`add.at` raises TypeError for", ["bool", "int8", "uint8", "int16", "uint16", "bfloat16", "complex64", "complex128"])
 def add_at_refuses(m: Machine) -> list[str]:
-    """`add.at` raises TypeError for"""
     refused = []
     for dtype in DTYPES:
         target, index, values = m.put(np.zeros(3), dtype), m.put([0, 0]), m.put(np.ones(2), dtype)
@@ -81,101 +74,87 @@ def add_at_refuses(m: Machine) -> list[str]:
     return refused
 
 
-@FACTS(2048.0)
+@FACTS("`add.at` of 4096 ones to one float16 gives, for it rounds every time", 2048.0)
 def add_at_rounds_float16(m: Machine) -> float:
-    """`add.at` of 4096 ones to one float16 gives, for it rounds every time"""
     target = m.cupy.zeros(1, np.float16)
     m.cupy.add.at(target, m.put(np.zeros(4096, np.int64)), m.cupy.ones(4096, np.float16))
     return float(m.get(target)[0])
 
 
-@FACTS([6, 1])
+@FACTS("Indices 13 and -6 of an array of 7 read the elements", [6, 1])
 def indices_wrap(m: Machine) -> list[int]:
-    """Indices 13 and -6 of an array of 7 read the elements"""
     return [int(i) for i in m.get(m.cupy.arange(7)[m.put([13, -6])])]
 
 
-@FACTS("IndexError")
+@FACTS("A Python integer out of range raises, as its value is known", "IndexError")
 def single_indices_are_checked(m: Machine) -> str:
-    """A Python integer out of range raises, as its value is known"""
     return raised(lambda: m.xp.arange(7)[13])
 
 
-@FACTS("0-d array")
+@FACTS("The sum of all is a", "0-d array")
 def sums_stay_on_the_device(m: Machine) -> str:
-    """The sum of all is a"""
     total: Any = m.put([1.0, 2.0]).sum()
     return f"{total.ndim}-d array" if m.backend.array_type in type(total).__mro__ else type(total).__name__
 
 
-@FACTS(["TypeError", "TypeError"])
+@FACTS("A NumPy operand, and numpy.asarray of a device array, raise", ["TypeError", "TypeError"])
 def no_mixing_with_the_host(m: Machine) -> list[str]:
-    """A NumPy operand, and numpy.asarray of a device array, raise"""
     x = m.put([1.0, 2.0])
     return [raised(lambda: m.xp.add(x, np.ones(2))), raised(lambda: np.asarray(x))]
 
 
-@FACTS([0, 0])
+@FACTS("7 // 0 and 7 % 0 in int64 are", [0, 0])
 def integers_by_zero(m: Machine) -> list[int]:
-    """7 // 0 and 7 % 0 in int64 are"""
     x, zero = m.cupy.array([7]), m.cupy.array([0])
     return [int(m.get(x // zero)[0]), int(m.get(x % zero)[0])]
 
 
-@FACTS([True, True])
+@FACTS("`max` and `maximum` of NaN and a number are NaN", [True, True])
 def nan_wins(m: Machine) -> list[bool]:
-    """`max` and `maximum` of NaN and a number are NaN"""
     x = m.put([1.0, np.nan, 2.0])
     return [bool(np.isnan(m.get(x.max()))), bool(np.isnan(m.get(m.xp.maximum(x, 0.0))[1]))]
 
 
-@FACTS([1, 1, 0, 0])
+@FACTS("argmax of (-inf, inf) and (1, NaN), argmin of (-inf, inf) and argmax of (-inf, -inf) are (cupy#7424)", [1, 1, 0, 0])
 def arg_extremes_of_infinities(m: Machine) -> list[int]:
-    """argmax of (-inf, inf) and (1, NaN), argmin of (-inf, inf) and argmax of (-inf, -inf) are (cupy#7424)"""
     inf = np.inf
     return [int(m.get(m.put(pair).argmax())) for pair in ([-inf, inf], [1.0, np.nan])] + [
         int(m.get(m.put([-inf, inf]).argmin())), int(m.get(m.put([-inf, -inf]).argmax()))]
 
 
-@FACTS([True, True, True])
+@FACTS("-0.0 keeps its sign through `+ -0.0`, `sqrt` and `round`", [True, True, True])
 def minus_zero(m: Machine) -> list[bool]:
-    """-0.0 keeps its sign through `+ -0.0`, `sqrt` and `round`"""
     x = m.put([-0.0])
     return [bool(np.signbit(m.get(y)[0])) for y in (x + -0.0, m.xp.sqrt(x), m.xp.round(x))]
 
 
-@FACTS()
+@FACTS("-1.5 as uint8, uint32 and uint64")
 def negative_floats_as_unsigned(m: Machine) -> Finding:
-    """-1.5 as uint8, uint32 and uint64"""
     found = [int(m.get(m.put([-1.5]).astype(dtype))[0]) for dtype in (np.uint8, np.uint32, np.uint64)]
     return noted(", ".join(map(str, found)), found=found)
 
 
-@FACTS(["C", "C"])
+@FACTS("A Fortran-ordered operand gives a result in the order (sum with itself, exp)", ["C", "C"])
 def layout_of_results(m: Machine) -> list[str]:
-    """A Fortran-ordered operand gives a result in the order (sum with itself, exp)"""
     x = m.xp.asfortranarray(m.put(np.ones((3, 4))))
     return ["C" if y.flags.c_contiguous else "F" for y in (x + x, m.xp.exp(x))]
 
 
-@FACTS("nothing")
+@FACTS("The inverse of a singular matrix raises", "nothing")
 def singular_matrices_pass(m: Machine) -> str:
-    """The inverse of a singular matrix raises"""
     return raised(lambda: m.cupy.linalg.inv(m.cupy.zeros((2, 2))))
 
 
-@FACTS("LinAlgError")
+@FACTS('Under cupyx.errstate(linalg="raise") it raises', "LinAlgError")
 def singular_matrices_on_request(m: Machine) -> str:
-    """Under cupyx.errstate(linalg="raise") it raises"""
     zeros = m.cupy.zeros((2, 2))
     import cupyx
     with cupyx.errstate(linalg="raise"):
         return raised(lambda: m.cupy.linalg.inv(zeros))
 
 
-@FACTS()
+@FACTS("Errors of the special functions against the CPU backend's, in units in the last place (float64, float32)")
 def special_functions(m: Machine) -> Finding:
-    """Errors of the special functions against the CPU backend's, in units in the last place (float64, float32)"""
     cpu: Any = backend_for(Device("cpu"))
     found: dict[str, list[float]] = {}
     for name, low, high in (("erf", -4, 4), ("erfc", -4, 8), ("erfinv", -0.999, 0.999), ("lgamma", 0.1, 30), ("digamma", 0.1, 30)):
