@@ -1,10 +1,15 @@
 """Dimensions and shapes as users give them: negative ones, several, none, shapes together, and torch's errors for wrong ones."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tapegrad.autograd.core.operand import Array
 from tapegrad.autograd.types import dtypes
+from tapegrad.backends import xp
+
+#: a dimension, several, or None, which means all
+Dims = int | Sequence[int] | None
 
 
 def wrap(dim: Any, ndim: int) -> int:
@@ -24,11 +29,11 @@ def wrap(dim: Any, ndim: int) -> int:
 
 def wrap_all(dims: Iterable[Any], ndim: int) -> tuple[int, ...]:
     """Several dimensions counted from the front, none of them twice."""
-    found = tuple([wrap(dim, ndim) for dim in dims])
-    if len(set(found)) != len(found):
-        twice = next(dim for i, dim in enumerate(found) if dim in found[:i])
+    wrapped = tuple([wrap(dim, ndim) for dim in dims])
+    if len(set(wrapped)) != len(wrapped):
+        twice = next(dim for i, dim in enumerate(wrapped) if dim in wrapped[:i])
         raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
-    return found
+    return wrapped
 
 
 def integer(n: Any) -> int:
@@ -103,7 +108,20 @@ def common_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(result)
 
 
+def part(dim: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[slice, ...]:
+    """The index of a range along `dim`."""
+    return (*(slice(None),) * dim, slice(start, stop, step))
+
+
+def places(array: Array, dim: int) -> Array:
+    """0, 1, 2, ... along `dim`, in a shape that broadcasts with `array`."""
+    return xp(array).arange(array.shape[dim]).reshape([-1 if i == dim else 1 for i in range(array.ndim)])
+
+
+_C_NAMES = {"float32": "float", "float64": "double", "uint8": "uint8"}
+
+
 def c_name(dtype: Any) -> str:
     """A dtype as torch names it where a number does not fit: by its type in C++."""
     name = dtype.name
-    return {"float32": "float", "float64": "double", "bool": "bool", "uint8": "uint8"}.get(name, f"{name}_t" if name.startswith(("int", "uint")) else name)
+    return _C_NAMES.get(name, f"{name}_t" if name.startswith(("int", "uint")) else name)

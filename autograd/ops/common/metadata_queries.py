@@ -16,9 +16,6 @@ from tapegrad.backends import backend
 def size(self: Tensor, dim: Any = None) -> Any:
     """The shape, or the size of one dimension.
 
-    Args:
-        dim: the dimension; None: all.
-
     Raises:
         IndexError: there is no such dimension.
 
@@ -40,9 +37,6 @@ def _dimension(dim: Any, ndim: int) -> int:
 
 def stride(self: Tensor, dim: Any = None) -> Any:
     """How many elements of memory lie between neighbours, along each dimension or along one.
-
-    Args:
-        dim: the dimension; None: all.
 
     Example:
         >>> tapegrad.ones(2, 3).stride()
@@ -71,9 +65,6 @@ def numel_method(self: Tensor) -> int:
 @exported
 def numel(input: Tensor) -> int:
     """The number of elements of a tensor.
-
-    Args:
-        input: a tensor.
 
     Raises:
         TypeError: it is none.
@@ -157,9 +148,6 @@ def is_tensor(obj: Any) -> bool:
 def is_floating_point(input: Tensor) -> bool:
     """Whether the elements are real floating-point numbers.
 
-    Args:
-        input: a tensor.
-
     Example:
         >>> tapegrad.is_floating_point(tapegrad.ones(2))
         True
@@ -170,9 +158,6 @@ def is_floating_point(input: Tensor) -> bool:
 @exported
 def is_complex(input: Tensor) -> bool:
     """Whether the elements are complex numbers.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.is_complex(tapegrad.ones(2))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.dispatch.batch_rules import broadcasting
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.cache_blocks import by_blocks
@@ -32,11 +33,8 @@ def _zero(dtype: np.dtype) -> np.ndarray:
 # ---- relu and its kin
 
 @op(input=lambda grad, result: _relu_back(grad, result), kind="elementwise", method=True, inplace=True, inplace_fn=lambda a: xp(a).maximum(a, 0, out=a))
-def relu(input: Any) -> Any:
+def relu(input: Array) -> Array:
     """Elementwise ``max(input, 0)``. Its derivative at 0 is 0.
-
-    Args:
-        input: a real tensor.
 
     Example:
         >>> tapegrad.relu(tapegrad.tensor([-1.0, 2.0]))
@@ -53,18 +51,17 @@ def relu(input: Any) -> Any:
 
 
 @op(input=lambda grad, output: _relu_back(grad, output), output=None, kind="linear", operands="free", public=False, batch=broadcasting())
-def _relu_back(input: Any, output: Any) -> Any:
+def _relu_back(input: Array, output: Array) -> Array:
     dropped = output <= (_zero(output.dtype) if output.__class__ is np.ndarray else 0)  # not NaN
     return keep.__wrapped__(input, ~dropped)  # type: ignore[attr-defined]
 
 
 @op(input=lambda grad, input, negative_slope: choose(input > 0, grad, grad * negative_slope), kind="elementwise", public=False)
 @floating("leaky_relu_cpu")
-def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
+def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     """`input` where it is positive, `negative_slope` times it elsewhere.
 
     Args:
-        input: a floating-point tensor.
         negative_slope: the slope for negative elements.
 
     Example:
@@ -78,7 +75,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
     return choose.__wrapped__(input > 0, input, lower)  # type: ignore[attr-defined]
 
 
-def _broadcast_weight(input: Any, weight: Any) -> Any:
+def _broadcast_weight(input: Array, weight: Array) -> Array:
     """`weight`, a number per channel, in the shape that broadcasts with `input`."""
     if weight.ndim > 1:
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
@@ -92,16 +89,15 @@ def _broadcast_weight(input: Any, weight: Any) -> Any:
 
 @op(input=lambda grad, input, weight: choose(input > 0, grad, grad * weight), weight=lambda grad, input: keep(grad * input, ~(input > 0)),
     kind="elementwise", operands="same", public=False, name="prelu")
-def _prelu(input: Any, weight: Any) -> Any:
+def _prelu(input: Array, weight: Array) -> Array:
     return choose.__wrapped__(input > 0, input, input * weight)  # type: ignore[attr-defined]
 
 
 @composite(method=True)
-def prelu(input: Any, weight: Any) -> Any:
+def prelu(input: Operand, weight: Operand) -> Any:
     """`input` where it is positive, `weight` times it elsewhere.
 
     Args:
-        input: a floating-point tensor.
         weight: a single number, or one for each channel (dimension 1), as a tensor.
 
     Raises:
@@ -115,11 +111,10 @@ def prelu(input: Any, weight: Any) -> Any:
 
 
 @op(input=lambda grad, input, threshold: keep(grad, ~(input <= threshold)), kind="elementwise")
-def threshold(input: Any, threshold: float, value: float) -> Any:
+def threshold(input: Array, threshold: float, value: float) -> Array:
     """`input` where it is greater than `threshold`, `value` elsewhere.
 
     Args:
-        input: a real tensor.
         threshold: the threshold.
         value: what replaces the elements that do not exceed it.
 
@@ -131,11 +126,10 @@ def threshold(input: Any, threshold: float, value: float) -> Any:
 
 
 @op(input=lambda grad, input, min_val, max_val: keep(grad, (input > min_val) & (input < max_val)), kind="elementwise", public=False)
-def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """`input` held within two numbers; no gradient passes at the bounds.
 
     Args:
-        input: a real tensor.
         min_val: the lower bound.
         max_val: the upper bound.
 
@@ -148,11 +142,8 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
 
 
 @composite(public=False)
-def relu6(input: Any) -> Any:
+def relu6(input: Operand) -> Any:
     """``min(max(input, 0), 6)``; no gradient passes at the bounds.
-
-    Args:
-        input: a real tensor.
 
     Example:
         >>> from tapegrad.autograd.ops.pointwise.activation import relu6
@@ -164,11 +155,8 @@ def relu6(input: Any) -> Any:
 
 @op(input=lambda grad, input: keep(grad * (1 / 6), (input > -3) & (input < 3)), kind="elementwise", public=False)
 @floating("hardsigmoid_cpu")
-def hardsigmoid(input: Any) -> Any:
+def hardsigmoid(input: Array) -> Array:
     """``input / 6 + 1/2``, held within 0 and 1.
-
-    Args:
-        input: a floating-point tensor.
 
     Example:
         >>> from tapegrad.autograd.ops.pointwise.activation import hardsigmoid
@@ -178,17 +166,14 @@ def hardsigmoid(input: Any) -> Any:
     return clipped(input + 3, 0, 6) / 6
 
 
-def _hardswish_rule(grad: Any, input: Any) -> Any:
+def _hardswish_rule(grad: Operand, input: Operand) -> Operand:
     return choose(input >= 3, grad, keep(grad * (input * (1 / 3) + 0.5), ~(input <= -3)))
 
 
 @op(input=lambda grad, input: _hardswish_rule(grad, input), kind="elementwise", public=False)
 @floating("hardswish_cpu")
-def hardswish(input: Any) -> Any:
+def hardswish(input: Array) -> Array:
     """``input * hardsigmoid(input)``.
-
-    Args:
-        input: a floating-point tensor.
 
     Example:
         >>> from tapegrad.autograd.ops.pointwise.activation import hardswish
@@ -200,11 +185,10 @@ def hardswish(input: Any) -> Any:
 
 @op(input=lambda grad, input, lambd: keep(grad, abs(input) > lambd), kind="elementwise", method=True)
 @floating("hardshrink_cpu")
-def hardshrink(input: Any, lambd: float = 0.5) -> Any:
+def hardshrink(input: Array, lambd: float = 0.5) -> Array:
     """`input`, and 0 where its magnitude is at most `lambd`.
 
     Args:
-        input: a floating-point tensor.
         lambd: the threshold.
 
     Example:
@@ -216,11 +200,10 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
 
 @op(input=lambda grad, input, lambd: keep(grad, abs(input) > lambd), kind="elementwise", functional=True)
 @floating("softshrink_cpu")
-def softshrink(input: Any, lambd: float = 0.5) -> Any:
+def softshrink(input: Array, lambd: float = 0.5) -> Array:
     """`input` moved towards 0 by `lambd`, and 0 where its magnitude is less.
 
     Args:
-        input: a floating-point tensor.
         lambd: how far, not negative.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.cache_blocks import by_blocks
@@ -19,7 +20,7 @@ _DENSITY = 1 / math.sqrt(2 * math.pi)
 _K, _CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
-def _gelu_exact(x: Any) -> Any:
+def _gelu_exact(x: Array) -> Array:
     y = backend(x).erf(x * _SQRT_HALF)
     y += 1
     y *= x
@@ -27,7 +28,7 @@ def _gelu_exact(x: Any) -> Any:
     return y
 
 
-def _gelu_tanh(x: Any) -> Any:
+def _gelu_tanh(x: Array) -> Array:
     y = x * x
     y *= _K * _CUBIC
     y += _K
@@ -39,7 +40,7 @@ def _gelu_tanh(x: Any) -> Any:
     return y
 
 
-def _gelu_exact_back(g: Any, x: Any) -> Any:
+def _gelu_exact_back(g: Array, x: Array) -> Array:
     slope = xp(x).exp(x * x * -0.5)
     slope *= x
     slope *= _DENSITY
@@ -51,7 +52,7 @@ def _gelu_exact_back(g: Any, x: Any) -> Any:
     return slope
 
 
-def _gelu_tanh_back(g: Any, x: Any) -> Any:
+def _gelu_tanh_back(g: Array, x: Array) -> Array:
     square = x * x
     t = xp(x).tanh(x * (square * (_K * _CUBIC) + _K))
     inner = square * (3 * _K * _CUBIC)
@@ -72,11 +73,10 @@ def _check_approximate(approximate: str) -> None:
 
 @op(input=lambda grad, input, approximate: _gelu_back(grad, input, approximate), kind="elementwise", functional=True)
 @floating("GeluKernelImpl")
-def gelu(input: Any, *, approximate: str = "none") -> Any:
+def gelu(input: Array, *, approximate: str = "none") -> Array:
     """`input` times the normal distribution's cumulative probability at it.
 
     Args:
-        input: a floating-point tensor.
         approximate: "none" uses the error function, "tanh" a formula that comes near it.
 
     Raises:
@@ -94,12 +94,12 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
 @op(input=lambda grad, other, approximate: _gelu_back(grad, other, approximate), other=lambda grad, input, other, approximate: grad * input *
     _gelu_curvature(other, approximate), operands="free", public=False, batch=over())
 @in_float32
-def _gelu_back(input: Any, other: Any, approximate: str) -> Any:
+def _gelu_back(input: Array, other: Array, approximate: str) -> Array:
     """`input` times the derivative of gelu at `other`."""
     return by_blocks(_gelu_exact_back if approximate == "none" else _gelu_tanh_back, input, other)
 
 
-def _gelu_curvature(x: Any, approximate: str) -> Any:
+def _gelu_curvature(x: Array, approximate: str) -> Array:
     """The second derivative of gelu."""
     square = x * x
     if approximate == "none":
@@ -109,13 +109,13 @@ def _gelu_curvature(x: Any, approximate: str) -> Any:
     return (1 - t * t) * (slope + x * (x * (3 * _K * _CUBIC) - t * slope * slope))
 
 
-def _silu(x: Any) -> Any:
+def _silu(x: Array) -> Array:
     y = logistic(x)
     y *= x
     return y
 
 
-def _silu_derived(g: Any, x: Any) -> Any:
+def _silu_derived(g: Array, x: Array) -> Array:
     s = logistic(x)
     slope = 1 - s
     slope *= x
@@ -127,11 +127,8 @@ def _silu_derived(g: Any, x: Any) -> Any:
 
 @op(input=lambda grad, input: _silu_back(grad, input), kind="elementwise", public=False)
 @floating("silu_cpu")
-def silu(input: Any) -> Any:
+def silu(input: Array) -> Array:
     """``input * sigmoid(input)``.
-
-    Args:
-        input: a floating-point tensor.
 
     Example:
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import silu
@@ -141,7 +138,7 @@ def silu(input: Any) -> Any:
     return by_blocks(_silu, input)
 
 
-def _silu_curvature(x: Any) -> Any:
+def _silu_curvature(x: Array) -> Array:
     s = sigmoid(x)
     return s * (1 - s) * (x * (1 - 2 * s) + 2)
 
@@ -149,23 +146,22 @@ def _silu_curvature(x: Any) -> Any:
 @op(input=lambda grad, other: _silu_back(grad, other), other=lambda grad, input, other: grad * input * _silu_curvature(other), operands="free", public=False,
     batch=over())
 @in_float32
-def _silu_back(input: Any, other: Any) -> Any:
+def _silu_back(input: Array, other: Array) -> Array:
     """`input` times the derivative of silu at `other`."""
     return by_blocks(_silu_derived, input, other)
 
 
-def _elu_rule(grad: Any, input: Any, alpha: float, scale: float, input_scale: float) -> Any:
+def _elu_rule(grad: Operand, input: Operand, alpha: float, scale: float, input_scale: float) -> Operand:
     lower = grad * exp(keep(input, ~(input > 0)) * input_scale) * (alpha * scale * input_scale)
     return choose(input > 0, grad * scale if scale != 1 else grad, lower)
 
 
 @op(input=lambda grad, input, alpha, scale, input_scale: _elu_rule(grad, input, alpha, scale, input_scale), kind="elementwise", public=False)
 @floating("elu_cpu")
-def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
+def elu(input: Array, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Array:
     """`input` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
 
     Args:
-        input: a floating-point tensor.
         alpha: the factor for negative elements.
         scale: a factor for all elements.
         input_scale: the factor of `input` in the exponential.
@@ -182,11 +178,8 @@ def elu(input: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float =
 
 
 @composite()
-def selu(input: Any) -> Any:
+def selu(input: Operand) -> Any:
     """`elu` with the two constants for which activations keep mean 0 and variance 1.
-
-    Args:
-        input: a floating-point tensor.
 
     Example:
         >>> tapegrad.selu(tapegrad.tensor([-1.0, 2.0]))
@@ -196,11 +189,10 @@ def selu(input: Any) -> Any:
 
 
 @composite()
-def celu(input: Any, alpha: float = 1.0) -> Any:
+def celu(input: Operand, alpha: float = 1.0) -> Any:
     """`input` where it is positive, ``alpha * (exp(input / alpha) - 1)`` elsewhere.
 
     Args:
-        input: a floating-point tensor.
         alpha: the scale of negative elements, not 0.
 
     Raises:
@@ -215,18 +207,17 @@ def celu(input: Any, alpha: float = 1.0) -> Any:
     return elu(input, alpha, 1.0, 1.0 / alpha)
 
 
-def _softplus_rule(grad: Any, input: Any, beta: float, threshold: float) -> Any:
+def _softplus_rule(grad: Operand, input: Operand, beta: float, threshold: float) -> Operand:
     z = input * beta
     return choose(z > threshold, grad, grad * sigmoid(z))
 
 
 @op(input=lambda grad, input, beta, threshold: _softplus_rule(grad, input, beta, threshold), kind="elementwise", functional=True)
 @floating("softplus_cpu")
-def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
+def softplus(input: Array, beta: float = 1, threshold: float = 20) -> Array:
     """``log(1 + exp(beta * input)) / beta``, a smooth relu.
 
     Args:
-        input: a floating-point tensor.
         beta: how sharp the bend is.
         threshold: where ``beta * input`` exceeds it, the result is `input` itself.
 
@@ -240,7 +231,7 @@ def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
     return choose.__wrapped__(z > threshold, input, soft / beta)  # type: ignore[attr-defined]
 
 
-def _softplus(z: Any) -> Any:
+def _softplus(z: Array) -> Array:
     """``log(1 + exp(z))`` of an array."""
     space = xp(z)
     return space.log1p(space.exp(-space.absolute(z))) + space.maximum(z, 0)
@@ -248,11 +239,8 @@ def _softplus(z: Any) -> Any:
 
 @op(input=lambda grad, input: grad * sigmoid(-input), kind="elementwise", functional=True)
 @floating("log_sigmoid_cpu")
-def logsigmoid(input: Any) -> Any:
+def logsigmoid(input: Array) -> Array:
     """``log(sigmoid(input))``, without overflow.
-
-    Args:
-        input: a floating-point tensor.
 
     Example:
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import logsigmoid
@@ -262,18 +250,15 @@ def logsigmoid(input: Any) -> Any:
     return -_softplus(-input)
 
 
-def _mish_rule(grad: Any, input: Any) -> Any:
+def _mish_rule(grad: Operand, input: Operand) -> Operand:
     t = tanh(softplus(input, 1, math.inf))
     return grad * (t + input * sigmoid(input) * ((1 - t) * (1 + t)))
 
 
 @op(input=lambda grad, input: _mish_rule(grad, input), kind="elementwise", public=False)
 @floating("mish_cpu")
-def mish(input: Any) -> Any:
+def mish(input: Array) -> Array:
     """``input * tanh(softplus(input))``.
-
-    Args:
-        input: a floating-point tensor.
 
     Example:
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import mish
@@ -283,18 +268,15 @@ def mish(input: Any) -> Any:
     return by_blocks(lambda x: x * xp(x).tanh(_softplus(x)), input)
 
 
-def _softsign_rule(grad: Any, input: Any) -> Any:
+def _softsign_rule(grad: Operand, input: Operand) -> Operand:
     size = abs(input) + 1
     return grad / (size * size)
 
 
 @op(input=lambda grad, input: _softsign_rule(grad, input), kind="elementwise", operands="float", functional=True)
 @in_float32
-def softsign(input: Any) -> Any:
+def softsign(input: Array) -> Array:
     """``input / (1 + abs(input))``.
-
-    Args:
-        input: a floating-point tensor.
 
     Example:
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import softsign
@@ -306,11 +288,8 @@ def softsign(input: Any) -> Any:
 
 @op(input=lambda grad, input: grad * _squared_tanh(input), kind="elementwise", operands="float", functional=True)
 @in_float32
-def tanhshrink(input: Any) -> Any:
+def tanhshrink(input: Array) -> Array:
     """``input - tanh(input)``.
-
-    Args:
-        input: a floating-point tensor.
 
     Example:
         >>> from tapegrad.autograd.ops.pointwise.activation_smooth import tanhshrink
@@ -320,6 +299,6 @@ def tanhshrink(input: Any) -> Any:
     return input - xp(input).tanh(input)
 
 
-def _squared_tanh(input: Any) -> Any:
+def _squared_tanh(input: Array) -> Array:
     t = tanh(input)
     return t * t

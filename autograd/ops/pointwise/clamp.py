@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import aligned
@@ -20,7 +21,7 @@ from tapegrad.backends import xp
 
 @op(input=lambda grad, larger, smaller: _share(grad, larger, smaller), larger=None, smaller=None, kind="linear", operands="free", public=False,
     batch=lambda batched, input, larger, smaller: _share_in_batch(batched, input, larger, smaller))
-def _share(input: Any, larger: Any, smaller: Any) -> Any:
+def _share(input: Array, larger: Array, smaller: Array) -> Array:
     """The gradient of ``maximum(larger, smaller)`` for `larger`: all of it where it is larger (or a NaN is involved), half of it where both are equal."""
     grad = keep(input, ~(larger < smaller))
     equal = larger == smaller
@@ -30,7 +31,7 @@ def _share(input: Any, larger: Any, smaller: Any) -> Any:
     return half if half.dtype == grad.dtype else half.astype(grad.dtype)
 
 
-def _share_in_batch(batched: frozenset[str], input: Any, larger: Any, smaller: Any) -> Any:
+def _share_in_batch(batched: frozenset[str], input: Operand, larger: Operand, smaller: Operand) -> Operand:
     given = {"input": input, "larger": larger, "smaller": smaller}
     moved = aligned(given, batched, given)
     if "input" not in batched:
@@ -40,12 +41,8 @@ def _share_in_batch(batched: frozenset[str], input: Any, larger: Any, smaller: A
 
 
 @op(input=lambda grad, input, other: _share(grad, input, other), other=lambda grad, input, other: _share(grad, other, input), kind="elementwise", method=True)
-def maximum(input: Any, other: Any) -> Any:
+def maximum(input: Array, other: Array) -> Array:
     """The larger of two elements; NaN where one is NaN. Equal elements share the gradient.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it.
 
     Example:
         >>> tapegrad.maximum(tapegrad.tensor([1.0, 4.0]), tapegrad.tensor([3.0, 2.0]))
@@ -55,12 +52,8 @@ def maximum(input: Any, other: Any) -> Any:
 
 
 @op(input=lambda grad, input, other: _share(grad, other, input), other=lambda grad, input, other: _share(grad, input, other), kind="elementwise", method=True)
-def minimum(input: Any, other: Any) -> Any:
+def minimum(input: Array, other: Array) -> Array:
     """The smaller of two elements; NaN where one is NaN. Equal elements share the gradient.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it.
 
     Example:
         >>> tapegrad.minimum(tapegrad.tensor([1.0, 4.0]), tapegrad.tensor([3.0, 2.0]))
@@ -69,19 +62,15 @@ def minimum(input: Any, other: Any) -> Any:
     return xp(input).minimum(input, other)
 
 
-def _is_first(input: Any, other: Any, first: Any) -> Any:
+def _is_first(input: Array, other: Array, first: Array) -> Array:
     """Where fmax and fmin take `input`: it comes `first`, or `other` is NaN."""
     return first | (other != other)
 
 
 @op(input=lambda grad, input, other: keep(grad, _is_first(input, other, input >= other)),
     other=lambda grad, input, other: keep(grad, ~_is_first(input, other, input >= other)), kind="elementwise", method=True)
-def fmax(input: Any, other: Any) -> Any:
+def fmax(input: Array, other: Array) -> Array:
     """The larger of two elements; where one is NaN, the other. The gradient goes to the element taken, of equal ones to `input`'s.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it.
 
     Example:
         >>> tapegrad.fmax(tapegrad.tensor([1.0, float("nan")]), tapegrad.tensor([3.0, 2.0]))
@@ -92,12 +81,8 @@ def fmax(input: Any, other: Any) -> Any:
 
 @op(input=lambda grad, input, other: keep(grad, _is_first(input, other, input <= other)),
     other=lambda grad, input, other: keep(grad, ~_is_first(input, other, input <= other)), kind="elementwise", method=True)
-def fmin(input: Any, other: Any) -> Any:
+def fmin(input: Array, other: Array) -> Array:
     """The smaller of two elements; where one is NaN, the other. The gradient goes to the element taken, of equal ones to `input`'s.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it.
 
     Example:
         >>> tapegrad.fmin(tapegrad.tensor([1.0, float("nan")]), tapegrad.tensor([3.0, 2.0]))
@@ -106,14 +91,14 @@ def fmin(input: Any, other: Any) -> Any:
     return xp(input).fmin(input, other)
 
 
-def inside(input: Any, min: Any, max: Any) -> Any:
+def inside(input: Array, min: Array, max: Array) -> Array:
     """Where `input` lies within the bounds, the bounds included."""
     if min is None:
         return input <= max
     return input >= min if max is None else (input >= min) & (input <= max)
 
 
-def clipped(x: Any, min: Any, max: Any) -> Any:
+def clipped(x: Array, min: Array, max: Array) -> Array:
     """The array `x` held within two numbers, either of which may be None."""
     dtype = x.dtype
     if dtype.kind == "f" and dtype.itemsize > 2:
@@ -133,34 +118,33 @@ def _within(bound: int, limits: np.iinfo) -> int:
 
 @op(input=lambda grad, input, min, max: keep(grad, inside(input, min, max)), kind="elementwise", public=False, name="clamp",
     inplace_fn=lambda a, min, max: a.__setitem__(..., clipped(a, min, max)))
-def clamp_by_numbers(input: Any, min: Any, max: Any) -> Any:
+def clamp_by_numbers(input: Array, min: Array, max: Array) -> Array:
     """`input` held within two numbers, either of which may be None."""
     return clipped(input, min, max)
 
 
-def _lower_rule(grad: Any, input: Any, min: Any, max: Any) -> Any:
+def _lower_rule(grad: Operand, input: Operand, min: Operand, max: Operand) -> Operand:
     below = input < min
     return keep(grad, below if max is None else below & (min < max))
 
 
-def _upper_rule(grad: Any, input: Any, min: Any, max: Any) -> Any:
+def _upper_rule(grad: Operand, input: Operand, min: Operand, max: Operand) -> Operand:
     above = input > max
     return keep(grad, above if min is None else above | (max < min))
 
 
 @op(input=lambda grad, input, min, max: keep(grad, inside(input, min, max)), min=_lower_rule, max=_upper_rule, kind="elementwise", public=False, name="clamp")
-def _clamp_by_tensors(input: Any, min: Any = None, max: Any = None) -> Any:
+def _clamp_by_tensors(input: Array, min: Array = None, max: Array = None) -> Array:
     if min is not None:
         input = xp(input).maximum(input, min)
     return input if max is None else xp(input).minimum(input, max)
 
 
 @composite(method=True, inplace=True)
-def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
+def clamp(input: Operand, min: Operand = None, max: Operand = None, *, out: Operand = None) -> Any:
     """Elements held within bounds; the gradient passes at the bounds too.
 
     Args:
-        input: a real tensor.
         min: the lower bound, a number or a tensor that broadcasts with `input`; None: no bound.
         max: the upper bound; it wins where it is less than `min`.
 
@@ -182,7 +166,7 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
     return clamp_by_numbers(input, min, max, out=out)
 
 
-def _clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
+def _clamp_(self: Tensor, min: Array = None, max: Array = None) -> Tensor:
     """In-place form of `clamp`; returns the tensor."""
     function = clamp_by_numbers if self._array.dtype.kind in "fV" and not _by_tensor(min) and not _by_tensor(max) and (min, max) != (None, None) else clamp
     return inplace.apply(function, self, (min, max), {})
@@ -191,11 +175,11 @@ def _clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
 Tensor.clamp_ = _clamp_  # type: ignore[method-assign,assignment]
 
 
-def _by_tensor(bound: Any) -> bool:
+def _by_tensor(bound: Array) -> bool:
     return bound is not None and hasattr(bound, "ndim")
 
 
-def _promoted(input: Any, dtype: np.dtype, *bounds: Any) -> Any:
+def _promoted(input: Array, dtype: np.dtype, *bounds: Array) -> Array:
     """Integers in floating point, where a bound is."""
     result = promotion.result_type([(dtype, promotion.DIMENSIONED), *((promotion.number_dtype(b), promotion.NUMBER) for b in bounds if b is not None)])
     if dtypes.category(result) == dtypes.COMPLEX:
@@ -204,11 +188,10 @@ def _promoted(input: Any, dtype: np.dtype, *bounds: Any) -> Any:
 
 
 @composite(method=True, inplace=True)
-def clamp_min(input: Any, min: Any, *, out: Any = None) -> Any:
+def clamp_min(input: Operand, min: Operand, *, out: Operand = None) -> Any:
     """Elements held above a lower bound.
 
     Args:
-        input: a real tensor.
         min: a number, or a tensor that broadcasts with `input`.
 
     Example:
@@ -219,11 +202,10 @@ def clamp_min(input: Any, min: Any, *, out: Any = None) -> Any:
 
 
 @composite(method=True, inplace=True)
-def clamp_max(input: Any, max: Any, *, out: Any = None) -> Any:
+def clamp_max(input: Operand, max: Operand, *, out: Operand = None) -> Any:
     """Elements held below an upper bound.
 
     Args:
-        input: a real tensor.
         max: a number, or a tensor that broadcasts with `input`.
 
     Example:

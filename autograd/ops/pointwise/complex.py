@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
@@ -21,21 +22,18 @@ from tapegrad.backends import xp
 
 
 @op(input=lambda grad: grad, kind="view", public=False, name="real", batch=over())
-def _real(input: Any) -> Any:
+def _real(input: Array) -> Array:
     return input.real
 
 
 @op(input=lambda grad: grad * -1j, kind="view", public=False, name="imag", batch=over())
-def _imag(input: Any) -> Any:
+def _imag(input: Array) -> Array:
     return input.imag
 
 
 @composite()
-def real(input: Any) -> Any:
+def real(input: Operand) -> Any:
     """The real parts, as a view; of a real tensor the tensor itself. Also ``x.real``.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.real(tapegrad.tensor([1 + 2j]))
@@ -45,11 +43,8 @@ def real(input: Any) -> Any:
 
 
 @composite()
-def imag(input: Any) -> Any:
+def imag(input: Operand) -> Any:
     """The imaginary parts, as a view. Also ``x.imag``.
-
-    Args:
-        input: a complex tensor.
 
     Raises:
         RuntimeError: `input` is not complex.
@@ -63,11 +58,11 @@ def imag(input: Any) -> Any:
     return _imag(input)
 
 
-def _set_real(self: Tensor, value: Any) -> None:
+def _set_real(self: Tensor, value: Array) -> None:
     real(self)[...] = value
 
 
-def _set_imag(self: Tensor, value: Any) -> None:
+def _set_imag(self: Tensor, value: Array) -> None:
     imag(self)[...] = value
 
 
@@ -76,17 +71,14 @@ Tensor.imag = property(imag, _set_imag, doc="The imaginary parts.")  # type: ign
 
 
 @op(input=lambda grad: conjugate(grad), kind="linear", public=False, name="conj", batch=over())
-def conjugate(input: Any) -> Any:
+def conjugate(input: Array) -> Array:
     """The complex conjugate, a new array."""
     return xp(input).conj(input)
 
 
 @composite(method=True)
-def conj(input: Any) -> Any:
+def conj(input: Operand) -> Any:
     """The complex conjugate; a real tensor is its own.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.conj(tapegrad.tensor([1 + 2j]))
@@ -96,11 +88,8 @@ def conj(input: Any) -> Any:
 
 
 @composite(method=True, inplace=True)
-def conj_physical(input: Any, *, out: Any = None) -> Any:
+def conj_physical(input: Operand, *, out: Operand = None) -> Any:
     """The complex conjugate in memory of its own; a real tensor is its own.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.conj_physical(tapegrad.tensor([1 + 2j]))
@@ -110,11 +99,8 @@ def conj_physical(input: Any, *, out: Any = None) -> Any:
 
 
 @composite(method=True)
-def resolve_conj(input: Any) -> Any:
+def resolve_conj(input: Operand) -> Any:
     """`input` itself: conjugates are never put off here.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.resolve_conj(tapegrad.tensor([1 + 2j]).conj())
@@ -125,11 +111,8 @@ def resolve_conj(input: Any) -> Any:
 
 @op(input=lambda grad, input: _angle_rule(grad, input), kind="elementwise", operands="float", method=True,
     jvp=lambda d_input, input: _angle_rule(d_input, input).real)
-def angle(input: Any) -> Any:
+def angle(input: Array) -> Array:
     """The angle in radians; of a real number 0, or pi where it is negative.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.angle(tapegrad.tensor([1j, -1, 1 + 1j]))
@@ -140,7 +123,7 @@ def angle(input: Any) -> Any:
     return xp(input).where(input != input, input, ((input < 0) * np.pi).astype(input.dtype))
 
 
-def _angle_rule(grad: Any, input: Any) -> Any:
+def _angle_rule(grad: Operand, input: Operand) -> Operand:
     if category(input) != "c":
         return zero_gradient(grad)
     size = (input * input.conj()).real
@@ -149,11 +132,8 @@ def _angle_rule(grad: Any, input: Any) -> Any:
 
 
 @op(input=lambda grad: view_as_complex(_contiguous(grad)).conj(), kind="view", method=False, batch=over())
-def view_as_real(input: Any) -> Any:
+def view_as_real(input: Array) -> Array:
     """A complex tensor as a real one, with a last dimension of real and imaginary parts; a view.
-
-    Args:
-        input: a complex tensor.
 
     Raises:
         RuntimeError: `input` is not complex.
@@ -170,7 +150,7 @@ def view_as_real(input: Any) -> Any:
 
 @op(input=lambda grad: view_as_real(grad.conj()), kind="view", method=False,
     batch=lambda batched, input: view_as_complex(_with_dimensions(input)))
-def view_as_complex(input: Any) -> Any:
+def view_as_complex(input: Array) -> Array:
     """A real tensor whose last dimension holds pairs as a complex one; a view.
 
     Args:
@@ -196,7 +176,7 @@ def view_as_complex(input: Any) -> Any:
     return input.view(pairs)[..., 0]
 
 
-def _with_dimensions(input: Any) -> Any:
+def _with_dimensions(input: Array) -> Array:
     """`input` of a batch, unless its members have no dimensions."""
     if raw(input).ndim == 1:
         raise RuntimeError("Input tensor must have one or more dimensions")
@@ -204,13 +184,13 @@ def _with_dimensions(input: Any) -> Any:
 
 
 @op(input=lambda grad: _contiguous(grad), kind="linear", public=False, batch=over())
-def _contiguous(input: Any) -> Any:
+def _contiguous(input: Array) -> Array:
     return xp(input).ascontiguousarray(input) if input.ndim else input
 
 
 @op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", operands="same", method=False,
     jvp=lambda d_real, d_imag, real, imag: complex(zero_gradient(real) if d_real is None else d_real, zero_gradient(imag) if d_imag is None else d_imag))
-def complex(real: Any, imag: Any) -> Any:
+def complex(real: Array, imag: Array) -> Array:
     """A complex tensor of real and imaginary parts.
 
     Args:
@@ -234,7 +214,7 @@ def complex(real: Any, imag: Any) -> Any:
 
 
 @composite()
-def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
+def polar(abs: Operand, angle: Operand, *, out: Operand = None) -> Any:
     """A complex tensor of magnitudes and angles, ``abs * (cos(angle) + i sin(angle))``.
 
     Args:
@@ -259,11 +239,8 @@ def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
 
 
 @composite(method=True)
-def isreal(input: Any) -> Any:
+def isreal(input: Operand) -> Any:
     """Whether the imaginary part is zero.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.isreal(tapegrad.tensor([1 + 1j, 2 + 0j]))

@@ -68,10 +68,7 @@ def rand(*sizes: Any, size: Any = None, generator: Generator | None = None, out:
     Args:
         *sizes: the shape, as integers or one sequence.
         size: the shape, by name.
-        generator: whose stream to take; the device's default one if not given.
         dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.rand(2, 3).shape
@@ -89,10 +86,7 @@ def randn(*sizes: Any, size: Any = None, generator: Generator | None = None, out
     Args:
         *sizes: the shape, as integers or one sequence.
         size: the shape, by name.
-        generator: whose stream to take; the device's default one if not given.
         dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.randn(2, 3).shape
@@ -150,9 +144,7 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
         low: the least integer; with ``randint(high, size)`` it is 0.
         high: one more than the greatest.
         size: the shape.
-        generator: whose stream to take; the device's default one if not given.
         dtype: of the result; int64 if not given.
-        device: where the tensor lives.
 
     Raises:
         RuntimeError: the range is empty.
@@ -206,9 +198,7 @@ def randperm(n: int, *, generator: Generator | None = None, out: Any = None, dty
 
     Args:
         n: how many integers.
-        generator: whose stream to take; the device's default one if not given.
         dtype: of the result; int64 if not given.
-        device: where the tensor lives.
 
     Example:
         >>> tapegrad.randperm(4).sort().values
@@ -233,7 +223,6 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
         mean: a number, or a tensor of means.
         std: a number, or a tensor of standard deviations.
         size: the shape, where both are numbers.
-        generator: whose stream to take; the device's default one if not given.
 
     Raises:
         RuntimeError: a standard deviation is negative.
@@ -283,9 +272,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     """Zeros and ones; each is one with the probability that `input` holds there (or `p`).
 
     Args:
-        input: probabilities.
         p: one probability for all, instead.
-        generator: whose stream to take; the device's default one if not given.
 
     Raises:
         RuntimeError: a probability lies outside [0, 1].
@@ -338,7 +325,6 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         input: non-negative weights, of shape (n,) or (rows, n).
         num_samples: how many to draw of each row.
         replacement: whether an index may be drawn again.
-        generator: whose stream to take; the device's default one if not given.
 
     Returns:
         int64 tensor of shape (num_samples,) or (rows, num_samples).
@@ -538,7 +524,6 @@ def dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Te
     """`input` with elements zeroed with probability `p` and the others divided by ``1 - p``.
 
     Args:
-        input: any tensor.
         p: probability, held to 1/65536.
         shape: of the mask, which broadcasts (to drop whole channels); by default that of `input`.
     """
