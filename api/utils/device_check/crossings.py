@@ -64,7 +64,7 @@ class Crossing:
 
 
 #: the functions behind Python's protocols -> what the program wrote
-_PROTOCOLS = {"_backward_from": "backward()", "tensor_repr": "repr()", 
+_PROTOCOLS = {"_backward_from": "backward()", "tensor_repr": "repr()",
     "_bool": "bool()", "_float": "float()", "_int": "int()", "_complex": "complex()", "_index": "__index__", "_contains": "in", "__repr__": "repr()",
     "__format__": "format()", "getitem": "indexing", "setitem": "assignment",
 }
