@@ -93,7 +93,7 @@ def _tensor(value: Any) -> Tensor:
 
 
 def _wide(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float64) if array.dtype in dtypes.FLOATING else array
+    return array.astype(np.float64) if dtypes.of(array.dtype).is_floating_point else array
 
 
 def _compare(a: np.ndarray, b: np.ndarray, rtol: float, atol: float, equal_nan: bool, msg: str | None) -> None:

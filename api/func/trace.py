@@ -12,6 +12,7 @@ from tapegrad.autograd.core.node import Node
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
 from tapegrad.autograd.modes.levels import lifted, recording, without_history
+from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.trees import mapped
 from tapegrad.backends import is_array, xp
 
@@ -96,7 +97,7 @@ def tensor_of(value: Any) -> Tensor:
     """An array as a tensor; a tensor as it is, or over the same memory as an ordinary one where it was made in inference mode."""
     if isinstance(value, Tensor):
         return from_array(value._array) if value.is_inference() else value
-    return from_array(np.asarray(value) if isinstance(value, np.generic) else value)
+    return from_array(dtypes.canonical(np.asarray(value) if isinstance(value, np.generic) else value))
 
 
 def _reaches_others(outputs: Sequence[Tensor], own: set[int]) -> bool:

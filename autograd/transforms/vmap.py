@@ -9,7 +9,7 @@ import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.transforms.batched_tensor import Batch
-from tapegrad.autograd.types import trees
+from tapegrad.autograd.types import dtypes, trees
 from tapegrad.backends import is_array
 
 __all__ = ["vmap"]
@@ -169,4 +169,4 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _tensor(leaf: Any) -> Any:
-    return from_array(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf) if _is_array(leaf) else leaf
+    return from_array(dtypes.canonical(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf)) if _is_array(leaf) else leaf

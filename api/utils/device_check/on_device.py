@@ -53,7 +53,9 @@ class OnDevice:
     def argument(self, value: Any, name: str) -> Any:
         """An argument with everything in it on the device; NumPy arrays become arrays of the device, as if `cupy.asarray` had been called."""
         if isinstance(value, np.ndarray):
-            if value.dtype not in dtypes.INEXACT | dtypes.INTEGRAL and value.dtype != np.bool_:
+            try:
+                dtypes.of(value.dtype)
+            except (TypeError, ValueError):  # no tensor can have it
                 return value
             self.moved.append(name)
             return self._put(value)
