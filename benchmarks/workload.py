@@ -4,6 +4,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,19 +88,19 @@ class Workload:
 class Workloads(dict[str, Workload]):
     """The workloads by name; its methods are the decorators that add one."""
 
-    def timed(self, name: str, *, limit: float | None = None, variants: dict[str, dict[str, Any]] | None = None) -> Callable[..., Any]:
-        """Add the decorated function as a workload whose returned step is timed; its docstring says what it measures."""
-        def add(build: Callable[..., Callable[[], Any]]) -> Callable[..., Callable[[], Any]]:
-            self._add(Workload(name, _sentence(build), build, limit=limit, variants=variants or {}))
-            return build
-        return add
+    def timed(self, name: str, measures: str, *, limit: float | None = None, variants: dict[str, dict[str, Any]] | None = None) -> Callable[..., Any]:
+        """Add the decorated function as a workload whose returned step is timed."""
+        return partial(self._add, name, measures, limit=limit, variants=variants or {})
 
-    def probe(self, name: str, *, peers: bool = True) -> Callable[..., Any]:
+    def probe(self, name: str, measures: str, *, peers: bool = True) -> Callable[..., Any]:
         """Add the decorated function as a workload that measures by itself and returns a list of `Metric`."""
-        def add(build: Callable[..., list[Metric]]) -> Callable[..., list[Metric]]:
-            self._add(Workload(name, _sentence(build), build, probe=True, peers=peers))
-            return build
-        return add
+        return partial(self._add, name, measures, probe=True, peers=peers)
+
+    def _add(self, name: str, measures: str, build: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        if name in self:
+            raise ValueError(f"a workload named {name!r} exists already")
+        self[name] = Workload(name, measures, build, **options)
+        return build
 
     def matching(self, patterns: Sequence[str]) -> list[Workload]:
         """The workloads whose names match any of the patterns, in their own order.
@@ -114,15 +115,6 @@ class Workloads(dict[str, Workload]):
                 raise ValueError(f"no workload matches {pattern!r} (--list prints their names)")
             chosen.update(names)
         return [workload for name, workload in self.items() if name in chosen]
-
-    def _add(self, workload: Workload) -> None:
-        if workload.name in self:
-            raise ValueError(f"a workload named {workload.name!r} exists already")
-        self[workload.name] = workload
-
-
-def _sentence(function: Callable[..., Any]) -> str:
-    return (function.__doc__ or "").strip().splitlines()[0]
 
 
 WORKLOADS = Workloads()

@@ -36,7 +36,7 @@ class Fact:
 
 
 class Facts(dict[str, Fact]):
-    """The facts of one subject by name; calling it decorates one: ``@FACTS("what it says", expected)``."""
+    """The facts of one subject by name: ``@FACTS("what it says", expected)`` enters one, ``FACTS.as_items()`` are the items of a section."""
 
     def __call__(self, about: str, expected: Any = None) -> Callable[[Callable[[Machine], Any]], Callable[[Machine], Any]]:
         """Enter the decorated function, which finds out whether the fact `about` is as `expected`."""
@@ -46,21 +46,21 @@ class Facts(dict[str, Fact]):
         return add
 
 
-def items_of(facts: Facts) -> Items:
-    """An item for each fact."""
-    return {name: functools.partial(check, fact) for name, fact in facts.items()}
+    def as_items(self) -> Items:
+        """An item for each fact."""
+        return {name: functools.partial(check, fact) for name, fact in self.items()}
 
 
 def check(fact: Fact, m: Machine) -> Finding:
     """Find out about a fact."""
-    found = fact.look(m)
-    if isinstance(found, Finding):
-        found.text = f"{fact.about.rstrip('.')}: {found.text}"
-        return found
-    about = {"about": fact.about, "expected": fact.expected, "found": found}
-    if found == fact.expected:
-        return Finding("", "ok", f"{fact.about.rstrip('.')}: {shown(found)}", about)
-    return Finding("", "unexpected", f"{fact.about.rstrip('.')}: {shown(found)}, where {shown(fact.expected)} was expected", about)
+    result = fact.look(m)
+    if isinstance(result, Finding):
+        result.text = f"{fact.about}: {result.text}"
+        return result
+    values = {"about": fact.about, "expected": fact.expected, "found": result}
+    if result == fact.expected:
+        return Finding("", "ok", f"{fact.about}: {shown(result)}", values)
+    return Finding("", "unexpected", f"{fact.about}: {shown(result)}, where {shown(fact.expected)} was expected", values)
 
 
 def shown(value: Any) -> str:

@@ -8,19 +8,14 @@ from typing import Any
 import numpy as np
 
 from tapegrad.benchmarks.contender import Contender
-from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
+from tapegrad.benchmarks.gpu.items.fact import Facts, raised
 from tapegrad.benchmarks.gpu.items.launch_cost import timed
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
+items = FACTS.as_items
 MIB = 2**20
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
 
 
 def allocations(m: Machine) -> Callable[[], Any]:

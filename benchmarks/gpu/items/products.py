@@ -7,18 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, HALVES, Facts, items_of, raised, relative_error
+from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, HALVES, Facts, raised, relative_error
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
+items = FACTS.as_items
 TF32 = 2e-5  # a relative error above this is TF32's, which keeps 11 of 24 bits; float32's is far below
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
 
 
 @functools.cache
