@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.backends.device import Device
+from tapegrad.backends.numerics import special
 
 Array = Any  # an array of some backend: numpy.ndarray, cupy.ndarray, StrictArray
 
@@ -121,11 +122,21 @@ class Backend:
         """A view of `array`'s memory; `strides` and `offset` in bytes, from its first element."""
         raise NotImplementedError
 
-    def erf(self, x: Array) -> Array: raise NotImplementedError
-    def erfc(self, x: Array) -> Array: raise NotImplementedError
-    def erfinv(self, x: Array) -> Array: raise NotImplementedError
-    def lgamma(self, x: Array) -> Array: raise NotImplementedError
-    def digamma(self, x: Array) -> Array: raise NotImplementedError
+    def erf(self, x: Array) -> Array:
+        """`special.erf`, as the four below."""
+        return special.erf(self.xp, x)
+
+    def erfc(self, x: Array) -> Array:
+        return special.erfc(self.xp, x)
+
+    def erfinv(self, x: Array) -> Array:
+        return special.erfinv(self.xp, x)
+
+    def lgamma(self, x: Array) -> Array:
+        return special.lgamma(self.xp, x)
+
+    def digamma(self, x: Array) -> Array:
+        return special.digamma(self.xp, x)
 
     def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
         """`words` uint64 words of NumPy's Philox4x64-10 stream with `key`, from word number `counter` on."""

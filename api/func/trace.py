@@ -13,7 +13,7 @@ from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
 from tapegrad.autograd.modes.levels import lifted, recording, without_history
 from tapegrad.autograd.types import dtypes
-from tapegrad.autograd.types.trees import mapped
+from tapegrad.autograd.types.trees import leaves, mapped
 from tapegrad.backends import is_array, xp
 
 
@@ -144,18 +144,37 @@ def positions_of(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
 
 def call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], positions: tuple[int, ...], has_aux: bool,
           name: str) -> tuple[Trace, Any, Any]:
-    """Call `func` with fresh tensors at `positions`; what it returns, and beside it what it returns besides."""
+    """Call `func` with fresh tensors at `positions`; returns the trace, the result and the auxiliary result."""
     trace = Trace([args[n] for n in positions])
     given = list(arguments_of(args))
     for n, tree in zip(positions, trace.trees):
         given[n] = tree
     with recording(True):
         output = func(*given, **kwargs)
+    return trace, *split(output, has_aux, name)
+
+
+def split(output: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
+    """The result and the auxiliary result in what the function has returned."""
     if not has_aux:
-        return trace, output, None
+        return output, None
     if not isinstance(output, tuple) or len(output) != 2:
         raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
-    return trace, *output
+    return output
+
+
+def only_tensors(output: Any, expected: str) -> list[Tensor]:
+    """The tensors in a result, in which there may be nothing else."""
+    outputs = list(leaves(output))
+    for t in outputs:
+        if not isinstance(t, Tensor):
+            raise RuntimeError(f"{expected} f(*primals) to return only tensors, got unsupported type {type(t)}")
+    return outputs
+
+
+def is_raw(leaf: Any) -> bool:
+    """Whether `leaf` is an array and no tensor."""
+    return not isinstance(leaf, Tensor) and is_array(leaf)
 
 
 def spec(tree: Any, indent: int = 0) -> str:

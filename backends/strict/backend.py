@@ -163,27 +163,6 @@ class StrictBackend(Backend):
     def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Array:
         return array._view(strided(array, shape, strides, offset))
 
-    # Written over any namespace: here they show that CuPy could run them.
-    def erf(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.erf(self.xp, x)
-
-    def erfc(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.erfc(self.xp, x)
-
-    def erfinv(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.erfinv(self.xp, x)
-
-    def lgamma(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.lgamma(self.xp, x)
-
-    def digamma(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.digamma(self.xp, x)
-
     def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
         from tapegrad.backends.numerics import philox
         # a kernel makes them on CUDA, so this is no copy from the host
