@@ -1,4 +1,4 @@
-"""The profiler, by the names of `torch.profiler`; what it measures, and what that costs, is told in `tapegrad.autograd.profiler.recorder`."""
+"""The profiler, by the names of `torch.profiler`; `tapegrad.autograd.profiler.recorder` says what it measures, and what that costs."""
 from __future__ import annotations
 
 import enum
@@ -227,7 +227,7 @@ class profile:
         """The events summed up by name.
 
         Args:
-            group_by_input_shape: events of different shapes are told apart.
+            group_by_input_shape: events of different shapes are summed up apart.
             group_by_stack_n: so are those called from different places, by that many of the innermost calls.
 
         Raises:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.ops.random.generator import Generator, default_generator

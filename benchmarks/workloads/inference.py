@@ -36,7 +36,7 @@ def unrecorded(name: str, s: Setting) -> Step:
     return step
 
 
-for _name, (_what, _, _) in MODELS.items():
+for _name, (_what, *_) in MODELS.items():
     if _name != "cnn":
         WORKLOADS.timed(f"inference.{_name}.recording", f"forward pass of {_what}, recorded")(partial(recording, _name))
     WORKLOADS.timed(f"inference.{_name}.no_grad", f"forward pass of {_what} under no_grad")(partial(unrecorded, _name))

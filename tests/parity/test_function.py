@@ -479,8 +479,8 @@ CASES = {
     "without grad, view": without_grad(lambda ctx, a: a[:2]),
     "without grad, overwritten": without_grad(dirty),
     "without grad, overwritten view": lambda lib, x: lib.no_grad()(lambda: (lambda p: (made(lib, dirty)(p) is p, x, x._version))(x[:2]))(),
-    "views of a constant, written later": lambda lib, x: (lambda c: (lambda y: (attempt(lambda: y.mul_(x[:2])), attempt(lambda: c.mul_(x)), attempt(lambda: y)))(
-        made(lib, lambda ctx, a: a[:2])(c)))(x.detach()),
+    "views of a constant, written later": lambda lib, x: (lambda c: (lambda y: (
+        attempt(lambda: y.mul_(x[:2])), attempt(lambda: c.mul_(x)), attempt(lambda: y)))(made(lib, lambda ctx, a: a[:2])(c)))(x.detach()),
     "part of a result": lambda lib, x: (lambda y: (y[:2].mul_(3), backward(y, x), y)[1:])(made(lib, lambda ctx, a: a * 2, lambda ctx, g: g * 2)(x)),
     "a view of a new tensor": lambda lib, x: (lambda y: (y._is_view(), attempt(lambda: y.mul_(3))))(
         made(lib, lambda ctx, a: (a * 2)[:2], lambda ctx, g: lib.cat([g, g[:1]]))(x)),
