@@ -15,8 +15,8 @@ Array = Any  # an array of some backend: numpy.ndarray, cupy.ndarray, StrictArra
 class Backend:
     """One kind of array: its namespace, and the few operations whose spelling differs between namespaces.
 
-    The NumPy backend is the specification; the others override what they must.
-    Every function takes and returns arrays of its own backend, unless its name says `host`.
+    The NumPy backend is the specification; the others override what they must. Methods take and return arrays of their own backend, unless their name says
+    `host`.
     """
 
     #: the device type it serves: "cpu", "cuda", "strict"
@@ -106,13 +106,13 @@ class Backend:
         raise NotImplementedError
 
     def assert_index(self, index: Array, low: int, high: int, name: str, dim: int = 0) -> None:
-        """Have it reported, when the program next waits for the device, if an element of `index` is not in ``range(low, high)``.
+        """Report, when the program next waits for the device, if an element of `index` is not in ``range(low, high)``.
 
-        The host's indices are looked at by the ops themselves, which raise at once.
+        Ops check indices on the host themselves, and raise at once.
         """
 
     def report_asserts(self, device: Device | None = None) -> None:
-        """Raise what a device that has been waited for had to report.
+        """Raise what `assert_index` found on a device that the program has waited for.
 
         Raises:
             AcceleratorError: an index was out of range.
@@ -168,7 +168,7 @@ class Backend:
         raise NotImplementedError
 
     def stop_peak_memory_stats(self, device: Device | None = None) -> None:
-        """Keep no peaks any more, where to keep them costs something."""
+        """Stop keeping peaks, where that costs something."""
 
     def memory_info(self, device: Device | None = None) -> tuple[int, int]:
         """The device's free and total bytes, whoever uses them."""
@@ -183,7 +183,7 @@ class Backend:
         raise NotImplementedError
 
     def set_memory_limit(self, size: int | None, device: Device | None = None) -> None:
-        """Have at most `size` bytes; None: no limit."""
+        """Limit the backend to `size` bytes; None: no limit."""
         raise NotImplementedError
 
     def empty_cache(self) -> None:

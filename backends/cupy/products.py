@@ -27,7 +27,7 @@ GEMM_DEFAULT = -1
 
 
 class Kind(NamedTuple):
-    """What cuBLAS must know of a dtype.
+    """A dtype in cuBLAS' terms.
 
     Attributes:
         code: its cudaDataType.
@@ -59,11 +59,11 @@ _known: dict[np.dtype, Kind] = {}
 
 
 def kind_of(dtype: np.dtype) -> Kind:
-    """What cuBLAS must know of `dtype`, one of `KINDS`."""
-    found = _known.get(dtype)
-    if found is None:
-        found = _known[dtype] = KINDS[dtype.name]
-    return found
+    """`dtype`, one of `KINDS`, in cuBLAS' terms."""
+    kind = _known.get(dtype)
+    if kind is None:
+        kind = _known[dtype] = KINDS[dtype.name]
+    return kind
 
 
 class Factor(NamedTuple):
@@ -121,7 +121,7 @@ def _calls(dims: list[Dim]) -> int:
 
 
 def _is_awkward(strides: tuple[int, ...], size: int) -> bool:
-    """Whether a stack's steps are such that cuBLAS cannot be told of them."""
+    """Whether cuBLAS cannot express a stack's steps."""
     return bool([step for step in strides[:-2] if step < 0 or step % size])
 
 

@@ -60,11 +60,9 @@ def add(xp: Any, target: Array, index: Any, values: Array, run: Callable[[Additi
     """``target[index] += values`` in place; values whose index repeats add up, 16-bit floats in float32. Indices out of range wrap around, as CuPy's do.
 
     Args:
-        xp: The array namespace.
-        target: An array of any dtype and layout.
-        index: Whatever indexes it: arrays, slices, integers.
-        values: An array of the target's dtype, of a shape that broadcasts to what the index names.
-        run: Who adds; by default the kernel that takes sums in any order.
+        target: an array of any dtype and layout.
+        values: an array of the target's dtype, of a shape that broadcasts to that of ``target[index]``.
+        run: adds; by default the kernel that takes sums in any order.
 
     Raises:
         IndexError: the index names something along an axis that has nothing.
@@ -91,7 +89,7 @@ def in_any_order(todo: Addition) -> None:
 
 
 def in_order(xp: Any) -> Callable[[Addition], None]:
-    """Who adds in the order of the values, the same in every run: by sorting the rows, which CuPy may wait for."""
+    """A function that adds in the order of the values, the same in every run: by sorting the rows, which CuPy may wait for."""
     def run(todo: Addition) -> None:
         target, values, rows, _ = todo
         rows = rows % target.shape[1]
