@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     parser = Parser(
-        prog="tapegrad-bench", description="Time tapegrad on its devices, and PyTorch beside it. 'tapegrad-bench compare A.json B.json' compares two runs, "
+        prog="tapegrad-bench", description="Time tapegrad on its devices, and PyTorch. 'tapegrad-bench compare A.json B.json' compares two runs, "
         "'tapegrad-bench gpu-report' checks and measures everything on a GPU.",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="tapegrad-bench [run] [options]  |  compare A.json B.json  |  gpu-report [options]",

@@ -62,7 +62,7 @@ class Report:
         facts: versions, machine and source of what was measured.
         plan: how it was measured.
         rows: the results.
-        skipped: a line for each device or peer that was asked for and cannot be had.
+        skipped: a line for each device or peer that was asked for and is not available.
         failed: a line for each workload that raised.
     """
 

@@ -72,7 +72,7 @@ class Workload:
             it computed; a probe measures by itself and returns its metrics.
         probe: whether `build` measures by itself.
         limit: the most that a step's time on the CPU may be, as a share of the peer's.
-        variants: options under which the peer runs beside its defaults, by name.
+        variants: further options with which the peer runs, by name.
         peers: whether peers run it.
     """
 

@@ -53,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def missing_gpu() -> str | None:
-    """Why CUDA cannot be had, or None."""
+    """Why CUDA is not available, or None."""
     try:
         backend_for(Device("cuda"))
     except RuntimeError as error:

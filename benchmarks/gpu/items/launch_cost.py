@@ -31,7 +31,7 @@ def row(name: str) -> Callable[[Callable[[Machine], Call]], Callable[[Machine], 
 
 
 def items() -> Items:
-    """One for each kind of call, and one for each op of ours with PyTorch's beside it."""
+    """One for each kind of call, and one for each op of ours and PyTorch's."""
     found: Items = {name: functools.partial(arrays, make) for name, make in ROWS.items()}
     return found | {f"op {name}": functools.partial(ops, make) for name, make in OPS.items()}
 

@@ -55,8 +55,8 @@ def cupy_batched_float16(m: Machine) -> list[str]:
     class Sizes(m.cupy.cuda.MemoryHook):  # type: ignore[name-defined]
         name = "tapegrad.report.sizes"
 
-        def malloc_postprocess(self, **told: Any) -> None:
-            sizes.append(told["size"])
+        def malloc_postprocess(self, **allocation: Any) -> None:
+            sizes.append(allocation["size"])
     m.cupy.matmul(x, x)
     pool.free_all_blocks()
     with Sizes():
@@ -107,10 +107,10 @@ def our_tf32(m: Machine) -> str:
     switches: Any = tapegrad.backends.cuda.matmul
     switches.allow_tf32 = True
     try:
-        told = precision(m, lambda a, b: (tapegrad.as_tensor(a) @ tapegrad.as_tensor(b)).array)
+        result = precision(m, lambda a, b: (tapegrad.as_tensor(a) @ tapegrad.as_tensor(b)).array)
     finally:
         switches.allow_tf32 = False
-    return "float32" if told == "float32" else "TF32"
+    return "float32" if result == "float32" else "TF32"
 
 
 @FACTS("tapegrad's convolutions of float32 compute in", "float32")

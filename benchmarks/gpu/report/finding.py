@@ -10,7 +10,7 @@ BAD = ("unexpected", "failed", "crashed", "hung", "not run")
 
 
 class Skip(Exception):
-    """An item cannot be had here; the text says why."""
+    """An item is not possible here; the text says why."""
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Finding:
 
     Args:
         name: the item's.
-        status: "ok"; "noted", a measurement of which nothing was expected; "skipped", it cannot be had here; "unexpected", a fact is not what was
+        status: "ok"; "noted", a measurement of which nothing was expected; "skipped", it is not possible here; "unexpected", a fact is not what was
             expected; "failed", it raised or gave wrong numbers; "crashed", its process died; "hung", it took longer than it may; "not run", no time was left.
         text: one line.
         values: the same for programs.

@@ -32,7 +32,7 @@ def run(section: Section, device: str, seconds: float, environment: Mapping[str,
         section: what to run.
         device: "cuda" or "strict".
         seconds: how long all of it may take.
-        environment: variables for the processes, beside this one's.
+        environment: variables for the processes, added to this one's.
 
     Returns:
         A finding for each item, whatever happened to it.
