@@ -171,7 +171,7 @@ class profile:
 
     def start(self) -> None:
         """Begin, as entering does."""
-        self._begin()
+        self._begin(ProfilerAction.NONE)
 
     def stop(self) -> None:
         """End, as leaving does."""
@@ -194,12 +194,11 @@ class profile:
             self._stop(True)
         self._begin(before)
 
-    def _begin(self, before: ProfilerAction = ProfilerAction.NONE) -> None:
+    def _begin(self, before: ProfilerAction) -> None:
         running = before in _RECORDS and before is not ProfilerAction.RECORD_AND_SAVE and self.current_action in _RECORDS
         running = running or before is self.current_action is ProfilerAction.WARMUP
         if self.current_action is not ProfilerAction.NONE and not running:
-            self.profiler = _profiler.profile(**self._options)
-            self.profiler.__enter__()
+            self.profiler = _profiler.profile(**self._options).__enter__()
         if self._stepping and self.current_action is not ProfilerAction.NONE:
             self._range = record_function(f"ProfilerStep#{self.step_num}")
             self._range.__enter__()

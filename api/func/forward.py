@@ -12,10 +12,10 @@ from tapegrad.autograd.modes.levels import below, lifted, recording, without_his
 from tapegrad.autograd.tape.backward import grad as gradients_of
 from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
 from tapegrad.autograd.transforms.vmap import vmap
-from tapegrad.autograd.types.trees import leaves, mapped
+from tapegrad.autograd.types.trees import leaves, mapped, spec
 from tapegrad.backends import is_array
 from tapegrad.func.reverse import jacrev
-from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, is_raw, only_tensors, positions_of, spec, split, tensor_of
+from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, is_raw, only_tensors, positions_of, split, tensor_of
 
 
 @in_any_mode

@@ -177,15 +177,6 @@ def is_raw(leaf: Any) -> bool:
     return not isinstance(leaf, Tensor) and is_array(leaf)
 
 
-def spec(tree: Any, indent: int = 0) -> str:
-    """The nesting of a tree, as errors of some functions show it."""
-    if not isinstance(tree, (dict, list, tuple)):
-        return "*"
-    indent += 2
-    parts = [spec(part, indent) for part in (tree.values() if isinstance(tree, dict) else tree)]
-    return f"TreeSpec({type(tree).__name__}, {list(tree) if isinstance(tree, dict) else None}, [{(',' + chr(10) + ' ' * indent).join(parts)}])"
-
-
 def check_real(tensors: Sequence[Tensor], function: str, what: str) -> None:
     """Refuse complex tensors, for which a Jacobian would need a convention."""
     for n, t in enumerate(tensors):

@@ -212,6 +212,7 @@ int32 = _make("int32", "Int", INT, 4)
 int64 = _make("int64", "Long", INT, 8)
 bool_ = _make("bool", "Bool", BOOL, 1)
 
+_OF_PYTHON: dict[type, dtype] = {builtins.bool: bool_, builtins.int: int64, builtins.float: float64, builtins.complex: complex128}
 
 _default: dtype = float32
 
@@ -229,11 +230,8 @@ def get_default_dtype() -> dtype:
 def set_default_dtype(d: Any, /) -> None:
     """Make `d` the dtype that Python floats become, in every thread; complex numbers become the complex dtype of its precision.
 
-    Args:
-        d: a floating-point dtype.
-
     Raises:
-        TypeError: for any other.
+        TypeError: `d` is no floating-point dtype.
 
     Example:
         >>> tapegrad.set_default_dtype(tapegrad.float64)
@@ -280,14 +278,8 @@ def numpy_dtype(spec: Any) -> np.dtype:
     if isinstance(spec, np.dtype):
         return of(spec).numpy
     if isinstance(spec, type):
-        if spec is builtins.float:
-            return float64.numpy
-        if spec is builtins.int:
-            return int64.numpy
-        if spec is builtins.bool:
-            return bool_.numpy
-        if spec is builtins.complex:
-            return complex128.numpy
+        if spec in _OF_PYTHON:
+            return _OF_PYTHON[spec].numpy
         if issubclass(spec, np.generic):
             if spec.__name__ in _NAMED:
                 return _NAMED[spec.__name__].numpy
@@ -314,10 +306,6 @@ def category(spec: np.dtype) -> builtins.int:
 def can_cast(from_: Any, to: Any) -> builtins.bool:
     """Whether promotion lets a result of the first dtype be written to a tensor of the second: never down in category (bool, integer, float, complex).
 
-    Args:
-        from_: what :func:`numpy_dtype` takes.
-        to: what :func:`numpy_dtype` takes.
-
     Example:
         >>> tapegrad.can_cast(tapegrad.float64, tapegrad.float32), tapegrad.can_cast(tapegrad.float32, tapegrad.int64)
         (True, False)
@@ -328,12 +316,8 @@ def can_cast(from_: Any, to: Any) -> builtins.bool:
 def promote_types(type1: Any, type2: Any) -> dtype:
     """The smallest dtype that both promote to, by PyTorch's table (:mod:`tapegrad.autograd.types.promotion`).
 
-    Args:
-        type1: what :func:`numpy_dtype` takes.
-        type2: what :func:`numpy_dtype` takes.
-
     Raises:
-        RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
+        RuntimeError: for uint16, uint32 or uint64 with anything but itself and a floating-point dtype.
 
     Example:
         >>> tapegrad.promote_types(tapegrad.float16, tapegrad.bfloat16)
