@@ -44,17 +44,10 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
     """Raise unless `actual` and `expected` are close: tensors, arrays, numbers, or sequences and mappings of them.
 
     Args:
-        actual: what was computed.
-        expected: what it should be.
         rtol: relative tolerance; with `atol`, by default according to the dtype.
-        atol: absolute tolerance.
-        equal_nan: whether two NaN are equal.
-        check_device: whether the devices must be the same.
-        check_dtype: whether the dtypes must be the same.
         msg: text of the error, instead.
 
     Raises:
-        AssertionError: they are not close.
         ValueError: only one tolerance is given.
 
     Example:

@@ -30,7 +30,6 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     the value to chance raise. On the CPU all numbers are the same always.
 
     Args:
-        mode: whether they must be the same.
         warn_only: warn instead of raising.
 
     Raises:

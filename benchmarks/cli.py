@@ -95,12 +95,6 @@ def _run(arguments: list[str]) -> int:
 def run(workloads: Sequence[Workload], devices: list[str], peers: list[str], plan: Plan) -> Report:
     """Run workloads on devices of ours and of peers.
 
-    Args:
-        workloads: what to run.
-        devices: names of devices.
-        peers: names of other libraries.
-        plan: how to measure.
-
     Returns:
         What was found; a missing device or peer is a line in `skipped`, a workload that raised a line in `failed`.
     """

@@ -15,15 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Setting:
-    """What a workload is built for: a library with torch's names, one of its devices, and numbers that are the same for every contender.
+    """What a workload is built for: a library with torch's names, one of its devices, and numbers that are the same for every contender."""
 
-    Args:
-        contender: who runs the workload.
-        quick: whether to shrink what would take long; nothing is judged then.
-    """
-
-    contender: Contender
-    quick: bool = False
+    contender: Contender  # who runs the workload
+    quick: bool = False  # whether to shrink what would take long; nothing is judged then
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     @property
@@ -46,43 +41,27 @@ class Setting:
 
 @dataclass(frozen=True)
 class Metric:
-    """A measured quantity other than a step's time; smaller is better.
+    """A measured quantity other than a step's time; smaller is better."""
 
-    Args:
-        name: what it is.
-        samples: its values, one or more.
-        unit: "s", "B", or "" for a plain number.
-        limit: the most that it may be, on devices of ours.
-    """
-
-    name: str
-    samples: Sequence[float]
-    unit: str
-    limit: float | None = None
+    name: str  # what it is
+    samples: Sequence[float]  # its values, one or more
+    unit: str  # "s", "B", or "" for a plain number
+    limit: float | None = None  # the most that it may be, on devices of ours
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One thing to measure.
+    """One thing to measure."""
 
-    Args:
-        name: dotted, ``group.what``.
-        measures: one sentence.
-        build: takes a `Setting` (and a variant's options). A timed workload returns the step to time, a function of no arguments that returns the tensors
-            it computed; a probe measures by itself and returns its metrics.
-        probe: whether `build` measures by itself.
-        limit: the most that a step's time on the CPU may be, as a share of the peer's.
-        variants: further options with which the peer runs, by name.
-        peers: whether peers run it.
-    """
-
-    name: str
-    measures: str
+    name: str  # dotted, ``group.what``
+    measures: str  # one sentence
+    #: takes a `Setting` (and a variant's options). A timed workload returns the step to time, a function of no
+    #: arguments that returns the tensors it computed; a probe measures by itself and returns its metrics
     build: Callable[..., Any]
-    probe: bool = False
-    limit: float | None = None
-    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
-    peers: bool = True
+    probe: bool = False  # whether `build` measures by itself
+    limit: float | None = None  # the most that a step's time on the CPU may be, as a share of the peer's
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)  # further options with which the peer runs, by name
+    peers: bool = True  # whether peers run it
 
 
 class Workloads(dict[str, Workload]):

@@ -16,10 +16,6 @@ def backend() -> Backend:
 
 def index_of(value: Any) -> int:
     """The index of the device that `value` means; ``"cuda"`` means the current one.
-
-    Raises:
-        ValueError: it is another kind of device.
-        RuntimeError: there is no such device.
     """
     index = explicit_index(value)
     if index is None:
@@ -100,7 +96,6 @@ def set_device(device: DeviceLike) -> None:
 
     Raises:
         ValueError: the device is not CUDA's, or has no index.
-        RuntimeError: there is no such device.
     """
     index = explicit_index(device)
     if index is None:
@@ -216,10 +211,5 @@ def get_device_capability(device: DeviceLike | None = None) -> tuple[int, int]:
 
 
 def can_device_access_peer(device: DeviceLike, peer_device: DeviceLike) -> bool:
-    """Whether a device can read the memory of another directly.
-
-    Args:
-        device: the one that reads.
-        peer_device: the one whose memory it is.
-    """
+    """Whether a device can read the memory of another directly."""
     return backend().can_access_peer(index_of(device), index_of(peer_device))

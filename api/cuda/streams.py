@@ -173,7 +173,6 @@ class ExternalStream(Stream):
 
     Args:
         stream_ptr: the address of CUDA's stream.
-        device: on which device it was made; None: the current one.
     """
 
     def __init__(self, stream_ptr: int, device: DeviceLike | None = None) -> None:

@@ -115,9 +115,6 @@ def checkpoint_sequential(functions: Sequential | Sequence[Callable[[Any], Any]]
     Args:
         functions: a `Sequential`, or a list of modules or functions, each called with what the one before returned.
         segments: into how many segments to divide them.
-        input: what the first is called with.
-        use_reentrant: see `checkpoint`.
-        preserve_rng_state: (by keyword) see `checkpoint`.
 
     Returns:
         What the last function returns.

@@ -44,9 +44,6 @@ def set_index_assert_mode(mode: str) -> None:
         mode: "deferred": when the program next waits for the device, at the cost of one kernel for each index. "blocking": in the call that is to blame,
             which waits for the device. "off": never; they wrap.
 
-    Raises:
-        ValueError: it is none of these.
-
     Example:
         >>> before = tapegrad.cuda.get_index_assert_mode()
         >>> tapegrad.cuda.set_index_assert_mode("blocking")

@@ -26,34 +26,22 @@ BLOCK = 256
 
 
 class Rows(NamedTuple):
-    """An index as rows of an array of shape (outer, n, width).
-
-    Attributes:
-        rows: integers, of which -1 is the last row; a vector.
-        shape: that of what the index names.
-    """
+    """An index as rows of an array of shape (outer, n, width)."""
 
     outer: int
     n: int
     width: int
-    rows: Array
-    shape: tuple[int, ...]
+    rows: Array  # integers, of which -1 is the last row; a vector
+    shape: tuple[int, ...]  # that of what the index names
 
 
 class Addition(NamedTuple):
-    """``target[:, rows] += values``: what a kernel is to do, its arrays C-contiguous.
+    """``target[:, rows] += values``: what a kernel is to do, its arrays C-contiguous."""
 
-    Attributes:
-        target: of shape (outer, n, width).
-        values: of shape (outer, k, width), with the target's dtype; or the bits of 16-bit floats, for a target of float32.
-        rows: a vector of k integers.
-        exponent: how many bits of exponent such a 16-bit float has; 0 for all others.
-    """
-
-    target: Array
-    values: Array
-    rows: Array
-    exponent: int
+    target: Array  # of shape (outer, n, width)
+    values: Array  # of shape (outer, k, width), with the target's dtype; or the bits of 16-bit floats, for a target of float32
+    rows: Array  # a vector of k integers
+    exponent: int  # how many bits of exponent such a 16-bit float has; 0 for all others
 
 
 def add(xp: Any, target: Array, index: Any, values: Array, run: Callable[[Addition], None] | None = None) -> None:

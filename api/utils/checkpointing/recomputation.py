@@ -125,8 +125,6 @@ class Frame:
     """One call of a function under a checkpoint.
 
     Args:
-        function: the function.
-        args, kwargs: its arguments.
         preserve: start the run again from the same random numbers.
         context: entered for the run again.
         facts: what of a kept tensor must be the same again.

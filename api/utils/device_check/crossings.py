@@ -28,9 +28,6 @@ class Crossing:
         op: what the line calls that does it.
         cause: what the device was asked to do.
         asked: whether the line says so plainly, as ``.item()`` and ``.cpu()`` do.
-        file: of the line.
-        line: its number.
-        source: its text.
         times: how often it happened.
         bytes: of all copies; None where that is not known.
     """

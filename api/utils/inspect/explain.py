@@ -72,7 +72,6 @@ def explain(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]]
     what was recorded inside ``with tapegrad.utils.notes(values=True):``.
 
     Args:
-        *outputs: tensors that require grad.
         params: names for tensors, leaves or not: a mapping such as ``dict(model.named_parameters())`` or ``locals()``.
         gradient: the gradient of the output, of its shape, or one for each of several; None for outputs of one element.
         max_nodes: how many nodes are shown, the first that run; the pass goes through all.

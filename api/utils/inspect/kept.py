@@ -18,13 +18,11 @@ class Row(NamedTuple):
     """What one node keeps.
 
     Attributes:
-        node: its name.
         activations: bytes of values made by ops.
         data: bytes of tensors without history, and of arrays.
         leaves: bytes of leaves that require grad, such as parameters.
         keeps: each value, in words.
         place: ``file:line`` of the line that made the node; empty without notes.
-        source: the text of the line.
         inside: the innermost ``forward`` in which it was made.
         number: the node's number in order of creation, from 1.
     """
@@ -95,12 +93,10 @@ def kept(*outputs: Any, max_rows: int = 30) -> KeptMemory:
     ``with tapegrad.utils.notes():``.
 
     Args:
-        *outputs: tensors that require grad.
         max_rows: how many rows the table shows; `rows` has all.
 
     Raises:
         RuntimeError: an output does not require grad.
-        TypeError: an output is no tensor.
 
     Example:
         >>> x = tapegrad.ones(100, 50)

@@ -29,8 +29,6 @@ class Note:
     """What was noted of a node.
 
     Attributes:
-        file: of the user's line that made it.
-        line: its number.
         inside: the innermost method ``forward`` that was running, such as ``Linear.forward``; empty where there was none.
         in_place: memory was being written.
         results: the shape and dtype of each result; empty where no op made the node.

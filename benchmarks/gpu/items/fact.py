@@ -20,19 +20,12 @@ HALVES = (np.dtype(np.float16), BFLOAT16)
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact.
+    """A fact."""
 
-    Args:
-        name: as in the report, and in docs/cuda.md.
-        about: one sentence.
-        expected: what `look` returns where the fact holds; None where it measures and nothing is expected.
-        look: finds out; it may return a `Finding` of its own.
-    """
-
-    name: str
-    about: str
-    expected: Any
-    look: Callable[[Machine], Any]
+    name: str  # as in the report, and in docs/cuda.md
+    about: str  # one sentence
+    expected: Any  # what `look` returns where the fact holds; None where it measures and nothing is expected
+    look: Callable[[Machine], Any]  # finds out; it may return a `Finding` of its own
 
 
 class Facts(dict[str, Fact]):

@@ -26,10 +26,6 @@ _DEVICE = Section("device", "Device", "tapegrad.benchmarks.gpu.report.environmen
 def gpu_report(arguments: Sequence[str], sections: Sequence[Section] = SECTIONS) -> int:
     """Run ``tapegrad-bench gpu-report``.
 
-    Args:
-        arguments: the command line after these words.
-        sections: the report's sections.
-
     Returns:
         The exit status.
     """
@@ -77,12 +73,9 @@ def fill(document: Document, sections: Sequence[Section], begun: float, seconds:
     """Run the sections, and write the report after each.
 
     Args:
-        document: gets the parts.
         sections: what to run; the last has all the time that is left.
         begun: when the command began, by `time.monotonic`.
         seconds: how long all of it may take.
-        out: the folder for the report.
-        environment: variables for the processes.
 
     Returns:
         The report's files.

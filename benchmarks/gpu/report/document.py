@@ -26,25 +26,15 @@ class Part:
 
 @dataclass
 class Document:
-    """The report.
+    """The report."""
 
-    Args:
-        created: date and time.
-        device: "cuda" or "strict".
-        commit: the commit's name; None where nobody knows it.
-        changed: whether files differed from the commit.
-        parts: the sections, as far as they were run.
-        seconds: how long all of it took.
-        only: the sections that were asked for; empty where all were.
-    """
-
-    created: str
-    device: str
-    commit: str | None
-    changed: bool | None
-    parts: list[Part] = field(default_factory=list)
-    seconds: float = 0.0
-    only: list[str] = field(default_factory=list)
+    created: str  # date and time
+    device: str  # "cuda" or "strict"
+    commit: str | None  # the commit's name; None where nobody knows it
+    changed: bool | None  # whether files differed from the commit
+    parts: list[Part] = field(default_factory=list)  # the sections, as far as they were run
+    seconds: float = 0.0  # how long all of it took
+    only: list[str] = field(default_factory=list)  # the sections that were asked for; empty where all were
 
     @property
     def dry(self) -> bool:

@@ -29,9 +29,6 @@ def run(section: Section, device: str, seconds: float, environment: Mapping[str,
     """Run a section, in as many processes as it takes.
 
     Args:
-        section: what to run.
-        device: "cuda" or "strict".
-        seconds: how long all of it may take.
         environment: variables for the processes, added to this one's.
 
     Returns:
@@ -101,7 +98,6 @@ def serve(source: Callable[[], Items], machine: Machine, skip: list[str], file: 
 
     Args:
         source: returns the items.
-        machine: what they work with.
         skip: names of those that an earlier process ran.
         file: where the lines go.
 
