@@ -45,17 +45,10 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
     """Raise unless `actual` and `expected` are close: tensors, arrays, numbers, or sequences and mappings of them.
 
     Args:
-        actual: what was computed.
-        expected: what it should be.
         rtol: relative tolerance; with `atol`, by default according to the dtype.
-        atol: absolute tolerance.
-        equal_nan: whether two NaN are equal.
-        check_device: whether the devices must be the same.
-        check_dtype: whether the dtypes must be the same.
         msg: text of the error, instead.
 
     Raises:
-        AssertionError: they are not close.
         ValueError: only one tolerance is given.
 
     Example:
@@ -93,7 +86,7 @@ def _tensor(value: Any) -> Tensor:
 
 
 def _wide(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float64) if array.dtype in dtypes.FLOATING else array
+    return array.astype(np.float64) if dtypes.of(array.dtype).is_floating_point else array
 
 
 def _compare(a: np.ndarray, b: np.ndarray, rtol: float, atol: float, equal_nan: bool, msg: str | None) -> None:

@@ -418,7 +418,7 @@ class Module(Hooks, State):
                             f"but got desired dtype={dtype}")
 
         def convert(t: Tensor) -> Tensor:
-            new_dtype = dtype if dtype is not None and t._array.dtype in dtypes.INEXACT else t.dtype
+            new_dtype = dtype if dtype is not None and dtypes.is_inexact(t._array.dtype) else t.dtype
             return t.to(device=device, dtype=new_dtype, non_blocking=non_blocking)
 
         return self._apply(convert)

@@ -28,7 +28,7 @@ class Parameter(Tensor):
             data = Tensor()
         if not isinstance(data, Tensor):
             raise AttributeError(f"'{type(data).__name__}' object has no attribute 'detach'")
-        if requires_grad and data._array.dtype not in dtypes.INEXACT:
+        if requires_grad and not dtypes.is_inexact(data._array.dtype):
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         if requires_grad:
             check_not_inference(data)

@@ -67,7 +67,7 @@ def _fitted(value: Any, parameter: Tensor, on_device: bool, key: Any = None) -> 
         dtype = array.dtype
         if key == "step":
             dtype = dtypes.float32.numpy
-        elif parameter._array.dtype in dtypes.FLOATING:
+        elif dtypes.of(parameter._array.dtype).is_floating_point:
             dtype = parameter._array.dtype
         array = array.astype(dtype)
         device = target.device_of(parameter._array)

@@ -44,9 +44,7 @@ def functional_call(
     """Call a module with other tensors in the places of its parameters and buffers."""
 
 @overload
-def grad(func: Callable[[Tensor], Any], argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> OfTensor:
-    """The function that computes the gradient of `func`; applied again, the second derivative, and so on."""
-
+def grad(func: Callable[[Tensor], Any], argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> OfTensor: ...
 @overload
 def grad(
     func: Callable[Concatenate[Tensor, Tensor, P], Any], argnums: Literal[0] = 0, has_aux: Literal[False] = False
@@ -68,9 +66,7 @@ def grad(func: Callable[P, Any], argnums: _int | tuple[_int, ...] = 0, has_aux: 
 @overload
 def grad_and_value(
     func: Callable[Concatenate[Tensor, P], R], argnums: Literal[0] = 0, has_aux: _bool = False
-) -> Callable[Concatenate[Tensor, P], tuple[Tensor, R]]:
-    """As `value_and_grad`, but the gradient comes first."""
-
+) -> Callable[Concatenate[Tensor, P], tuple[Tensor, R]]: ...
 @overload
 def grad_and_value(
     func: Callable[Concatenate[A, P], R], argnums: Literal[0] = 0, has_aux: _bool = False
@@ -84,9 +80,7 @@ def grad_and_value(
     func: Callable[P, R], argnums: _int | tuple[_int, ...] = 0, has_aux: _bool = False
 ) -> Callable[P, tuple[Any, R]]: ...
 @overload
-def hessian(func: Callable[[Tensor], Tensor], argnums: Literal[0] = 0) -> OfTensor:
-    """The function that computes the second derivatives of `func`, forward over reverse."""
-
+def hessian(func: Callable[[Tensor], Tensor], argnums: Literal[0] = 0) -> OfTensor: ...
 @overload
 def hessian(
     func: Callable[Concatenate[Tensor, Tensor, P], Tensor], argnums: Literal[0] = 0
@@ -169,7 +163,7 @@ def linearize(func: Callable[..., R], *primals: Any) -> tuple[R, Callable[..., R
 def value_and_grad(
     func: Callable[Concatenate[Tensor, P], R], argnums: Literal[0] = 0, has_aux: _bool = False
 ) -> Callable[Concatenate[Tensor, P], tuple[R, Tensor]]:
-    """The function that computes `func` and its gradient."""
+    """The function that computes `func`, which returns a 0-d tensor, and its gradient."""
 
 @overload
 def value_and_grad(
@@ -187,7 +181,7 @@ def value_and_grad(
 def vjp(
     func: Callable[..., tuple[R, X]], *primals: Any, has_aux: Literal[True]
 ) -> tuple[R, Callable[..., tuple[Any, ...]], X]:
-    """Compute `func`, and have the function that multiplies a vector with its Jacobian."""
+    """Compute ``func(*primals)``, and return with it the function that multiplies a vector with its Jacobian."""
 
 @overload
 def vjp(

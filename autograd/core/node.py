@@ -222,7 +222,7 @@ def overwritten(node: Node, counter: VersionCounter, kept: Any, nr: int, produce
     kind = f"{dtypes.of(array.dtype).scalar_type}Tensor"
     place = "torch." if backend(array).type == "cpu" else "torch.cuda."
     # Nothing is said of what has made an integer: no gradient flows there.
-    made = f", which is output {nr} of {plain_name(producer)}," if producer is not None and array.dtype in dtypes.INEXACT else ""
+    made = f", which is output {nr} of {plain_name(producer)}," if producer is not None and dtypes.is_inexact(array.dtype) else ""
     if gate.anomaly:
         hint = ("the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed in there or "
                 "anywhere later. Good luck!")

@@ -135,7 +135,7 @@ class Tensor(TensorMethods):
                                      "var.detach().")
             raise RuntimeError("you can only change requires_grad flags of leaf variables." + hint)
         if value and not now:
-            if self._array.dtype not in dtypes.INEXACT:
+            if not dtypes.is_inexact(self._array.dtype):
                 raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
             check_not_inference(self)
         self._requires_grad = value
@@ -148,7 +148,7 @@ class Tensor(TensorMethods):
         """Change, in place, whether gradients flow into this leaf; returns it."""
         if not isinstance(requires_grad, bool):
             raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}")
-        if requires_grad and self._array.dtype not in dtypes.INEXACT:
+        if requires_grad and not dtypes.is_inexact(self._array.dtype):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if self._node is None or not requires_grad:
             self.requires_grad = requires_grad
@@ -227,7 +227,7 @@ class Tensor(TensorMethods):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
-        if self._requires_grad and value._array.dtype not in dtypes.INEXACT:
+        if self._requires_grad and not dtypes.is_inexact(value._array.dtype):
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._array = untied(value._array) if gate.on and state.bits & TRANSFORM else value._array
 

@@ -48,7 +48,7 @@ class View:
     def sync(self, view: Tensor) -> bool:
         """Bring the view's node up to date with writes to the memory; returns whether the view requires grad."""
         version = counter_of(view).version
-        if version != self.seen and view._array.dtype in dtypes.INEXACT:
+        if version != self.seen and dtypes.is_inexact(view._array.dtype):
             self.settle()
             flows = requires_grad(self.root)
             if self.origin and (flows or view._node is not None):
@@ -76,7 +76,7 @@ class View:
 
     def flows(self, view: Tensor) -> bool:
         """Whether the view requires grad, of itself or because its root does."""
-        return view._requires_grad or (requires_grad(self.root) and view._array.dtype in dtypes.INEXACT)
+        return view._requires_grad or (requires_grad(self.root) and dtypes.is_inexact(view._array.dtype))
 
     def settle(self) -> None:
         """A root that has itself been made a view in place (``t_()``) is replaced by what it was."""

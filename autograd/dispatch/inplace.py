@@ -108,7 +108,7 @@ def _can_write_directly(t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
             if other is not array and arg._counter is not None and arg._counter is t._counter:
                 return False
         elif arg.__class__ is float:
-            if array.dtype not in dtypes.INEXACT:
+            if not dtypes.is_inexact(array.dtype):
                 return False
         elif arg.__class__ is not int and arg.__class__ is not bool:
             return False

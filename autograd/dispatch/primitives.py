@@ -27,7 +27,7 @@ _cast_away = op(input=None, name="to_copy", public=False, batch=over())(_as_type
 
 def cast(input: Any, dtype: np.dtype) -> Any:
     """`input`, a tensor or an array, with elements of the NumPy dtype `dtype`; a real result takes the real part, and gradients end at integers and bool."""
-    return _cast(input, dtype) if dtype in dtypes.INEXACT else _cast_away(input, dtype)
+    return _cast(input, dtype) if dtypes.is_inexact(dtype) else _cast_away(input, dtype)
 
 
 @op(input=lambda grad: zero_gradient(grad), kind="linear", public=False, batch=over())

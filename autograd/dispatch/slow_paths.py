@@ -89,8 +89,10 @@ def constant(value: float, dtype: np.dtype) -> np.ndarray:
 
 
 def to_float(operand: Tensor) -> Tensor:
-    """Integers and bool in the default dtype."""
-    return from_array(operand._array.astype(promotion.float_dtype(operand._array.dtype)))
+    """Integers and bool in the default dtype; anything else as it is."""
+    array = operand._array
+    dtype = promotion.float_dtype(array.dtype)
+    return operand if dtype is array.dtype else from_array(array.astype(dtype))
 
 
 def promote_operands(op: Op, *operands: Any) -> list[Any] | None:
@@ -250,7 +252,7 @@ def wrap_results(
         if array.__class__ not in ARRAYS:
             array = np.asarray(array)
         t = from_array(array)
-        if node is not None and array.dtype in dtypes.INEXACT:
+        if node is not None and dtypes.is_inexact(array.dtype):
             t._requires_grad = True
             t._node = make_slot(node, nr, array.dtype)
             node.takes = nr + 1

@@ -55,7 +55,7 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
 
 def _is_new(t: Tensor, inputs: list[Tensor]) -> bool:
     """Whether the result `t` is a tensor of its own that only needs to be told what made it."""
-    if t._requires_grad or t._view is not None or t._array.dtype not in dtypes.INEXACT:
+    if t._requires_grad or t._view is not None or not dtypes.is_inexact(t._array.dtype):
         return False
     return not _among(t, inputs)
 
@@ -74,7 +74,7 @@ def _wrap_each(made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple
     dirty = _dirty(made_by, given)
     made_by.seq = tick()  # after the writes
     flat = _non_differentiable(made_by)
-    differentiable = [recording and isinstance(t, Tensor) and id(t) not in flat and t._array.dtype in dtypes.INEXACT for t in returned]
+    differentiable = [recording and isinstance(t, Tensor) and id(t) not in flat and dtypes.is_inexact(t._array.dtype) for t in returned]
     made_by.outputs = [facts_of(t) if isinstance(t, Tensor) else None for t in returned]
     if made_by.attributes.get("_materialize_non_diff_grads") is False:
         made_by.outputs = [facts if flows else None for facts, flows in zip(made_by.outputs, differentiable)]

@@ -143,7 +143,7 @@ def _random_like(t: Tensor, strided: bool) -> Tensor:
     values = rng.uniform(-1, 1, whole)
     if t.is_complex():
         values = values + 1j * rng.uniform(-1, 1, whole)
-    array = backend_for(t.device).from_host(np.asarray(values, t._array.dtype if t._array.dtype in dtypes.INEXACT else np.float64), t.device)
+    array = backend_for(t.device).from_host(np.asarray(values, t._array.dtype if dtypes.is_inexact(t._array.dtype) else np.float64), t.device)
     return from_array(array[..., ::2] if whole != shape else array).requires_grad_()
 
 

@@ -212,6 +212,7 @@ def _reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
 def _rebuild(cls: type[Tensor], array: np.ndarray, dtype: str, device: str, rg: bool, attributes: dict[str, Any]) -> Tensor:
     result = object.__new__(cls)
     where = Device(device)
+    array = dtypes.canonical(array)  # an unpickled array
     _fill(result, array if where == CPU else backend_for(where).from_host(array, where), rg)
     result.__dict__.update(attributes)
     return result

@@ -112,7 +112,7 @@ def given_result(node: Node, array: Any, nr: int, several: bool, counter: Versio
     """A saved result as a pack hook receives it."""
     t = from_array(array)
     t._counter = counter
-    if array.dtype in dtypes.INEXACT:
+    if dtypes.is_inexact(array.dtype):
         slot = new(MadeBy)
         slot.seq = tick()
         slot.nr = nr

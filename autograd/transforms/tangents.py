@@ -99,10 +99,10 @@ class Tangents(Level):
             if tangents and result is not NotImplemented:
                 several = isinstance(result, tuple)
                 results = result if several else (result,)
-                if any(t._array.dtype in dtypes.INEXACT for t in results):
+                if any(dtypes.is_inexact(t._array.dtype) for t in results):
                     of_operands = [d for d in tensors_in(tangents.values()) if d is not None]
                     for t, tangent in zip(results, pushed(core, given, tangents, result)):
-                        if tangent is not None and t._array.dtype in dtypes.INEXACT and all(t is not x for x in given.values()):
+                        if tangent is not None and dtypes.is_inexact(t._array.dtype) and all(t is not x for x in given.values()):
                             self.set(t, _fitted(t, tangent, of_operands))
                 if state.bits & SAVED_HOOKS:
                     self._keep_for_packed(op, given, results)

@@ -11,7 +11,7 @@ from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.ops.shape.cat import cat
 from tapegrad.autograd.tape.backward import grad
 from tapegrad.autograd.transforms.batched_tensor import Batch
-from tapegrad.autograd.types import trees
+from tapegrad.autograd.types import dtypes, trees
 from tapegrad.backends import is_array
 
 __all__ = ["vmap"]
@@ -170,7 +170,7 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _tensor(leaf: Any) -> Any:
-    return from_array(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf) if _is_array(leaf) else leaf
+    return from_array(dtypes.canonical(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf)) if _is_array(leaf) else leaf
 
 
 def batched_gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], vectors: Sequence[Tensor | None], create_graph: bool, retain_graph: bool | None,

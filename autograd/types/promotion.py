@@ -60,12 +60,8 @@ _PROMOTED: Final = _Promoted()
 def promoted(a: np.dtype, b: np.dtype) -> np.dtype:
     """The smallest dtype that both promote to.
 
-    Args:
-        a: a NumPy dtype.
-        b: a NumPy dtype.
-
     Raises:
-        RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
+        RuntimeError: for uint16, uint32 or uint64 with anything but itself and a floating-point dtype.
 
     Example:
         >>> promoted(np.dtype("uint8"), np.dtype("int8"))
@@ -110,7 +106,7 @@ class _Results(dict[tuple[Operand, ...], np.dtype]):
 
 
 def _over(higher: np.dtype, lower: np.dtype) -> np.dtype:
-    """The dtype of operands of a kind beside those of a lesser kind, which can raise the category but not the precision."""
+    """The dtype of operands of a kind with those of a lesser kind, which can raise the category but not the precision."""
     high, low = of(higher).category, of(lower).category
     if high >= low:
         return higher
@@ -145,7 +141,7 @@ _CATEGORY_OF_KIND: Final = {"b": BOOL, "i": INT, "u": INT, "f": FLOAT, "V": FLOA
 
 
 def number_dtype(number: Any) -> np.dtype:
-    """The dtype that a Python number has beside tensors; a NumPy scalar counts as the number it holds.
+    """The dtype that a Python number has among tensors; a NumPy scalar counts as the number it holds.
 
     Args:
         number: a bool, int, float or complex, or a NumPy scalar.
@@ -174,9 +170,6 @@ def number_dtype(number: Any) -> np.dtype:
 
 def float_dtype(dtype: np.dtype) -> np.dtype:
     """The dtype in which exp, mean and true division compute: integers and bool become the default dtype.
-
-    Args:
-        dtype: a NumPy dtype.
 
     Example:
         >>> float_dtype(np.dtype("int64")), float_dtype(np.dtype("float16"))

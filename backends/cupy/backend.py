@@ -23,7 +23,7 @@ _NO_DEVICE = 100  # cudaErrorNoDevice
 
 
 def load() -> Backend:
-    """The backend, where CUDA can be had.
+    """The backend.
 
     Raises:
         RuntimeError: CuPy, the driver or a device is missing; the message says which.
@@ -114,7 +114,7 @@ class CupyBackend(Backend):
         with self.use(self.device_of(array)):
             target = self._pinned(array.shape, array.dtype)
             array.get(out=target, blocking=False)
-            # While the copy is under way CuPy must not use this memory for anything else, even if nobody holds the result.
+            # While the copy is under way CuPy must not reuse this memory, even if the result is dropped.
             event = self.streams.get_current_stream().record(self.streams.Event(disable_timing=True))
             self.streams.pinned_memory._add_to_watch_list(event, target)
         return target
@@ -135,7 +135,7 @@ class CupyBackend(Backend):
         here = self.device_of(array)
         if device.index is None or device == here:
             return array
-        # The copy runs on the stream of the new device: after what the old device has been told to do, and before what it will be told.
+        # The copy runs on the stream of the new device, after the old device's work so far and before its later work.
         # https://github.com/pytorch/pytorch/blob/v2.9.0/aten/src/ATen/native/cuda/Copy.cu
         with self.use(here):
             # CuPy would do it itself, on this device, but after `written`: nothing would make the new device's stream wait for it.

@@ -9,7 +9,7 @@ import numpy as np
 
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.device import Device
-from tapegrad.backends.numerics import philox, special
+from tapegrad.backends.numerics import philox
 
 CPU = Device("cpu")
 
@@ -75,21 +75,6 @@ class NumpyBackend(Backend):
                 raise ValueError("as_strided: the memory of this array is not NumPy's own")
             return np.lib.stride_tricks.as_strided(array, shape, strides)
         return np.ndarray(shape, array.dtype, owner, begins + offset, strides)
-
-    def erf(self, x: Array) -> Array:
-        return special.erf(np, x)
-
-    def erfc(self, x: Array) -> Array:
-        return special.erfc(np, x)
-
-    def erfinv(self, x: Array) -> Array:
-        return special.erfinv(np, x)
-
-    def lgamma(self, x: Array) -> Array:
-        return special.lgamma(np, x)
-
-    def digamma(self, x: Array) -> Array:
-        return special.digamma(np, x)
 
     def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
         return philox.words(key, counter, words)

@@ -52,7 +52,7 @@ def flat(result: Any) -> list[Any]:
 
 
 def inexact(array: Any) -> bool:
-    return array.dtype in dtypes.INEXACT
+    return dtypes.is_inexact(array.dtype)
 
 
 def numpy_dtype(dtype: Any) -> np.dtype:

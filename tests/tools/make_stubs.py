@@ -107,7 +107,7 @@ def type_of(function: str, parameter: inspect.Parameter, operand: str | None) ->
     if (function, name) in EXCEPTIONS:
         found = EXCEPTIONS[function, name]
     elif parameter.annotation is not inspect.Parameter.empty and annotation not in VAGUE:
-        return in_stub_names(annotation)
+        found = in_stub_names(annotation)
     else:
         found = operand or TYPES.get(name) or ("Tensor" if name in TENSORS else "Any")
     if found == "Any":

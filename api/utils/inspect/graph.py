@@ -112,7 +112,6 @@ class Picture:
             path: its ending says as what: ``.dot`` or ``.gv``, ``.mmd`` or ``.mermaid``, ``.md``, and what Graphviz draws: ``.svg``, ``.pdf``, ``.png``.
 
         Raises:
-            ValueError: for another ending.
             RuntimeError: Graphviz is needed and not installed.
         """
         path = Path(path)
@@ -166,7 +165,6 @@ def graph(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]] |
 
     Raises:
         RuntimeError: an output does not require grad.
-        TypeError: an output is no tensor.
         ValueError: `max_nodes` is not positive.
 
     Example:

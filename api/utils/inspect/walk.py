@@ -19,17 +19,11 @@ from tapegrad.utils.inspect.notes import note_of
 
 
 class Edge(NamedTuple):
-    """What a node's gradient goes to.
-
-    Attributes:
-        operand: the operand's name.
-        target: the node that made it, or the leaf itself; None where no gradient is asked for.
-        nr: which of the target's results it is.
-    """
+    """What a node's gradient goes to."""
 
     operand: str
-    target: Any
-    nr: int
+    target: Any  # the node that made it, or the leaf itself; None where no gradient is asked for
+    nr: int  # which of the target's results it is
 
 
 class KeptValue(NamedTuple):

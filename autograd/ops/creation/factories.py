@@ -27,7 +27,7 @@ def finish(array: Any, requires_grad: bool) -> Tensor:
     if gate.on and state.bits & INFERENCE:
         mark(t)
     if requires_grad:
-        if array.dtype not in dtypes.INEXACT:
+        if not dtypes.is_inexact(array.dtype):
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         t._requires_grad = True
     return t
@@ -151,7 +151,7 @@ def _usable(array: Any) -> Any:
     """`array`, or a copy where it cannot be shared (byte-swapped, or read-only)."""
     if not array.dtype.isnative:
         raise ValueError("given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.")
-    dtypes.of(array.dtype)
+    array = dtypes.canonical(array)
     if array.__class__ is np.ndarray and not array.flags.writeable:
         return array.copy()
     known = backend(array).array_type

@@ -102,8 +102,7 @@ def host_array(data: Any, dtype: Any = None) -> np.ndarray:
             array = array.astype(dtypes.default_complex())
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    dtypes.of(array.dtype)
-    return array
+    return dtypes.canonical(array)
 
 
 def wrapped(data: Any, dtype: np.dtype) -> np.ndarray:

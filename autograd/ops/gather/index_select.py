@@ -126,7 +126,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
     """
     dim = _check_source("index_add", input, dim, index, source)
     check_range("index_add", index, input.shape[dim] if input.ndim else 1, dim)
-    if input.dtype not in dtypes.INEXACT:
+    if not dtypes.is_inexact(input.dtype):
         alpha = int(alpha)
     result = at_least_1d(ordered_copy(input))
     backend(result).scatter_add(result, _items(result, dim, index), at_least_1d(source if alpha == 1 else source * alpha))

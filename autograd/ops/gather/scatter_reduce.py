@@ -54,7 +54,7 @@ def _start(input: Any, positions: Any, how: str, include_self: bool) -> Any:
     """The vector to combine into: `input`, or the neutral element where something comes in."""
     start = ordered_copy(input).reshape((-1,))
     if not include_self:
-        inexact = input.dtype in dtypes.INEXACT
+        inexact = dtypes.is_inexact(input.dtype)
         if how == "prod":
             neutral: Any = 1
         elif inexact:
@@ -185,7 +185,7 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     if reduce == "sum":
         return total
     count = _counts(total, dim, index, include_self)
-    return total / count if array.dtype in dtypes.INEXACT else total // count
+    return total / count if dtypes.is_inexact(array.dtype) else total // count
 
 
 @composite(method=True, inplace=True)

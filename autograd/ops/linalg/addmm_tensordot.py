@@ -26,7 +26,7 @@ from tapegrad.backends import xp
 
 def _scaled(value: Any, factor: float) -> Any:
     """`value` times a number, which is cut to an integer beside integers."""
-    if factor.__class__ is float and raw(value).dtype not in dtypes.INEXACT:
+    if factor.__class__ is float and not dtypes.is_inexact(raw(value).dtype):
         factor = int(factor)
     return value if factor == 1 else value * factor
 

@@ -38,7 +38,7 @@ def _make(draw: str, size: tuple[int, ...], dtype: Any, device: Any, generator: 
           mean: float = 0.0, std: float = 1.0) -> Tensor:
     where = place(device if out is None or device is not None else out.device)
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    if wanted not in dtypes.INEXACT:
+    if not dtypes.is_inexact(wanted):
         raise NotImplementedError(f'"{draw}" not implemented for \'{dtypes.of(wanted).scalar_type}\'')
 
     def of(shape: tuple[int, ...]) -> Any:
@@ -130,7 +130,7 @@ def _integers(shape: tuple[int, ...], low: int, high: int, dtype: np.dtype, devi
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     words = _words("integers", math.prod(shape), None, device, generator)
-    if dtype in dtypes.INEXACT:
+    if dtypes.is_inexact(dtype):
         return draws.integers(xp(words), words, low, high, np.dtype(np.int64)).astype(dtype).reshape(shape)
     return draws.integers(xp(words), words, low, high, dtype).reshape(shape)
 
@@ -339,7 +339,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     array = input._array
     if array.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
-    if array.dtype not in dtypes.FLOATING:
+    if not dtypes.of(array.dtype).is_floating_point:
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {dtypes.of(array.dtype).scalar_type}")
     n = array.shape[-1]
     if num_samples <= 0:
@@ -375,7 +375,7 @@ def _draw_into(t: Tensor, make: Callable[[tuple[int, ...]], Any]) -> Tensor:
 def _draw_floats_into(t: Tensor, draw: str, generator: Generator | None, transform: Callable[[Any], Any]) -> Tensor:
     """Write transformed draws over `t`, in its dtype, which must be floating."""
     dtype, device = t._array.dtype, t.device
-    if dtype not in dtypes.FLOATING:
+    if not dtypes.of(dtype).is_floating_point:
         raise NotImplementedError(f'"{draw}" not implemented for \'{dtypes.of(dtype).scalar_type}\'')
     return _draw_into(t, lambda shape: transform(_draw(draw, shape, dtype, device, generator)))
 

@@ -6,17 +6,12 @@ import importlib.util
 import numpy as np
 
 import tapegrad
-from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, Facts, items_of, raised
+from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, Facts, raised
 from tapegrad.benchmarks.gpu.report.finding import Skip
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
+items = FACTS.as_items
 
 
 @FACTS("numpy.from_dlpack of an array on the GPU is", "refused")

@@ -10,29 +10,24 @@ import numpy as np
 import tapegrad
 from tapegrad.backends import Device
 from tapegrad.benchmarks.contender import Contender
-from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
+from tapegrad.benchmarks.gpu.items.fact import Facts, raised
 from tapegrad.benchmarks.gpu.items.launch_cost import timed
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
+items = FACTS.as_items
 MIB = 2**20
 
 
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
-
-
-def allocations(m: Machine) -> Callable[[], Any]:
-    """A hundred small arrays, made and dropped."""
+def microseconds(m: Machine) -> float:
+    """What an allocation of a small array takes, and its release."""
     empty = m.xp.empty
 
-    def call() -> None:
+    def hundred() -> None:
         for _ in range(100):
             empty(1000, np.float32)
-    return call
+    return timed(hundred, Contender("tapegrad", None, m.device)).median * 1e4
 
 
 @FACTS("An allocation costs, without and with one of CuPy's memory hooks in Python")
@@ -40,21 +35,19 @@ def memory_hook_cost(m: Machine) -> Finding:
     class Hook(m.cupy.cuda.MemoryHook):  # type: ignore[name-defined]
         name = "tapegrad.report.nothing"
 
-        def malloc_postprocess(self, **told: Any) -> None:
+        def malloc_postprocess(self, **allocation: Any) -> None:
             pass
-    call, us = Contender("tapegrad", None, m.device), [0.0, 0.0]
-    us[0] = timed(allocations(m), call).median * 1e4
+    without = microseconds(m)
     with Hook():
-        us[1] = timed(allocations(m), call).median * 1e4
-    return noted(f"{us[0]:.2f} us and {us[1]:.2f} us", without=us[0], hooked=us[1])
+        hooked = microseconds(m)
+    return noted(f"{without:.2f} us and {hooked:.2f} us", without=without, hooked=hooked)
 
 
 @FACTS("An allocation costs, before and after reset_peak_memory_stats")
 def peak_cost(m: Machine) -> Finding:
-    contender = Contender("tapegrad", None, m.device)
-    before = timed(allocations(m), contender).median * 1e4
+    before = microseconds(m)
     m.backend.reset_peak_memory_stats()
-    after = timed(allocations(m), contender).median * 1e4
+    after = microseconds(m)
     m.backend.stop_peak_memory_stats()
     return noted(f"{before:.2f} us and {after:.2f} us", before=before, after=after)
 

@@ -7,17 +7,12 @@ from typing import Any
 import numpy as np
 
 import tapegrad
-from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
+from tapegrad.benchmarks.gpu.items.fact import Facts, raised
 from tapegrad.benchmarks.gpu.report.finding import Skip
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
+items = FACTS.as_items
 
 
 @FACTS("rand, randint and bernoulli give the numbers of the CPU", [True, True, True])

@@ -8,18 +8,13 @@ from typing import Any
 import numpy as np
 
 import tapegrad
-from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, HALVES, Facts, items_of, raised, relative_error
+from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, HALVES, Facts, raised, relative_error
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
+items = FACTS.as_items
 TF32 = 2e-5  # a relative error above this is TF32's, which keeps 11 of 24 bits; float32's is far below
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
 
 
 @functools.cache
@@ -61,8 +56,8 @@ def cupy_batched_float16(m: Machine) -> list[str]:
     class Sizes(m.cupy.cuda.MemoryHook):  # type: ignore[name-defined]
         name = "tapegrad.report.sizes"
 
-        def malloc_postprocess(self, **told: Any) -> None:
-            sizes.append(told["size"])
+        def malloc_postprocess(self, **allocation: Any) -> None:
+            sizes.append(allocation["size"])
     m.cupy.matmul(x, x)
     pool.free_all_blocks()
     with Sizes():
@@ -110,10 +105,10 @@ def our_tf32(m: Machine) -> str:
     switches: Any = tapegrad.backends.cuda.matmul
     switches.allow_tf32 = True
     try:
-        told = precision(m, lambda a, b: (tapegrad.as_tensor(a) @ tapegrad.as_tensor(b)).array)
+        result = precision(m, lambda a, b: (tapegrad.as_tensor(a) @ tapegrad.as_tensor(b)).array)
     finally:
         switches.allow_tf32 = False
-    return "float32" if told == "float32" else "TF32"
+    return "float32" if result == "float32" else "TF32"
 
 
 @FACTS("tapegrad's convolutions of float32 compute in", "float32")

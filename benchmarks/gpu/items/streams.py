@@ -9,12 +9,12 @@ import numpy as np
 import tapegrad
 from tapegrad.backends.kernels import launch
 from tapegrad.backends.numerics import philox
-from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
+from tapegrad.benchmarks.gpu.items.fact import Facts, raised
 from tapegrad.benchmarks.gpu.report.finding import Finding, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
+items = FACTS.as_items
 BUSY = """
 extern "C" __global__ void busy(float* x, long long ticks) {
     const long long start = clock64();
@@ -23,11 +23,6 @@ extern "C" __global__ void busy(float* x, long long ticks) {
 }
 """
 TICKS = 100_000_000  # some 50 to 100 ms
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
 
 
 def busy(m: Machine, x: Any) -> None:

@@ -6,17 +6,12 @@ from typing import Any
 import numpy as np
 
 from tapegrad.backends import Device, backend_for
-from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, DTYPES, HALVES, Facts, items_of, raised
+from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, DTYPES, HALVES, Facts, raised
 from tapegrad.benchmarks.gpu.report.finding import Finding, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
+items = FACTS.as_items
 
 
 @FACTS("A bfloat16 array times a Python float has the dtype", "bfloat16")

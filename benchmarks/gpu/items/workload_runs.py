@@ -31,7 +31,7 @@ def run(name: str, m: Machine) -> Finding:
     words = []
     for row in report.rows:
         if not row.variant:
-            beside = "".join(f", {ratio.median:.2f} of {of}" for ratio, of in ((row.of_peer, "PyTorch's"), (row.of_cpu, "the CPU's")) if ratio)
+            ratios = "".join(f", {ratio.median:.2f} of {of}" for ratio, of in ((row.of_peer, "PyTorch's"), (row.of_cpu, "the CPU's")) if ratio)
             peak = f", peak {quantity(row.peak_bytes, 'B')}" if row.peak_bytes is not None else ""
-            words.append(f"{row.contender} {row.device} {quantity(row.summary.median, 's')}{beside}{peak}")
+            words.append(f"{row.contender} {row.device} {quantity(row.summary.median, 's')}{ratios}{peak}")
     return noted("; ".join(words), **values)
