@@ -112,7 +112,7 @@ def _polygamma_method(self: Tensor, n: int) -> Any:
 
 
 _polygamma_method.__name__ = "polygamma"
-Tensor.polygamma = _polygamma_method  # type: ignore[method-assign]
+Tensor.polygamma = _polygamma_method  # type: ignore[method-assign,assignment]
 Tensor.polygamma_ = inplace_form(_polygamma_method)  # type: ignore[method-assign]
 
 
