@@ -123,10 +123,11 @@ def table(report: Report) -> str:
         name = row.workload if row.metric == "time" else f"{row.workload}: {row.metric}"
         who = f"{row.contender} {row.variant}".rstrip()
         spread = f"+-{(row.summary.q3 - row.summary.q1) / 2 / abs(row.summary.median):.0%}" if row.summary.count > 1 and row.summary.median else ""
-        memory = "" if row.loops == 0 else "n/a" if row.peak_bytes is None else quantity(row.peak_bytes, "B")
+        memory = "n/a" if row.peak_bytes is None else quantity(row.peak_bytes, "B")
         lines.append([
             "" if name == previous else name, who, row.device, quantity(row.summary.median, row.unit), spread,
-            f"{row.of_peer.median:.2f}" if row.of_peer else "", f"{row.of_cpu.median:.2f}" if row.of_cpu else "", memory, row.target, verdict(row),
+            f"{row.of_peer.median:.2f}" if row.of_peer else "", f"{row.of_cpu.median:.2f}" if row.of_cpu else "",
+            memory if row.loops else "", row.target, verdict(row),
         ])
         previous = name
     body = [*aligned(lines, right={3, 4, 5, 6, 7}), ""] if report.rows else []
@@ -183,7 +184,12 @@ def quantity(value: float, unit: str) -> str:
         scales = [(1, "")]
     scale, name = next(((scale, name) for scale, name in reversed(scales) if abs(value) >= scale), scales[0])
     number = value / scale
-    digits = 0 if name == "B" or abs(number) >= 99.95 else 1 if abs(number) >= 9.995 else 2 if name else 3
+    if name == "B" or abs(number) >= 99.95:
+        digits = 0
+    elif abs(number) >= 9.995:
+        digits = 1
+    else:
+        digits = 2 if name else 3
     return f"{number:.{digits}f} {name}".rstrip()
 
 

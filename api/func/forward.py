@@ -8,14 +8,14 @@ from typing import Any
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.functional import basis_of, by_input
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
-from tapegrad.autograd.modes.levels import below, lifted, recording, without_history
+from tapegrad.autograd.modes.levels import below, lifted, recording
 from tapegrad.autograd.tape.backward import grad as gradients_of
 from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
 from tapegrad.autograd.transforms.vmap import vmap
 from tapegrad.autograd.types.trees import leaves, mapped, spec
 from tapegrad.backends import is_array
 from tapegrad.func.reverse import jacrev
-from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, is_raw, only_tensors, positions_of, split, tensor_of
+from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, is_raw, leaving, only_tensors, positions_of, split, tensor_of
 
 
 @in_any_mode
@@ -205,7 +205,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
 
         def of(t: Tensor) -> Any:
             d = next(of_flowing) if t.requires_grad else None
-            return _out(zero_tangent(t) if d is None else d if record else without_history(d), trace.raw)
+            return _out(zero_tangent(t), trace.raw) if d is None else leaving(d, trace.raw, record)
 
         return mapped(of, output)
 

@@ -53,13 +53,14 @@ def functional_call(module: Module, parameter_and_buffer_dicts: dict[str, Tensor
         values = _tied(own, values)
     if strict:
         _check_names(module, own, values)
-    given = () if args is None else args if isinstance(args, tuple) else (args,)
+    if not isinstance(args, tuple):
+        args = () if args is None else (args,)
     places = {name: _place(module, name) for name in values}
     before: dict[str, Any] = {}
     try:
         for name, (owner, last) in places.items():
             before[name] = _swap(owner, last, values[name])
-        return module(*given, **(kwargs or {}))
+        return module(*args, **(kwargs or {}))
     finally:
         for name, value in reversed(before.items()):
             now = _swap(*places[name], value)

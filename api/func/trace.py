@@ -60,9 +60,7 @@ class Trace:
     def out(self, tree: Any, graph: bool) -> Any:
         """A result for the caller."""
         def leave(leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor):
-                return leaf
-            return leaf._array if self.raw else leaf if graph else without_history(leaf)
+            return leaving(leaf, self.raw, graph) if isinstance(leaf, Tensor) else leaf
 
         return mapped(leave, tree)
 
@@ -71,10 +69,16 @@ class Trace:
         values = iter(zip(found, self.was_array))
 
         def leave(_: Any) -> Any:
-            value, array = next(values)
-            return value._array if array else value if graph else without_history(value)
+            return leaving(*next(values), graph)
 
         return [mapped(leave, tree) for tree in self.trees]
+
+
+def leaving(t: Tensor, raw: bool, graph: bool) -> Any:
+    """`t` for the caller: its array, or the tensor with or without its history."""
+    if raw:
+        return t._array
+    return t if graph else without_history(t)
 
 
 def in_any_mode(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -191,7 +191,7 @@ def needed(draw: str, n: int, dtype: Any = None) -> int:
     bits = {"mask16": 16, "integers": 64, "permutation": 64}.get(draw)
     if bits is None:
         dtype = _float(np.float32 if dtype is None else dtype)
-        bits = 64 if dtype == np.float64 else 16 if dtype.itemsize == 2 and draw == "uniform" else 32
+        bits = 8 * dtype.itemsize if draw == "uniform" else max(8 * dtype.itemsize, 32)
         if draw == "normal" and bits == 64:
             n += n & 1
     return -(-n * bits // 64)

@@ -182,7 +182,9 @@ def advice(kind: str, op: str, cause: str) -> str:
     if op in ("item()", "tolist()", "float()", "int()", "complex()", "repr()", "format()"):
         return _READS
     if kind == SYNCHRONISATION:
-        return _MASKS if op == "indexing" or "mask" in cause or "masked_select" in op else "" if "synchronize" in cause else _SHAPES
+        if op == "indexing" or "mask" in cause or "masked_select" in op:
+            return _MASKS
+        return "" if "synchronize" in cause else _SHAPES
     return ""
 
 

@@ -264,7 +264,6 @@ class _Drawing:
         return Box(self.ids[leaf], "leaf", (self.names.of_leaf(leaf) or "leaf", kind_text(leaf._array.shape, leaf._array.dtype)))
 
     def _node_box(self, node: Node) -> Box:
-        kind = "in_place" if writes_in_place(node) else "function" if isinstance(node, BackwardCFunction) else "view" if is_view(node) else "op"
         note = note_of(node)
         results = result_names(node)
         named = self.names.of_result(node) if len(results) == 1 else None
@@ -276,7 +275,15 @@ class _Drawing:
             lines += [line for line in (kept_line(node),) if line]
         if note is not None and note.line:
             lines.append(note.place)
-        return Box(self.ids[node], kind, tuple(line for line in lines if line))
+        return Box(self.ids[node], _kind(node), tuple(line for line in lines if line))
+
+
+def _kind(node: Node) -> str:
+    if writes_in_place(node):
+        return "in_place"
+    if isinstance(node, BackwardCFunction):
+        return "function"
+    return "view" if is_view(node) else "op"
 
 
 def kept_line(node: Node) -> str:

@@ -114,7 +114,9 @@ def markdown(document: Document) -> str:
 
 
 def _status(finding: Finding) -> str:
-    return "" if finding.status == "noted" else finding.status if finding.well else f"**{finding.status}**"
+    if finding.status == "noted":
+        return ""
+    return finding.status if finding.well else f"**{finding.status}**"
 
 
 def _cell(text: str) -> str:
