@@ -203,12 +203,12 @@ def addbmm(
 def addcdiv(
     input: Operand, tensor1: Operand, tensor2: Operand, *, value: _float = 1, out: Tensor | None = None
 ) -> Tensor:
-    """``input + value * tensor1 / tensor2``, elementwise."""
+    """``input + value * tensor1 / tensor2``, elementwise; all three broadcast."""
 
 def addcmul(
     input: Operand, tensor1: Operand, tensor2: Operand, *, value: _float = 1, out: Tensor | None = None
 ) -> Tensor:
-    """``input + value * tensor1 * tensor2``, elementwise."""
+    """``input + value * tensor1 * tensor2``, elementwise; all three broadcast."""
 
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: _float = 1, alpha: _float = 1, out: Tensor | None = None
@@ -470,7 +470,7 @@ def bitwise_and(input: Operand, other: Operand, *, out: Tensor | None = None) ->
     """Bitwise "and" of integers, Python's ``&``; of bool the logical one."""
 
 def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bits shifted to the left, Python's ``<<``."""
+    """Bits of integers shifted to the left, Python's ``<<``."""
 
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Bitwise "not" of integers, Python's ``~``; of bool the logical one."""
@@ -479,7 +479,7 @@ def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> 
     """Bitwise "or" of integers, Python's ``|``; of bool the logical one."""
 
 def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bits shifted to the right, Python's ``>>``."""
+    """Bits of integers shifted to the right, Python's ``>>``."""
 
 def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """Bitwise "xor" of integers, Python's ``^``; of bool the logical one."""
@@ -596,10 +596,10 @@ def conj_physical_(input: Tensor) -> Tensor:
     """In-place form of `conj_physical`; returns the tensor."""
 
 def copysign(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The magnitude of `input` with the sign of `other`."""
+    """The magnitude of `input` with the sign of `other`; integers are taken as the default dtype."""
 
 def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise cosine."""
+    """Elementwise cosine of an angle in radians."""
 
 def cos_(input: Tensor) -> Tensor:
     """In-place form of `cos`; returns the tensor."""
@@ -775,7 +775,7 @@ def empty_strided(
     """An uninitialised tensor whose strides, in elements, are given."""
 
 def eq(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input == other``."""
+    """Elementwise ``input == other``; `other` is a tensor or a number."""
 
 def equal(input: Tensor, other: Tensor) -> _bool:
     """Whether two tensors have the same shape and equal elements."""
@@ -860,7 +860,7 @@ def flipud(input: Tensor) -> Tensor:
     """A copy with the order of the rows reversed."""
 
 def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise power in double precision."""
+    """Elementwise power in double precision; one of the two may be a number."""
 
 def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The largest integer that is not greater. Its gradient is zero."""
@@ -931,19 +931,19 @@ def gcd_(input: Tensor, other: Operand) -> Tensor:
     """In-place form of `gcd`; returns the tensor."""
 
 def ge(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input >= other``."""
+    """Elementwise ``input >= other``; `other` is a tensor or a number."""
 
 def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """`outer` by BLAS' name."""
 
 def greater(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input > other``."""
+    """Elementwise ``input > other``; `other` is a tensor or a number."""
 
 def greater_equal(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input >= other``."""
+    """Elementwise ``input >= other``; `other` is a tensor or a number."""
 
 def gt(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input > other``."""
+    """Elementwise ``input > other``; `other` is a tensor or a number."""
 
 def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
     """0 where `input` is negative, 1 where it is positive, `values` where it is zero."""
@@ -1015,7 +1015,7 @@ def isclose(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Whether elements differ by at most ``atol + rtol * abs(other)``."""
+    """Whether elements differ by at most ``atol + rtol * abs(other)``; both tensors have the same dtype."""
 
 def isfinite(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Whether an element is neither infinite nor NaN."""
@@ -1028,7 +1028,7 @@ def isin(
     invert: _bool = False,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Whether each element is one of `test_elements`."""
+    """Whether each element is one of `test_elements`; either may be a number."""
 
 def isinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Whether an element is infinite."""
@@ -1060,22 +1060,22 @@ def lcm_(input: Tensor, other: Operand) -> Tensor:
     """In-place form of `lcm`; returns the tensor."""
 
 def ldexp(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """``input * 2 ** other``, elementwise."""
+    """``input * 2 ** other``, elementwise; `other` is usually of integers."""
 
 def ldexp_(input: Tensor, other: Operand) -> Tensor:
     """In-place form of `ldexp`; returns the tensor."""
 
 def le(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input <= other``."""
+    """Elementwise ``input <= other``; `other` is a tensor or a number."""
 
 def lerp(input: Tensor, end: Tensor, weight: Tensor | _float, *, out: Tensor | None = None) -> Tensor:
     """Linear interpolation, ``input + weight * (end - input)``."""
 
 def less(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input < other``."""
+    """Elementwise ``input < other``; `other` is a tensor or a number."""
 
 def less_equal(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input <= other``."""
+    """Elementwise ``input <= other``; `other` is a tensor or a number."""
 
 def lgamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of the magnitude of the gamma function."""
@@ -1177,7 +1177,7 @@ def logsumexp(
     """``log(sum(exp(input)))`` along dimensions, without overflow."""
 
 def lt(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input < other``."""
+    """Elementwise ``input < other``; `other` is a tensor or a number."""
 
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     """`input` with `value` wherever `mask` is true."""
@@ -1282,7 +1282,7 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The product of a matrix and a vector."""
 
 def mvlgamma(input: Tensor, p: _int, *, out: Tensor | None = None) -> Tensor:
-    """The logarithm of the multivariate gamma function of dimension `p`."""
+    """The logarithm of the multivariate gamma function of dimension `p`; elements exceed ``(p - 1) / 2``."""
 
 def nan_to_num(
     input: Tensor,
@@ -1344,7 +1344,7 @@ def narrow(input: Tensor, dim: _int, start: _int | Tensor, length: _int) -> Tens
     """A stretch of a dimension; a view."""
 
 def ne(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input != other``."""
+    """Elementwise ``input != other``; `other` is a tensor or a number."""
 
 def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Elementwise negative."""
@@ -1395,7 +1395,7 @@ def normal(
     """Normal random numbers, each with its own mean and standard deviation, or all of one shape with the same."""
 
 def not_equal(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise ``input != other``."""
+    """Elementwise ``input != other``; `other` is a tensor or a number."""
 
 @overload
 def ones(
@@ -1450,7 +1450,7 @@ def positive(input: Tensor) -> Tensor:
     """`input` itself."""
 
 def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise power."""
+    """Elementwise power; one of the two may be a number."""
 
 def prod(
     input: Tensor,
@@ -1784,7 +1784,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Whether the sign bit is set: true for negative numbers, and for -0.0."""
 
 def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise sine."""
+    """Elementwise sine of an angle in radians."""
 
 def sin_(input: Tensor) -> Tensor:
     """In-place form of `sin`; returns the tensor."""
@@ -1916,7 +1916,7 @@ def take_along_dim(
     """The elements that an index, broadcast in the other dimensions, names along a dimension."""
 
 def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise tangent."""
+    """Elementwise tangent of an angle in radians."""
 
 def tan_(input: Tensor) -> Tensor:
     """In-place form of `tan`; returns the tensor."""

@@ -172,13 +172,13 @@ class TensorMethods:
         """In-place form of `addbmm`; returns the tensor."""
 
     def addcdiv(self, tensor1: Operand, tensor2: Operand, *, value: _float = 1, out: Tensor | None = None) -> Tensor:
-        """``input + value * tensor1 / tensor2``, elementwise."""
+        """``input + value * tensor1 / tensor2``, elementwise; all three broadcast."""
 
     def addcdiv_(self, tensor1: Operand, tensor2: Operand, *, value: _float = 1) -> Self:
         """In-place form of `addcdiv`; returns the tensor."""
 
     def addcmul(self, tensor1: Operand, tensor2: Operand, *, value: _float = 1, out: Tensor | None = None) -> Tensor:
-        """``input + value * tensor1 * tensor2``, elementwise."""
+        """``input + value * tensor1 * tensor2``, elementwise; all three broadcast."""
 
     def addcmul_(self, tensor1: Operand, tensor2: Operand, *, value: _float = 1) -> Self:
         """In-place form of `addcmul`; returns the tensor."""
@@ -426,7 +426,7 @@ class TensorMethods:
         """In-place form of `bitwise_and`; returns the tensor."""
 
     def bitwise_left_shift(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Bits shifted to the left, Python's ``<<``."""
+        """Bits of integers shifted to the left, Python's ``<<``."""
 
     def bitwise_left_shift_(self, other: Operand) -> Self:
         """In-place form of `bitwise_left_shift`; returns the tensor."""
@@ -444,7 +444,7 @@ class TensorMethods:
         """In-place form of `bitwise_or`; returns the tensor."""
 
     def bitwise_right_shift(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Bits shifted to the right, Python's ``>>``."""
+        """Bits of integers shifted to the right, Python's ``>>``."""
 
     def bitwise_right_shift_(self, other: Operand) -> Self:
         """In-place form of `bitwise_right_shift`; returns the tensor."""
@@ -532,13 +532,13 @@ class TensorMethods:
         """Write `src` over this tensor's elements; returns it."""
 
     def copysign(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """The magnitude of `input` with the sign of `other`."""
+        """The magnitude of `input` with the sign of `other`; integers are taken as the default dtype."""
 
     def copysign_(self, other: Operand) -> Self:
         """In-place form of `copysign`; returns the tensor."""
 
     def cos(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise cosine."""
+        """Elementwise cosine of an angle in radians."""
 
     def cos_(self) -> Self:
         """In-place form of `cos`; returns the tensor."""
@@ -659,7 +659,7 @@ class TensorMethods:
         """Bytes of one element."""
 
     def eq(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input == other``."""
+        """Elementwise ``input == other``; `other` is a tensor or a number."""
 
     def eq_(self, other: Operand) -> Self:
         """In-place form of `eq`; returns the tensor."""
@@ -746,7 +746,7 @@ class TensorMethods:
         """The tensor with elements of dtype float32; itself where it has them."""
 
     def float_power(self, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise power in double precision."""
+        """Elementwise power in double precision; one of the two may be a number."""
 
     def float_power_(self, exponent: Operand) -> Self:
         """In-place form of `float_power`; returns the tensor."""
@@ -798,7 +798,7 @@ class TensorMethods:
         """In-place form of `gcd`; returns the tensor."""
 
     def ge(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input >= other``."""
+        """Elementwise ``input >= other``; `other` is a tensor or a number."""
 
     def ge_(self, other: Operand) -> Self:
         """In-place form of `ge`; returns the tensor."""
@@ -813,19 +813,19 @@ class TensorMethods:
         """The index of the device; -1 on the CPU."""
 
     def greater(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input > other``."""
+        """Elementwise ``input > other``; `other` is a tensor or a number."""
 
     def greater_(self, other: Operand) -> Self:
         """In-place form of `gt`; returns the tensor."""
 
     def greater_equal(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input >= other``."""
+        """Elementwise ``input >= other``; `other` is a tensor or a number."""
 
     def greater_equal_(self, other: Operand) -> Self:
         """In-place form of `ge`; returns the tensor."""
 
     def gt(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input > other``."""
+        """Elementwise ``input > other``; `other` is a tensor or a number."""
 
     def gt_(self, other: Operand) -> Self:
         """In-place form of `gt`; returns the tensor."""
@@ -942,7 +942,7 @@ class TensorMethods:
         *,
         out: Tensor | None = None,
     ) -> Tensor:
-        """Whether elements differ by at most ``atol + rtol * abs(other)``."""
+        """Whether elements differ by at most ``atol + rtol * abs(other)``; both tensors have the same dtype."""
 
     def isfinite(self, *, out: Tensor | None = None) -> Tensor:
         """Whether an element is neither infinite nor NaN."""
@@ -980,13 +980,13 @@ class TensorMethods:
         """In-place form of `lcm`; returns the tensor."""
 
     def ldexp(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """``input * 2 ** other``, elementwise."""
+        """``input * 2 ** other``, elementwise; `other` is usually of integers."""
 
     def ldexp_(self, other: Operand) -> Self:
         """In-place form of `ldexp`; returns the tensor."""
 
     def le(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input <= other``."""
+        """Elementwise ``input <= other``; `other` is a tensor or a number."""
 
     def le_(self, other: Operand) -> Self:
         """In-place form of `le`; returns the tensor."""
@@ -998,13 +998,13 @@ class TensorMethods:
         """In-place form of `lerp`; returns the tensor."""
 
     def less(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input < other``."""
+        """Elementwise ``input < other``; `other` is a tensor or a number."""
 
     def less_(self, other: Operand) -> Self:
         """In-place form of `lt`; returns the tensor."""
 
     def less_equal(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input <= other``."""
+        """Elementwise ``input <= other``; `other` is a tensor or a number."""
 
     def less_equal_(self, other: Operand) -> Self:
         """In-place form of `le`; returns the tensor."""
@@ -1101,7 +1101,7 @@ class TensorMethods:
         """The tensor with elements of dtype int64; itself where it has them."""
 
     def lt(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input < other``."""
+        """Elementwise ``input < other``; `other` is a tensor or a number."""
 
     def lt_(self, other: Operand) -> Self:
         """In-place form of `lt`; returns the tensor."""
@@ -1221,7 +1221,7 @@ class TensorMethods:
         """The product of a matrix and a vector."""
 
     def mvlgamma(self, p: _int, *, out: Tensor | None = None) -> Tensor:
-        """The logarithm of the multivariate gamma function of dimension `p`."""
+        """The logarithm of the multivariate gamma function of dimension `p`; elements exceed ``(p - 1) / 2``."""
 
     def mvlgamma_(self, p: _int) -> Self:
         """In-place form of `mvlgamma`; returns the tensor."""
@@ -1289,7 +1289,7 @@ class TensorMethods:
         """The number of dimensions."""
 
     def ne(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input != other``."""
+        """Elementwise ``input != other``; `other` is a tensor or a number."""
 
     def ne_(self, other: Operand) -> Self:
         """In-place form of `ne`; returns the tensor."""
@@ -1426,7 +1426,7 @@ class TensorMethods:
         """Fill with normal random numbers; returns the tensor."""
 
     def not_equal(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise ``input != other``."""
+        """Elementwise ``input != other``; `other` is a tensor or a number."""
 
     def not_equal_(self, other: Operand) -> Self:
         """In-place form of `ne`; returns the tensor."""
@@ -1451,13 +1451,13 @@ class TensorMethods:
         """``polygamma(n, self)``."""
 
     def polygamma_(self, input: Tensor) -> Self:
-        """In-place form of `<lambda>`; returns the tensor."""
+        """In-place form of `polygamma`; returns the tensor."""
 
     def positive(self) -> Tensor:
         """`input` itself."""
 
     def pow(self, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise power."""
+        """Elementwise power; one of the two may be a number."""
 
     def pow_(self, exponent: Operand) -> Self:
         """In-place form of `pow`; returns the tensor."""
@@ -1645,7 +1645,7 @@ class TensorMethods:
         """Whether the sign bit is set: true for negative numbers, and for -0.0."""
 
     def sin(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise sine."""
+        """Elementwise sine of an angle in radians."""
 
     def sin_(self) -> Self:
         """In-place form of `sin`; returns the tensor."""
@@ -1792,7 +1792,7 @@ class TensorMethods:
         """The elements that an index, broadcast in the other dimensions, names along a dimension."""
 
     def tan(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise tangent."""
+        """Elementwise tangent of an angle in radians."""
 
     def tan_(self) -> Self:
         """In-place form of `tan`; returns the tensor."""

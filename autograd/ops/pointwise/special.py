@@ -112,13 +112,13 @@ def _polygamma_method(self: Tensor, n: int) -> Any:
 
 
 _polygamma_method.__name__ = "polygamma"
-Tensor.polygamma = _polygamma_method  # type: ignore[method-assign]
+Tensor.polygamma = _polygamma_method  # type: ignore[method-assign,assignment]
 Tensor.polygamma_ = inplace_form(_polygamma_method)  # type: ignore[method-assign]
 
 
 @composite(method=True, inplace=True)
 def mvlgamma(input: Operand, p: int, *, out: Operand = None) -> Any:
-    """The logarithm of the multivariate gamma function of dimension `p`, of elements greater than ``(p - 1) / 2``.
+    """The logarithm of the multivariate gamma function of dimension `p`; elements exceed ``(p - 1) / 2``.
 
     Example:
         >>> tapegrad.mvlgamma(tapegrad.tensor([3.0]), 2)
