@@ -549,13 +549,13 @@ def clamp_(self: Tensor, min: Operand | None = None, max: Operand | None = None)
     """In-place form of `clamp`; returns the tensor."""
 
 def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elements held below an upper bound."""
+    """Elements held below an upper bound, a number or a tensor."""
 
 def clamp_max_(input: Tensor, max: Operand) -> Tensor:
     """In-place form of `clamp_max`; returns the tensor."""
 
 def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Elements held above a lower bound."""
+    """Elements held above a lower bound, a number or a tensor."""
 
 def clamp_min_(input: Tensor, min: Operand) -> Tensor:
     """In-place form of `clamp_min`; returns the tensor."""
@@ -576,7 +576,7 @@ def combinations(input: Tensor, r: _int = 2, with_replacement: _bool = False) ->
     """All ways to take `r` elements of a vector, one in a row."""
 
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """A complex tensor of real and imaginary parts."""
+    """A complex tensor of real and imaginary parts, of float32 or float64."""
 
 def concat(tensors: Sequence[Tensor], dim: _int = 0, *, axis: Dims | None = None, out: Tensor | None = None) -> Tensor:
     """`cat` by another name."""
@@ -1281,7 +1281,9 @@ def multiply(input: Operand, other: Operand, *, out: Tensor | None = None) -> Te
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The product of a matrix and a vector."""
 
-def mvlgamma(input: Tensor, p: _int, *, out: Tensor | None = None) -> Tensor: ...
+def mvlgamma(input: Tensor, p: _int, *, out: Tensor | None = None) -> Tensor:
+    """The logarithm of the multivariate gamma function of dimension `p`; elements exceed ``(p - 1) / 2``."""
+
 def nan_to_num(
     input: Tensor,
     nan: _float | None = None,
@@ -1439,7 +1441,7 @@ def permute(input: Tensor, *dims: _int) -> Tensor:
 @overload
 def permute(input: Tensor, dims: Dims) -> Tensor: ...
 def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """A complex tensor of magnitudes and angles, ``abs * (cos(angle) + i sin(angle))``."""
+    """A complex tensor of magnitudes and angles, ``abs * (cos(angle) + i sin(angle))``, of float32 or float64."""
 
 def polygamma(n: _int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The derivative of order `n` of `digamma`."""

@@ -498,13 +498,13 @@ class TensorMethods:
         """In-place form of `clamp`; returns the tensor."""
 
     def clamp_max(self, max: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elements held below an upper bound."""
+        """Elements held below an upper bound, a number or a tensor."""
 
     def clamp_max_(self, max: Operand) -> Self:
         """In-place form of `clamp_max`; returns the tensor."""
 
     def clamp_min(self, min: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Elements held above a lower bound."""
+        """Elements held above a lower bound, a number or a tensor."""
 
     def clamp_min_(self, min: Operand) -> Self:
         """In-place form of `clamp_min`; returns the tensor."""
@@ -1220,7 +1220,9 @@ class TensorMethods:
     def mv(self, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
         """The product of a matrix and a vector."""
 
-    def mvlgamma(self, p: _int, *, out: Tensor | None = None) -> Tensor: ...
+    def mvlgamma(self, p: _int, *, out: Tensor | None = None) -> Tensor:
+        """The logarithm of the multivariate gamma function of dimension `p`; elements exceed ``(p - 1) / 2``."""
+
     def mvlgamma_(self, p: _int) -> Self:
         """In-place form of `mvlgamma`; returns the tensor."""
 

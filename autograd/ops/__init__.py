@@ -19,7 +19,6 @@ from tapegrad.autograd.ops.nn import (
 )
 from tapegrad.autograd.ops.pointwise import (
     activation,
-    activation_smooth,
     arithmetic,
     clamp,
     comparison,

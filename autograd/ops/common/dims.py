@@ -8,8 +8,8 @@ from tapegrad.autograd.core.operand import Array
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
-#: a dimension, several, or None, which means all
-Dims = int | Sequence[int] | None
+#: a dimension, or several
+Dims = int | Sequence[int]
 
 
 def wrap(dim: Any, ndim: int) -> int:

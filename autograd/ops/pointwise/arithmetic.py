@@ -294,7 +294,8 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: float = 1) -
 
 
 @op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight,
-    weight=lambda grad, input, end: grad * (end - input), kind="elementwise", operands="same", public=False, name="lerp")
+    weight=lambda grad, input, end: grad * (end - input), kind="elementwise", operands="same", public=False,
+    name="lerp")
 @in_float32
 def _lerp_by_tensor(input: Array, end: Array, weight: Array) -> Array:
     # From the nearer end, so that weight 0 gives `input` and weight 1 gives `end` exactly.

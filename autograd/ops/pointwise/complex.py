@@ -1,6 +1,7 @@
 """Complex numbers and their parts.
 
-A gradient travels through the tape without the conjugate that PyTorch's convention puts on it: for a real result it is ``d/d real - i d/d imag``.
+A gradient travels through the tape without the conjugate that PyTorch's convention puts on it: for a real result it is
+``d/d real - i d/d imag``.
 """
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.common.half_precision import category
 from tapegrad.autograd.ops.pointwise.comparison import eq
@@ -58,11 +59,11 @@ def imag(input: Operand) -> Any:
     return _imag(input)
 
 
-def _set_real(self: Tensor, value: Array) -> None:
+def _set_real(self: Tensor, value: Operand) -> None:
     real(self)[...] = value
 
 
-def _set_imag(self: Tensor, value: Array) -> None:
+def _set_imag(self: Tensor, value: Operand) -> None:
     imag(self)[...] = value
 
 
@@ -109,7 +110,14 @@ def resolve_conj(input: Operand) -> Any:
     return input
 
 
-@op(input=lambda grad, input: _angle_rule(grad, input), kind="elementwise", operands="float", method=True,
+def _angle_rule(grad: Operand, input: Operand) -> Operand:
+    if category(input) != "c":
+        return zero_gradient(grad)
+    size = (input * input.conj()).real
+    return grad * (input.conj() * -1j) / (size + (size == 0))
+
+
+@op(input=_angle_rule, kind="elementwise", operands="float", method=True,
     jvp=lambda d_input, input: _angle_rule(d_input, input).real)
 def angle(input: Array) -> Array:
     """The angle in radians; of a real number 0, or pi where it is negative.
@@ -123,15 +131,7 @@ def angle(input: Array) -> Array:
     return xp(input).where(input != input, input, ((input < 0) * np.pi).astype(input.dtype))
 
 
-def _angle_rule(grad: Operand, input: Operand) -> Operand:
-    if category(input) != "c":
-        return zero_gradient(grad)
-    size = (input * input.conj()).real
-    at_zero = size == 0
-    return grad * (input.conj() * -1j) / (size + at_zero)
-
-
-@op(input=lambda grad: view_as_complex(_contiguous(grad)).conj(), kind="view", method=False, batch=over())
+@op(input=lambda grad: view_as_complex(_contiguous(grad)).conj(), kind="view", batch=over())
 def view_as_real(input: Array) -> Array:
     """A complex tensor as a real one, with a last dimension of real and imaginary parts; a view.
 
@@ -148,8 +148,13 @@ def view_as_real(input: Array) -> Array:
     return input[..., None].view(part)
 
 
-@op(input=lambda grad: view_as_real(grad.conj()), kind="view", method=False,
-    batch=lambda batched, input: view_as_complex(_with_dimensions(input)))
+def _view_as_complex_in_batch(batched: frozenset[str], input: Tensor) -> Tensor:
+    if raw(input).ndim == 1:  # the members have no dimensions
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    return view_as_complex(input)
+
+
+@op(input=lambda grad: view_as_real(grad.conj()), kind="view", batch=_view_as_complex_in_batch)
 def view_as_complex(input: Array) -> Array:
     """A real tensor whose last dimension holds pairs as a complex one; a view.
 
@@ -164,8 +169,8 @@ def view_as_complex(input: Array) -> Array:
         tensor([1.+2.j])
     """
     if input.dtype.kind != "f" or input.dtype.itemsize < 4:
-        raise RuntimeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
-                           f"{dtypes.of(input.dtype).scalar_type}")
+        raise RuntimeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of "
+                           f"scalar type: {dtypes.of(input.dtype).scalar_type}")
     if not input.ndim:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if input.shape[-1] != 2:
@@ -176,26 +181,19 @@ def view_as_complex(input: Array) -> Array:
     return input.view(pairs)[..., 0]
 
 
-def _with_dimensions(input: Array) -> Array:
-    """`input` of a batch, unless its members have no dimensions."""
-    if raw(input).ndim == 1:
-        raise RuntimeError("Input tensor must have one or more dimensions")
-    return input
-
-
 @op(input=lambda grad: _contiguous(grad), kind="linear", public=False, batch=over())
 def _contiguous(input: Array) -> Array:
     return xp(input).ascontiguousarray(input) if input.ndim else input
 
 
-@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", operands="same", method=False,
-    jvp=lambda d_real, d_imag, real, imag: complex(zero_gradient(real) if d_real is None else d_real, zero_gradient(imag) if d_imag is None else d_imag))
-def complex(real: Array, imag: Array) -> Array:
-    """A complex tensor of real and imaginary parts.
+def _complex_tangent(d_real: Operand, d_imag: Operand, real: Operand, imag: Operand) -> Operand:
+    return complex(zero_gradient(real) if d_real is None else d_real, zero_gradient(imag) if d_imag is None else d_imag)
 
-    Args:
-        real: a float32 or float64 tensor.
-        imag: a tensor of the same dtype that broadcasts with it.
+
+@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", operands="same",
+    jvp=_complex_tangent)
+def complex(real: Array, imag: Array) -> Array:
+    """A complex tensor of real and imaginary parts, of float32 or float64.
 
     Raises:
         RuntimeError: the dtypes differ, or are others.
@@ -206,8 +204,8 @@ def complex(real: Array, imag: Array) -> Array:
     """
     dtype = real.dtype
     if dtype.kind != "f" or dtype.itemsize < 4:
-        raise RuntimeError(f"Expected both inputs to be Half, Float or Double tensors but got {dtypes.of(dtype).scalar_type} and "
-                           f"{dtypes.of(imag.dtype).scalar_type}")
+        raise RuntimeError("Expected both inputs to be Half, Float or Double tensors but got "
+                           f"{dtypes.of(dtype).scalar_type} and {dtypes.of(imag.dtype).scalar_type}")
     result = xp(real).empty(np.broadcast_shapes(real.shape, imag.shape), np.dtype(f"c{dtype.itemsize * 2}"))
     result.real, result.imag = real, imag
     return result
@@ -215,11 +213,7 @@ def complex(real: Array, imag: Array) -> Array:
 
 @composite()
 def polar(abs: Operand, angle: Operand, *, out: Operand = None) -> Any:
-    """A complex tensor of magnitudes and angles, ``abs * (cos(angle) + i sin(angle))``.
-
-    Args:
-        abs: a float32 or float64 tensor.
-        angle: a tensor of the same dtype that broadcasts with it, in radians.
+    """A complex tensor of magnitudes and angles, ``abs * (cos(angle) + i sin(angle))``, of float32 or float64.
 
     Raises:
         RuntimeError: the dtypes differ, or are others.
@@ -228,14 +222,11 @@ def polar(abs: Operand, angle: Operand, *, out: Operand = None) -> Any:
         >>> tapegrad.polar(tapegrad.tensor([2.0]), tapegrad.tensor([0.0]))
         tensor([2.+0.j])
     """
-    first, second = raw(abs).dtype, raw(angle).dtype
-    if first != second:
-        raise RuntimeError(f"Expected object of scalar type {dtypes.of(first).scalar_type} but got scalar type {dtypes.of(second).scalar_type} for second "
-                           "argument")
-    result = complex(abs * cos(angle), abs * sin(angle))
-    if out is None:
-        return result
-    return store_out("polar", out, result)
+    first, second = dtypes.of(raw(abs).dtype), dtypes.of(raw(angle).dtype)
+    if first is not second:
+        raise RuntimeError(f"Expected object of scalar type {first.scalar_type} but got scalar type "
+                           f"{second.scalar_type} for second argument")
+    return stored("polar", out, complex(abs * cos(angle), abs * sin(angle)))
 
 
 @composite(method=True)
@@ -246,6 +237,4 @@ def isreal(input: Operand) -> Any:
         >>> tapegrad.isreal(tapegrad.tensor([1 + 1j, 2 + 0j]))
         tensor([False,  True])
     """
-    if category(input) != "c":
-        return eq(input, input) | True
-    return imag(input) == 0
+    return imag(input) == 0 if category(input) == "c" else eq(input, input) | True

@@ -172,7 +172,8 @@ def rsqrt(input: Array) -> Array:
     return 1 / xp(input).sqrt(input)
 
 
-@elementwise(input=lambda grad, other: grad * exp2(other), other=lambda grad, result: grad * result * LN2, operands="float")
+@elementwise(input=lambda grad, other: grad * exp2(other), other=lambda grad, result: grad * result * LN2,
+             operands="float")
 def ldexp(input: Array, other: Array) -> Array:
     """``input * 2 ** other``, elementwise; `other` is usually of integers.
 

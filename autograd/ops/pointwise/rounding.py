@@ -81,7 +81,8 @@ def floor_divide(input: Operand, other: Operand) -> Array:
     return floored_quotient(input, other)
 
 
-@elementwise(input=lambda grad: grad, other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="floor")))
+@elementwise(input=lambda grad: grad,
+             other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="floor")))
 def remainder(input: Operand, other: Operand) -> Array:
     """The rest of the division rounded down, Python's ``%``; it has the sign of `other`.
 
@@ -99,7 +100,8 @@ def remainder(input: Operand, other: Operand) -> Array:
     return input % other if input.__class__ is np.ndarray else xp(array).remainder(input, other)
 
 
-@elementwise(input=lambda grad: grad, other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="trunc")))
+@elementwise(input=lambda grad: grad,
+             other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="trunc")))
 def fmod(input: Operand, other: Operand) -> Array:
     """The rest of the division rounded towards zero, C's ``fmod``; it has the sign of `input`.
 

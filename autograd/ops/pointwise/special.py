@@ -41,12 +41,16 @@ digamma = _special("digamma", lambda grad, input: grad * _polygamma(input, 1),
 
 
 # Bernoulli numbers B2, B4, ... over their factorials (2k)!: the terms of Euler's and Maclaurin's sum.
-_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600, -3617 / 10670622842880000)
+_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600,
+              -3617 / 10670622842880000)
 _SHIFT = 10
 
 
 def _zeta(s: int, x: Array) -> Array:
-    """Hurwitz' zeta function ``sum of (x + k) ** -s over k >= 0`` for positive x, by Euler's and Maclaurin's formula (NIST DLMF 25.11.43)."""
+    """Hurwitz' zeta function, the sum of ``(x + k) ** -s`` over k >= 0, for positive x.
+
+    By Euler's and Maclaurin's formula (NIST DLMF 25.11.43).
+    """
     total = x ** -float(s)
     for k in range(1, _SHIFT):
         total = total + (x + k) ** -float(s)
@@ -118,7 +122,7 @@ Tensor.polygamma_ = inplace_form(_polygamma_method)  # type: ignore[method-assig
 
 @composite(method=True, inplace=True)
 def mvlgamma(input: Operand, p: int, *, out: Operand = None) -> Any:
-    """The logarithm of the multivariate gamma function of dimension `p`, of elements greater than ``(p - 1) / 2``.
+    """The logarithm of the multivariate gamma function of dimension `p`; elements exceed ``(p - 1) / 2``.
 
     Example:
         >>> tapegrad.mvlgamma(tapegrad.tensor([3.0]), 2)

@@ -54,7 +54,8 @@ def select(mask: Array, a: Array, b: Array) -> Array:
 
 
 @op(condition=None, input=lambda grad, condition: keep(grad, condition),
-    other=lambda grad, condition: keep(grad, ~condition), kind="elementwise", operands="free", public=False, name="where")
+    other=lambda grad, condition: keep(grad, ~condition), kind="elementwise", operands="free", public=False,
+    name="where")
 def choose(condition: Array, input: Array, other: Array) -> Array:
     """`input` where the bool `condition` is true, `other` elsewhere; both of one dtype."""
     return select(condition, input, other)
@@ -78,7 +79,9 @@ def where(condition: Operand, input: Operand = None, other: Operand = None, *, o
         tensor([0., 2.])
     """
     if input is None and other is None:
-        return condition.nonzero(as_tuple=True) if isinstance(condition, Tensor) else xp(condition).atleast_1d(condition).nonzero()
+        if isinstance(condition, Tensor):
+            return condition.nonzero(as_tuple=True)
+        return xp(condition).atleast_1d(condition).nonzero()
     if input is None or other is None:
         raise TypeError("where(): takes one argument (the condition) or three")
     mask = raw(condition)

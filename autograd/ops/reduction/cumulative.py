@@ -193,7 +193,7 @@ def _products_of_others(input: Array, dim: int) -> Array:
     return shifted(cumprod(input, dim), dim, 1) * shifted_back(_cumprod_back(input, dim), dim, 1)
 
 
-def _prod_rule(grad: Operand, input: Operand, dim: Dims, keepdim: bool) -> Operand:
+def _prod_rule(grad: Operand, input: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     shape = input.shape
     if dim is None:
         others = _products_of_others(input.reshape(-1), 0).reshape(shape)

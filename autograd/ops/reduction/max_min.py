@@ -19,7 +19,7 @@ from tapegrad.autograd.types.return_types import return_type
 from tapegrad.backends import xp
 
 
-def check_not_empty(name: str, shape: tuple[int, ...], dim: Dims) -> None:
+def check_not_empty(name: str, shape: tuple[int, ...], dim: Dims | None) -> None:
     """Raise torch's error for a dimension without elements, which has no largest."""
     if dim is None or dim == ():
         if 0 in shape:
@@ -34,7 +34,7 @@ def check_not_empty(name: str, shape: tuple[int, ...], dim: Dims) -> None:
 
 
 @op(input=None, result=None, operands="free", public=False, batch=lambda batched, input, result, dim, keepdim: _shares_in_batch(input, result, dim, keepdim))
-def shares(input: Array, result: Array, dim: Dims, keepdim: bool) -> Array:
+def shares(input: Array, result: Array, dim: Dims | None, keepdim: bool) -> Array:
     """1/n at each of the n elements that are the extreme one of their slice, 0 elsewhere."""
     result = kept_dims(result, input.shape, dim, keepdim)
     extreme = (input == result) | ((input != input) & (result != result))
@@ -42,7 +42,7 @@ def shares(input: Array, result: Array, dim: Dims, keepdim: bool) -> Array:
     return (extreme / count).astype(input.dtype)
 
 
-def _shares_in_batch(input: Operand, result: Operand, dim: Dims, keepdim: bool) -> Operand:
+def _shares_in_batch(input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     shape = raw(input).shape[1:]
     if not shape:
         return shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
@@ -50,7 +50,7 @@ def _shares_in_batch(input: Operand, result: Operand, dim: Dims, keepdim: bool) 
                    reduced(dim, len(shape), 0), True)
 
 
-def spread(grad: Operand, input: Operand, result: Operand, dim: Dims, keepdim: bool) -> Operand:
+def spread(grad: Operand, input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     """The gradient of an extreme element, in equal parts for all that are equal to it."""
     return expand_reduced(grad, input.shape, dim, keepdim) * shares(input, result, dim, keepdim)
 
@@ -63,7 +63,7 @@ def rows(input: Array, name: str | None = None) -> Array:
     return input if len(shape) == 2 else input.reshape((shape[0], math.prod(shape[1:])))
 
 
-def _reduced(name: str, input: Array, dim: Dims, keepdim: bool, function: str) -> Array:
+def _reduced(name: str, input: Array, dim: Dims | None, keepdim: bool, function: str) -> Array:
     if not input.size:
         check_not_empty(name, input.shape, dim)
     if input.dtype.kind == "b":
@@ -113,16 +113,16 @@ def _smallest(input: Array) -> Array:
     return _reduced("min", input, None, False, "min")
 
 
-def pair_tangent(d_input: Operand, indices: Operand, dim: Dims, keepdim: bool = True, unique: bool = True) -> tuple[Any, None]:
+def pair_tangent(d_input: Operand, indices: Operand, dim: Dims | None, keepdim: bool = True, unique: bool = True) -> tuple[Any, None]:
     """The tangents of elements taken along a dimension, and of their indices."""
     return take_along(d_input, indices, wrap(dim, raw(d_input).ndim), keepdim, unique), None
 
 
-def _pick(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: Dims, keepdim: bool) -> Operand:
+def _pick(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
     return put_along(grad[0], indices, wrap(dim, len(shape)), shape, keepdim)
 
 
-def _with_index(name: str, input: Array, dim: Dims, keepdim: bool) -> tuple[Any, Any]:
+def _with_index(name: str, input: Array, dim: Dims | None, keepdim: bool) -> tuple[Any, Any]:
     if not input.size:
         check_not_empty(name, input.shape, dim)
     axis = wrap(dim, input.ndim)
@@ -134,13 +134,13 @@ def _with_index(name: str, input: Array, dim: Dims, keepdim: bool) -> tuple[Any,
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"), kind="reduction",
     public=False, name="max", jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
-def _largest_along(input: Array, dim: Dims, keepdim: bool) -> Array:
+def _largest_along(input: Array, dim: Dims | None, keepdim: bool) -> Array:
     return _with_index("max", input, dim, keepdim)
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"), kind="reduction",
     public=False, name="min", jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
-def _smallest_along(input: Array, dim: Dims, keepdim: bool) -> Array:
+def _smallest_along(input: Array, dim: Dims | None, keepdim: bool) -> Array:
     return _with_index("min", input, dim, keepdim)
 
 
@@ -152,7 +152,7 @@ def store_pair(name: str, out: Operand, results: Array) -> Array:
     return return_type(f"{name}_out", type(results)._fields)(stored) if hasattr(results, "_fields") else tuple(stored)
 
 
-def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Array, dim: Dims, keepdim: bool, other: Array, axis: Dims, keepdims: bool | None,
+def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Array, dim: Dims | None, keepdim: bool, other: Array, axis: Dims | None, keepdims: bool | None,
             out: Operand) -> Array:
     """The three functions that go by the name of max (or min)."""
     dim = dim if axis is None else axis
@@ -166,7 +166,7 @@ def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Array, dim:
 
 
 @composite(method=True)
-def max(input: Operand, dim: Dims = None, keepdim: bool = False, *, other: Operand = None, axis: Dims = None, keepdims: bool | None = None, out: Operand = None) -> Any:
+def max(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, other: Operand = None, axis: Dims | None = None, keepdims: bool | None = None, out: Operand = None) -> Any:
     """The largest of all elements; along a dimension, with its indices; or of two tensors, elementwise.
 
     Of equal elements, the whole reduction gives each an equal part of the gradient, and the one along a dimension all of it to the one at the index.
@@ -194,7 +194,7 @@ def max(input: Operand, dim: Dims = None, keepdim: bool = False, *, other: Opera
 
 
 @composite(method=True)
-def min(input: Operand, dim: Dims = None, keepdim: bool = False, *, other: Operand = None, axis: Dims = None, keepdims: bool | None = None, out: Operand = None) -> Any:
+def min(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, other: Operand = None, axis: Dims | None = None, keepdims: bool | None = None, out: Operand = None) -> Any:
     """The smallest of all elements; along a dimension, with its indices; or of two tensors, elementwise.
 
     Of equal elements, the whole reduction gives each an equal part of the gradient, and the one along a dimension all of it to the one at the index.
@@ -216,7 +216,7 @@ def min(input: Operand, dim: Dims = None, keepdim: bool = False, *, other: Opera
     return _choose("min", _smallest, _smallest_along, minimum, input, dim, keepdim, other, axis, keepdims, out)
 
 
-def _place(name: str, input: Array, dim: Dims, keepdim: bool) -> Array:
+def _place(name: str, input: Array, dim: Dims | None, keepdim: bool) -> Array:
     if input.dtype.kind == "b":
         raise RuntimeError(f"{name}(): does not support bool input")
     if not input.size:
@@ -227,7 +227,7 @@ def _place(name: str, input: Array, dim: Dims, keepdim: bool) -> Array:
     return getattr(input, name)(axis=axis, keepdims=keepdim)
 
 
-def _place_in_batch(function: Any, input: Operand, dim: Dims, keepdim: bool) -> Operand:
+def _place_in_batch(function: Any, input: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     ndim = raw(input).ndim - 1
     if dim is not None and ndim:
         return function(input, along(dim, ndim, 0), keepdim)
@@ -238,7 +238,7 @@ def _place_in_batch(function: Any, input: Operand, dim: Dims, keepdim: bool) -> 
 
 
 @op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _place_in_batch(argmax, input, dim, keepdim))
-def argmax(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+def argmax(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """The index of the largest element; of equal ones the first.
 
     Args:
@@ -255,7 +255,7 @@ def argmax(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
 
 
 @op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _place_in_batch(argmin, input, dim, keepdim))
-def argmin(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+def argmin(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """The index of the smallest element; of equal ones the first.
 
     Args:
@@ -272,7 +272,7 @@ def argmin(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
 
 
 @composite(method=True)
-def aminmax(input: Operand, *, dim: Dims = None, keepdim: bool = False, out: Operand = None) -> Any:
+def aminmax(input: Operand, *, dim: Dims | None = None, keepdim: bool = False, out: Operand = None) -> Any:
     """The smallest and the largest of all elements, or along a dimension; equal ones share the gradient.
 
     Returns:

@@ -19,7 +19,7 @@ from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
 
-def _norm_rule(grad: Operand, input: Operand, result: Operand, ord: float, dim: Dims, keepdim: bool) -> Operand:
+def _norm_rule(grad: Operand, input: Operand, result: Operand, ord: float, dim: Dims | None, keepdim: bool) -> Operand:
     shape = input.shape
     if ord == 0:
         return expand_reduced(zero_gradient(grad), shape, dim, keepdim)
@@ -41,7 +41,7 @@ def _norm_rule(grad: Operand, input: Operand, result: Operand, ord: float, dim: 
 
 @op(input=lambda grad, input, result, ord, dim, keepdim: _norm_rule(grad, input, result, ord, dim, keepdim), kind="reduction", public=False,
     name="linalg_vector_norm", batch=over(dim=reduced))
-def vector_norm(input: Array, ord: float, dim: Dims, keepdim: bool) -> Array:
+def vector_norm(input: Array, ord: float, dim: Dims | None, keepdim: bool) -> Array:
     """The norm of order `ord` over all elements, or along dimensions; `ord` is any number, infinities included.
 
     Raises:
@@ -70,7 +70,7 @@ def vector_norm(input: Array, ord: float, dim: Dims, keepdim: bool) -> Array:
 
 
 @composite(method=True)
-def norm(input: Operand, p: Operand = "fro", dim: Dims = None, keepdim: bool = False, out: Operand = None, dtype: Any = None) -> Any:
+def norm(input: Operand, p: Operand = "fro", dim: Dims | None = None, keepdim: bool = False, out: Operand = None, dtype: Any = None) -> Any:
     """The norm of all elements as one vector, or along dimensions. Its gradient at the zero vector is 0.
 
     Args:

@@ -22,7 +22,7 @@ from tapegrad.backends import xp
 _FEW = 8192
 
 
-def axes(dim: Dims, ndim: int) -> Array:
+def axes(dim: Dims | None, ndim: int) -> Array:
     """`dim` as users give it, as the ``axis`` of an array function: a number, several, or None for all."""
     if dim is None:
         return None
@@ -35,7 +35,7 @@ def axes(dim: Dims, ndim: int) -> Array:
     return place if ndim else None
 
 
-def reduced_shape(shape: tuple[int, ...], dim: Dims) -> tuple[int, ...]:
+def reduced_shape(shape: tuple[int, ...], dim: Dims | None) -> tuple[int, ...]:
     """The shape of a reduced result that keeps its dimensions."""
     axis = axes(dim, len(shape))
     if axis is None:
@@ -45,7 +45,7 @@ def reduced_shape(shape: tuple[int, ...], dim: Dims) -> tuple[int, ...]:
     return tuple([1 if i in axis else n for i, n in enumerate(shape)])
 
 
-def reduced_count(shape: tuple[int, ...], dim: Dims) -> int:
+def reduced_count(shape: tuple[int, ...], dim: Dims | None) -> int:
     """How many elements go into one element of a reduced result."""
     axis = axes(dim, len(shape))
     if axis is None:
@@ -53,12 +53,12 @@ def reduced_count(shape: tuple[int, ...], dim: Dims) -> int:
     return shape[axis] if axis.__class__ is int else math.prod([shape[i] for i in axis])
 
 
-def kept_dims(value: Array, shape: tuple[int, ...], dim: Dims, keepdim: bool) -> Array:
+def kept_dims(value: Array, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Array:
     """A reduced result (a tensor or an array) with its dimensions."""
     return value if keepdim or not shape else value.reshape(reduced_shape(shape, dim))
 
 
-def expand_reduced(grad: Operand, shape: tuple[int, ...], dim: Dims, keepdim: bool) -> Operand:
+def expand_reduced(grad: Operand, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
     """The gradient of a reduced result, for each element that went into it."""
     return _expand(grad if dim is None and not keepdim else kept_dims(grad, shape, dim, keepdim), shape)
 
@@ -85,13 +85,13 @@ def as_type(input: Array, dtype: Any) -> Array:
     return input if input.dtype == wanted else input.astype(wanted)
 
 
-def total(input: Array, axis: Dims, keepdim: bool) -> Array:
+def total(input: Array, axis: Dims | None, keepdim: bool) -> Array:
     """The sum of an array of floating-point or complex numbers; that of half types is float32."""
     return xp(input).add.reduce(input, axis, FLOAT32 if input.dtype.itemsize == 2 else None, None, keepdim)
 
 
 @op(input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad, input_shape, dim, keepdim), kind="linear", method=True, batch=over(dim=reduced))
-def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
+def sum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum of all elements, or along dimensions.
 
     Args:
@@ -119,7 +119,7 @@ def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Any = N
 
 @op(input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad / reduced_count(input_shape, dim), input_shape, dim, keepdim), kind="linear",
     method=True, batch=over(dim=reduced))
-def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
+def mean(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The mean of all elements, or along dimensions.
 
     Args:
@@ -145,7 +145,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
 
 @op(input=lambda grad, input, dim, keepdim: keep(expand_reduced(grad, input.shape, dim, keepdim), input == input), kind="linear", method=True,
     jvp=lambda d_input, input, dim, keepdim, dtype: sum(keep(d_input, input == input), dim, keepdim, dtype=dtype), batch=over(dim=reduced))
-def nansum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
+def nansum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum of all elements, or along dimensions, with NaN taken as zero.
 
     Args:
@@ -162,7 +162,7 @@ def nansum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Any 
 
 
 @composite(method=True)
-def nanmean(input: Operand, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None, out: Operand = None) -> Any:
+def nanmean(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None, out: Operand = None) -> Any:
     """The mean of the elements that are not NaN, of all or along dimensions.
 
     Args:
@@ -188,7 +188,7 @@ def _lowest(x: Array) -> Array:
 
 @op(input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim), kind="reduction", operands="float", method=True,
     batch=over(dim=reduced))
-def logsumexp(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+def logsumexp(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """``log(sum(exp(input)))`` along dimensions, without overflow.
 
     Example:
@@ -206,7 +206,7 @@ def logsumexp(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     return result if result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _logsumexp_rule(grad: Operand, input: Operand, result: Operand, dim: Dims, keepdim: bool) -> Operand:
+def _logsumexp_rule(grad: Operand, input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     shape = input.shape
     # Where all is minus infinity nothing has a share, rather than NaN.
     result = floored(kept_dims(result, shape, dim, keepdim))
@@ -222,7 +222,7 @@ def floored(input: Array) -> Array:
 
 
 @op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _tested(all, input, dim, keepdim))
-def all(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+def all(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether all elements are true (not zero), of all or along dimensions.
 
     Example:
@@ -234,7 +234,7 @@ def all(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
 
 
 @op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _tested(any, input, dim, keepdim))
-def any(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+def any(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether any element is true (not zero), of all or along dimensions.
 
     Example:
@@ -245,7 +245,7 @@ def any(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     return result if input.dtype != np.uint8 else result.astype(np.uint8)
 
 
-def _tested(function: Any, input: Array, dim: Dims, keepdim: bool) -> Array:
+def _tested(function: Any, input: Array, dim: Dims | None, keepdim: bool) -> Array:
     """`all` or `any` in a batch; of no dimensions each element is tested for itself."""
     ndim = raw(input).ndim - 1
     if dim == ():
@@ -257,7 +257,7 @@ def _tested(function: Any, input: Array, dim: Dims, keepdim: bool) -> Array:
 
 
 @op(input=None, method=True, batch=over(dim=reduced))
-def count_nonzero(input: Array, dim: Dims = None) -> Array:
+def count_nonzero(input: Array, dim: Dims | None = None) -> Array:
     """How many elements are not zero, of all or along dimensions.
 
     Example:

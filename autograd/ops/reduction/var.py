@@ -15,7 +15,7 @@ from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, mean, redu
 from tapegrad.backends import xp
 
 
-def _variance(input: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
+def _variance(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     """The variance of an array, in float32 for half types."""
     if input.dtype.kind in "iub":
         raise RuntimeError("std and var only support floating point and complex dtypes")
@@ -28,7 +28,7 @@ def _variance(input: Array, dim: Dims, correction: float, keepdim: bool) -> Arra
     return total(square, axis, keepdim) / max(count - correction, 0)
 
 
-def _slope(grad: Operand, input: Operand, dim: Dims, correction: float, keepdim: bool) -> Operand:
+def _slope(grad: Operand, input: Operand, dim: Dims | None, correction: float, keepdim: bool) -> Operand:
     """The gradient of the variance."""
     shape = input.shape
     freedom = reduced_count(shape, dim) - correction
@@ -42,12 +42,12 @@ def _slope(grad: Operand, input: Operand, dim: Dims, correction: float, keepdim:
 
 @op(input=lambda grad, input, dim, correction, keepdim: _slope(grad, input, dim, correction, keepdim), kind="reduction", public=False, name="var",
     batch=over(dim=reduced))
-def _var(input: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
+def _var(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     result = _variance(input, dim, correction, keepdim)
     return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _std_slope(grad: Operand, input: Operand, result: Operand, dim: Dims, correction: float, keepdim: bool) -> Operand:
+def _std_slope(grad: Operand, input: Operand, result: Operand, dim: Dims | None, correction: float, keepdim: bool) -> Operand:
     at_zero = result == 0
     grad = grad / (result * 2 + at_zero)
     return _slope(grad * ~at_zero, input, dim, correction, keepdim)
@@ -55,13 +55,13 @@ def _std_slope(grad: Operand, input: Operand, result: Operand, dim: Dims, correc
 
 @op(input=lambda grad, input, result, dim, correction, keepdim: _std_slope(grad, input, result, dim, correction, keepdim), kind="reduction", public=False,
     name="std", batch=over(dim=reduced))
-def _std(input: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
+def _std(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     variance = _variance(input, dim, correction, keepdim)
     result = xp(input).sqrt(variance)
     return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _told(name: str, input: Array, dim: Dims, unbiased: bool | None, keepdim: bool, correction: float | None, axis: Dims,
+def _told(name: str, input: Array, dim: Dims | None, unbiased: bool | None, keepdim: bool, correction: float | None, axis: Dims | None,
           keepdims: bool | None) -> tuple[Any, float, bool]:
     """What the several ways to call var and std mean: dim, correction, keepdim."""
     if axis is not None:
@@ -84,7 +84,7 @@ def _told(name: str, input: Array, dim: Dims, unbiased: bool | None, keepdim: bo
 
 
 @composite(method=True)
-def var(input: Operand, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims = None,
+def var(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
         keepdims: bool | None = None, out: Operand = None) -> Any:
     """The variance of all elements, or along dimensions.
 
@@ -104,7 +104,7 @@ def var(input: Operand, dim: Dims = None, unbiased: bool | None = None, keepdim:
 
 
 @composite(method=True)
-def std(input: Operand, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims = None,
+def std(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
         keepdims: bool | None = None, out: Operand = None) -> Any:
     """The standard deviation of all elements, or along dimensions. Its gradient where all are equal is 0.
 
@@ -124,7 +124,7 @@ def std(input: Operand, dim: Dims = None, unbiased: bool | None = None, keepdim:
 
 
 @composite()
-def var_mean(input: Operand, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims = None,
+def var_mean(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
              keepdims: bool | None = None) -> tuple[Any, Any]:
     """The variance and the mean of all elements, or along dimensions.
 
@@ -144,7 +144,7 @@ def var_mean(input: Operand, dim: Dims = None, unbiased: bool | None = None, kee
 
 
 @composite()
-def std_mean(input: Operand, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims = None,
+def std_mean(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
              keepdims: bool | None = None) -> tuple[Any, Any]:
     """The standard deviation and the mean of all elements, or along dimensions.
 
