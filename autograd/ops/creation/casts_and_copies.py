@@ -54,7 +54,6 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy that gradients flow through; its memory is laid out as that of `input`, without gaps.
 
     Args:
-        input: any tensor.
         memory_format: another order in memory.
 
     Example:
@@ -71,7 +70,6 @@ def contiguous(input: Any, memory_format: Any = None) -> Any:
     """The tensor itself where its elements lie in memory in the order of their indices, else a copy in which they do.
 
     Args:
-        input: any tensor.
         memory_format: another order in memory.
 
     Example:
@@ -148,7 +146,6 @@ def fill(input: Any, value: Any) -> Any:
     """A tensor of the shape and dtype of `input` with every element `value`.
 
     Args:
-        input: a tensor.
         value: a number, or a tensor without dimensions.
 
     Raises:

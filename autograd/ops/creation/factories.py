@@ -68,8 +68,6 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     Args:
         data: a number, nested lists of numbers, an array.
         dtype: of the result; by default that of the data, with the default dtype for Python floats.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         ValueError: the lists are ragged.
@@ -206,10 +204,6 @@ def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.zeros(2, 3)
@@ -227,10 +221,6 @@ def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layo
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.ones(2, dtype=tapegrad.int64)
@@ -247,10 +237,6 @@ def empty(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.empty(2, 3).shape
@@ -319,7 +305,6 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         dtype: of the result; by default that of `obj`.
         device: where the tensor lives; by default where `obj` is.
         copy: True: always copy; False: never.
-        requires_grad: whether gradients flow into the result.
 
     Raises:
         ValueError: a copy is needed, and forbidden.
@@ -350,12 +335,7 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
     """A tensor with every element `fill_value`.
 
     Args:
-        size: the shape.
-        fill_value: a number.
-        out: a tensor to write the result to.
         dtype: of the result; by default that which a tensor of the number would have.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         TypeError: `size` is no sequence.
@@ -404,11 +384,8 @@ def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = N
     """A tensor of the shape, dtype and device of `input` with every element `fill_value`.
 
     Args:
-        input: a tensor.
-        fill_value: a number.
         dtype: another dtype.
         device: another device.
-        requires_grad: whether gradients flow into the result.
 
     Example:
         >>> tapegrad.full_like(tapegrad.zeros(2), 3)
@@ -425,9 +402,6 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
 
     Args:
         s: the number.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.scalar_tensor(3)
@@ -444,11 +418,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
     """An uninitialised tensor whose strides, in elements, are given.
 
     Args:
-        size: the shape.
         stride: the strides.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.empty_strided((2, 3), (1, 2)).stride()

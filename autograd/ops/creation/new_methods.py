@@ -36,11 +36,8 @@ def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device
     """A tensor with every element `fill_value`, with this tensor's dtype, on its device, unless told otherwise.
 
     Args:
-        size: the shape.
-        fill_value: a number.
         dtype: another dtype.
         device: another device.
-        requires_grad: whether gradients flow into the result.
 
     Example:
         >>> tapegrad.ones(1).new_full((2,), 3)
@@ -59,7 +56,6 @@ def new_tensor(self: Tensor, data: Any, dtype: Any = None, device: Any = None, r
         data: a number, nested lists of numbers, an array.
         dtype: another dtype.
         device: another device.
-        requires_grad: whether gradients flow into the result.
 
     Example:
         >>> tapegrad.ones(1).new_tensor([1, 2])

@@ -45,10 +45,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
         start: the first number.
         end: the bound.
         step: how far it is from one number to the next.
-        out: a tensor to write the result to.
         dtype: of the result; int64, or the default dtype if a number is a float.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: `step` is zero, or leads away from `end`.
@@ -91,10 +88,6 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dt
         start: the first number.
         end: the last number.
         step: how far it is from one number to the next.
-        out: a tensor to write the result to.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: `step` is zero, or leads away from `end`.
@@ -152,10 +145,6 @@ def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = 
         start: the first number, or a tensor without dimensions.
         end: the last number, or a tensor without dimensions.
         steps: how many.
-        out: a tensor to write the result to.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: `steps` is negative.
@@ -178,10 +167,6 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any =
         end: the last exponent.
         steps: how many.
         base: the base.
-        out: a tensor to write the result to.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: `steps` is negative.
@@ -202,10 +187,6 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
     Args:
         n: the number of rows.
         m: the number of columns; None: `n`.
-        out: a tensor to write the result to.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: a number is negative.
@@ -262,7 +243,6 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
         col: the number of columns.
         offset: which diagonal: above the main one if positive, below if negative.
         dtype: of the result; int64 if not given.
-        device: where the tensor lives.
 
     Raises:
         RuntimeError: a number of rows or columns is negative.
@@ -284,7 +264,6 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
         col: the number of columns.
         offset: which diagonal: above the main one if positive, below if negative.
         dtype: of the result; int64 if not given.
-        device: where the tensor lives.
 
     Raises:
         RuntimeError: a number of rows or columns is negative.

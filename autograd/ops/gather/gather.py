@@ -124,8 +124,6 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     """The elements that an index names along a dimension: ``out[i, j] = input[index[i, j], j]`` for `dim` 0.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer tensor of as many dimensions, no larger than `input` in the others.
         sparse_grad: accepted; gradients are dense.
 
@@ -192,8 +190,6 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """`input` with elements added where an index says: ``out[index[i, j], j] += src[i, j]`` for `dim` 0.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer tensor of as many dimensions, no larger than `input` in the others.
         src: a tensor at least as large as `index`.
 

@@ -41,8 +41,6 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     """The items that an index names along a dimension.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
 
     Raises:
@@ -111,8 +109,6 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
     """`input` with the items of `source` added where an index says along a dimension; those whose index repeats add up.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
         source: a tensor of the same dtype, with as many items as `index`.
         alpha: the factor of `source`.
@@ -144,8 +140,6 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """`input` with the items of `source` in the places that an index names along a dimension.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
         source: a tensor of the same dtype, with as many items as `index`.
 
@@ -174,8 +168,6 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """`input` with one value in the places that an index names along a dimension.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
         value: a number, or a tensor without dimensions.
 
@@ -238,8 +230,6 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
     """`input` with the items of `source` combined where an index says along a dimension.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
         source: a tensor of the same dtype, with as many items as `index`.
         reduce: "prod", "mean", "amax" or "amin".

@@ -40,9 +40,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     """The elements where a mask is True, as a vector.
 
     Args:
-        input: a tensor.
         mask: a bool tensor that broadcasts with it.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the mask is not of dtype bool, or the shapes do not fit.
@@ -142,7 +140,6 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     """`input` with the first elements of `source`, in order, where a mask is True.
 
     Args:
-        input: a tensor.
         mask: a bool tensor that broadcasts with it.
         source: a tensor of the same dtype with at least as many elements as the mask has True.
 
@@ -181,8 +178,6 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not zero, one in a row; or a vector of indices for each dimension.
 
     Args:
-        input: a tensor.
-        out: a tensor to write the result to.
         as_tuple: give a tuple of vectors, as an index.
 
     Example:
@@ -204,9 +199,6 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
 @composite(method=True)
 def argwhere(input: Any) -> Any:
     """The indices of the elements that are not zero, one in a row.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.tensor([0, 3]).argwhere()

@@ -157,8 +157,6 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     Where several extrema are equal, the gradient is divided among them. The second derivative of "prod" is not told where two or more zeros meet.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer tensor of as many dimensions, no larger than `input` in the others.
         src: a tensor at least as large as `index`.
         reduce: "sum", "prod", "mean", "amax" or "amin".
@@ -193,8 +191,6 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     """`input` with elements replaced where an index says: ``out[index[i, j], j] = src[i, j]`` for `dim` 0.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer tensor of as many dimensions, no larger than `input` in the others.
         src: a tensor at least as large as `index`, or a number.
         value: the number, by name.

@@ -42,7 +42,6 @@ def take(input: Any, index: Any) -> Any:
     """The elements at positions in the flattened tensor.
 
     Args:
-        input: a tensor.
         index: an int64 tensor, of the shape of the result.
 
     Raises:
@@ -71,7 +70,6 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """`input` with elements written at positions in the flattened tensor.
 
     Args:
-        input: a tensor.
         index: an int64 tensor.
         source: a tensor of the same dtype with as many elements.
         accumulate: add to what is there; elements whose position repeats add up.
@@ -114,11 +112,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, axis: in
     """The elements that an index, broadcast in the other dimensions, names along a dimension.
 
     Args:
-        input: a tensor.
         indices: an int64 tensor of as many dimensions.
         dim: the dimension; None: of the flattened tensors.
-        axis: the same by NumPy's name.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the numbers of dimensions differ, or an index is out of range.
@@ -154,7 +149,6 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     """`input` with a diagonal replaced by `src`.
 
     Args:
-        input: a tensor of at least two dimensions.
         src: what to write, of the shape of ``input.diagonal(offset, dim1, dim2)``.
         offset: which diagonal: above the main one if positive, below if negative.
         dim1: the dimension of the rows.

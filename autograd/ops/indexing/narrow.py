@@ -28,8 +28,6 @@ def select(input: Any, dim: int, index: int) -> Any:
     """One item along a dimension, which is dropped; a view.
 
     Args:
-        input: a tensor of at least one dimension.
-        dim: the dimension.
         index: which item.
 
     Raises:
@@ -53,8 +51,6 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """A stretch of a dimension; a view.
 
     Args:
-        input: a tensor of at least one dimension.
-        dim: the dimension.
         start: its first index, an integer or an integer tensor of one element.
         length: the number of items.
 
@@ -85,9 +81,7 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     """`input` with one item along a dimension replaced by `src`.
 
     Args:
-        input: a tensor of at least one dimension.
         src: what to write, of the shape of ``input.select(dim, index)``.
-        dim: the dimension.
         index: which item.
 
     Raises:
@@ -110,9 +104,7 @@ def slice_scatter(input: Any, src: Any, dim: int = 0, start: int | None = None, 
     """`input` with a slice of a dimension replaced by `src`.
 
     Args:
-        input: a tensor of at least one dimension.
         src: what to write, of the shape of the slice.
-        dim: the dimension.
         start: its first index.
         end: the index after its last.
         step: how far it is from one index to the next.
@@ -143,7 +135,6 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     """`input` with `values` written at ``input[indices]``.
 
     Args:
-        input: a tensor.
         indices: a tuple of index tensors or masks.
         values: a tensor of the same dtype that broadcasts to ``input[indices]``.
         accumulate: add to what is there; values whose index repeats add up.

@@ -107,7 +107,6 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1, 
         vec: a vector with as many elements as `mat` has columns.
         beta: the factor of `input`.
         alpha: the factor of the product.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -136,7 +135,6 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1,
         vec2: a vector.
         beta: the factor of `input`.
         alpha: the factor of the product.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit.
@@ -161,7 +159,6 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
         batch2: as many matrices.
         beta: the factor of `input`.
         alpha: the factor of the sum of products.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -196,7 +193,6 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
         batch2: as many matrices.
         beta: the factor of `input`.
         alpha: the factor of the products.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -222,7 +218,6 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
         a: a tensor.
         b: a tensor of the same dtype.
         dims: how many: the last ones of `a` with the first ones of `b`; or a list of dimensions for each.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the sizes of the dimensions differ.
@@ -270,9 +265,7 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     """The sums of products over the last dimension of both tensors.
 
     Args:
-        input: a tensor.
         other: a tensor whose last dimension has the same size; or one of both has no dimensions.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the last dimensions differ.
@@ -294,9 +287,7 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
     """The Kronecker product: each element of `input` times all of `other`, in its place.
 
     Args:
-        input: a tensor.
         other: a tensor; where the numbers of dimensions differ, ones are put in front.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.kron(tapegrad.tensor([1, 2]), tapegrad.tensor([1, 1]))
@@ -313,9 +304,6 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
 @composite(method=True)
 def trace(input: Any) -> Any:
     """The sum of the diagonal of a matrix.
-
-    Args:
-        input: a matrix.
 
     Raises:
         RuntimeError: it has another number of dimensions.
@@ -343,10 +331,8 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
     """The vector products along a dimension of size 3.
 
     Args:
-        input: a tensor.
         other: a tensor that broadcasts with it, of as many dimensions.
         dim: the dimension; None: the first of size 3, which is deprecated.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the dimension has another size, or the numbers of dimensions differ.
@@ -379,7 +365,6 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
 
     Args:
         *matrices: matrices, each with as many rows as the one before has columns.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: one is no matrix, or the shapes do not fit.

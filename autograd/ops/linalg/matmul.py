@@ -251,9 +251,7 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """The product of two matrices.
 
     Args:
-        input: a matrix.
         mat2: a matrix with as many rows as `input` has columns.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -276,7 +274,6 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     Args:
         input: a stack of matrices, of three dimensions.
         mat2: as many matrices.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -300,9 +297,7 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     """The product of a matrix and a vector.
 
     Args:
-        input: a matrix.
         vec: a vector with as many elements as `input` has columns.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -322,9 +317,7 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     """The sum of the products of the elements of two vectors.
 
     Args:
-        input: a vector.
         tensor: a vector with as many elements.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: they are no vectors, or their sizes or dtypes differ.
@@ -344,9 +337,7 @@ def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
     """The sum of the products of the elements of two vectors, those of the first conjugated.
 
     Args:
-        input: a vector.
         other: a vector with as many elements.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: they are no vectors, or their sizes or dtypes differ.
@@ -365,7 +356,6 @@ def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
     Args:
         input: a vector, along the rows.
         vec2: a vector, along the columns.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: one is no vector.
@@ -388,7 +378,6 @@ def ger(input: Any, vec2: Any, *, out: Any = None) -> Any:
     Args:
         input: a vector, along the rows.
         vec2: a vector, along the columns.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.ger(tapegrad.ones(2), tapegrad.ones(3)).shape

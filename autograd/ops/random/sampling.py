@@ -67,8 +67,6 @@ def rand(*sizes: Any, size: Any = None, generator: Generator | None = None, out:
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        dtype: of the result; the default dtype if not given.
 
     Example:
         >>> tapegrad.rand(2, 3).shape
@@ -85,8 +83,6 @@ def randn(*sizes: Any, size: Any = None, generator: Generator | None = None, out
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        dtype: of the result; the default dtype if not given.
 
     Example:
         >>> tapegrad.randn(2, 3).shape
@@ -143,7 +139,6 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     Args:
         low: the least integer; with ``randint(high, size)`` it is 0.
         high: one more than the greatest.
-        size: the shape.
         dtype: of the result; int64 if not given.
 
     Raises:

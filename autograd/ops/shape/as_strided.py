@@ -96,7 +96,6 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
     """A view of the tensor's memory with any shape and strides.
 
     Args:
-        input: a tensor.
         size: the shape of the view.
         stride: for each dimension, how many elements of memory lie between neighbours.
         storage_offset: the element of memory to begin at; None: the first of `input`.
@@ -149,7 +148,6 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The diagonals of the matrices in two dimensions of `input`, as the last dimension; a view.
 
     Args:
-        input: a tensor of at least two dimensions.
         offset: which diagonal: above the main one if positive, below if negative.
         dim1: the dimension of the rows.
         dim2: the dimension of the columns.
@@ -184,7 +182,6 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     """Matrices with the last dimension of `input` on a diagonal, and zeros beside it.
 
     Args:
-        input: a tensor of at least one dimension.
         offset: which diagonal: above the main one if positive, below if negative.
         dim1: the dimension of the rows in the result.
         dim2: the dimension of the columns in the result.
@@ -211,7 +208,6 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
     Args:
         input: a tensor of one or two dimensions.
         diagonal: which diagonal: above the main one if positive, below if negative.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: `input` has another number of dimensions.
@@ -240,7 +236,6 @@ def diagflat(input: Any, offset: int = 0) -> Any:
     """The matrix with all elements of `input` on its diagonal.
 
     Args:
-        input: a tensor.
         offset: which diagonal: above the main one if positive, below if negative.
 
     Example:
@@ -262,7 +257,6 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     """The windows of `size` elements along a dimension, every `step`, as a new last dimension; a view.
 
     Args:
-        input: a tensor.
         dimension: along which the windows lie.
         size: the number of elements of each.
         step: how far it is from one to the next.

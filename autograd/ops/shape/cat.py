@@ -51,9 +51,6 @@ def cat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> Any
 
     Args:
         tensors: a list of tensors whose shapes agree in the other dimensions; their dtypes are promoted.
-        dim: the dimension.
-        axis: the same by NumPy's name.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not agree.
@@ -123,9 +120,6 @@ def concat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> 
 
     Args:
         tensors: a list of tensors whose shapes agree in the other dimensions.
-        dim: the dimension.
-        axis: the same by NumPy's name.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.concat([tapegrad.zeros(2), tapegrad.ones(1)])
@@ -140,9 +134,6 @@ def concatenate(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None
 
     Args:
         tensors: a list of tensors whose shapes agree in the other dimensions.
-        dim: the dimension.
-        axis: the same by NumPy's name.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.concatenate([tapegrad.zeros(2), tapegrad.ones(1)], axis=0)
@@ -190,7 +181,6 @@ def hstack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors; ones without dimensions are taken for vectors.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.hstack([tapegrad.zeros(2, 1), tapegrad.ones(2, 2)])
@@ -207,7 +197,6 @@ def vstack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.vstack([tapegrad.zeros(2), tapegrad.ones(2)])
@@ -223,7 +212,6 @@ def row_stack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.row_stack([tapegrad.zeros(2), tapegrad.ones(2)]).shape
@@ -238,7 +226,6 @@ def dstack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors; ones of fewer dimensions are given three.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.dstack([tapegrad.zeros(2), tapegrad.ones(2)])
@@ -254,7 +241,6 @@ def column_stack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.column_stack([tapegrad.zeros(2), tapegrad.ones(2)])
@@ -392,7 +378,6 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """All ways to take `r` elements of a vector, one in a row.
 
     Args:
-        input: a vector.
         r: how many elements.
         with_replacement: an element may be taken again.
 

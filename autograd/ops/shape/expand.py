@@ -31,7 +31,6 @@ def expand(input: Any, *sizes: Any) -> Any:
     """`input` repeated along its dimensions of size 1, and along new ones in front, without a copy.
 
     Args:
-        input: a tensor.
         *sizes: the new shape, as integers or one sequence; -1 keeps a size.
 
     Raises:
@@ -49,7 +48,6 @@ def expand_as(input: Any, other: Any) -> Any:
     """`input` expanded to the shape of `other`.
 
     Args:
-        input: a tensor.
         other: a tensor to whose shape it can be broadcast.
 
     Example:
@@ -64,7 +62,6 @@ def broadcast_to(input: Any, *size: Any) -> Any:
     """`input` expanded to the shape `size`.
 
     Args:
-        input: a tensor.
         size: a shape to which it can be broadcast.
 
     Example:
@@ -129,7 +126,6 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     """`input` added up to the shape `size`: what expanding from that shape has as its gradient.
 
     Args:
-        input: a tensor.
         *size: a shape that can be broadcast to that of `input`, as integers or one sequence.
 
     Raises:

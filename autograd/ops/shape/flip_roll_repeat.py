@@ -21,7 +21,6 @@ def flip(input: Any, *dims: Any) -> Any:
     """A copy with the order of the elements along some dimensions reversed.
 
     Args:
-        input: a tensor.
         *dims: the dimensions, as integers or one sequence.
 
     Raises:
@@ -40,9 +39,6 @@ def flip(input: Any, *dims: Any) -> Any:
 def fliplr(input: Any) -> Any:
     """A copy with the order of the columns reversed.
 
-    Args:
-        input: a tensor of at least two dimensions.
-
     Raises:
         RuntimeError: it has fewer.
 
@@ -59,9 +55,6 @@ def fliplr(input: Any) -> Any:
 @composite(method=True)
 def flipud(input: Any) -> Any:
     """A copy with the order of the rows reversed.
-
-    Args:
-        input: a tensor of at least one dimension.
 
     Raises:
         RuntimeError: it has none.
@@ -81,7 +74,6 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     """A copy turned by 90 degrees in the plane of two dimensions.
 
     Args:
-        input: a tensor of at least two dimensions.
         k: how many times; from the first dimension towards the second.
         dims: the two dimensions.
 
@@ -127,7 +119,6 @@ def roll(input: Any, shifts: Any, dims: Any = ()) -> Any:
     """A copy with the elements moved along dimensions; what leaves at one end comes in at the other.
 
     Args:
-        input: a tensor.
         shifts: how far, for each dimension.
         dims: the dimensions; none: the elements are moved in the order of their indices.
 
@@ -171,7 +162,6 @@ def repeat(input: Any, *repeats: Any) -> Any:
     """Copies of `input` side by side.
 
     Args:
-        input: a tensor.
         *repeats: how many along each dimension, as integers or one sequence; more than it has dimensions give new ones in front.
 
     Raises:
@@ -199,7 +189,6 @@ def tile(input: Any, *dims: Any) -> Any:
     """Copies of `input` side by side, as NumPy's `tile`.
 
     Args:
-        input: a tensor.
         *dims: how many along each dimension, as integers or one sequence; ones are put in front where they are fewer than the dimensions.
 
     Example:
@@ -218,7 +207,6 @@ def tril(input: Any, diagonal: int = 0) -> Any:
     """The matrices of `input` with zeros above a diagonal.
 
     Args:
-        input: a tensor of at least two dimensions.
         diagonal: which: above the main diagonal if positive, below if negative.
 
     Raises:
@@ -239,7 +227,6 @@ def triu(input: Any, diagonal: int = 0) -> Any:
     """The matrices of `input` with zeros below a diagonal.
 
     Args:
-        input: a tensor of at least two dimensions.
         diagonal: which: above the main diagonal if positive, below if negative.
 
     Raises:

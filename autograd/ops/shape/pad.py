@@ -37,7 +37,6 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
     """`input` with a constant around it.
 
     Args:
-        input: any tensor.
         pad: how much is put before and after the last dimension, then the one before it, and so on; negative numbers cut off.
         value: the constant.
 

@@ -35,7 +35,6 @@ def reshape(input: Any, *shape: Any) -> Any:
     """`input` with another shape: a view where the layout allows it, a copy otherwise.
 
     Args:
-        input: a tensor.
         *shape: the new shape, as integers or one sequence; one dimension may be -1.
 
     Raises:
@@ -82,7 +81,6 @@ def reshape_as(input: Any, other: Any) -> Any:
     """`input` with the shape of `other`.
 
     Args:
-        input: a tensor.
         other: a tensor of as many elements.
 
     Example:
@@ -98,10 +96,8 @@ def view(input: Any, *shape: Any, dtype: Any = None, size: Any = None) -> Any:
     """The same memory with another shape (or, given a dtype, with its bytes read as that).
 
     Args:
-        input: a tensor.
         *shape: the new shape, as integers or one sequence, where one dimension may be -1; or a dtype.
         dtype: the dtype, by name.
-        size: the shape, by name.
 
     Raises:
         RuntimeError: the shape does not have as many elements, or needs a copy.
@@ -134,7 +130,6 @@ def view_as(input: Any, other: Any) -> Any:
     """The same memory with the shape of `other`.
 
     Args:
-        input: a tensor.
         other: a tensor of as many elements.
 
     Example:
@@ -170,7 +165,6 @@ def unsqueeze(input: Any, dim: int) -> Any:
     """`input` with a dimension of size 1 more; a view.
 
     Args:
-        input: a tensor.
         dim: where the new dimension stands.
 
     Raises:
@@ -191,7 +185,6 @@ def squeeze(input: Any, dim: Any = None) -> Any:
     """`input` without its dimensions of size 1; a view.
 
     Args:
-        input: a tensor.
         dim: the dimension, or dimensions, to drop where their size is 1; None: all.
 
     Raises:
@@ -245,9 +238,6 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 def ravel(input: Any) -> Any:
     """`input` as one dimension; a view where the layout allows it.
 
-    Args:
-        input: a tensor.
-
     Example:
         >>> tapegrad.ones(2, 2).ravel()
         tensor([1., 1., 1., 1.])
@@ -260,7 +250,6 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     """`input` with one dimension made several; a view.
 
     Args:
-        input: a tensor.
         dim: the dimension to divide.
         sizes: the sizes of the new dimensions; one may be -1.
 

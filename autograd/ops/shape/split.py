@@ -24,10 +24,6 @@ def _zeros(input: Any, shape: tuple[int, ...]) -> Any:
 def unbind(input: Any, dim: int = 0) -> Any:
     """The items along a dimension, as a tuple of views without it.
 
-    Args:
-        input: a tensor of at least one dimension.
-        dim: the dimension.
-
     Raises:
         IndexError: there is no such dimension.
 
@@ -117,7 +113,6 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     Args:
         tensor: a tensor of at least one dimension.
         split_size_or_sections: the size of the pieces, of which the last may be smaller; or a list of sizes.
-        dim: the dimension.
 
     Raises:
         RuntimeError: the sizes do not add up to that of the dimension.
@@ -137,9 +132,7 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, .
     """A dimension cut into pieces of given sizes, as a tuple of views.
 
     Args:
-        input: a tensor of at least one dimension.
         split_sizes: the sizes.
-        dim: the dimension.
 
     Raises:
         RuntimeError: the sizes do not add up to that of the dimension.
@@ -159,7 +152,6 @@ def unsafe_split(tensor: Any, split_size: int, dim: int = 0) -> tuple[Any, ...]:
     Args:
         tensor: a tensor of at least one dimension.
         split_size: the size of the pieces, of which the last may be smaller.
-        dim: the dimension.
 
     Example:
         >>> tapegrad.arange(3).unsafe_split(2)
@@ -174,9 +166,7 @@ def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple
     """`split_with_sizes` into pieces that share no memory with `input`, so that they may be written in place.
 
     Args:
-        input: a tensor of at least one dimension.
         split_sizes: the sizes of the pieces.
-        dim: the dimension.
 
     Raises:
         RuntimeError: the sizes do not add up to that of `dim`.
@@ -200,9 +190,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """A dimension cut into at most `chunks` pieces of one size, the last perhaps smaller, as a tuple of views.
 
     Args:
-        input: a tensor of at least one dimension.
         chunks: how many pieces are wanted.
-        dim: the dimension.
 
     Raises:
         RuntimeError: `chunks` is not positive.
@@ -220,9 +208,7 @@ def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """`chunk` whose results are tensors of their own, so that they may be written in place.
 
     Args:
-        input: a tensor of at least one dimension.
         chunks: how many pieces are wanted.
-        dim: the dimension.
 
     Example:
         >>> tapegrad.arange(3).unsafe_chunk(2)
@@ -237,9 +223,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
     """A dimension cut into a number of nearly equal pieces, or cut at given indices, as a tuple of views.
 
     Args:
-        input: a tensor of at least one dimension.
         indices_or_sections: the number of pieces, or the indices at which to cut; a tensor on the CPU stands for what it holds.
-        dim: the dimension.
 
     Raises:
         RuntimeError: the number of pieces is not positive.
@@ -285,7 +269,6 @@ def hsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """The second dimension (the first of a vector) cut into equal pieces, or at given indices, as a tuple of views.
 
     Args:
-        input: a tensor of at least one dimension.
         indices_or_sections: the number of pieces, or the indices at which to cut.
 
     Raises:
@@ -303,7 +286,6 @@ def vsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """The first dimension cut into equal pieces, or at given indices, as a tuple of views.
 
     Args:
-        input: a tensor of at least two dimensions.
         indices_or_sections: the number of pieces, or the indices at which to cut.
 
     Raises:

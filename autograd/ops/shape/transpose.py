@@ -14,7 +14,6 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """`input` with two dimensions exchanged; a view.
 
     Args:
-        input: a tensor.
         dim0: one dimension.
         dim1: the other.
 
@@ -37,7 +36,6 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
     """`transpose` by NumPy's name.
 
     Args:
-        input: a tensor.
         axis0: one dimension.
         axis1: the other.
 
@@ -53,7 +51,6 @@ def swapdims(input: Any, dim0: int, dim1: int) -> Any:
     """`transpose` by another name.
 
     Args:
-        input: a tensor.
         dim0: one dimension.
         dim1: the other.
 
@@ -104,7 +101,6 @@ def permute(input: Any, *dims: Any) -> Any:
     """`input` with its dimensions in the order `dims`; a view.
 
     Args:
-        input: a tensor.
         *dims: all its dimensions, as integers or one sequence.
 
     Raises:
@@ -139,7 +135,6 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     """`input` with dimensions moved to other places, the rest in their order; a view.
 
     Args:
-        input: a tensor.
         source: a dimension or several.
         destination: where they go.
 
@@ -170,7 +165,6 @@ def moveaxis(input: Any, source: Any, destination: Any) -> Any:
     """`movedim` by NumPy's name.
 
     Args:
-        input: a tensor.
         source: a dimension or several.
         destination: where they go.
 
@@ -184,9 +178,6 @@ def moveaxis(input: Any, source: Any, destination: Any) -> Any:
 @composite(method=True)
 def adjoint(input: Any) -> Any:
     """The matrices of `input` transposed and conjugated; a view where they are real.
-
-    Args:
-        input: a tensor of at least two dimensions.
 
     Raises:
         RuntimeError: it has one.
