@@ -73,12 +73,8 @@ def promoted(a: np.dtype, b: np.dtype) -> np.dtype:
 def promote_types(type1: Any, type2: Any) -> dtypes.dtype:
     """The smallest dtype that both promote to, by PyTorch's table.
 
-    Args:
-        type1: what `dtypes.numpy_dtype` takes.
-        type2: what `dtypes.numpy_dtype` takes.
-
     Raises:
-        RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
+        RuntimeError: for uint16, uint32 or uint64 with anything but itself and a floating-point dtype.
 
     Example:
         >>> tapegrad.promote_types(tapegrad.float16, tapegrad.bfloat16)

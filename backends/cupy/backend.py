@@ -277,7 +277,7 @@ def _part(cupy: Any) -> Any:
 def _special(name: str, x: Array) -> Array:
     """CuPy's function, in float32 for half types: it has no loops for them, and gives float64 for float16, float32 for bfloat16.
 
-    https://github.com/cupy/cupy/blob/v14.2.0/cupyx/scipy/special/_erf.py, and the files beside it.
+    https://github.com/cupy/cupy/blob/v14.2.0/cupyx/scipy/special/_erf.py and its neighbours.
     """
     from cupyx.scipy import special
     function = getattr(special, name)

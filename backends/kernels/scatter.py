@@ -60,7 +60,11 @@ def add(xp: Any, target: Array, index: Any, values: Array, run: Callable[[Additi
         return
     values = xp.ascontiguousarray(xp.broadcast_to(values, found.shape))
     exponent = _HALVES.get(target.dtype.name, 0)
-    whole = target.astype(np.float32, order="C") if exponent else target if target.flags.c_contiguous else target.copy(order="C")
+    whole = target
+    if exponent:
+        whole = target.astype(np.float32, order="C")
+    elif not target.flags.c_contiguous:
+        whole = target.copy(order="C")
     seen, _, parts = (np.uint16, "", 1) if exponent else _SEEN[target.dtype.name]
     width = found.width * parts
     flat = whole.reshape((-1,)) if exponent else whole.reshape((-1,)).view(seen)

@@ -289,7 +289,7 @@ def _erfinv_tail(xp: Any, x: Array) -> Array:
 # ---------------------------------------------------------------------------------------------------------------------------- lgamma
 
 # lgamma(1 + y)/(y (y - 1)) - 0.5 in y + 0.5 for -0.5 <= y < 2, and lgamma(1 + y)/(y - 1) - 1 in y - 2 for 2 <= y < 7. Here and below, a
-# constant beside a small ratio keeps the ratio's rounding errors small; offset arguments make its coefficients of one sign.
+# constant added to a small ratio keeps the ratio's rounding errors small; offset arguments make its coefficients of one sign.
 _LGAMMA_LOW = (
     (-0.0002518509619216848, -0.013379836583654355, -0.18818453794557904, -1.028689772276478, -2.45667976282973,
      -2.2799655543790176, 0.3844431765010182, 2.1251420883487513, 1.3302271178698488, 0.2631532572329334),
