@@ -93,7 +93,7 @@ def inside(input: Operand, min: Operand, max: Operand) -> Operand:
     return input >= min if max is None else (input >= min) & (input <= max)
 
 
-def clipped(x: Array, min: Number | None, max: Number | None) -> Array:
+def clipped(x: Array, min: float | None, max: float | None) -> Array:
     """The array `x` held within two numbers, either of which may be None."""
     dtype = x.dtype
     if dtype.kind == "f" and dtype.itemsize > 2:
@@ -116,7 +116,7 @@ def _in_range(bound: int, dtype: np.dtype) -> int:
 
 @op(input=lambda grad, input, min, max: keep(grad, inside(input, min, max)), kind="elementwise", public=False,
     name="clamp", inplace_fn=lambda a, min, max: a.__setitem__(..., clipped(a, min, max)))
-def clamp_by_numbers(input: Array, min: Number | None, max: Number | None) -> Array:
+def clamp_by_numbers(input: Array, min: float | None, max: float | None) -> Array:
     """`input` held within two numbers, either of which may be None."""
     return clipped(input, min, max)
 

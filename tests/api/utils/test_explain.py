@@ -1,8 +1,8 @@
 """`tapegrad.utils.explain` tells what a pass really does, and does nothing else."""
 from __future__ import annotations
 
-import inspect
 import gc
+import inspect
 import re
 import weakref
 
