@@ -1,4 +1,4 @@
-"""The profiler, by the names of `torch.profiler`; what it measures, and what that costs, is told in `tapegrad.autograd.profiler.recorder`."""
+"""The profiler, by the names of `torch.profiler`; `tapegrad.autograd.profiler.recorder` says what it measures, and what that costs."""
 from __future__ import annotations
 
 import enum
@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tapegrad import cuda
 from tapegrad.autograd import profiler as _profiler
 from tapegrad.autograd.profiler.events import EventList
 from tapegrad.autograd.profiler.recorder import record_function
@@ -39,7 +40,6 @@ def supported_activities() -> set[ProfilerActivity]:
         >>> tapegrad.profiler.ProfilerActivity.CPU in tapegrad.profiler.supported_activities()
         True
     """
-    from tapegrad import cuda
     return {ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda.is_available() else [])}
 
 
@@ -55,9 +55,6 @@ def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first
 
     Returns:
         A function from the number of a step to what is done during it.
-
-    Raises:
-        AssertionError: the numbers make no schedule.
 
     Example:
         >>> plan = tapegrad.profiler.schedule(wait=1, warmup=1, active=2, repeat=1)
@@ -96,10 +93,6 @@ def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use
     Args:
         dir_name: the folder, made if need be.
         worker_name: the beginning of the file's name; by default host and process.
-        use_gzip: compress the file.
-
-    Raises:
-        RuntimeError: the folder cannot be made.
 
     Example:
         >>> import os, tempfile, tapegrad
@@ -123,15 +116,17 @@ def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use
 
 
 class profile:
-    """A context manager that notes the time, and on request the memory, of what this thread does inside.
+    """A context manager that records the time, and on request the memory, of what this thread does inside.
+
+    Methods that return or write results raise AssertionError before it has run.
 
     Args:
         activities: without ``ProfilerActivity.CUDA`` the host does not wait for devices, and times are those of starting work there. By default it does.
         schedule: which steps to profile, as `schedule` makes it; the program then calls ``step()`` after each.
         on_trace_ready: called with the profiler whenever there is a profile to look at.
-        record_shapes: note the shapes of operands.
-        profile_memory: note the memory of the arrays that are made.
-        with_stack: note where each op was called.
+        record_shapes: record the shapes of operands.
+        profile_memory: record the memory of the arrays that are made.
+        with_stack: record where each op was called.
 
     Example:
         >>> x = tapegrad.ones(4, 4, requires_grad=True)
@@ -171,7 +166,7 @@ class profile:
 
     def start(self) -> None:
         """Begin, as entering does."""
-        self._begin()
+        self._begin(ProfilerAction.NONE)
 
     def stop(self) -> None:
         """End, as leaving does."""
@@ -194,12 +189,11 @@ class profile:
             self._stop(True)
         self._begin(before)
 
-    def _begin(self, before: ProfilerAction = ProfilerAction.NONE) -> None:
+    def _begin(self, before: ProfilerAction) -> None:
         running = before in _RECORDS and before is not ProfilerAction.RECORD_AND_SAVE and self.current_action in _RECORDS
         running = running or before is self.current_action is ProfilerAction.WARMUP
         if self.current_action is not ProfilerAction.NONE and not running:
-            self.profiler = _profiler.profile(**self._options)
-            self.profiler.__enter__()
+            self.profiler = _profiler.profile(**self._options).__enter__()
         if self._stepping and self.current_action is not ProfilerAction.NONE:
             self._range = record_function(f"ProfilerStep#{self.step_num}")
             self._range.__enter__()
@@ -216,31 +210,20 @@ class profile:
             self.on_trace_ready(self)
 
     def events(self) -> EventList:
-        """All events, as `tapegrad.autograd.profiler.FunctionEvent` objects in order of beginning.
-
-        Raises:
-            AssertionError: the profiler has not run.
-        """
+        """All events, as `tapegrad.autograd.profiler.FunctionEvent` objects in order of beginning."""
         return self._profiler("accessing events").function_events
 
     def key_averages(self, group_by_input_shape: bool = False, group_by_stack_n: int = 0) -> EventList:
         """The events summed up by name.
 
         Args:
-            group_by_input_shape: events of different shapes are told apart.
+            group_by_input_shape: events of different shapes are summed up apart.
             group_by_stack_n: so are those called from different places, by that many of the innermost calls.
-
-        Raises:
-            AssertionError: the profiler has not run.
         """
         return self._profiler("getting key averages").key_averages(group_by_input_shape, group_by_stack_n)
 
     def export_chrome_trace(self, path: str) -> None:
-        """Write the events as JSON that chrome://tracing and Perfetto show; compressed where `path` ends in .gz.
-
-        Raises:
-            AssertionError: the profiler has not run.
-        """
+        """Write the events as JSON that chrome://tracing and Perfetto show; compressed where `path` ends in .gz."""
         self._profiler("exporting chrome trace").export_chrome_trace(path)
 
     def _profiler(self, purpose: str) -> _profiler.profile:

@@ -20,6 +20,8 @@ import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.interchange.python_protocols import host
+from tapegrad.autograd.lazy import on_first_use
+from tapegrad.autograd.ops.creation.factories import as_tensor
 from tapegrad.autograd.types import dtypes
 
 if TYPE_CHECKING:
@@ -28,16 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["allowed", "assert_close", "check_device", "counting", "refusing"]
 
-
-def __getattr__(name: str) -> Any:
-    # The strict device is loaded by those who use it.
-    if name == "check_device":
-        from tapegrad.utils.device_check.check import check_device
-        return check_device
-    if name in ("allowed", "counting", "refusing"):
-        from tapegrad.backends.strict import backend as strict_backend
-        return getattr(strict_backend, name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+if not TYPE_CHECKING:  # the strict device is loaded by those who use it
+    _STRICT = "tapegrad.backends.strict.backend"
+    __getattr__, __dir__ = on_first_use(__name__, check_device="tapegrad.utils.device_check.check", allowed=_STRICT, counting=_STRICT, refusing=_STRICT)
 
 
 # (relative, absolute), as torch has them
@@ -50,17 +45,10 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
     """Raise unless `actual` and `expected` are close: tensors, arrays, numbers, or sequences and mappings of them.
 
     Args:
-        actual: what was computed.
-        expected: what it should be.
         rtol: relative tolerance; with `atol`, by default according to the dtype.
-        atol: absolute tolerance.
-        equal_nan: whether two NaN are equal.
-        check_device: whether the devices must be the same.
-        check_dtype: whether the dtypes must be the same.
         msg: text of the error, instead.
 
     Raises:
-        AssertionError: they are not close.
         ValueError: only one tolerance is given.
 
     Example:
@@ -94,12 +82,11 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
 
 
 def _tensor(value: Any) -> Tensor:
-    from tapegrad.autograd.ops.creation.factories import as_tensor
     return value if isinstance(value, Tensor) else as_tensor(value)
 
 
 def _wide(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float64) if array.dtype in dtypes.FLOATING else array
+    return array.astype(np.float64) if dtypes.of(array.dtype).is_floating_point else array
 
 
 def _compare(a: np.ndarray, b: np.ndarray, rtol: float, atol: float, equal_nan: bool, msg: str | None) -> None:

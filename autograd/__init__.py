@@ -14,7 +14,7 @@ from tapegrad.autograd.variable import Variable
 if TYPE_CHECKING:
     from tapegrad.autograd import forward_ad, functional, profiler
 
-__getattr__ = on_first_use("tapegrad.autograd", "forward_ad", "functional", "profiler")
+__getattr__, __dir__ = on_first_use("tapegrad.autograd", "forward_ad", "functional", "profiler")
 
 __all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "functional", "grad", "gradcheck", "gradgradcheck", "graph",
            "inference_mode", "is_multithreading_enabled", "no_grad", "profiler", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled"]

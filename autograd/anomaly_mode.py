@@ -11,12 +11,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from tapegrad.autograd.core.gate import look_on
+from tapegrad.autograd.core.gate import gate, look_on
 from tapegrad.autograd.core.node import At, Node, Slot
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.call_stack import Stack, warn_caller
 from tapegrad.autograd.modes.device_guard import on_device_of
 from tapegrad.autograd.modes.observers import Pull, Watcher, seen_array
+from tapegrad.autograd.ops.pointwise.comparison import isnan
 from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.backends import backend
 from tapegrad.backends.threads import handed_on
@@ -44,19 +45,18 @@ class _AnomalyMode(Watcher):
     """Looks on at the passes of all threads while the mode is on.
 
     Attributes:
-        on, check_nan: the mode.
+        check_nan: whether a pass also raises where a NaN arises.
         users: id of a leaf -> the earliest node seen to use it, which tells where the leaf entered the graph.
     """
 
     def __init__(self) -> None:
-        self.on = False
         self.check_nan = True
         self.users: dict[int, weakref.ref[Node]] = {}
 
     def switch(self, on: bool, check_nan: bool) -> None:
         """Put the mode on or off."""
         with _lock:
-            if on != self.on:
+            if on != gate.anomaly:
                 self.users = {}
                 if on:
                     setattr(Node, "__init__", _remember)  # noqa: B010  mypy refuses to see a constructor assigned
@@ -66,7 +66,7 @@ class _AnomalyMode(Watcher):
                     look_on(self, False)
                     del Node.__init__
                     setattr(BackwardCFunction, "__init__", _function_init)  # noqa: B010
-            self.on, self.check_nan = on, check_nan
+            gate.anomaly, self.check_nan = on, check_nan
 
     def pull(self, pull: Pull, node: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
         before = getattr(_running, "node", None)
@@ -105,7 +105,6 @@ def _check(node: Node, grads: tuple[Any, ...]) -> None:
 
 def has_nan(d: Any) -> bool:
     """Whether an array or a tensor holds a NaN: one reduction, and its result on the host."""
-    from tapegrad.autograd.ops.pointwise.comparison import isnan
     with on_device_of(d):
         found = isnan(seen_array(d)).any()
         return bool(backend(found).to_host(found))
@@ -182,7 +181,7 @@ def is_anomaly_enabled() -> bool:
         >>> tapegrad.is_anomaly_enabled()
         False
     """
-    return _mode.on
+    return gate.anomaly
 
 
 def is_anomaly_check_nan_enabled() -> bool:

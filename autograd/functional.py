@@ -5,17 +5,20 @@ A function takes one tensor or several, and returns one or a tuple; results are 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, overload
 
-from tapegrad.autograd.batched_grad import batched_gradients
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.modes.grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
-from tapegrad.autograd.modes.levels import lifted, without_history
+from tapegrad.autograd.modes.levels import below, lifted, without_history
 from tapegrad.autograd.ops.shape.cat import stack
 from tapegrad.autograd.tape.backward import grad
+from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
+from tapegrad.autograd.transforms.vmap import batched_gradients, vmap
 from tapegrad.backends import xp
 
 Tensors = tuple[Tensor, ...]
+R = TypeVar("R")
+T = TypeVar("T", bound=Tensor | Tensors)
 NOT_STRICT = "This is not allowed in strict mode"
 
 
@@ -147,6 +150,12 @@ def matrices(output: Tensor, inputs: Sequence[Tensor], create_graph: bool, chunk
     return [None if d is None else d.reshape((*array.shape, *t._array.shape)) for d, t in zip(columns, inputs)]
 
 
+@overload
+def jacobian(func: Callable[[Tensor], Tensor], inputs: Tensor, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+             strategy: str = "reverse-mode") -> Tensor: ...
+@overload
+def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+             strategy: str = "reverse-mode") -> Any: ...
 def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
              strategy: str = "reverse-mode") -> Any:
     """The derivatives of every element of the results by every element of the inputs.
@@ -208,9 +217,6 @@ def jacobian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: b
 
 
 def _forward_jacobian(func: Callable[..., Any], inputs: Any) -> Any:
-    from tapegrad.autograd.modes.levels import below
-    from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
-    from tapegrad.autograd.transforms.vmap import vmap
     several_inputs, given = _as_tuple(inputs, "inputs", "jacobian")
     several: list[bool] = []
 
@@ -244,6 +250,12 @@ def _single(output: Any, function: str, strict: bool) -> Tensor:
     return outputs[0]
 
 
+@overload
+def hessian(func: Callable[..., Tensor], inputs: Tensor, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+            outer_jacobian_strategy: str = "reverse-mode") -> Tensor: ...
+@overload
+def hessian(func: Callable[..., Tensor], inputs: Tensors, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+            outer_jacobian_strategy: str = "reverse-mode") -> tuple[Tensors, ...]: ...
 def hessian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
             outer_jacobian_strategy: str = "reverse-mode") -> Any:
     """The second derivatives of a function of one number by every pair of elements of the inputs.
@@ -283,7 +295,7 @@ def hessian(func: Callable[..., Any], inputs: Tensor | Tensors, create_graph: bo
     return _one_or_all([_one_or_all(row, several) for row in result], several)
 
 
-def vjp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def vjp(func: Callable[..., R], inputs: T, v: Tensor | Tensors | None = None, create_graph: bool = False, strict: bool = False) -> tuple[R, T]:
     """The product of a vector and the Jacobian, which is one backward pass.
 
     Args:
@@ -315,7 +327,7 @@ def vjp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, creat
     return _result(outputs, several_outputs, create_graph), _result(product, several_inputs, create_graph)
 
 
-def jvp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def jvp(func: Callable[..., R], inputs: T, v: T | None = None, create_graph: bool = False, strict: bool = False) -> tuple[R, R]:
     """The product of the Jacobian and a vector: the derivative along `v`.
 
     It takes two backward passes: the first result is linear in the vector it is asked for, so the second, through the first, is the product.
@@ -368,7 +380,7 @@ def _differentiated(func: Callable[..., Any], inputs: Any, v: Any, name: str, cr
     return several, given, vectors, output, first
 
 
-def vhp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def vhp(func: Callable[..., Any], inputs: T, v: T | None = None, create_graph: bool = False, strict: bool = False) -> tuple[Tensor, T]:
     """The product of a vector and the Hessian of a function of one number.
 
     Args:
@@ -396,7 +408,7 @@ def vhp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, creat
     return _result([output], False, create_graph), _result(product, several, create_graph)
 
 
-def hvp(func: Callable[..., Any], inputs: Tensor | Tensors, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def hvp(func: Callable[..., Any], inputs: T, v: T | None = None, create_graph: bool = False, strict: bool = False) -> tuple[Tensor, T]:
     """The product of the Hessian of a function of one number and a vector.
 
     For functions with continuous second derivatives it equals `vhp`, which is faster.

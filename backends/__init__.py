@@ -1,6 +1,6 @@
 """Arrays: what a device can do. Knows nothing of gradients."""
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.device import Device
@@ -20,11 +20,21 @@ def _strict() -> Backend:
     return StrictBackend()
 
 
-def __getattr__(name: str) -> Any:
+if TYPE_CHECKING:
+    from tapegrad.backends import cuda as cuda
+    from tapegrad.backends import cudnn as cudnn
+    from tapegrad.backends import mps as mps
+else:
     # PyTorch's switches, which share this package's name: `tapegrad.backends.cuda`.
-    if name in ("cuda", "cudnn", "mps"):
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    _SWITCHES = ("cuda", "cudnn", "mps")
+
+    def __getattr__(name):
+        if name in _SWITCHES:
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+    def __dir__():
+        return sorted({*globals(), *_SWITCHES})
 
 
 register(NumpyBackend())

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.backends.device import Device
+from tapegrad.backends.numerics import special
 
 Array = Any  # an array of some backend: numpy.ndarray, cupy.ndarray, StrictArray
 
@@ -14,8 +15,8 @@ Array = Any  # an array of some backend: numpy.ndarray, cupy.ndarray, StrictArra
 class Backend:
     """One kind of array: its namespace, and the few operations whose spelling differs between namespaces.
 
-    The NumPy backend is the specification; the others override what they must.
-    Every function takes and returns arrays of its own backend, unless its name says `host`.
+    The NumPy backend is the specification; the others override what they must. Methods take and return arrays of their own backend, unless their name says
+    `host`.
     """
 
     #: the device type it serves: "cpu", "cuda", "strict"
@@ -105,13 +106,13 @@ class Backend:
         raise NotImplementedError
 
     def assert_index(self, index: Array, low: int, high: int, name: str, dim: int = 0) -> None:
-        """Have it reported, when the program next waits for the device, if an element of `index` is not in ``range(low, high)``.
+        """Report, when the program next waits for the device, if an element of `index` is not in ``range(low, high)``.
 
-        The host's indices are looked at by the ops themselves, which raise at once.
+        Ops check indices on the host themselves, and raise at once.
         """
 
     def report_asserts(self, device: Device | None = None) -> None:
-        """Raise what a device that has been waited for had to report.
+        """Raise what `assert_index` found on a device that the program has waited for.
 
         Raises:
             AcceleratorError: an index was out of range.
@@ -121,11 +122,21 @@ class Backend:
         """A view of `array`'s memory; `strides` and `offset` in bytes, from its first element."""
         raise NotImplementedError
 
-    def erf(self, x: Array) -> Array: raise NotImplementedError
-    def erfc(self, x: Array) -> Array: raise NotImplementedError
-    def erfinv(self, x: Array) -> Array: raise NotImplementedError
-    def lgamma(self, x: Array) -> Array: raise NotImplementedError
-    def digamma(self, x: Array) -> Array: raise NotImplementedError
+    def erf(self, x: Array) -> Array:
+        """`special.erf`, as the four below."""
+        return special.erf(self.xp, x)
+
+    def erfc(self, x: Array) -> Array:
+        return special.erfc(self.xp, x)
+
+    def erfinv(self, x: Array) -> Array:
+        return special.erfinv(self.xp, x)
+
+    def lgamma(self, x: Array) -> Array:
+        return special.lgamma(self.xp, x)
+
+    def digamma(self, x: Array) -> Array:
+        return special.digamma(self.xp, x)
 
     def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
         """`words` uint64 words of NumPy's Philox4x64-10 stream with `key`, from word number `counter` on."""
@@ -157,7 +168,7 @@ class Backend:
         raise NotImplementedError
 
     def stop_peak_memory_stats(self, device: Device | None = None) -> None:
-        """Keep no peaks any more, where to keep them costs something."""
+        """Stop keeping peaks, where that costs something."""
 
     def memory_info(self, device: Device | None = None) -> tuple[int, int]:
         """The device's free and total bytes, whoever uses them."""
@@ -172,7 +183,7 @@ class Backend:
         raise NotImplementedError
 
     def set_memory_limit(self, size: int | None, device: Device | None = None) -> None:
-        """Have at most `size` bytes; None: no limit."""
+        """Limit the backend to `size` bytes; None: no limit."""
         raise NotImplementedError
 
     def empty_cache(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether sums and writes at repeated indices must give the same numbers in every run."""
+"""`use_deterministic_algorithms`: the same numbers in every run, also of sums and writes at repeated indices."""
 from __future__ import annotations
 
 import warnings
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Setting:
-    """What the program has asked for.
+    """The mode of the process.
 
     Attributes:
         on: the numbers must be the same.
@@ -23,14 +23,13 @@ setting = Setting()
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Have every operation give the same numbers in every run, or raise.
+    """Make every operation give the same numbers in every run, or raise.
 
     On CUDA the threads of a kernel come in no order. Floating-point sums at repeated indices (gradients of indexing, `gather` and `embedding`; `scatter_add`,
     `index_add` ...) are then taken in the order of the values: slower, and by a sort, for which the host may wait. Writes where a repeated index would leave
     the value to chance raise. On the CPU all numbers are the same always.
 
     Args:
-        mode: whether they must be the same.
         warn_only: warn instead of raising.
 
     Raises:
@@ -58,11 +57,7 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
 
 
 def alert(name: str, array: Any) -> None:
-    """Raise, or warn, if the numbers must be the same and the operation `name`, about to run on `array`'s device, cannot promise it.
-
-    Raises:
-        RuntimeError: so it is, and a warning is not enough.
-    """
+    """Raise, or warn, if the numbers must be the same and the operation `name` on `array`'s device is not deterministic."""
     if not setting.on or array.__class__ is np.ndarray:
         return
     text = (f"{name} does not have a deterministic implementation, but you set 'torch.use_deterministic_algorithms(True)'. You can turn off determinism just "
@@ -73,6 +68,6 @@ def alert(name: str, array: Any) -> None:
 
 
 def alert_write(array: Any, index: Any, value: Any) -> None:
-    """`alert` for ``array[index] = value``, unless it does not matter whose value stays: there is but one, or a mask names nothing twice."""
+    """`alert` for ``array[index] = value``, unless no index can repeat with another value: there is one value, or the index has a mask."""
     if setting.on and value.size > 1 and not any(hasattr(i, "dtype") and i.dtype.kind == "b" for i in (index if index.__class__ is tuple else (index,))):
         alert("index_put_ with accumulate=False", array)

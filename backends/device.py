@@ -91,3 +91,6 @@ class Device:
 
     def __repr__(self) -> str:
         return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+
+
+DeviceLike = Device | str | int

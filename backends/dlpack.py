@@ -16,7 +16,7 @@ UINT, BFLOAT = 1, 4
 
 
 class DLTensor(ctypes.Structure):
-    """What a capsule tells of an array."""
+    """DLPack's description of an array."""
 
     _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32), ("ndim", ctypes.c_int32),
                 ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16), ("shape", ctypes.c_void_p), ("strides", ctypes.c_void_p),
@@ -34,7 +34,7 @@ _INVALID = ("from_dlpack received an invalid capsule. Note that DLTensor capsule
 
 
 def contents(capsule: Any) -> DLTensor:
-    """What a capsule tells; writing to it changes the capsule.
+    """A capsule's description of its array; writing to it changes the capsule.
 
     Raises:
         RuntimeError: it is no capsule of DLPack's, or was used before.
@@ -49,8 +49,7 @@ def export(array: Array, **options: Any) -> Any:
     """A capsule of `array`'s memory.
 
     Args:
-        array: Any backend's.
-        **options: What the consumer asked for: stream, max_version, dl_device, copy.
+        **options: the consumer's: stream, max_version, dl_device, copy.
 
     Raises:
         BufferError: the memory cannot be exported.
@@ -71,7 +70,6 @@ def imported(source: Any, copy: bool | None = None) -> Array:
     """An array over the memory of an object that speaks DLPack, or of a capsule.
 
     Args:
-        source: The object or capsule.
         copy: True: always copy; False: never; None: only memory that cannot be written.
 
     Raises:
@@ -91,7 +89,7 @@ def imported(source: Any, copy: bool | None = None) -> Array:
         with there.use(Device(there.type, index if there.type == "cuda" else None)):
             array = there.xp.from_dlpack(producer)
         if array.__class__ is np.ndarray and not array.flags.writeable and not producer.versioned:
-            array = np.asarray(_Writeable(array))  # a capsule without version cannot tell, and NumPy is cautious
+            array = np.asarray(_Writeable(array))  # a capsule without version does not say, and NumPy is cautious
         if producer.is_bfloat16:
             from ml_dtypes import bfloat16
             array = array.view(bfloat16)

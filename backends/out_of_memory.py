@@ -18,11 +18,7 @@ def out_of_memory_text(asked: int, device: int, *, total: int, free: int, alloca
     """torch's message for an allocation that failed; all sizes in bytes.
 
     Args:
-        asked: what was to be allocated.
-        device: the device's index.
-        total: the device's memory.
         free: what the driver could still give.
-        allocated: what arrays hold.
         reserved: what the memory pool holds, for arrays and for reuse.
         limit: what the pool may hold; None: no limit.
     """

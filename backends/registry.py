@@ -12,9 +12,9 @@ from tapegrad.backends.device import Device
 
 _by_type: dict[str, Backend] = {}
 _loaders: dict[str, Callable[[], Backend]] = {}
-#: called whenever the backends in service have changed
+#: callbacks for whenever the backends in service have changed
 service_changed: list[Callable[[], None]] = []
-#: full name of an array class -> the device type whose backend serves it, for classes that may come from elsewhere before the device is first asked for
+#: full name of an array class -> its device type, for arrays that the program may have before it first names the device
 _foreign: dict[str, str] = {}
 
 
@@ -44,28 +44,28 @@ def register(backend: Backend) -> None:
     """Make a backend known; it serves arrays of its `array_type` and devices of its `type`."""
     _by_type[backend.type] = backend
     serve(backend)
-    _tell()
+    _announce()
 
 
-def _tell() -> None:
-    for hear in service_changed:
-        hear()
+def _announce() -> None:
+    for callback in service_changed:
+        callback()
 
 
 def in_service() -> list[Backend]:
-    """The backends of all device types that have been used."""
+    """The loaded backends."""
     return list(_by_type.values())
 
 
 def serve(backend: Backend) -> None:
-    """Have `backend` serve the arrays of its `array_type`."""
+    """Register `backend` for the arrays of its `array_type`."""
     _backends[backend.array_type] = backend
     _namespaces[backend.array_type] = backend.xp
     ARRAYS.add(backend.array_type)
 
 
 def register_loader(type: str, load: Callable[[], Backend], array: str | None = None) -> None:
-    """Name the function that makes the backend of a device type, at the first use of the type or of an array of the class of full name `array`."""
+    """Register a function that makes the backend of a device type, called at the first use of the type or of an array of the class of full name `array`."""
     _loaders[type] = load
     if array is not None:
         _foreign[array] = type
@@ -99,13 +99,11 @@ def backend_for(device: Device) -> Backend:
     """The backend that serves `device`, loaded at its first use.
 
     Raises:
-        RuntimeError: the device cannot be had; the message says what is missing and what to install.
+        RuntimeError: the device is not available; the message says what is missing and what to install.
     """
-    found = _by_type.get(device.type)
-    if found is None:
-        found = _loaders[device.type]()
-        register(found)
-    return found
+    if device.type not in _by_type:
+        register(_loaders[device.type]())
+    return _by_type[device.type]
 
 
 @contextlib.contextmanager
@@ -114,7 +112,7 @@ def standing_in(type: str, backend: Backend) -> Any:
     before = _by_type.get(type)
     _by_type[type] = backend
     serve(backend)
-    _tell()
+    _announce()
     try:
         yield backend
     finally:
@@ -122,4 +120,4 @@ def standing_in(type: str, backend: Backend) -> Any:
             del _by_type[type]
         else:
             _by_type[type] = before
-        _tell()
+        _announce()

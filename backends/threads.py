@@ -1,4 +1,4 @@
-"""What belongs to a thread and must be handed on to one that works in its place."""
+"""Thread-local state that a worker thread takes over from the thread that waits for it."""
 from __future__ import annotations
 
 import threading
@@ -9,27 +9,27 @@ from typing import Any, TypeVar
 
 T = TypeVar("T", bound=threading.local)
 
-#: states of which each thread sees its own, with what one thread has in them
+#: such states, with the values that one thread has in them
 Taken = list[tuple[threading.local, dict[str, Any]]]
 
 _states: weakref.WeakSet[threading.local] = weakref.WeakSet()
-#: each is called in the thread that waits, and gives what the thread that works is to do its work inside of
+#: each is called in the thread that waits, and returns a context manager that the worker enters
 settings: list[Callable[[], AbstractContextManager[Any]]] = []
 
 
 def handed_on(state: T) -> T:
-    """Have `state` go with the work that one thread does for another."""
+    """Register `state` to be handed on to worker threads."""
     _states.add(state)
     return state
 
 
 def snapshot() -> Taken:
-    """What this thread has in all such states."""
+    """This thread's values of all such states."""
     return [(state, dict(state.__dict__)) for state in list(_states)]
 
 
 def adopt(taken: Taken) -> None:
-    """Make what another thread had this one's."""
+    """Take over the values of another thread."""
     for state, values in taken:
         state.__dict__.clear()
         state.__dict__.update(values)

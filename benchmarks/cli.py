@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     parser = Parser(
-        prog="tapegrad-bench", description="Time tapegrad on its devices, and PyTorch beside it. 'tapegrad-bench compare A.json B.json' compares two runs, "
+        prog="tapegrad-bench", description="Time tapegrad on its devices, and PyTorch. 'tapegrad-bench compare A.json B.json' compares two runs, "
         "'tapegrad-bench gpu-report' checks and measures everything on a GPU.",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="tapegrad-bench [run] [options]  |  compare A.json B.json  |  gpu-report [options]",
@@ -94,12 +94,6 @@ def _run(arguments: list[str]) -> int:
 
 def run(workloads: Sequence[Workload], devices: list[str], peers: list[str], plan: Plan) -> Report:
     """Run workloads on devices of ours and of peers.
-
-    Args:
-        workloads: what to run.
-        devices: names of devices.
-        peers: names of other libraries.
-        plan: how to measure.
 
     Returns:
         What was found; a missing device or peer is a line in `skipped`, a workload that raised a line in `failed`.

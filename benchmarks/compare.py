@@ -13,11 +13,6 @@ def change(before: Summary, after: Summary, noticeable: float = NOTICEABLE) -> s
 
     It changed when the medians differ by a noticeable share and the interquartile ranges do not touch.
 
-    Args:
-        before: the quantity in one report.
-        after: the quantity in the other.
-        noticeable: the share of the earlier median.
-
     Example:
         >>> from tapegrad.benchmarks.compare import change
         >>> from tapegrad.benchmarks.measure import Summary
@@ -32,12 +27,7 @@ def change(before: Summary, after: Summary, noticeable: float = NOTICEABLE) -> s
 
 
 def comparison(before: Report, after: Report) -> str:
-    """A table of the rows that both reports have, and a line for each that only one has.
-
-    Args:
-        before: the report that the other is held against.
-        after: the newer report.
-    """
+    """A table of the rows that both reports have, and a line for each that only one has."""
     old = {row.key: row for row in before.rows}
     new = {row.key: row for row in after.rows}
     lines = [["workload", "who", "device", "A", "B", "B / A", ""]]

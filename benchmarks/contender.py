@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import tapegrad
 from tapegrad.backends import Device, backend_for
 
 PEERS = ("torch",)
@@ -16,17 +17,11 @@ PEERS = ("torch",)
 
 @dataclass(frozen=True)
 class Contender:
-    """A library with torch's names on one of its devices.
+    """A library with torch's names on one of its devices."""
 
-    Args:
-        name: "tapegrad" or a peer's name.
-        lib: the module.
-        device: the device's name, such as ``"cuda:1"``.
-    """
-
-    name: str
-    lib: Any
-    device: str
+    name: str  # "tapegrad" or a peer's name
+    lib: Any  # the module
+    device: str  # the device's name, such as ``"cuda:1"``
 
     @property
     def ours(self) -> bool:
@@ -91,14 +86,11 @@ def find_contenders(devices: list[str], peers: list[str], threads: int) -> tuple
     """Those who can run on these devices, tapegrad first, and a line for each who cannot, saying why.
 
     Args:
-        devices: names of devices.
-        peers: names of other libraries with torch's names.
         threads: how many threads a peer may use on the CPU.
 
     Returns:
         The contenders and the lines.
     """
-    import tapegrad
     found: list[Contender] = []
     lines: list[str] = []
     for device in devices:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+import tapegrad
 from tapegrad.benchmarks.contender import Contender
 
 
@@ -26,7 +27,6 @@ def facts(contenders: Sequence[Contender]) -> dict[str, Any]:
 
 def versions(contenders: Sequence[Contender]) -> dict[str, str | None]:
     """The versions of Python and of each package that takes part; None for what is not installed."""
-    import tapegrad
     found: dict[str, str | None] = {"tapegrad": tapegrad.__version__, "python": platform.python_version()}
     found.update({contender.name: contender.lib.__version__ for contender in contenders})
     found["numpy"] = np.__version__

@@ -16,21 +16,13 @@ from tapegrad.benchmarks.workload import Metric, Setting, Workload
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure.
+    """How to measure."""
 
-    Args:
-        rounds: samples of each contender.
-        seconds: how long a sample lasts at least; the step is repeated within it.
-        collect: whether Python's garbage collector stays on, as it does in a user's program.
-        quick: whether this is a look rather than a measurement: long workloads shrink, nothing is judged.
-        threads: threads of the CPU libraries.
-    """
-
-    rounds: int = 25
-    seconds: float = 0.01
-    collect: bool = True
-    quick: bool = False
-    threads: int = 1
+    rounds: int = 25  # samples of each contender
+    seconds: float = 0.01  # how long a sample lasts at least; the step is repeated within it
+    collect: bool = True  # whether Python's garbage collector stays on, as it does in a user's program
+    quick: bool = False  # whether this is a look rather than a measurement: long workloads shrink, nothing is judged
+    threads: int = 1  # threads of the CPU libraries
 
     @property
     def judges(self) -> bool:
@@ -80,11 +72,6 @@ class Measured:
 
 def measure(workload: Workload, contenders: Sequence[Contender], plan: Plan) -> tuple[list[Measured], list[str]]:
     """Run a workload on every contender.
-
-    Args:
-        workload: what to run.
-        contenders: who runs it.
-        plan: how.
 
     Returns:
         What was measured, for a timed workload one entry for each contender and variant, for a probe one for each metric; and a line for each contender

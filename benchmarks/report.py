@@ -15,37 +15,23 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """One line of the table."""
 
-    Args:
-        workload: its name.
-        metric: "time", or what a probe measured.
-        unit: "s", "B" or "".
-        contender: "tapegrad" or a peer's name.
-        variant: options of a peer that are not its defaults.
-        device: where it ran.
-        summary: of the samples.
-        loops: how many calls a sample averages; 0 where a probe measured by itself.
-        peak_bytes: most memory above what was held before the step; None where the library does not tell.
-        of_peer: the peer's share: this row's time over that of the peer's defaults on the same device, of samples taken in the same round.
-        of_cpu: the same over this contender's on the CPU; None on the CPU.
-        target: what must be reached, in words; empty where nothing must.
-        reached: whether it was; None where that was not judged.
-    """
-
-    workload: str
-    metric: str
-    unit: str
-    contender: str
-    variant: str
-    device: str
-    summary: Summary
-    loops: int
-    peak_bytes: int | None
+    workload: str  # its name
+    metric: str  # "time", or what a probe measured
+    unit: str  # "s", "B" or ""
+    contender: str  # "tapegrad" or a peer's name
+    variant: str  # options of a peer that are not its defaults
+    device: str  # where it ran
+    summary: Summary  # of the samples
+    loops: int  # how many calls a sample averages; 0 where a probe measured by itself
+    peak_bytes: int | None  # most memory above what was held before the step; None where the library does not tell
+    #: the peer's share: this row's time over that of the peer's defaults on the same device, of samples taken in
+    #: the same round
     of_peer: Summary | None
-    of_cpu: Summary | None
-    target: str
-    reached: bool | None
+    of_cpu: Summary | None  # the same over this contender's on the CPU; None on the CPU
+    target: str  # what must be reached, in words; empty where nothing must
+    reached: bool | None  # whether it was; None where that was not judged
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -55,23 +41,14 @@ class Row:
 
 @dataclass
 class Report:
-    """What a run found.
+    """What a run found."""
 
-    Args:
-        created: date and time.
-        facts: versions, machine and source of what was measured.
-        plan: how it was measured.
-        rows: the results.
-        skipped: a line for each device or peer that was asked for and cannot be had.
-        failed: a line for each workload that raised.
-    """
-
-    created: str
-    facts: dict[str, Any]
-    plan: dict[str, Any]
-    rows: list[Row] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    created: str  # date and time
+    facts: dict[str, Any]  # versions, machine and source of what was measured
+    plan: dict[str, Any]  # how it was measured
+    rows: list[Row] = field(default_factory=list)  # the results
+    skipped: list[str] = field(default_factory=list)  # a line for each device or peer that was asked for and is not available
+    failed: list[str] = field(default_factory=list)  # a line for each workload that raised
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
@@ -146,10 +123,11 @@ def table(report: Report) -> str:
         name = row.workload if row.metric == "time" else f"{row.workload}: {row.metric}"
         who = f"{row.contender} {row.variant}".rstrip()
         spread = f"+-{(row.summary.q3 - row.summary.q1) / 2 / abs(row.summary.median):.0%}" if row.summary.count > 1 and row.summary.median else ""
-        memory = "" if row.loops == 0 else "n/a" if row.peak_bytes is None else quantity(row.peak_bytes, "B")
+        memory = "n/a" if row.peak_bytes is None else quantity(row.peak_bytes, "B")
         lines.append([
             "" if name == previous else name, who, row.device, quantity(row.summary.median, row.unit), spread,
-            f"{row.of_peer.median:.2f}" if row.of_peer else "", f"{row.of_cpu.median:.2f}" if row.of_cpu else "", memory, row.target, verdict(row),
+            f"{row.of_peer.median:.2f}" if row.of_peer else "", f"{row.of_cpu.median:.2f}" if row.of_cpu else "",
+            memory if row.loops else "", row.target, verdict(row),
         ])
         previous = name
     body = [*aligned(lines, right={3, 4, 5, 6, 7}), ""] if report.rows else []
@@ -206,7 +184,12 @@ def quantity(value: float, unit: str) -> str:
         scales = [(1, "")]
     scale, name = next(((scale, name) for scale, name in reversed(scales) if abs(value) >= scale), scales[0])
     number = value / scale
-    digits = 0 if name == "B" or abs(number) >= 99.95 else 1 if abs(number) >= 9.995 else 2 if name else 3
+    if name == "B" or abs(number) >= 99.95:
+        digits = 0
+    elif abs(number) >= 9.995:
+        digits = 1
+    else:
+        digits = 2 if name else 3
     return f"{number:.{digits}f} {name}".rstrip()
 
 

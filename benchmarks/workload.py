@@ -4,6 +4,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,15 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Setting:
-    """What a workload is built for: a library with torch's names, one of its devices, and numbers that are the same for every contender.
+    """What a workload is built for: a library with torch's names, one of its devices, and numbers that are the same for every contender."""
 
-    Args:
-        contender: who runs the workload.
-        quick: whether to shrink what would take long; nothing is judged then.
-    """
-
-    contender: Contender
-    quick: bool = False
+    contender: Contender  # who runs the workload
+    quick: bool = False  # whether to shrink what would take long; nothing is judged then
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     @property
@@ -45,61 +41,45 @@ class Setting:
 
 @dataclass(frozen=True)
 class Metric:
-    """A measured quantity other than a step's time; smaller is better.
+    """A measured quantity other than a step's time; smaller is better."""
 
-    Args:
-        name: what it is.
-        samples: its values, one or more.
-        unit: "s", "B", or "" for a plain number.
-        limit: the most that it may be, on devices of ours.
-    """
-
-    name: str
-    samples: Sequence[float]
-    unit: str
-    limit: float | None = None
+    name: str  # what it is
+    samples: Sequence[float]  # its values, one or more
+    unit: str  # "s", "B", or "" for a plain number
+    limit: float | None = None  # the most that it may be, on devices of ours
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One thing to measure.
+    """One thing to measure."""
 
-    Args:
-        name: dotted, ``group.what``.
-        measures: one sentence.
-        build: takes a `Setting` (and a variant's options). A timed workload returns the step to time, a function of no arguments that returns the tensors
-            it computed; a probe measures by itself and returns its metrics.
-        probe: whether `build` measures by itself.
-        limit: the most that a step's time on the CPU may be, as a share of the peer's.
-        variants: options under which the peer runs beside its defaults, by name.
-        peers: whether peers run it.
-    """
-
-    name: str
-    measures: str
+    name: str  # dotted, ``group.what``
+    measures: str  # one sentence
+    #: takes a `Setting` (and a variant's options). A timed workload returns the step to time, a function of no
+    #: arguments that returns the tensors it computed; a probe measures by itself and returns its metrics
     build: Callable[..., Any]
-    probe: bool = False
-    limit: float | None = None
-    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
-    peers: bool = True
+    probe: bool = False  # whether `build` measures by itself
+    limit: float | None = None  # the most that a step's time on the CPU may be, as a share of the peer's
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)  # further options with which the peer runs, by name
+    peers: bool = True  # whether peers run it
 
 
 class Workloads(dict[str, Workload]):
     """The workloads by name; its methods are the decorators that add one."""
 
-    def timed(self, name: str, *, limit: float | None = None, variants: dict[str, dict[str, Any]] | None = None) -> Callable[..., Any]:
-        """Add the decorated function as a workload whose returned step is timed; its docstring says what it measures."""
-        def add(build: Callable[..., Callable[[], Any]]) -> Callable[..., Callable[[], Any]]:
-            self._add(Workload(name, _sentence(build), build, limit=limit, variants=variants or {}))
-            return build
-        return add
+    def timed(self, name: str, measures: str, *, limit: float | None = None, variants: dict[str, dict[str, Any]] | None = None) -> Callable[..., Any]:
+        """Add the decorated function as a workload whose returned step is timed."""
+        return partial(self._add, name, measures, limit=limit, variants=variants or {})
 
-    def probe(self, name: str, *, peers: bool = True) -> Callable[..., Any]:
+    def probe(self, name: str, measures: str, *, peers: bool = True) -> Callable[..., Any]:
         """Add the decorated function as a workload that measures by itself and returns a list of `Metric`."""
-        def add(build: Callable[..., list[Metric]]) -> Callable[..., list[Metric]]:
-            self._add(Workload(name, _sentence(build), build, probe=True, peers=peers))
-            return build
-        return add
+        return partial(self._add, name, measures, probe=True, peers=peers)
+
+    def _add(self, name: str, measures: str, build: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        if name in self:
+            raise ValueError(f"a workload named {name!r} exists already")
+        self[name] = Workload(name, measures, build, **options)
+        return build
 
     def matching(self, patterns: Sequence[str]) -> list[Workload]:
         """The workloads whose names match any of the patterns, in their own order.
@@ -114,15 +94,6 @@ class Workloads(dict[str, Workload]):
                 raise ValueError(f"no workload matches {pattern!r} (--list prints their names)")
             chosen.update(names)
         return [workload for name, workload in self.items() if name in chosen]
-
-    def _add(self, workload: Workload) -> None:
-        if workload.name in self:
-            raise ValueError(f"a workload named {workload.name!r} exists already")
-        self[workload.name] = workload
-
-
-def _sentence(function: Callable[..., Any]) -> str:
-    return (function.__doc__ or "").strip().splitlines()[0]
 
 
 WORKLOADS = Workloads()

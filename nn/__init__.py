@@ -1,5 +1,7 @@
 """`tapegrad.nn`: modules and functional forms, made of ops."""
-from tapegrad.nn import functional, init, utils  # noqa: F401
+from tapegrad.nn import functional as functional
+from tapegrad.nn import init as init
+from tapegrad.nn import utils as utils
 from tapegrad.nn.activation import *  # noqa: F403
 from tapegrad.nn.container import *  # noqa: F403
 from tapegrad.nn.conv import *  # noqa: F403
@@ -14,5 +16,4 @@ from tapegrad.nn.norm import *  # noqa: F403
 from tapegrad.nn.padding import *  # noqa: F403
 from tapegrad.nn.parameter import *  # noqa: F403
 from tapegrad.nn.pooling import *  # noqa: F403
-from tapegrad.nn.softmax import *  # noqa: F403
 from tapegrad.nn.vision import *  # noqa: F403

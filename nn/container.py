@@ -1,22 +1,70 @@
-"""Modules and parameters in lists, in dictionaries, one after another."""
+"""Containers of modules and of parameters."""
 from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Any, overload
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from itertools import chain, groupby
+from typing import Any, Self
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.nn.module import Module, type_name
 from tapegrad.nn.parameter import Parameter
 
 
-class Sequential(Module):
+class _ModuleSequence(Module):
+    """What `Sequential` and `ModuleList` have in common."""
+
+    def _key(self, index: int) -> str:
+        return list(self._modules)[_from_front(index, len(self))]
+
+    def _set_all(self, modules: list[Module]) -> None:
+        self._modules.clear()
+        for i, module in enumerate(modules):
+            self.add_module(str(i), module)
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        setattr(self, self._key(index), module)
+
+    def __delitem__(self, index: int | slice) -> None:
+        keys = list(self._modules)[index] if isinstance(index, slice) else [self._key(index)]
+        for key in keys:
+            delattr(self, key)
+        self._set_all(list(self))
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._modules.values())
+
+    def __dir__(self) -> list[str]:
+        return [key for key in super().__dir__() if not key.isdigit()]
+
+    def append(self, module: Module) -> Self:
+        """Add a module at the end; returns the container."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def pop(self, key: int) -> Module:
+        """Remove the module at an index, and return it."""
+        module = self[key]  # type: ignore[index]  # both have `__getitem__`, and slice differently
+        del self[key]
+        return module
+
+
+def _from_front(index: int, length: int) -> int:
+    index = operator.index(index)
+    if not -length <= index < length:
+        raise IndexError(f"index {index} is out of range")
+    return index % length
+
+
+class Sequential(_ModuleSequence):
     """Modules called one after another, each with the result of the one before.
 
     Args:
-        *args: the modules; or one dict of modules by name.
+        *args: the modules; or one `OrderedDict` of modules by name.
 
     Example:
         >>> from tapegrad import nn
@@ -33,125 +81,67 @@ class Sequential(Module):
             for name, module in args[0].items():
                 self.add_module(name, module)
         else:
-            for i, module in enumerate(args):
-                self.add_module(str(i), module)
+            self._set_all(list(args))
 
-    def forward(self, input: Any) -> Any:
-        """The modules' composition."""
+    def forward(self, input: Any) -> Tensor:
         for module in self._modules.values():
             input = module(input)
         return input
 
-    def _key(self, index: Any) -> str:
-        return list(self._modules)[_wrapped(index, len(self))]
-
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
         return self._modules[self._key(index)]
 
-    def __setitem__(self, index: Any, module: Module) -> None:
-        setattr(self, self._key(index), module)
-
-    def __delitem__(self, index: Any) -> None:
-        if isinstance(index, slice):
-            for key in list(self._modules)[index]:
-                delattr(self, key)
-        else:
-            delattr(self, self._key(index))
-        _renumber(self)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
-
-    def __dir__(self) -> list[str]:
-        return [key for key in super().__dir__() if not key.isdigit()]
-
-    def __add__(self, other: Any) -> Sequential:
-        if not isinstance(other, Sequential):
-            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+    def __add__(self, other: Sequential) -> Sequential:
+        _check_sequential(other)
         return Sequential(*self, *other)
 
-    def __iadd__(self, other: Any) -> Sequential:
-        if not isinstance(other, Sequential):
-            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+    def __iadd__(self, other: Sequential) -> Self:
+        _check_sequential(other)
         return self.extend(other)
 
-    def _times(self, n: Any) -> int:
+    def _check_times(self, n: int) -> None:
         if not isinstance(n, int):
             raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(n)}")
         if n <= 0:
             raise ValueError(f"Non-positive multiplication factor {n} for {type(self)}")
-        return n
 
     def __mul__(self, n: int) -> Sequential:
-        return Sequential(*list(self) * self._times(n))
+        self._check_times(n)
+        return Sequential(*list(self) * n)
 
     __rmul__ = __mul__
 
-    def __imul__(self, n: int) -> Sequential:
-        return self.extend(list(self) * (self._times(n) - 1))
+    def __imul__(self, n: int) -> Self:
+        self._check_times(n)
+        return self.extend(list(self) * (n - 1))
 
-    def append(self, module: Module) -> Sequential:
-        """Add a module at the end; returns the container."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def insert(self, index: int, module: Module) -> Sequential:
-        """Put a module before the one at `index`; returns the container.
-
-        Raises:
-            AssertionError: `module` is no module.
-            IndexError: there is no such place.
-        """
+    def insert(self, index: int, module: Module) -> Self:
+        """Put a module before the one at `index`; returns the container."""
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}")
         if not -len(self) <= index <= len(self):
             raise IndexError(f"Index out of range: {index}")
         modules = list(self)
-        modules.insert(index + len(modules) if index < 0 else index, module)
-        _refill(self, modules)
+        modules.insert(index, module)
+        self._set_all(modules)
         return self
 
-    def extend(self, sequential: Iterable[Module]) -> Sequential:
+    def extend(self, sequential: Iterable[Module]) -> Self:
         """Add modules at the end; returns the container."""
         for module in list(sequential):
             self.append(module)
         return self
 
-    def pop(self, key: Any) -> Module:
-        """Remove the module at an index, and return it."""
-        module = self[key]
-        del self[key]
-        return module
+
+def _check_sequential(other: Any) -> None:
+    if not isinstance(other, Sequential):
+        raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
 
 
-def _wrapped(index: Any, length: int) -> int:
-    """`index` counted from the front."""
-    index = operator.index(index)
-    if not -length <= index < length:
-        raise IndexError(f"index {index} is out of range")
-    return index % length
-
-
-def _renumber(container: Any) -> None:
-    _refill(container, list(container._modules.values()))
-
-
-def _refill(container: Any, modules: list[Module]) -> None:
-    container._modules.clear()
-    for i, module in enumerate(modules):
-        container.add_module(str(i), module)
-
-
-class ModuleList(Module):
+class ModuleList(_ModuleSequence):
     """Modules in a list.
-
-    Args:
-        modules: the modules.
 
     Example:
         >>> from tapegrad import nn
@@ -164,49 +154,34 @@ class ModuleList(Module):
         if modules is not None:
             self += modules
 
-    def __getitem__(self, index: Any) -> Any:
+    def _key(self, index: int) -> str:
+        return str(_from_front(index, len(self)))
+
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return type(self)(list(self._modules.values())[index])
-        return self._modules[str(_wrapped(index, len(self)))]
+        return self._modules[self._key(index)]
 
-    def __setitem__(self, index: int, module: Module) -> None:
-        setattr(self, str(_wrapped(index, len(self))), module)
-
-    def __delitem__(self, index: Any) -> None:
-        keys = list(self._modules)[index] if isinstance(index, slice) else [str(_wrapped(index, len(self)))]
-        for key in keys:
-            delattr(self, key)
-        _renumber(self)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
-
-    def __iadd__(self, modules: Iterable[Module]) -> ModuleList:
+    def __iadd__(self, modules: Iterable[Module]) -> Self:
         return self.extend(modules)
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList(chain(self, other))
 
-    def __dir__(self) -> list[str]:
-        return [key for key in super().__dir__() if not key.isdigit()]
-
     def __repr__(self) -> str:
-        return _folded(self)
+        """The modules, with runs of equal ones in one line."""
+        lines = []
+        start = 0
+        for text, run in groupby(repr(module) for module in self):
+            count = len(list(run))
+            text = text.replace("\n", "\n  ")
+            lines.append(f"({start}): {text}" if count == 1 else f"({start}-{start + count - 1}): {count} x {text}")
+            start += count
+        inside = "\n  ".join(lines)
+        return f"{self._get_name()}(\n  {inside}\n)" if lines else f"{self._get_name()}()"
 
-    def append(self, module: Module) -> ModuleList:
-        """Add a module at the end; returns the list."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Module]) -> ModuleList:
-        """Add modules at the end; returns the list.
-
-        Raises:
-            TypeError: `modules` is not iterable.
-        """
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end; returns the list."""
         if not isinstance(modules, Iterable):
             raise TypeError(f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}")
         for module in list(modules):
@@ -217,36 +192,11 @@ class ModuleList(Module):
         """Put a module before the one at `index`."""
         modules = list(self)
         modules.insert(index, module)
-        _refill(self, modules)
-
-    def pop(self, key: Any) -> Module:
-        """Remove the module at an index, and return it."""
-        module = self[key]
-        del self[key]
-        return module
-
-
-def _folded(container: Any) -> str:
-    """The repr of a list, with runs of equal items in one line."""
-    texts = [repr(item) for item in container]
-    if not texts:
-        return f"{container._get_name()}()"
-    runs: list[tuple[int, int, str]] = []
-    for i, text in enumerate(texts):
-        if runs and runs[-1][2] == text:
-            runs[-1] = (runs[-1][0], i, text)
-        else:
-            runs.append((i, i, text))
-    lines = [f"({a}): {text}" if a == b else f"({a}-{b}): {b - a + 1} x {text}" for a, b, text in runs]
-    inside = "\n  ".join(line.replace("\n", "\n  ") for line in lines)
-    return f"{container._get_name()}(\n  {inside}\n)"
+        self._set_all(modules)
 
 
 class ModuleDict(Module):
-    """Modules in a dictionary.
-
-    Args:
-        modules: a mapping or pairs of names and modules.
+    """Modules in a dictionary, made of a mapping or of pairs of names and modules.
 
     Example:
         >>> from tapegrad import nn
@@ -278,7 +228,6 @@ class ModuleDict(Module):
         return key in self._modules
 
     def clear(self) -> None:
-        """Remove all modules."""
         self._modules.clear()
 
     def pop(self, key: str) -> Any:
@@ -287,57 +236,53 @@ class ModuleDict(Module):
         del self[key]
         return module
 
-    def keys(self) -> Any:
-        """The names."""
+    def keys(self) -> KeysView[str]:
         return self._modules.keys()
 
-    def items(self) -> Any:
-        """The names with their modules."""
+    def items(self) -> ItemsView[str, Any]:
         return self._modules.items()
 
-    def values(self) -> Any:
-        """The modules."""
+    def values(self) -> ValuesView[Any]:
         return self._modules.values()
 
     def update(self, modules: Any) -> None:
-        """Enter the modules of a mapping, or of pairs of names and modules.
-
-        Raises:
-            TypeError, ValueError: `modules` is neither.
-        """
+        """Add the modules of a mapping, or of pairs of names and modules."""
         for key, module in _pairs("ModuleDict", modules):
             self[key] = module
 
 
 def _pairs(name: str, entries: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(entries, Iterable):
-        raise TypeError(f"{name}.update should be called with an iterable of key/value pairs, but got {type(entries).__name__}")
-    if isinstance(entries, (OrderedDict, ModuleDict, ParameterDict, Mapping)):
+        raise TypeError(f"{name}.update should be called with an iterable of key/value pairs, "
+                        f"but got {type(entries).__name__}")
+    if isinstance(entries, (Mapping, ModuleDict, ParameterDict)):
         yield from entries.items()
         return
     for i, pair in enumerate(entries):
         if not isinstance(pair, Iterable):
             raise TypeError(f"{name} update sequence element #{i} should be Iterable; is{type(pair).__name__}")
-        found = list(pair)
-        if len(found) != 2:
-            raise ValueError(f"{name} update sequence element #{i} has length {len(found)}; 2 is required")
-        yield found[0], found[1]
+        key_and_value = list(pair)
+        if len(key_and_value) != 2:
+            raise ValueError(f"{name} update sequence element #{i} has length {len(key_and_value)}; 2 is required")
+        yield key_and_value[0], key_and_value[1]
 
 
-def _line(name: Any, value: Any, kind: Callable[[Tensor], Any]) -> str:
-    """The line that stands for an entry of a list or dictionary of parameters; the one tells the dtype, the other the type."""
+def _line(name: str | int, value: Any, type_of: Callable[[Tensor], Any]) -> str:
+    """An entry's line in the repr of a list or dictionary of parameters, which show its dtype or its type."""
     if not isinstance(value, Tensor):
         return f"  ({name}): Object of type: {type(value).__name__}"
     size = "x".join(map(str, value.shape))
     device = f" ({value.device})" if value.device.type != "cpu" else ""
-    return f"  ({name}): {'Parameter' if isinstance(value, Parameter) else 'Tensor'} containing: [{kind(value)} of size {size}{device}]"
+    kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
+    return f"  ({name}): {kind} containing: [{type_of(value)} of size {size}{device}]"
+
+
+def _as_parameter(value: Any) -> Any:
+    return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
 class ParameterList(Module):
     """Parameters in a list; tensors that are put in become parameters.
-
-    Args:
-        values: the parameters.
 
     Example:
         >>> tapegrad.nn.ParameterList([tapegrad.ones(2)])
@@ -350,24 +295,16 @@ class ParameterList(Module):
         if values is not None:
             self += values
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> ParameterList: ...
-
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             part = type(self)()
             for i in range(len(self))[index]:
                 part.append(self[i])
             return part
-        return getattr(self, str(_wrapped(index, len(self))))
+        return getattr(self, str(_from_front(index, len(self))))
 
     def __setitem__(self, index: int, value: Any) -> None:
-        if isinstance(value, Tensor) and not isinstance(value, Parameter):
-            value = Parameter(value)
-        setattr(self, str(_wrapped(index, len(self))), value)
+        setattr(self, str(_from_front(index, len(self))), _as_parameter(value))
 
     def __len__(self) -> int:
         return self._size
@@ -375,24 +312,20 @@ class ParameterList(Module):
     def __iter__(self) -> Iterator[Any]:
         return iter(self[i] for i in range(len(self)))
 
-    def __iadd__(self, values: Iterable[Any]) -> ParameterList:
+    def __iadd__(self, values: Iterable[Any]) -> Self:
         return self.extend(values)
 
     def __dir__(self) -> list[str]:
         return [key for key in super().__dir__() if not key.isdigit()]
 
-    def append(self, value: Any) -> ParameterList:
+    def append(self, value: Any) -> Self:
         """Add a parameter at the end; returns the list."""
         self._size += 1
         self[len(self) - 1] = value
         return self
 
-    def extend(self, values: Iterable[Any]) -> ParameterList:
-        """Add parameters at the end; returns the list.
-
-        Raises:
-            TypeError: `values` is not iterable.
-        """
+    def extend(self, values: Iterable[Any]) -> Self:
+        """Add parameters at the end; returns the list."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
         for value in list(values):
@@ -409,9 +342,6 @@ class ParameterList(Module):
 class ParameterDict(Module):
     """Parameters in a dictionary; tensors that are put in become parameters.
 
-    Args:
-        parameters: a mapping or pairs of names and parameters.
-
     Example:
         >>> list(tapegrad.nn.ParameterDict({"scale": tapegrad.ones(2)}))
         ['scale']
@@ -425,8 +355,8 @@ class ParameterDict(Module):
 
     def _attribute(self, key: Any) -> str:
         if not isinstance(key, str):
-            raise TypeError(f"Index given to ParameterDict cannot be used as a key as it is not a string (type is '{type(key).__name__}'). Open an issue on "
-                            "github if you need non-string keys.")
+            raise TypeError("Index given to ParameterDict cannot be used as a key as it is not a string "
+                            f"(type is '{type(key).__name__}'). Open an issue on github if you need non-string keys.")
         return key
 
     def __getitem__(self, key: str) -> Any:
@@ -435,9 +365,7 @@ class ParameterDict(Module):
     def __setitem__(self, key: str, value: Any) -> None:
         attribute = self._attribute(key)
         self._keys[key] = None
-        if isinstance(value, Tensor) and not isinstance(value, Parameter):
-            value = Parameter(value)
-        setattr(self, attribute, value)
+        setattr(self, attribute, _as_parameter(value))
 
     def __delitem__(self, key: str) -> None:
         del self._keys[key]
@@ -466,7 +394,6 @@ class ParameterDict(Module):
         return self[key]
 
     def clear(self) -> None:
-        """Remove all parameters."""
         for key in list(self._keys):
             del self[key]
 
@@ -489,24 +416,17 @@ class ParameterDict(Module):
         """A dictionary with these names, all with one value."""
         return ParameterDict((key, default) for key in keys)
 
-    def keys(self) -> Any:
-        """The names."""
+    def keys(self) -> KeysView[str]:
         return self._keys.keys()
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """The names with their parameters."""
         return ((key, self[key]) for key in self._keys)
 
     def values(self) -> Iterable[Any]:
-        """The parameters."""
         return (self[key] for key in self._keys)
 
     def update(self, parameters: Any) -> None:
-        """Enter the parameters of a mapping, or of pairs of names and parameters.
-
-        Raises:
-            TypeError, ValueError: `parameters` is neither.
-        """
+        """Add the parameters of a mapping, or of pairs of names and parameters."""
         for key, value in _pairs("ParametersDict", parameters):
             self[key] = value
 
@@ -526,7 +446,7 @@ class ParameterDict(Module):
         result.update(self)
         return result
 
-    def __ior__(self, other: ParameterDict) -> ParameterDict:
+    def __ior__(self, other: ParameterDict) -> Self:
         self.update(other)
         return self
 

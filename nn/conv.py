@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.ops.creation.factories import empty
 from tapegrad.nn import functional as F
 from tapegrad.nn import init
-from tapegrad.nn.module import Module
+from tapegrad.nn.function_layer import FunctionLayer
 from tapegrad.nn.parameter import Parameter
 
 
@@ -16,14 +18,15 @@ def tuple_of(value: Any, n: int) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
 
 
-class _Conv(Module):
-    """What convolutions have in common; `dims` is the number of dimensions of the space."""
+class _Conv(FunctionLayer):
+    """What convolutions have in common; `dims` is the number of spatial dimensions."""
 
     dims: int
     transposed = False
+    bias: Parameter | None
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, output_padding: Any, groups: int,
-                 bias: bool, padding_mode: str, device: Any, dtype: Any) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+                 output_padding: Any, groups: int, bias: bool, padding_mode: str, device: Any, dtype: Any) -> None:
         super().__init__()
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
@@ -31,9 +34,9 @@ class _Conv(Module):
             raise ValueError("in_channels must be divisible by groups")
         if out_channels % groups:
             raise ValueError("out_channels must be divisible by groups")
-        strings = {"same", "valid"}
         self.stride = tuple_of(stride, self.dims)
         if isinstance(padding, str):
+            strings = {"same", "valid"}
             if padding not in strings:
                 raise ValueError(f"Invalid padding string {padding!r}, should be one of {strings}")
             if padding == "same" and any(s != 1 for s in self.stride):
@@ -52,10 +55,7 @@ class _Conv(Module):
         self._reversed_padding_repeated_twice = self._pads()
         shape = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
         self.weight = Parameter(empty(*shape, *self.kernel_size, device=device, dtype=dtype))
-        if bias:
-            self.bias = Parameter(empty(out_channels, device=device, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
+        self.register_parameter("bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
     def _pads(self) -> list[int]:
@@ -68,7 +68,7 @@ class _Conv(Module):
         return [n for pair in reversed(pairs) for n in pair]
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew, uniformly within one over the root of how many inputs an output has."""
+        """Draw weight and bias from a uniform distribution within one over the root of the fan-in."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
@@ -76,26 +76,12 @@ class _Conv(Module):
                 bound = 1 / math.sqrt(fan_in)
                 init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input: Any) -> Any:
-        """The convolution of `input`."""
-        conv = (F.conv1d, F.conv2d, F.conv3d)[self.dims - 1]
-        padding: Any = self.padding
-        if self.padding_mode != "zeros":
-            input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
-            padding = 0
-        return conv(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
-
     def extra_repr(self) -> str:
-        zero = (0,) * self.dims
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        if self.padding != zero:
-            text += f", padding={self.padding}"
-        if self.dilation != (1,) * self.dims:
-            text += f", dilation={self.dilation}"
-        if self.output_padding != zero:
-            text += f", output_padding={self.output_padding}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
+        zeros, ones = (0,) * self.dims, (1,) * self.dims
+        for name, usual in (("padding", zeros), ("dilation", ones), ("output_padding", zeros), ("groups", 1)):
+            if getattr(self, name) != usual:
+                text += f", {name}={getattr(self, name)}"
         if self.bias is None:
             text += ", bias=False"
         if self.padding_mode != "zeros":
@@ -104,29 +90,25 @@ class _Conv(Module):
 
 
 class _PlainConv(_Conv):
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
-                 bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, device, dtype)
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+                 dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None,
+                 dtype: Any = None) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias,
+                         padding_mode, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
+            padding = 0
+        return self.function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_PlainConv):
-    """Slides kernels over sequences.
+    """See `tapegrad.nn.functional.conv1d`; weight and bias are learnt.
 
     Args:
-        in_channels: of the input, which is of shape (N, C, L) or (C, L).
-        out_channels: of the output.
-        kernel_size: the size of a kernel.
-        stride: the step from one place to the next.
-        padding: how much is put on both sides; or "valid" (nothing), or "same" (as much as keeps the size).
-        dilation: the step between the kernel's elements.
-        groups: into how many groups the channels are cut.
-        bias: whether there is a bias.
         padding_mode: "zeros", "reflect", "replicate" or "circular".
-        device: where the parameters live.
-        dtype: of the parameters.
-
-    Raises:
-        ValueError: the numbers do not fit.
 
     Example:
         >>> tapegrad.nn.Conv1d(3, 8, 5)(tapegrad.ones(2, 3, 20)).shape
@@ -134,10 +116,11 @@ class Conv1d(_PlainConv):
     """
 
     dims = 1
+    function = staticmethod(F.conv1d)
 
 
 class Conv2d(_PlainConv):
-    """Slides kernels over images; arguments as in `Conv1d`, with a number or a pair for each of the sizes.
+    """`Conv1d` for images: inputs of shape (N, C, H, W) or (C, H, W); each size is a number or a pair.
 
     Example:
         >>> tapegrad.nn.Conv2d(3, 8, 3, padding=1)(tapegrad.ones(2, 3, 28, 28)).shape
@@ -145,69 +128,56 @@ class Conv2d(_PlainConv):
     """
 
     dims = 2
+    function = staticmethod(F.conv2d)
 
 
 class Conv3d(_PlainConv):
-    """Slides kernels over volumes; arguments as in `Conv1d`, with a number or a triple for each of the sizes.
-
-    Example:
-        >>> tapegrad.nn.Conv3d(1, 2, 3)(tapegrad.ones(1, 1, 5, 5, 5)).shape
-        torch.Size([1, 2, 3, 3, 3])
-    """
+    """`Conv1d` for volumes: inputs of shape (N, C, D, H, W) or (C, D, H, W); each size is a number or a triple."""
 
     dims = 3
+    function = staticmethod(F.conv3d)
 
 
 class _ConvTranspose(_Conv):
     transposed = True
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
-                 bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+                 output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1,
+                 padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias, padding_mode, device, dtype)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups,
+                         bias, padding_mode, device, dtype)
 
-    def forward(self, input: Any, output_size: Any = None) -> Any:
-        """The transposed convolution of `input`; `output_size` chooses among the sizes that a convolution would take to the input's."""
-        conv = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[self.dims - 1]
-        more = self.output_padding if output_size is None else self._more_for(input, output_size)
-        return conv(input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation)
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        """The transposed convolution.
 
-    def _more_for(self, input: Any, size: Any) -> tuple[int, ...]:
+        Args:
+            output_size: which of the sizes that a convolution would reduce to the input's, instead of `output_padding`.
+        """
+        output_padding = self.output_padding if output_size is None else self._output_padding_for(input, output_size)
+        return self.function(input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups,
+                             self.dilation)
+
+    def _output_padding_for(self, input: Tensor, size: Sequence[int]) -> tuple[int, ...]:
         d = self.dims
-        others = input.ndim - d
-        if len(size) == others + d:
-            size = size[others:]
+        lead = input.ndim - d
+        if len(size) == lead + d:
+            size = size[lead:]
         if len(size) != d:
-            raise ValueError(f"ConvTranspose{d}D: for {input.ndim}D input, output_size must have {d} or {others + d} elements (got {len(size)})")
-        space = list(input.shape[others:])
-        least = [(n - 1) * s - 2 * p + (f * (k - 1) + 1 if f else k)
-                 for n, s, p, f, k in zip(space, self.stride, self.padding, self.dilation, self.kernel_size)]
+            raise ValueError(f"ConvTranspose{d}D: for {input.ndim}D input, output_size must have {d} or {lead + d} "
+                             f"elements (got {len(size)})")
+        least = [(n - 1) * s - 2 * p + (f * (k - 1) + 1 if f else k) for n, s, p, f, k in zip(
+            input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size)]
         most = [n + s - 1 for n, s in zip(least, self.stride)]
         if any(not low <= n <= high for low, n, high in zip(least, size, most)):
-            raise ValueError(f"requested an output size of {size}, but valid sizes range from {least} to {most} (for an input of {input.size()[2:]})")
+            raise ValueError(f"requested an output size of {size}, but valid sizes range from {least} to {most} "
+                             f"(for an input of {input.size()[2:]})")
         return tuple(n - low for n, low in zip(size, least))
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """The transpose of `Conv1d`: it does to values what that does to gradients.
-
-    Args:
-        in_channels: of the input, which is of shape (N, C, L) or (C, L).
-        out_channels: of the output.
-        kernel_size: the size of a kernel.
-        stride: of the convolution whose transpose this is, as are padding and dilation.
-        padding: cut off on both sides.
-        output_padding: added to one side of the output's size.
-        groups: into how many groups the channels are cut.
-        bias: whether there is a bias.
-        dilation: the step between the kernel's elements.
-        padding_mode: "zeros".
-        device: where the parameters live.
-        dtype: of the parameters.
-
-    Raises:
-        ValueError: the numbers do not fit.
+    """See `tapegrad.nn.functional.conv_transpose1d`; weight and bias are learnt, `padding_mode` is "zeros".
 
     Example:
         >>> tapegrad.nn.ConvTranspose1d(3, 8, 4, stride=2)(tapegrad.ones(2, 3, 10)).shape
@@ -215,28 +185,21 @@ class ConvTranspose1d(_ConvTranspose):
     """
 
     dims = 1
+    function = staticmethod(F.conv_transpose1d)
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """The transpose of `Conv2d`; arguments as in `ConvTranspose1d`, with a number or a pair for each of the sizes.
-
-    Example:
-        >>> tapegrad.nn.ConvTranspose2d(3, 8, 4, stride=2, padding=1)(tapegrad.ones(2, 3, 14, 14)).shape
-        torch.Size([2, 8, 28, 28])
-    """
+    """`ConvTranspose1d` for images: inputs of shape (N, C, H, W) or (C, H, W); each size is a number or a pair."""
 
     dims = 2
+    function = staticmethod(F.conv_transpose2d)
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """The transpose of `Conv3d`; arguments as in `ConvTranspose1d`, with a number or a triple for each of the sizes.
-
-    Example:
-        >>> tapegrad.nn.ConvTranspose3d(1, 2, 2, stride=2)(tapegrad.ones(1, 1, 3, 3, 3)).shape
-        torch.Size([1, 2, 6, 6, 6])
-    """
+    """`ConvTranspose1d` for volumes: inputs of shape (N, C, D, H, W) or (C, D, H, W); sizes are numbers or triples."""
 
     dims = 3
+    function = staticmethod(F.conv_transpose3d)
 
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]

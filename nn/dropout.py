@@ -1,83 +1,50 @@
-"""Dropout layers."""
+"""Dropout layers, which do nothing in evaluation mode."""
 from __future__ import annotations
 
-from typing import Any
-
+from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.nn import functional as F
-from tapegrad.nn.module import Module
+from tapegrad.nn.function_layer import FunctionLayer
+from tapegrad.nn.functional.dropout import check_probability
 
 
-class _Dropout(Module):
+class _Dropout(FunctionLayer):
+    shown = ("p", "inplace")
+
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if p < 0 or p > 1:
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        check_probability(p)
         self.p = p
         self.inplace = inplace
 
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"
+    def forward(self, input: Tensor) -> Tensor:
+        return self.function(input, self.p, self.training, self.inplace)
 
 
 class Dropout(_Dropout):
-    """When training, sets elements to zero at random, and scales up the others.
-
-    Args:
-        p: the probability of zero.
-        inplace: write to the input.
-
-    Raises:
-        ValueError: `p` is no probability.
+    """See `tapegrad.nn.functional.dropout`.
 
     Source: Srivastava et al., "Dropout" (2014).
-
-    Example:
-        >>> tapegrad.nn.Dropout(0.5).eval()(tapegrad.ones(3))
-        tensor([1., 1., 1.])
     """
 
-    def forward(self, input: Any) -> Any:
-        """Of the shape of `input`."""
-        return F.dropout(input, self.p, self.training, self.inplace)
+    function = staticmethod(F.dropout)
 
 
 class Dropout1d(_Dropout):
-    """`Dropout` of whole channels of sequences: inputs of shape (N, C, L) or (C, L).
+    """`Dropout` of whole channels of sequences: inputs of shape (N, C, L) or (C, L)."""
 
-    Example:
-        >>> tapegrad.nn.Dropout1d(0.5).eval()(tapegrad.ones(1, 2))
-        tensor([[1., 1.]])
-    """
-
-    def forward(self, input: Any) -> Any:
-        """Of the shape of `input`."""
-        return F.dropout1d(input, self.p, self.training, self.inplace)
+    function = staticmethod(F.dropout1d)
 
 
 class Dropout2d(_Dropout):
-    """`Dropout` of whole channels of images: inputs of shape (N, C, H, W) or (C, H, W).
+    """`Dropout` of whole channels of images: inputs of shape (N, C, H, W) or (C, H, W)."""
 
-    Example:
-        >>> tapegrad.nn.Dropout2d(0.5).eval()(tapegrad.ones(1, 1, 2))
-        tensor([[[1., 1.]]])
-    """
-
-    def forward(self, input: Any) -> Any:
-        """Of the shape of `input`."""
-        return F.dropout2d(input, self.p, self.training, self.inplace)
+    function = staticmethod(F.dropout2d)
 
 
 class Dropout3d(_Dropout):
-    """`Dropout` of whole channels of volumes: inputs of shape (N, C, D, H, W) or (C, D, H, W).
+    """`Dropout` of whole channels of volumes: inputs of shape (N, C, D, H, W) or (C, D, H, W)."""
 
-    Example:
-        >>> tapegrad.nn.Dropout3d(0.5).eval()(tapegrad.ones(1, 1, 1, 2))
-        tensor([[[[1., 1.]]]])
-    """
-
-    def forward(self, input: Any) -> Any:
-        """Of the shape of `input`."""
-        return F.dropout3d(input, self.p, self.training, self.inplace)
+    function = staticmethod(F.dropout3d)
 
 
 __all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]

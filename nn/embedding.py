@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.modes.device_guard import on_device_of
 from tapegrad.autograd.ops.creation.factories import empty
@@ -13,31 +14,23 @@ from tapegrad.nn.parameter import Parameter
 
 
 class Embedding(Module):
-    """Rows of a table by number.
+    """A table of rows that are looked up by number; see `tapegrad.nn.functional.embedding`.
 
     Args:
         num_embeddings: how many rows there are.
         embedding_dim: the size of a row.
-        padding_idx: a row that starts as zero, and that no gradient flows into.
-        max_norm: scale rows that are looked up down to at most this norm.
-        norm_type: the p of that norm.
-        scale_grad_by_freq: divide a row's gradient by how often it is looked up.
-        sparse: not offered.
+        padding_idx: a row that starts as zero and that no gradient flows into.
         _weight: the table to start with.
         _freeze: whether no gradient flows into the table.
-        device: where the table lives.
-        dtype: of the table.
-
-    Raises:
-        AssertionError: `padding_idx` is no row, or `_weight` has another shape.
 
     Example:
         >>> tapegrad.nn.Embedding(10, 3)(tapegrad.tensor([[1, 2], [4, 5]])).shape
         torch.Size([2, 2, 3])
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
-                 scale_grad_by_freq: bool = False, sparse: bool = False, _weight: Any = None, _freeze: bool = False, device: Any = None,
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
+                 max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
+                 sparse: bool = False, _weight: Tensor | None = None, _freeze: bool = False, device: Any = None,
                  dtype: Any = None) -> None:
         super().__init__()
         if padding_idx is not None:
@@ -60,48 +53,35 @@ class Embedding(Module):
             self.weight = Parameter(_weight, not _freeze)
 
     def reset_parameters(self) -> None:
-        """Draw the table anew from the standard normal distribution; the row `padding_idx` is zero."""
+        """Draw the table from the standard normal distribution; the row `padding_idx` is zero."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with on_device_of(self.weight):
                 self.weight._array[self.padding_idx] = 0
             bump(self.weight)
 
-    def forward(self, input: Any) -> Any:
-        """Of the shape of `input` and one dimension more."""
-        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type,
+                           self.scale_grad_by_freq, self.sparse)
 
     def extra_repr(self) -> str:
         text = f"{self.num_embeddings}, {self.embedding_dim}"
-        if self.padding_idx is not None:
-            text += f", padding_idx={self.padding_idx}"
-        if self.max_norm is not None:
-            text += f", max_norm={self.max_norm}"
-        if self.norm_type != 2:
-            text += f", norm_type={self.norm_type}"
-        if self.scale_grad_by_freq is not False:
-            text += f", scale_grad_by_freq={self.scale_grad_by_freq}"
-        if self.sparse is not False:
-            text += ", sparse=True"
+        usual = {"padding_idx": None, "max_norm": None, "norm_type": 2, "scale_grad_by_freq": False, "sparse": False}
+        for name, value in usual.items():
+            if getattr(self, name) != value:
+                text += f", {name}={getattr(self, name)}"
         return text
 
     @classmethod
-    def from_pretrained(cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
-                        scale_grad_by_freq: bool = False, sparse: bool = False) -> Embedding:
-        """A module over an existing table.
-
-        Args:
-            embeddings: the table, whose memory is shared.
-            freeze: whether no gradient flows into it.
-            padding_idx: as for the class, as are the others.
-
-        Raises:
-            AssertionError: `embeddings` is no matrix.
-        """
+    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None,
+                        max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
+                        sparse: bool = False) -> Embedding:
+        """A module over the matrix `embeddings`, whose memory is shared; with `freeze` no gradient flows into it."""
         if embeddings.ndim != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
         rows, columns = embeddings.shape
-        return cls(rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight=embeddings, _freeze=freeze)
+        return cls(rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
+                   _weight=embeddings, _freeze=freeze)
 
 
 __all__ = ["Embedding"]

@@ -1,10 +1,11 @@
 """`Module`: parameters, buffers and other modules under names, and a `forward`."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.interchange.python_protocols import type_name as tensor_type_name
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device
 from tapegrad.nn.module_hooks import Hooks
@@ -13,11 +14,19 @@ from tapegrad.nn.parameter import Buffer, Parameter
 
 M = TypeVar("M", bound="Module")
 
+if TYPE_CHECKING:
+    P = ParamSpec("P")
+    R = TypeVar("R", covariant=True)
+
+    class HasForward(Protocol[P, R]):
+        """A module, seen as the function that it computes."""
+
+        def forward(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
 
 def type_name(value: object) -> str:
     """The name of a value's type as torch's messages give it."""
     if isinstance(value, Tensor):
-        from tapegrad.autograd.interchange.python_protocols import type_name as tensor_type_name
         return tensor_type_name(value)
     cls = type(value)
     return cls.__qualname__ if cls.__module__ in ("builtins", "") else f"{cls.__module__}.{cls.__qualname__}"
@@ -46,14 +55,13 @@ class Module(Hooks, State):
 
     training: bool
 
-    if TYPE_CHECKING:
-        def __getattr__(self, name: str) -> Any: ...
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs:
-            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
+            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                            f"'{next(iter(kwargs))}'")
         if args:
-            raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given")
+            raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument "
+                            f"but {len(args) + 1} were given")
         own = self.__dict__
         own["training"] = True
         own["_parameters"] = {}
@@ -63,67 +71,71 @@ class Module(Hooks, State):
         self._make_hooks()
         self._make_state_hooks()
 
-    def forward(self, *input: Any) -> Any:
-        """What calling the module computes; subclasses define it."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+    if TYPE_CHECKING:
+        forward: Callable[..., Any]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
-            return self._call_hooked(args, kwargs)
-        return self.forward(*args, **kwargs)
+        def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    else:
+        def forward(self, *input):
+            """What a call of the module computes; subclasses define it."""
+            raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+        def __call__(self, *args, **kwargs):
+            if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
+                return self._call_hooked(args, kwargs)
+            return self.forward(*args, **kwargs)
 
     # ---- registration
 
-    def _check_name(self, name: Any, what: str, known: Any) -> None:
+    def _check_name(self, name: Any, what: str, entries: Mapping[str, Any]) -> None:
         if not isinstance(name, str):
             raise TypeError(f"{what} name should be a string. Got {type_name(name)}")
-        if what == "module" and hasattr(self, name) and name not in known:
+        is_module = what == "module"
+        taken = hasattr(self, name) and name not in entries
+        # torch looks for a taken name first for modules, and last for parameters and buffers.
+        if taken and is_module:
             raise KeyError(f"attribute '{name}' already exists")
         if "." in name:
-            raise KeyError(f'{what} name can\'t contain "."' + (f", got: {name}" if what == "module" else ""))
+            raise KeyError(f'{what} name can\'t contain "."' + (f", got: {name}" if is_module else ""))
         if not name:
             raise KeyError(f'{what} name can\'t be empty string ""')
-        if hasattr(self, name) and name not in known:
+        if taken:
             raise KeyError(f"attribute '{name}' already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Enter `param` under `name`.
-
-        Args:
-            name: the attribute's name, without a dot.
-            param: the parameter; None: the name is kept for one.
+        """Make `param` the module's parameter `name`; None only reserves the name.
 
         Raises:
             KeyError: the name is taken, empty or has a dot.
-            TypeError: `param` is no `Parameter`.
         """
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameter before Module.__init__() call")
         self._check_name(name, "parameter", self._parameters)
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{type_name(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)")
+            raise TypeError(f"cannot assign '{type_name(param)}' object to parameter '{name}' "
+                            "(torch.nn.Parameter or None required)")
         if param is not None and param.grad_fn is not None:
-            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To express '{name}' as a "
-                             "function of another Tensor, compute the value in the forward() method.")
+            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                             f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
+                             "the forward() method.")
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Enter `tensor` as a buffer: it belongs to the module's state and moves with it, but is not learnt.
+        """Make `tensor` the module's buffer `name`: part of its state that moves with it but is not learnt.
 
         Args:
-            name: the attribute's name, without a dot.
-            tensor: the buffer; None: the name is kept for one.
+            tensor: the buffer; None only reserves the name.
             persistent: whether it is part of the state_dict.
 
         Raises:
             KeyError: the name is taken, empty or has a dot.
-            TypeError: `tensor` is no tensor.
         """
         if "_buffers" not in self.__dict__:
             raise AttributeError("cannot assign buffer before Module.__init__() call")
         self._check_name(name, "buffer", self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{type_name(tensor)}' object to buffer '{name}' (torch Tensor or None required)")
+            raise TypeError(f"cannot assign '{type_name(tensor)}' object to buffer '{name}' "
+                            "(torch Tensor or None required)")
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -131,11 +143,10 @@ class Module(Hooks, State):
             self._non_persistent_buffers_set.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Enter `module` under `name`.
+        """Make `module` the submodule `name`.
 
         Raises:
             KeyError: the name is taken, empty or has a dot.
-            TypeError: `module` is no module.
         """
         if not isinstance(module, Module) and module is not None:
             raise TypeError(f"{type_name(module)} is not a Module subclass")
@@ -155,7 +166,8 @@ class Module(Hooks, State):
             return
         if parameters is not None and name in parameters:
             if value is not None:
-                raise TypeError(f"cannot assign '{type_name(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)")
+                raise TypeError(f"cannot assign '{type_name(value)}' as parameter '{name}' "
+                                "(torch.nn.Parameter or None expected)")
             parameters[name] = None
             return
         modules = own.get("_modules")
@@ -167,7 +179,8 @@ class Module(Hooks, State):
             return
         if modules is not None and name in modules:
             if value is not None:
-                raise TypeError(f"cannot assign '{type_name(value)}' as child module '{name}' (torch.nn.Module or None expected)")
+                raise TypeError(f"cannot assign '{type_name(value)}' as child module '{name}' "
+                                "(torch.nn.Module or None expected)")
             modules[name] = None
             return
         buffers = own.get("_buffers")
@@ -178,19 +191,19 @@ class Module(Hooks, State):
             return
         if buffers is not None and name in buffers:
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{type_name(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)")
+                raise TypeError(f"cannot assign '{type_name(value)}' as buffer '{name}' "
+                                "(torch.nn.Buffer, torch.Tensor or None expected)")
             buffers[name] = value
             return
         object.__setattr__(self, name, value)
 
     @staticmethod
-    def _forget(name: str, *places: Any) -> None:
+    def _forget(name: str, *places: dict[str, Any] | set[str] | None) -> None:
         for place in places:
-            if name in place:
-                if isinstance(place, set):
-                    place.discard(name)
-                else:
-                    del place[name]
+            if isinstance(place, set):
+                place.discard(name)
+            elif place is not None:
+                place.pop(name, None)
 
     if not TYPE_CHECKING:
         def __getattr__(self, name: str) -> Any:
@@ -217,15 +230,16 @@ class Module(Hooks, State):
         Module.__init__(self)
         self.__dict__.update(state)
 
-    # ---- walking
+    # ---- submodules, parameters, buffers
 
-    def named_modules(self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
-        """This module and all below it, with their names.
+    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+        """This module and all its submodules, with their names.
 
         Args:
             memo: modules to leave out.
             prefix: put before each name.
-            remove_duplicate: yield a module that stands in several places once only.
+            remove_duplicate: yield a module with several names only once.
 
         Example:
             >>> from tapegrad import nn
@@ -243,12 +257,12 @@ class Module(Hooks, State):
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
-        """This module and all below it, each once."""
+        """This module and all its submodules, each once."""
         for _, module in self.named_modules():
             yield module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules directly below, each once, with their names."""
+        """The direct submodules, each once, with their names."""
         seen: set[Module] = set()
         for name, module in self._modules.items():
             if module is not None and module not in seen:
@@ -256,29 +270,32 @@ class Module(Hooks, State):
                 yield name, module
 
     def children(self) -> Iterator[Module]:
-        """The modules directly below, each once."""
+        """The direct submodules, each once."""
         for _, module in self.named_children():
             yield module
 
-    def _named_members(self, get_members: Callable[[Module], Iterable[tuple[str, Any]]], prefix: str = "", recurse: bool = True,
-                       remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:
+    def _named_members(self, get_members: Callable[[Module], Iterable[tuple[str, Any]]], prefix: str = "",
+                       recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:
         seen: set[Any] = set()
-        modules: Iterable[tuple[str, Module]] = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
-        for place, module in modules:
+        modules: Iterable[tuple[str, Module]] = [(prefix, self)]
+        if recurse:
+            modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+        for module_name, module in modules:
             for name, value in get_members(module):
                 if value is None or value in seen:
                     continue
                 if remove_duplicate:
                     seen.add(value)
-                yield f"{place}.{name}" if place else name, value
+                yield f"{module_name}.{name}" if module_name else name, value
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
         """The parameters with their names.
 
         Args:
             prefix: put before each name.
-            recurse: also those of the modules below.
-            remove_duplicate: yield a parameter that stands in several places once only.
+            recurse: also those of submodules.
+            remove_duplicate: yield a parameter with several names only once.
 
         Example:
             >>> from tapegrad import nn
@@ -288,25 +305,22 @@ class Module(Hooks, State):
         yield from self._named_members(lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters, each once; with `recurse` also those of the modules below."""
+        """The parameters, each once; with `recurse` also those of submodules."""
         for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
         """The buffers with their names; arguments as in `named_parameters`."""
         yield from self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers, each once; with `recurse` also those of the modules below."""
+        """The buffers, each once; with `recurse` also those of submodules."""
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
     def get_submodule(self, target: str) -> Module:
-        """The module with the dotted name `target` ("" is this one).
-
-        Raises:
-            AttributeError: there is none.
-        """
+        """The module with the dotted name `target` ("" is this one); AttributeError if there is none."""
         module: Any = self
         for part in target.split(".") if target else ():
             if not hasattr(module, part):
@@ -317,51 +331,44 @@ class Module(Hooks, State):
         return module
 
     def set_submodule(self, target: str, module: Module) -> None:
-        """Put `module` in the place with the dotted name `target`.
-
-        Raises:
-            ValueError: the name is empty, or `module` is no module.
-            AttributeError: the way there does not exist.
-        """
+        """Replace the module with the dotted name `target`, or add one there."""
         if not target:
             raise ValueError("Cannot set the submodule without a target name!")
         if not isinstance(module, Module):
             raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
-        place, _, name = target.rpartition(".")
-        parent = self.get_submodule(place)
+        parent_name, _, name = target.rpartition(".")
+        parent = self.get_submodule(parent_name)
         if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
             raise AttributeError(f"`{name}` is not an nn.Module")
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter with the dotted name `target`.
-
-        Raises:
-            AttributeError: there is none.
-        """
-        return self._get_tensor(target, lambda module, name: isinstance(getattr(module, name), Parameter), "an nn.Parameter")  # type: ignore[return-value]
+        """The parameter with the dotted name `target`; AttributeError if there is none."""
+        module, name = self._owner(target)
+        parameter = getattr(module, name)
+        if not isinstance(parameter, Parameter):
+            raise AttributeError(f"`{name}` is not an nn.Parameter")
+        return parameter
 
     def get_buffer(self, target: str) -> Tensor:
-        """The buffer with the dotted name `target`.
+        """The buffer with the dotted name `target`; AttributeError if there is none."""
+        module, name = self._owner(target)
+        if name not in module._buffers:
+            raise AttributeError(f"`{name}` is not a buffer")
+        return getattr(module, name)
 
-        Raises:
-            AttributeError: there is none.
-        """
-        return self._get_tensor(target, lambda module, name: name in module._buffers, "a buffer")
-
-    def _get_tensor(self, target: str, is_wanted: Callable[[Module, str], bool], what: str) -> Tensor:
-        place, _, name = target.rpartition(".")
-        module = self.get_submodule(place)
+    def _owner(self, target: str) -> tuple[Module, str]:
+        """The module that has the attribute with a dotted name, and the attribute's own name."""
+        module_name, _, name = target.rpartition(".")
+        module = self.get_submodule(module_name)
         if not hasattr(module, name):
             raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
-        if not is_wanted(module, name):
-            raise AttributeError(f"`{name}` is not {what}")
-        return getattr(module, name)
+        return module, name
 
     # ---- changing everything at once
 
     def apply(self: M, fn: Callable[[Module], None]) -> M:
-        """Call ``fn(module)`` for every module below and then this one; returns this module.
+        """Call ``fn(module)`` for all submodules and then this one; returns this module.
 
         Example:
             >>> from tapegrad import nn
@@ -376,7 +383,7 @@ class Module(Hooks, State):
         return self
 
     def _apply(self: M, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> M:
-        """Replace the values of all parameters, their gradients and all buffers by what `fn` makes of them; parameters stay the same objects."""
+        """Apply `fn` to all parameters, which stay the same objects, their gradients and all buffers."""
         if recurse:
             for module in self.children():
                 module._apply(fn)
@@ -398,23 +405,21 @@ class Module(Hooks, State):
         Args:
             device: where to.
             dtype: a floating point or complex dtype.
-            tensor: a tensor whose device and dtype to take.
-            non_blocking: ignored; copies are ordered by the device.
-
-        Raises:
-            TypeError: the dtype is neither floating point nor complex.
+            tensor: a tensor that has device and dtype.
+            non_blocking: as in `tapegrad.Tensor.to`.
 
         Example:
             >>> tapegrad.nn.Linear(2, 2).to(tapegrad.float64).weight.dtype
             torch.float64
         """
-        device, dtype, non_blocking = _where_to(*args, **kwargs)
+        device, dtype, non_blocking = _parsed_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+            raise TypeError("nn.Module.to only accepts floating point or complex dtypes, "
+                            f"but got desired dtype={dtype}")
 
         def convert(t: Tensor) -> Tensor:
-            wanted = dtype if dtype is not None and t._array.dtype in dtypes.INEXACT else t.dtype
-            return t.to(device=device, dtype=wanted, non_blocking=non_blocking)
+            new_dtype = dtype if dtype is not None and dtypes.is_inexact(t._array.dtype) else t.dtype
+            return t.to(device=device, dtype=new_dtype, non_blocking=non_blocking)
 
         return self._apply(convert)
 
@@ -422,8 +427,8 @@ class Module(Hooks, State):
         """Move the module to the CPU."""
         return self.to("cpu")
 
-    def cuda(self: M, device: Any = None) -> M:
-        """Move the module to a CUDA device, given by number or name; by default the current one."""
+    def cuda(self: M, device: int | str | Device | None = None) -> M:
+        """Move the module to a CUDA device, by default the current one."""
         return self.to("cuda" if device is None else device)
 
     def type(self: M, dst_type: Any) -> M:
@@ -446,15 +451,11 @@ class Module(Hooks, State):
         """Cast floating point parameters and buffers to bfloat16."""
         return self._cast(dtypes.bfloat16)
 
-    def _cast(self: M, dtype: Any) -> M:
+    def _cast(self: M, dtype: dtypes.dtype) -> M:
         return self._apply(lambda t: t.to(dtype=dtype) if t.is_floating_point() else t)
 
     def train(self: M, mode: bool = True) -> M:
-        """Put this module and those below it in training mode (or not); returns it.
-
-        Raises:
-            ValueError: `mode` is no bool.
-        """
+        """Put this module and its submodules in training mode (or in evaluation mode); returns it."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode
@@ -463,28 +464,29 @@ class Module(Hooks, State):
         return self
 
     def eval(self: M) -> M:
-        """Put this module and those below it in evaluation mode; returns it."""
+        """Put this module and its submodules in evaluation mode; returns it."""
         return self.train(False)
 
     def requires_grad_(self: M, requires_grad: bool = True) -> M:
-        """Change whether gradients flow into the parameters; returns the module."""
+        """Set `requires_grad` of all parameters; returns the module."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters, or with ``set_to_none=False`` fill them with zeros."""
+        """Set the gradients of all parameters to None, or with ``set_to_none=False`` to zero, in place."""
         for parameter in self.parameters():
             grad = parameter.grad
-            if grad is not None:
-                if set_to_none:
-                    parameter.grad = None
-                else:
-                    if grad.grad_fn is not None:
-                        grad.detach_()
-                    else:
-                        grad.requires_grad_(False)
-                    grad.zero_()
+            if grad is None:
+                continue
+            if set_to_none:
+                parameter.grad = None
+                continue
+            if grad.grad_fn is not None:
+                grad.detach_()
+            else:
+                grad.requires_grad_(False)
+            grad.zero_()
 
     # ---- text
 
@@ -492,28 +494,20 @@ class Module(Hooks, State):
         return self.__class__.__name__
 
     def extra_repr(self) -> str:
-        """What stands in the parentheses of the module's repr; subclasses define it."""
+        """The text in the parentheses of the module's repr; subclasses define it."""
         return ""
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
-        children = [f"({name}): {_indented(repr(module))}" for name, module in self._modules.items()]
-        body = lines + children
-        if not body:
-            return f"{self._get_name()}()"
-        if len(lines) == 1 and not children:
-            return f"{self._get_name()}({lines[0]})"
-        inside = "\n  ".join(body)
+        children = [f"({name}): {module!r}".replace("\n", "\n  ") for name, module in self._modules.items()]
+        if not children and len(lines) <= 1:
+            return f"{self._get_name()}({extra})"
+        inside = "\n  ".join(lines + children)
         return f"{self._get_name()}(\n  {inside}\n)"
 
 
-def _indented(text: str) -> str:
-    """`text` with all lines but the first two columns further in."""
-    return text.replace("\n", "\n  ")
-
-
-def _where_to(*args: Any, **kwargs: Any) -> tuple[Device | None, dtypes.dtype | None, bool]:
+def _parsed_to(*args: Any, **kwargs: Any) -> tuple[Device | None, dtypes.dtype | None, bool]:
     """Device, dtype and `non_blocking` from the arguments of ``to``."""
     device, dtype = kwargs.pop("device", None), kwargs.pop("dtype", None)
     non_blocking = bool(kwargs.pop("non_blocking", False))
@@ -536,7 +530,9 @@ def _where_to(*args: Any, **kwargs: Any) -> tuple[Device | None, dtypes.dtype | 
         device, dtype = like.device, like.dtype
     if isinstance(device, int):
         device = Device("cuda", device)
-    return (None if device is None else Device(device) if isinstance(device, str) else device), dtype, non_blocking
+    elif isinstance(device, str):
+        device = Device(device)
+    return device, dtype, non_blocking
 
 
 __all__ = ["Module"]

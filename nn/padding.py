@@ -1,15 +1,16 @@
-"""Padding layers."""
+"""Padding layers. `padding` is one number for all sides, or one for each: left, right, top, bottom, front, back."""
 from __future__ import annotations
 
 from typing import Any
 
+from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.nn import functional as F
 from tapegrad.nn.conv import tuple_of
-from tapegrad.nn.module import Module
+from tapegrad.nn.function_layer import FunctionLayer
 
 
-class _Pad(Module):
-    """A layer that pads `dims` dimensions in a mode."""
+class _Pad(FunctionLayer):
+    """A layer that pads the last `dims` dimensions."""
 
     dims: int
     mode: str
@@ -18,12 +19,11 @@ class _Pad(Module):
         super().__init__()
         self.padding = tuple_of(padding, 2 * self.dims)
 
-    def forward(self, input: Any) -> Any:
-        """`input` with values around it."""
+    def forward(self, input: Tensor) -> Tensor:
         return F.pad(input, self.padding, self.mode)
 
     def extra_repr(self) -> str:
-        return f"{self.padding}"
+        return str(self.padding)
 
 
 class _ConstantPad(_Pad):
@@ -33,9 +33,8 @@ class _ConstantPad(_Pad):
         super().__init__(padding)
         self.value = value
 
-    def forward(self, input: Any) -> Any:
-        """`input` with the constant around it."""
-        return F.pad(input, self.padding, "constant", self.value)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pad(input, self.padding, self.mode, self.value)
 
     def extra_repr(self) -> str:
         return f"padding={self.padding}, value={self.value}"
@@ -46,232 +45,113 @@ class _ZeroPad(_ConstantPad):
         super().__init__(padding, 0.0)
 
     def extra_repr(self) -> str:
-        return f"{self.padding}"
+        return str(self.padding)
+
+
+class _ReflectionPad(_Pad):
+    mode = "reflect"
+
+
+class _ReplicationPad(_Pad):
+    mode = "replicate"
+
+
+class _CircularPad(_Pad):
+    mode = "circular"
 
 
 class ConstantPad1d(_ConstantPad):
-    """A sequence with a constant around it.
-
-    Args:
-        padding: a number, or one for each end.
-        value: the constant.
-
-    Example:
-        >>> tapegrad.nn.ConstantPad1d((1, 2), 3.5)(tapegrad.ones(1, 1, 4)).shape
-        torch.Size([1, 1, 7])
-    """
+    """A sequence with a constant around it. See `tapegrad.nn.functional.pad`."""
 
     dims = 1
 
 
 class ConstantPad2d(_ConstantPad):
-    """An image with a constant around it.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom).
-        value: the constant.
-
-    Example:
-        >>> tapegrad.nn.ConstantPad2d((1, 2, 0, 1), 3.5)(tapegrad.ones(1, 1, 4, 4)).shape
-        torch.Size([1, 1, 5, 7])
-    """
+    """An image with a constant around it. See `tapegrad.nn.functional.pad`."""
 
     dims = 2
 
 
 class ConstantPad3d(_ConstantPad):
-    """A volume with a constant around it.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom, front, back).
-        value: the constant.
-
-    Example:
-        >>> tapegrad.nn.ConstantPad3d((1, 2, 0, 1, 1, 0), 3.5)(tapegrad.ones(1, 1, 4, 4, 4)).shape
-        torch.Size([1, 1, 5, 5, 7])
-    """
+    """A volume with a constant around it. See `tapegrad.nn.functional.pad`."""
 
     dims = 3
 
 
 class ZeroPad1d(_ZeroPad):
-    """A sequence with zeros around it.
-
-    Args:
-        padding: a number, or one for each end.
-
-    Example:
-        >>> tapegrad.nn.ZeroPad1d((1, 2))(tapegrad.ones(1, 1, 4)).shape
-        torch.Size([1, 1, 7])
-    """
+    """A sequence with zeros around it. See `tapegrad.nn.functional.pad`."""
 
     dims = 1
 
 
 class ZeroPad2d(_ZeroPad):
-    """An image with zeros around it.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom).
-
-    Example:
-        >>> tapegrad.nn.ZeroPad2d((1, 2, 0, 1))(tapegrad.ones(1, 1, 4, 4)).shape
-        torch.Size([1, 1, 5, 7])
-    """
+    """An image with zeros around it. See `tapegrad.nn.functional.pad`."""
 
     dims = 2
 
 
 class ZeroPad3d(_ZeroPad):
-    """A volume with zeros around it.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom, front, back).
-
-    Example:
-        >>> tapegrad.nn.ZeroPad3d((1, 2, 0, 1, 1, 0))(tapegrad.ones(1, 1, 4, 4, 4)).shape
-        torch.Size([1, 1, 5, 5, 7])
-    """
+    """A volume with zeros around it. See `tapegrad.nn.functional.pad`."""
 
     dims = 3
 
 
-class ReflectionPad1d(_Pad):
-    """A sequence mirrored at its edges.
-
-    Args:
-        padding: a number, or one for each end.
-
-    Example:
-        >>> tapegrad.nn.ReflectionPad1d((1, 2))(tapegrad.ones(1, 1, 4)).shape
-        torch.Size([1, 1, 7])
-    """
+class ReflectionPad1d(_ReflectionPad):
+    """A sequence with its mirror image beyond each edge. See `tapegrad.nn.functional.pad`."""
 
     dims = 1
-    mode = "reflect"
 
 
-class ReflectionPad2d(_Pad):
-    """An image mirrored at its edges.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom).
-
-    Example:
-        >>> tapegrad.nn.ReflectionPad2d((1, 2, 0, 1))(tapegrad.ones(1, 1, 4, 4)).shape
-        torch.Size([1, 1, 5, 7])
-    """
+class ReflectionPad2d(_ReflectionPad):
+    """An image with its mirror image beyond each edge. See `tapegrad.nn.functional.pad`."""
 
     dims = 2
-    mode = "reflect"
 
 
-class ReflectionPad3d(_Pad):
-    """A volume mirrored at its edges.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom, front, back).
-
-    Example:
-        >>> tapegrad.nn.ReflectionPad3d((1, 2, 0, 1, 1, 0))(tapegrad.ones(1, 1, 4, 4, 4)).shape
-        torch.Size([1, 1, 5, 5, 7])
-    """
+class ReflectionPad3d(_ReflectionPad):
+    """A volume with its mirror image beyond each edge. See `tapegrad.nn.functional.pad`."""
 
     dims = 3
-    mode = "reflect"
 
 
-class ReplicationPad1d(_Pad):
-    """A sequence with its edges repeated.
-
-    Args:
-        padding: a number, or one for each end.
-
-    Example:
-        >>> tapegrad.nn.ReplicationPad1d((1, 2))(tapegrad.ones(1, 1, 4)).shape
-        torch.Size([1, 1, 7])
-    """
+class ReplicationPad1d(_ReplicationPad):
+    """A sequence with its edges repeated. See `tapegrad.nn.functional.pad`."""
 
     dims = 1
-    mode = "replicate"
 
 
-class ReplicationPad2d(_Pad):
-    """An image with its edges repeated.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom).
-
-    Example:
-        >>> tapegrad.nn.ReplicationPad2d((1, 2, 0, 1))(tapegrad.ones(1, 1, 4, 4)).shape
-        torch.Size([1, 1, 5, 7])
-    """
+class ReplicationPad2d(_ReplicationPad):
+    """An image with its edges repeated. See `tapegrad.nn.functional.pad`."""
 
     dims = 2
-    mode = "replicate"
 
 
-class ReplicationPad3d(_Pad):
-    """A volume with its edges repeated.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom, front, back).
-
-    Example:
-        >>> tapegrad.nn.ReplicationPad3d((1, 2, 0, 1, 1, 0))(tapegrad.ones(1, 1, 4, 4, 4)).shape
-        torch.Size([1, 1, 5, 5, 7])
-    """
+class ReplicationPad3d(_ReplicationPad):
+    """A volume with its edges repeated. See `tapegrad.nn.functional.pad`."""
 
     dims = 3
-    mode = "replicate"
 
 
-class CircularPad1d(_Pad):
-    """A sequence with its other end before and after it.
-
-    Args:
-        padding: a number, or one for each end.
-
-    Example:
-        >>> tapegrad.nn.CircularPad1d((1, 2))(tapegrad.ones(1, 1, 4)).shape
-        torch.Size([1, 1, 7])
-    """
+class CircularPad1d(_CircularPad):
+    """A sequence with its other end before and after it. See `tapegrad.nn.functional.pad`."""
 
     dims = 1
-    mode = "circular"
 
 
-class CircularPad2d(_Pad):
-    """An image with its other end before and after it.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom).
-
-    Example:
-        >>> tapegrad.nn.CircularPad2d((1, 2, 0, 1))(tapegrad.ones(1, 1, 4, 4)).shape
-        torch.Size([1, 1, 5, 7])
-    """
+class CircularPad2d(_CircularPad):
+    """An image with its other end before and after it. See `tapegrad.nn.functional.pad`."""
 
     dims = 2
-    mode = "circular"
 
 
-class CircularPad3d(_Pad):
-    """A volume with its other end before and after it.
-
-    Args:
-        padding: a number, or one for each side (left, right, top, bottom, front, back).
-
-    Example:
-        >>> tapegrad.nn.CircularPad3d((1, 2, 0, 1, 1, 0))(tapegrad.ones(1, 1, 4, 4, 4)).shape
-        torch.Size([1, 1, 5, 5, 7])
-    """
+class CircularPad3d(_CircularPad):
+    """A volume with its other end before and after it. See `tapegrad.nn.functional.pad`."""
 
     dims = 3
-    mode = "circular"
 
 
 __all__ = [
-    "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d", "ReflectionPad1d", "ReflectionPad2d",
-    "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
+    "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d",
+    "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d",
+    "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
 ]

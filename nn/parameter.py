@@ -10,14 +10,10 @@ from tapegrad.autograd.types import dtypes
 
 
 class Parameter(Tensor):
-    """A tensor that is learnt: a module lists it among its parameters.
+    """A tensor that is learnt: a module that it is assigned to lists it among its parameters.
 
     Args:
         data: the values, whose memory is shared; None: an empty tensor.
-        requires_grad: whether gradients flow into it.
-
-    Raises:
-        RuntimeError: `requires_grad` for a dtype that is not floating point or complex.
 
     Example:
         >>> tapegrad.nn.Parameter(tapegrad.ones(2))
@@ -27,12 +23,12 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
             data = Tensor()
         if not isinstance(data, Tensor):
             raise AttributeError(f"'{type(data).__name__}' object has no attribute 'detach'")
-        if requires_grad and data._array.dtype not in dtypes.INEXACT:
+        if requires_grad and not dtypes.is_inexact(data._array.dtype):
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         if requires_grad:
             check_not_inference(data)
@@ -61,7 +57,7 @@ class _BufferType(type(Tensor)):  # type: ignore[misc]
 
 
 class Buffer(Tensor, metaclass=_BufferType):
-    """A tensor that is not learnt but belongs to a module's state: assigned to a module, it becomes a buffer of it.
+    """A tensor that is not learnt but part of a module's state: assigned to a module, it becomes its buffer.
 
     Args:
         data: the values, whose memory is shared; None: an empty tensor.

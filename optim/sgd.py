@@ -2,75 +2,76 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.core.version import bump
-from tapegrad.backends import xp
-from tapegrad.optim.optimizer import Optimizer, Params, check_fused, check_not_differentiable, check_one_element, value_of
-from tapegrad.optim.passes import numbers, scalar
+from tapegrad.backends import Array, xp
+from tapegrad.optim.optimizer import Optimizer, Params, R, check_implementation, check_one_element, value_of
+from tapegrad.optim.passes import Update, prepare, scalar
 
 
-def _descend(xp: Any, arrays: tuple[Any, ...], temps: tuple[Any, ...], numbers: tuple[Any, ...]) -> None:
-    """Without momentum, decay and the like."""
-    p, grad = arrays
-    t, = temps
-    xp.multiply(grad, numbers[0], out=t)
-    xp.subtract(p, t, out=p)
+def plain_update(lr: Any) -> Update:
+    """``p = p - lr * grad``."""
+    def update(xp: Any, arrays: tuple[Array, ...], temps: tuple[Array, ...]) -> None:
+        p, grad = arrays
+        t, = temps
+        xp.multiply(grad, lr, out=t)
+        xp.subtract(p, t, out=p)
+
+    return update
 
 
-class _Descend:
-    """With whatever is asked for; `first`: the momentum starts here."""
+def sgd_update(*, lr: Any, momentum: Any = None, one_minus_dampening: Any = None, l2: Any = None,
+               nesterov: bool = False, maximize: bool = False, first: bool = False) -> Update:
+    """The update of (parameter, gradient, m), as by Sutskever et al. (ICML 2013)::
 
-    __slots__ = ("damped", "decay", "first", "maximize", "momentum", "nesterov")
+        g = grad + l2 * p
+        m = momentum * m + (1 - dampening) * g       # in the first step m = g
+        p = p - lr * m                               # with Nesterov's momentum, p - lr * (g + momentum * m)
 
-    def __init__(self, decay: bool, maximize: bool, momentum: bool, damped: bool, nesterov: bool, first: bool) -> None:
-        self.decay = decay
-        self.maximize = maximize
-        self.momentum = momentum
-        self.damped = damped
-        self.nesterov = nesterov
-        self.first = first
-
-    def __call__(self, xp: Any, arrays: tuple[Any, ...], temps: tuple[Any, ...], numbers: tuple[Any, ...]) -> None:
+    Without `momentum` the last line is ``p = p - lr * g``. Coefficients that are None cost no pass.
+    """
+    def update(xp: Any, arrays: tuple[Array, ...], temps: tuple[Array, ...]) -> None:
         p, grad = arrays[:2]
         t, u = temps
-        lr, decay, momentum, undamped = numbers
-        if self.decay:
-            xp.multiply(p, decay, out=t)
-            grad = (xp.subtract if self.maximize else xp.add)(t, grad, out=t)
-        elif self.maximize:
+        if l2 is not None:
+            xp.multiply(p, l2, out=t)
+            grad = (xp.subtract if maximize else xp.add)(t, grad, out=t)
+        elif maximize:
             grad = xp.negative(grad, out=t)
-        if self.momentum:
-            buffer = arrays[2]
-            if self.first:
-                buffer[...] = grad
+        if momentum is not None:
+            m = arrays[2]
+            if first:
+                m[...] = grad
             else:
-                xp.multiply(buffer, momentum, out=buffer)
-                xp.add(buffer, xp.multiply(grad, undamped, out=u) if self.damped else grad, out=buffer)
-            if self.nesterov:
-                xp.multiply(buffer, momentum, out=u)
+                xp.multiply(m, momentum, out=m)
+                added = grad if one_minus_dampening is None else xp.multiply(grad, one_minus_dampening, out=u)
+                xp.add(m, added, out=m)
+            if nesterov:
+                xp.multiply(m, momentum, out=u)
                 grad = xp.add(grad, u, out=u)
             else:
-                grad = buffer
+                grad = m
         xp.multiply(grad, lr, out=u)
         xp.subtract(p, u, out=p)
 
+    return update
+
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, optionally with momentum (Polyak's, as in Sutskever et al., ICML 2013, or Nesterov's).
+    """Stochastic gradient descent, optionally with momentum, Polyak's or Nesterov's (Sutskever et al., ICML 2013).
 
     Args:
         params: the tensors to optimize, named or not, or dicts for groups of them.
         lr: learning rate; a number or a one-element tensor.
         momentum: factor of the running sum of gradients.
-        dampening: what is taken off the gradient before it is added to that sum.
+        dampening: fraction of the gradient that is not added to that sum.
         weight_decay: factor of the parameter that is added to the gradient.
         nesterov: look ahead by the momentum.
         maximize: ascend instead.
-        foreach: accepted for torch's sake; changes nothing.
+        foreach: accepted as in torch; changes nothing, as does `fused`.
         differentiable: only False.
-        fused: accepted for torch's sake; changes nothing.
 
     Raises:
         ValueError: an option is out of its range, or there are no parameters.
@@ -84,9 +85,9 @@ class SGD(Optimizer):
         tensor([1.6000], requires_grad=True)
     """
 
-    def __init__(self, params: Params, lr: float | Tensor = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: float | Tensor = 0,
-                 nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
-                 fused: bool | None = None) -> None:
+    def __init__(self, params: Params, lr: float | Tensor = 1e-3, momentum: float = 0, dampening: float = 0,
+                 weight_decay: float | Tensor = 0, nesterov: bool = False, *, maximize: bool = False,
+                 foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None) -> None:
         check_one_element("lr", lr)
         if value_of(lr) < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
@@ -96,27 +97,25 @@ class SGD(Optimizer):
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        check_not_differentiable("SGD", differentiable)
-        check_fused(fused, foreach)
-        super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
-                                  "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused})
+        check_implementation("SGD", foreach, fused, differentiable)
+        super().__init__(params, {
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
+            "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused})
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], R]) -> R: ...
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the parameters by their gradients.
-
-        Args:
-            closure: computes the gradients anew, and returns the loss.
-        """
+        """Update the parameters by their gradients, which `closure`, if there is one, computes first."""
         loss = self._loss(closure)
         self._on_devices(self._step_group)
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:
-        momentum, decay, maximize = group["momentum"], group["weight_decay"], group["maximize"]
-        decays = isinstance(decay, Tensor) or decay != 0
-        plain = not (momentum or maximize or decays)
+        momentum, nesterov, maximize = group["momentum"], group["nesterov"], group["maximize"]
         run = self._passes.run
-        # Parameters of a group mostly share dtype and device, and with them the coefficients.
+        # The parameters of a group mostly share dtype and device, and with them the update.
         dtype = kind = None
         for p in group["params"]:
             grad = getattr(p, "_grad", None)
@@ -125,19 +124,32 @@ class SGD(Optimizer):
             array = p._array
             if array.dtype is not dtype or array.__class__ is not kind:
                 dtype, kind = array.dtype, array.__class__
-                coefficients = numbers((scalar(group["lr"], array), scalar(decay, array), momentum, 1 - group["dampening"]), array)
-            if plain:
-                run(_descend, (array, grad._array), 1, coefficients)
+                values = _coefficients(group, array)
+                plain = not (momentum or maximize or "l2" in values)
+                update = plain_update(**values) if plain else sgd_update(nesterov=nesterov, maximize=maximize, **values)
+            if momentum:
+                state = self.state[p]
+                m = state.get("momentum_buffer")
+                if m is None:
+                    m = state["momentum_buffer"] = from_array(xp(array).zeros_like(array))
+                    first_update = sgd_update(nesterov=nesterov, maximize=maximize, first=True, **values)
+                    run(first_update, (array, grad._array, m._array), 2)
+                else:
+                    run(update, (array, grad._array, m._array), 2)
+                bump(m)
             else:
-                arrays: tuple[Any, ...] = array, grad._array
-                first = False
-                if momentum:
-                    state = self.state[p]
-                    buffer = state.get("momentum_buffer")
-                    if buffer is None:
-                        first = True
-                        buffer = state["momentum_buffer"] = from_array(xp(array).zeros_like(array))
-                    arrays += buffer._array,
-                    bump(buffer)
-                run(_Descend(decays, maximize, momentum != 0, group["dampening"] != 0, group["nesterov"], first), arrays, 2, coefficients)
+                run(update, (array, grad._array), 1 if plain else 2)
             bump(p)
+
+
+def _coefficients(group: dict[str, Any], array: Array) -> dict[str, Any]:
+    """The coefficients of `sgd_update`; those that change nothing are left out."""
+    momentum, dampening, decay = group["momentum"], group["dampening"], group["weight_decay"]
+    values = {"lr": scalar(group["lr"], array)}
+    if isinstance(decay, Tensor) or decay != 0:
+        values["l2"] = scalar(decay, array)
+    if momentum:
+        values["momentum"] = momentum
+        if dampening != 0:
+            values["one_minus_dampening"] = 1 - dampening
+    return prepare(values, array)

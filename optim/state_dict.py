@@ -1,4 +1,4 @@
-"""An optimizer's state as a dictionary that can be saved, in torch's format: parameters are numbered in the order of their groups."""
+"""An optimizer's state as a dictionary to save, in torch's format: parameters are numbered, group by group."""
 from __future__ import annotations
 
 import copy
@@ -12,7 +12,7 @@ from tapegrad.backends import backend, backend_for, is_array
 
 
 def pack(groups: list[dict[str, Any]], state: dict[Any, Any]) -> dict[str, Any]:
-    """``{"state": {number: state of that parameter}, "param_groups": [options, with "params" a list of numbers]}``; tensors are not copied."""
+    """``{"state": {number: state}, "param_groups": [{"params": numbers, option: value, ...}]}``, not copied."""
     numbers: dict[int, int] = {}
     start = 0
     packed_groups = []
@@ -23,20 +23,18 @@ def pack(groups: list[dict[str, Any]], state: dict[Any, Any]) -> dict[str, Any]:
         packed["params"] = [numbers[id(p)] for p in group["params"]]
         start += len(packed["params"])
         packed_groups.append(packed)
-    return {"state": {numbers[id(key)] if isinstance(key, Tensor) else key: value for key, value in state.items()}, "param_groups": packed_groups}
+    packed_state = {numbers[id(key)] if isinstance(key, Tensor) else key: value for key, value in state.items()}
+    return {"state": packed_state, "param_groups": packed_groups}
 
 
 def unpack(groups: list[dict[str, Any]], saved: dict[str, Any]) -> dict[str, Any]:
-    """The groups and the state that `saved`, of the format of `pack`, means for the parameters in `groups`; everything is copied.
-
-    Raises:
-        ValueError: the groups differ in number or size.
-    """
+    """A copy of `saved`, in the format of `pack`, with the parameters in `groups` instead of numbers."""
     saved_groups = saved["param_groups"]
     if len(groups) != len(saved_groups):
         raise ValueError("loaded state dict has a different number of parameter groups")
     if any(len(group["params"]) != len(saved_group["params"]) for group, saved_group in zip(groups, saved_groups)):
-        raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
+        raise ValueError("loaded state dict contains a parameter group "
+                         "that doesn't match the size of optimizer's group")
     new_groups = []
     parameters = {}
     for group, saved_group in zip(groups, saved_groups):
@@ -57,19 +55,25 @@ def unpack(groups: list[dict[str, Any]], saved: dict[str, Any]) -> dict[str, Any
 
 
 def _fitted(value: Any, parameter: Tensor, on_device: bool, key: Any = None) -> Any:
-    """A copy of `value` for `parameter`: its tensors and arrays take the parameter's device and, where that is floating point, dtype.
+    """A copy of `value` for `parameter`: its tensors and arrays get the parameter's device and, if floating, dtype.
 
-    The step count stays on the host as it is, unless it is to live `on_device`.
+    The step count stays on the host, unless it is to be `on_device`.
     """
     if isinstance(value, Tensor) or is_array(value):
         array = value._array if isinstance(value, Tensor) else value
+        source, target = backend(array), backend(parameter._array)
         if key == "step" and not on_device:
-            return from_array(backend(array).to_host(array).copy().reshape(array.shape))
-        dtype = dtypes.float32.numpy if key == "step" else parameter._array.dtype if parameter._array.dtype in dtypes.FLOATING else array.dtype
-        there, here = backend(parameter._array), backend(array)
-        device = there.device_of(parameter._array)
+            return from_array(source.to_host(array).copy().reshape(array.shape))
+        dtype = array.dtype
+        if key == "step":
+            dtype = dtypes.float32.numpy
+        elif dtypes.of(parameter._array.dtype).is_floating_point:
+            dtype = parameter._array.dtype
         array = array.astype(dtype)
-        return from_array(there.to_device(array, device) if here is there else backend_for(device).from_host(here.to_host(array), device))
+        device = target.device_of(parameter._array)
+        if source is target:
+            return from_array(target.to_device(array, device))
+        return from_array(backend_for(device).from_host(source.to_host(array), device))
     if isinstance(value, dict):
         return {k: _fitted(v, parameter, on_device, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):

@@ -15,7 +15,7 @@ import tapegrad
 from tapegrad.autograd.core.gate import set_bits
 from tapegrad.backends import Device, backend_for
 
-pytest.register_assert_rewrite("op_checks")
+pytest.register_assert_rewrite("op_checks", "same_program")
 
 DEVICES = ("cpu", "strict", "cuda")
 CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -53,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def missing_gpu() -> str | None:
-    """Why CUDA cannot be had, or None."""
+    """Why CUDA is not available, or None."""
     try:
         backend_for(Device("cuda"))
     except RuntimeError as error:

@@ -3,13 +3,16 @@ from __future__ import annotations
 
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.decorator import Op
+from tapegrad.autograd.dispatch.plan import Each
 
 ROOT = Path(__file__).parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 #: the layers below `tapegrad`; `api` is `tapegrad` itself
 LAYERS = ("autograd", "backends", "benchmarks", "nn", "optim")
 
@@ -23,6 +26,23 @@ def module_names() -> Iterator[str]:
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             if not {"__main__", "suite"} & set(parts) and not (layer == "tapegrad" and parts[1] in LAYERS):
                 yield name
+
+
+#: folders of the layers that are for the repository alone
+NOT_INSTALLED = ("benchmarks/suite", "benchmarks/results")
+SUFFIXES = {".py", ".pyi", ".cu", ".cuh", ".h", ".json", ".typed"}
+
+
+def installed_files() -> dict[str, Path]:
+    """Every file of the layers that belongs into an installation: name in the wheel -> path in the repository."""
+    found = {}
+    for package, place in PROJECT["tool"]["setuptools"]["package-dir"].items():
+        for path in sorted((ROOT / place).rglob("*")):
+            inside = path.relative_to(ROOT)
+            if path.suffix not in SUFFIXES or "__pycache__" in inside.parts or inside.as_posix().startswith(NOT_INSTALLED):
+                continue
+            found["/".join([*package.split("."), *path.relative_to(ROOT / place).parts])] = inside
+    return found
 
 
 def documents() -> list[Path]:

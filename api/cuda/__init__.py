@@ -1,6 +1,7 @@
 """`tapegrad.cuda`: the CUDA devices, their memory, streams and random numbers, by the names of `torch.cuda`.
 
-Importing it loads nothing; what needs CUDA loads CuPy at its first call. `tapegrad.cuda.is_available()` tells whether there is any.
+Importing it loads nothing; what needs CUDA loads CuPy at its first call, and raises RuntimeError where CUDA is not available, saying why.
+A parameter `device` takes an index, a `Device`, its name, or None for the current device of the thread; an index of no device is a RuntimeError.
 """
 from tapegrad.backends.cupy.index_asserts import get_index_assert_mode, set_index_assert_mode
 from tapegrad.backends.out_of_memory import OutOfMemoryError

@@ -6,34 +6,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from tapegrad.backends import Backend, Device, backend_for, loaded
+from tapegrad.backends.device import DeviceLike
 
 
 def backend() -> Backend:
-    """CUDA's backend.
-
-    Raises:
-        RuntimeError: CUDA cannot be had; the message says why.
-    """
+    """CUDA's backend."""
     return backend_for(Device("cuda"))
 
 
 def index_of(value: Any) -> int:
-    """The index of the device that `value` means: an index, a `Device` or its name, a `device` block; None and ``"cuda"`` mean the current one.
-
-    Raises:
-        ValueError: it is another kind of device.
-        RuntimeError: there is no such device.
+    """The index of the device that `value` means; ``"cuda"`` means the current one.
     """
-    index = told_index(value)
-    there = backend()
+    index = explicit_index(value)
     if index is None:
-        return there.current_device()
-    if not 0 <= index < there.device_count():
-        raise RuntimeError(f"CUDA error: invalid device ordinal: cuda:{index}, there are {there.device_count()}")
+        return backend().current_device()
+    count = backend().device_count()
+    if not 0 <= index < count:
+        raise RuntimeError(f"CUDA error: invalid device ordinal: cuda:{index}, there are {count}")
     return index
 
 
-def told_index(value: Any) -> int | None:
+def explicit_index(value: Any) -> int | None:
     """The index that `value` names, or None."""
     if value is None or isinstance(value, int):
         return value
@@ -71,16 +64,12 @@ def is_initialized() -> bool:
 
 
 def init() -> None:
-    """Load CuPy and start using CUDA, which its first use does anyway.
-
-    Raises:
-        RuntimeError: CUDA cannot be had; the message says why.
-    """
+    """Load CuPy and start using CUDA, which its first use does anyway."""
     backend()
 
 
 def device_count() -> int:
-    """The number of CUDA devices; 0 where CUDA cannot be had.
+    """The number of CUDA devices; 0 where CUDA is not available.
 
     Example:
         >>> tapegrad.cuda.device_count() >= 0
@@ -88,15 +77,12 @@ def device_count() -> int:
     """
     try:
         return backend().device_count()
-    except RuntimeError:  # the answer to the question, not an error: `init` tells the reason
+    except RuntimeError:  # `init` gives the reason
         return 0
 
 
 def current_device() -> int:
     """The index of the device that ``device="cuda"`` means in this thread.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
 
     Example:
         >>> tapegrad.cuda.current_device() if tapegrad.cuda.is_available() else 0
@@ -105,17 +91,13 @@ def current_device() -> int:
     return backend().current_device()
 
 
-def set_device(device: Any) -> None:
+def set_device(device: DeviceLike) -> None:
     """Make a device this thread's current one, CuPy's too; a negative index changes nothing.
-
-    Args:
-        device: an index, or a device with one.
 
     Raises:
         ValueError: the device is not CUDA's, or has no index.
-        RuntimeError: there is no such device.
     """
-    index = told_index(device)
+    index = explicit_index(device)
     if index is None:
         raise ValueError(f"Expected a torch.device with a specified index or an integer, but got:{device}")
     if index >= 0:
@@ -123,18 +105,15 @@ def set_device(device: Any) -> None:
 
 
 class device:
-    """A context manager: inside, a device is the current one.
-
-    Args:
-        device: an index, or a device; a negative index or None changes nothing.
+    """A context manager: inside, a device is the current one. A negative index or None changes nothing.
 
     Example:
         >>> with tapegrad.cuda.device(-1):
         ...     pass
     """
 
-    def __init__(self, device: Any) -> None:
-        index = told_index(device)
+    def __init__(self, device: DeviceLike | None) -> None:
+        index = explicit_index(device)
         if index is None and device is not None:
             index = current_device()
         self.idx = -1 if index is None else index
@@ -152,10 +131,7 @@ class device:
 
 
 class device_of(device):
-    """A context manager: inside, a tensor's device is the current one; for a tensor elsewhere it changes nothing.
-
-    Args:
-        obj: the tensor.
+    """A context manager: inside, the device of the tensor `obj` is the current one; for a tensor that is not on CUDA it changes nothing.
 
     Example:
         >>> with tapegrad.cuda.device_of(tapegrad.ones(2)):
@@ -166,14 +142,11 @@ class device_of(device):
         super().__init__(obj.device.index if obj.is_cuda else -1)
 
 
-def synchronize(device: Any = None) -> None:
+def synchronize(device: DeviceLike | None = None) -> None:
     """Wait until a device has done all its work, on all streams.
 
-    Args:
-        device: which; None: the current one.
-
     Raises:
-        RuntimeError: CUDA cannot be had, or something that the device was told to do has failed.
+        RuntimeError: earlier work of the device has failed.
     """
     backend().synchronize(at(device))
 
@@ -188,7 +161,7 @@ class CudaDeviceProperties:
     total_memory: int
     multi_processor_count: int
     warp_size: int
-    #: all that CUDA tells, by the names of `cudaDeviceProp`
+    #: all properties, by the names of `cudaDeviceProp`
     all: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
@@ -203,7 +176,7 @@ class CudaDeviceProperties:
                 f"multi_processor_count={self.multi_processor_count})")
 
 
-# torch's names for what a device may tell beyond the above
+# torch's names for further properties
 _NAMES = {
     "L2_cache_size": "l2CacheSize", "clock_rate": "clockRate", "is_integrated": "integrated", "is_multi_gpu_board": "isMultiGpuBoard",
     "max_threads_per_block": "maxThreadsPerBlock", "max_threads_per_multi_processor": "maxThreadsPerMultiProcessor", "memory_bus_width": "memoryBusWidth",
@@ -213,14 +186,8 @@ _NAMES = {
 }
 
 
-def get_device_properties(device: Any = None) -> CudaDeviceProperties:
+def get_device_properties(device: DeviceLike | None = None) -> CudaDeviceProperties:
     """What a device is: name, compute capability (`major`, `minor`), `total_memory`, `multi_processor_count`, `warp_size` and more.
-
-    Args:
-        device: which; None: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had, or there is no such device.
 
     Example:
         >>> if tapegrad.cuda.is_available():
@@ -231,39 +198,18 @@ def get_device_properties(device: Any = None) -> CudaDeviceProperties:
                                 found["warpSize"], found)
 
 
-def get_device_name(device: Any = None) -> str:
+def get_device_name(device: DeviceLike | None = None) -> str:
     """The name of a device, such as ``"NVIDIA H200"``.
-
-    Args:
-        device: which; None: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had, or there is no such device.
     """
     return get_device_properties(device).name
 
 
-def get_device_capability(device: Any = None) -> tuple[int, int]:
-    """The compute capability of a device, such as ``(9, 0)``.
-
-    Args:
-        device: which; None: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had, or there is no such device.
-    """
+def get_device_capability(device: DeviceLike | None = None) -> tuple[int, int]:
+    """The compute capability of a device, such as ``(9, 0)``."""
     found = get_device_properties(device)
     return found.major, found.minor
 
 
-def can_device_access_peer(device: Any, peer_device: Any) -> bool:
-    """Whether a device can read the memory of another directly.
-
-    Args:
-        device: the one that reads.
-        peer_device: the one whose memory it is.
-
-    Raises:
-        RuntimeError: CUDA cannot be had, or there is no such device.
-    """
+def can_device_access_peer(device: DeviceLike, peer_device: DeviceLike) -> bool:
+    """Whether a device can read the memory of another directly."""
     return backend().can_access_peer(index_of(device), index_of(peer_device))

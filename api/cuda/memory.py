@@ -16,17 +16,13 @@ Example:
 """
 from __future__ import annotations
 
-from typing import Any
-
+from tapegrad.backends.device import DeviceLike
 from tapegrad.backends.out_of_memory import size_text
 from tapegrad.cuda.devices import at, backend, is_initialized
 
 
-def memory_allocated(device: Any = None) -> int:
+def memory_allocated(device: DeviceLike | None = None) -> int:
     """Bytes that arrays hold on a device; 0 as long as CUDA has not been used. CuPy's own are among them, what cuBLAS and the driver take is not.
-
-    Args:
-        device: which; None: the current one.
 
     Example:
         >>> tapegrad.cuda.memory_allocated() >= 0
@@ -35,57 +31,32 @@ def memory_allocated(device: Any = None) -> int:
     return backend().memory_allocated(at(device)) if is_initialized() else 0
 
 
-def memory_reserved(device: Any = None) -> int:
-    """Bytes that the memory pool has of a device, for arrays and for reuse; 0 as long as CUDA has not been used.
-
-    Args:
-        device: which; None: the current one.
-    """
+def memory_reserved(device: DeviceLike | None = None) -> int:
+    """Bytes that the memory pool has of a device, for arrays and for reuse; 0 as long as CUDA has not been used."""
     return backend().memory_reserved(at(device)) if is_initialized() else 0
 
 
-def max_memory_allocated(device: Any = None) -> int:
-    """The most bytes that arrays have held at once since the last `reset_peak_memory_stats`, which starts the counting; before it, the bytes held now.
-
-    Args:
-        device: which; None: the current one.
-    """
+def max_memory_allocated(device: DeviceLike | None = None) -> int:
+    """The most bytes that arrays have held at once since the last `reset_peak_memory_stats`, which starts the counting; before it, the bytes held now."""
     return backend().max_memory_allocated(at(device)) if is_initialized() else 0
 
 
-def max_memory_reserved(device: Any = None) -> int:
-    """The most bytes that the memory pool has had since the last `reset_peak_memory_stats`, which starts the counting; before it, the bytes it has now.
-
-    Args:
-        device: which; None: the current one.
-    """
+def max_memory_reserved(device: DeviceLike | None = None) -> int:
+    """The most bytes that the memory pool has had since the last `reset_peak_memory_stats`, which starts the counting; before it, the bytes it has now."""
     return backend().max_memory_reserved(at(device)) if is_initialized() else 0
 
 
-def reset_peak_memory_stats(device: Any = None) -> None:
+def reset_peak_memory_stats(device: DeviceLike | None = None) -> None:
     """Keep the peaks of memory from now on.
 
     CuPy keeps none, so programs that never call this pay nothing for them. From the first call on, each allocation takes about a microsecond longer, and near
     the peak as much more as CuPy needs to add up the arrays in use, one by one.
-
-    Args:
-        device: which; None: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
     """
     backend().reset_peak_memory_stats(at(device))
 
 
-def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """The free and the total bytes of a device, whoever uses them.
-
-    Args:
-        device: which; None: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
-    """
+def mem_get_info(device: DeviceLike | None = None) -> tuple[int, int]:
+    """The free and the total bytes of a device, whoever uses them."""
     return backend().memory_info(at(device))
 
 
@@ -95,17 +66,15 @@ def empty_cache() -> None:
         backend().empty_cache()
 
 
-def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None:
+def set_per_process_memory_fraction(fraction: float, device: DeviceLike | None = None) -> None:
     """Allow this process a part of a device's memory; asking for more raises `OutOfMemoryError`.
 
     Args:
         fraction: from 0 to 1, of the total memory.
-        device: which; None: the current one.
 
     Raises:
         TypeError: `fraction` is no float.
         ValueError: it is out of range.
-        RuntimeError: CUDA cannot be had.
     """
     where = at(device)
     if not isinstance(fraction, float):
@@ -115,27 +84,17 @@ def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None
     backend().set_memory_limit(int(fraction * backend().memory_info(where)[1]), where)
 
 
-def get_per_process_memory_fraction(device: Any = None) -> float:
-    """The part of a device's memory that this process may use.
-
-    Args:
-        device: which; None: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
-    """
+def get_per_process_memory_fraction(device: DeviceLike | None = None) -> float:
+    """The part of a device's memory that this process may use."""
     where = at(device)
     limit = backend().memory_limit(where)
     return 1.0 if limit is None else limit / backend().memory_info(where)[1]
 
 
-def memory_stats(device: Any = None) -> dict[str, int]:
+def memory_stats(device: DeviceLike | None = None) -> dict[str, int]:
     """What is known of a device's memory, by torch's names; empty as long as CUDA has not been used.
 
     Those that torch has of the insides of its own allocator are missing.
-
-    Args:
-        device: which; None: the current one.
 
     Example:
         >>> tapegrad.cuda.memory_stats().get("num_ooms", 0) >= 0
@@ -152,15 +111,11 @@ def memory_stats(device: Any = None) -> dict[str, int]:
     }
 
 
-def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
+def memory_summary(device: DeviceLike | None = None, abbreviated: bool = False) -> str:
     """A table of a device's memory, to be printed.
 
     Args:
-        device: which; None: the current one.
         abbreviated: leave out what belongs to the whole device.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
     """
     where = at(device)
     stats = memory_stats(where)

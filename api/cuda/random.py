@@ -2,16 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.ops.random.generator import Generator, default_generator
 from tapegrad.backends import Device
+from tapegrad.backends.device import DeviceLike
 from tapegrad.cuda.devices import at, current_device, device_count, is_initialized
-
-
-def _generator(device: Any) -> Generator:
-    return default_generator(at(device))
 
 
 def _own() -> Generator:
@@ -22,9 +18,6 @@ def _own() -> Generator:
 def manual_seed(seed: int) -> None:
     """Seed the current device's default generator; without CUDA this does no harm.
 
-    Args:
-        seed: a 64-bit integer.
-
     Example:
         >>> tapegrad.cuda.manual_seed(0)
     """
@@ -33,9 +26,6 @@ def manual_seed(seed: int) -> None:
 
 def manual_seed_all(seed: int) -> None:
     """Seed the default generators of all CUDA devices; without CUDA this does no harm. `tapegrad.manual_seed` seeds the CPU's too.
-
-    Args:
-        seed: a 64-bit integer.
 
     Example:
         >>> tapegrad.cuda.manual_seed_all(0)
@@ -55,24 +45,13 @@ def seed_all() -> None:
 
 
 def initial_seed() -> int:
-    """The seed of the current device's default generator.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
-    """
-    return _generator(None).initial_seed()
+    """The seed of the current device's default generator."""
+    return default_generator(at(None)).initial_seed()
 
 
-def get_rng_state(device: Any = "cuda") -> Tensor:
-    """The state of a device's default generator, as a uint8 tensor on the CPU.
-
-    Args:
-        device: which; ``"cuda"``: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
-    """
-    return _generator(device).get_state()
+def get_rng_state(device: DeviceLike = "cuda") -> Tensor:
+    """The state of a device's default generator, as a uint8 tensor on the CPU."""
+    return default_generator(at(device)).get_state()
 
 
 def get_rng_state_all() -> list[Tensor]:
@@ -85,25 +64,17 @@ def get_rng_state_all() -> list[Tensor]:
     return [get_rng_state(index) for index in range(device_count())]
 
 
-def set_rng_state(new_state: Tensor, device: Any = "cuda") -> None:
+def set_rng_state(new_state: Tensor, device: DeviceLike = "cuda") -> None:
     """Continue a device's default generator from a state that `get_rng_state` returned.
-
-    Args:
-        new_state: the state.
-        device: which; ``"cuda"``: the current one.
 
     Raises:
         TypeError: the state is no uint8 tensor on the CPU.
-        RuntimeError: it has another size, or CUDA cannot be had.
+        RuntimeError: it has another size.
     """
-    _generator(device).set_state(new_state)
+    default_generator(at(device)).set_state(new_state)
 
 
 def set_rng_state_all(new_states: Iterable[Tensor]) -> None:
-    """Continue all CUDA devices' default generators from states that `get_rng_state_all` returned.
-
-    Args:
-        new_states: a state for each device.
-    """
+    """Continue all CUDA devices' default generators from states that `get_rng_state_all` returned."""
     for index, state in enumerate(new_states):
         set_rng_state(state, index)

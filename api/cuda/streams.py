@@ -25,6 +25,7 @@ import contextlib
 from typing import Any
 
 from tapegrad.backends import Device
+from tapegrad.backends.device import DeviceLike
 from tapegrad.cuda.devices import at, backend
 
 
@@ -35,9 +36,6 @@ class Event:
         enable_timing: whether `elapsed_time` can be asked for.
         blocking: `synchronize` lets the processor sleep instead of asking over and over.
         interprocess: the event can be shared between processes; it then knows no time.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
 
     Example:
         >>> if tapegrad.cuda.is_available():
@@ -70,9 +68,6 @@ class Event:
     def record(self, stream: Stream | None = None) -> None:
         """Mark the point that a stream's work has come to now.
 
-        Args:
-            stream: which; None: the current one.
-
         Raises:
             RuntimeError: the event was recorded on another device before.
         """
@@ -86,11 +81,7 @@ class Event:
             self._event.record(stream.stream)
 
     def wait(self, stream: Stream | None = None) -> None:
-        """Have what a stream is told from now on wait for the event; the program itself does not wait.
-
-        Args:
-            stream: which; None: the current one.
-        """
+        """Make the later work of a stream wait for the event; the program itself does not wait."""
         if self._event is not None:
             stream = current_stream() if stream is None else stream
             with backend().use(stream.device):
@@ -107,10 +98,7 @@ class Event:
             backend().report_asserts(self._device)
 
     def elapsed_time(self, end_event: Event) -> float:
-        """Milliseconds between this event and `end_event`, both done.
-
-        Args:
-            end_event: the later event.
+        """Milliseconds between this event and a later one, both done.
 
         Raises:
             ValueError: an event was made without ``enable_timing=True``, or has not been recorded.
@@ -129,14 +117,10 @@ class Stream:
     """A queue of work for a device: what is in one queue is done in order, different queues do not wait for each other.
 
     Args:
-        device: of which device; None: the current one.
         priority: lower numbers go first.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
     """
 
-    def __init__(self, device: Any = None, priority: int = 0) -> None:
+    def __init__(self, device: DeviceLike | None = None, priority: int = 0) -> None:
         where = at(device)
         with backend().use(where):
             self._set(backend().streams.Stream(non_blocking=True, priority=priority), where)
@@ -158,32 +142,17 @@ class Stream:
         backend().report_asserts(self.device)
 
     def record_event(self, event: Event | None = None) -> Event:
-        """Mark the point that its work has come to now.
-
-        Args:
-            event: what to mark it by; None: a new one.
-
-        Returns:
-            The event.
-        """
+        """Mark the point that its work has come to now by an event, a new one if none is given; returns the event."""
         event = Event() if event is None else event
         event.record(self)
         return event
 
     def wait_event(self, event: Event) -> None:
-        """Have what it is told from now on wait for an event; the program itself does not wait.
-
-        Args:
-            event: the event.
-        """
+        """Make its later work wait for an event; the program itself does not wait."""
         event.wait(self)
 
     def wait_stream(self, stream: Stream) -> None:
-        """Have what it is told from now on wait for all that `stream` has been told; the program itself does not wait.
-
-        Args:
-            stream: another stream, on any device.
-        """
+        """Make its later work wait for all the work that another stream has now, on any device; the program itself does not wait."""
         self.wait_event(stream.record_event())
 
     def __cuda_stream__(self) -> tuple[int, int]:
@@ -204,13 +173,9 @@ class ExternalStream(Stream):
 
     Args:
         stream_ptr: the address of CUDA's stream.
-        device: on which device it was made; None: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
     """
 
-    def __init__(self, stream_ptr: int, device: Any = None) -> None:
+    def __init__(self, stream_ptr: int, device: DeviceLike | None = None) -> None:
         where = at(device)
         with backend().use(where):
             self._set(backend().streams.Stream.from_external(_Known(stream_ptr)), where)
@@ -233,52 +198,29 @@ def _of(stream: Any, device: Device) -> Stream:
     return result
 
 
-def current_stream(device: Any = None) -> Stream:
-    """The stream on which this thread puts work for a device.
-
-    Args:
-        device: which; None: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
-    """
+def current_stream(device: DeviceLike | None = None) -> Stream:
+    """The stream on which this thread puts work for a device."""
     where = at(device)
     return _of(backend().streams.get_current_stream(where.index), where)
 
 
-def default_stream(device: Any = None) -> Stream:
-    """CUDA's default stream of a device.
-
-    Args:
-        device: which; None: the current one.
-
-    Raises:
-        RuntimeError: CUDA cannot be had.
-    """
+def default_stream(device: DeviceLike | None = None) -> Stream:
+    """CUDA's default stream of a device."""
     where = at(device)
     with backend().use(where):
         return _of(backend().streams.Stream(null=True), where)
 
 
 def set_stream(stream: Stream | None) -> None:
-    """Put this thread's work on a stream, and make its device the current one; `stream` does so for a block.
-
-    Args:
-        stream: which; None changes nothing.
-    """
+    """Put this thread's work on a stream, and make its device the current one; None changes nothing. `stream` does so for a block."""
     if stream is not None:
         assert stream.device.index is not None
         backend().set_device(stream.device.index)
         stream.stream.use()
 
 
-
 class StreamContext:
-    """A context manager: inside, this thread's work is put on a stream, and its device is the current one.
-
-    Args:
-        stream: which; None changes nothing.
-    """
+    """A context manager: inside, this thread's work is put on a stream, and its device is the current one; None changes nothing."""
 
     def __init__(self, stream: Stream | None) -> None:
         self.stream = stream
@@ -296,10 +238,7 @@ class StreamContext:
 
 
 def stream(stream: Stream | None) -> StreamContext:
-    """A context manager: inside, this thread's work is put on a stream, and its device is the current one.
-
-    Args:
-        stream: which; None changes nothing.
+    """A context manager: inside, this thread's work is put on a stream, and its device is the current one; None changes nothing.
 
     Example:
         >>> with tapegrad.cuda.stream(None):

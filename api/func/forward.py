@@ -8,14 +8,14 @@ from typing import Any
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.functional import basis_of, by_input
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
-from tapegrad.autograd.modes.levels import below, lifted, recording, without_history
+from tapegrad.autograd.modes.levels import below, lifted, recording
 from tapegrad.autograd.tape.backward import grad as gradients_of
 from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
 from tapegrad.autograd.transforms.vmap import vmap
-from tapegrad.autograd.types.trees import leaves, mapped
+from tapegrad.autograd.types.trees import leaves, mapped, spec
 from tapegrad.backends import is_array
 from tapegrad.func.reverse import jacrev
-from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, positions_of, spec, tensor_of
+from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, is_raw, leaving, only_tensors, positions_of, split, tensor_of
 
 
 @in_any_mode
@@ -23,11 +23,9 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     """Compute `func`, and the product of its Jacobian and a vector, in one pass.
 
     Args:
-        func: returns tensors, nested or not; with `has_aux` a pair of these and anything else.
         primals: its arguments.
         tangents: the vector: for each argument something of the same nesting, shapes and dtypes.
         strict: raise where a result does not depend on the arguments, instead of giving zeros.
-        has_aux: whether `func` returns a pair.
 
     Returns:
         The results, and the product, nested as the results are; with `has_aux` also what else `func` returned.
@@ -39,9 +37,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
         >>> tapegrad.func.jvp(lambda x: x * x, (tapegrad.tensor([1.0, 2.0]),), (tapegrad.tensor([1.0, 0.0]),))
         (tensor([1., 4.]), tensor([2., 0.]))
     """
-    name = "jvp(f, primals, tangents)"
-    if strict:
-        name = "jvp(f, primals, tangents, strict=True)"
+    name = f"jvp(f, primals, tangents{', strict=True' if strict else ''})"
     if not isinstance(primals, tuple):
         raise RuntimeError(f"{name}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")
     if spec(primals) != spec(tangents):
@@ -53,7 +49,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
         for leaf in leaves(given):
             if not isinstance(leaf, Tensor) and not is_array(leaf):
                 raise RuntimeError(f"{name}: Expected {what} to only contain Tensors, got {type(leaf)}")
-    raw = any(not isinstance(leaf, Tensor) and is_array(leaf) for leaf in leaves(primals))
+    raw = any(map(is_raw, leaves(primals)))
     vectors = iter([_vector(leaf, t) for leaf, t in zip(leaves(primals), leaves(tangents))])
     level = Tangents()
     with level:
@@ -64,16 +60,9 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
             level.give(t, next(vectors))
             return t
 
-        output = func(*[mapped(dual, primal) for primal in primals])
-        aux = None
-        if has_aux:
-            if not isinstance(output, tuple) or len(output) != 2:
-                raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
-            output, aux = output
+        output, aux = split(func(*[mapped(dual, primal) for primal in primals]), has_aux, name)
         found = []
-        for t in leaves(output):
-            if not isinstance(t, Tensor):
-                raise RuntimeError(f"{name}: expected f(*primals) to return only tensors, got unsupported type {type(t)}")
+        for t in only_tensors(output, f"{name}: expected"):
             tangent = level.of(t)
             if tangent is None:
                 if strict:
@@ -107,13 +96,6 @@ def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux
            randomness: str = "error") -> Callable[..., Any]:
     """The function that computes the Jacobian of `func` by one forward pass for all elements of its arguments (`vmap` of `jvp`).
 
-    Args:
-        func: returns tensors, nested or not; with `has_aux` a pair of these and anything else.
-        argnums: the position of the argument to differentiate by, or several.
-        has_aux: whether `func` returns a pair.
-        chunk_size: how many elements to do at once, to save memory; None: all.
-        randomness: what random functions do inside; as for `vmap`.
-
     Returns:
         A function of the same arguments. Its result is nested as the results are, and within as the arguments: a tensor of shape
         ``output.shape + input.shape`` for each pair; with `has_aux` a pair of this and the rest.
@@ -127,7 +109,7 @@ def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         positions = positions_of(argnums, len(args))
-        raw = any(not isinstance(leaf, Tensor) and is_array(leaf) for n in positions for leaf in leaves(args[n]))
+        raw = any(is_raw(leaf) for n in positions for leaf in leaves(args[n]))
         given = list(arguments_of(args))
         chosen = tuple(given[n] for n in positions)
         inputs = list(leaves(chosen))
@@ -165,11 +147,7 @@ def _out(t: Any, raw: bool) -> Any:
 
 
 def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
-    """The function that computes the second derivatives of `func`, forward over reverse.
-
-    Args:
-        func: returns a tensor.
-        argnums: the position of the argument to differentiate by, or several.
+    """The function that computes the second derivatives of `func`, which returns a tensor, forward over reverse.
 
     Returns:
         A function of the same arguments; its result is nested as the arguments are, twice.
@@ -184,13 +162,9 @@ def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Cal
 
 @in_any_mode
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """Compute `func`, and have the function that multiplies its Jacobian with vectors, without computing `func` again.
+    """Compute ``func(*primals)``, and return with it the function that multiplies its Jacobian with vectors, without computing `func` again.
 
     The backward pass is linear in the vector it is given; it is recorded once, and each product is a backward pass through that record.
-
-    Args:
-        func: returns tensors, nested or not.
-        *primals: its arguments.
 
     Returns:
         The results, and a function that takes a tangent for each argument and returns the products, nested as the results are.
@@ -206,11 +180,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     trace = Trace(primals)
     with recording(True):
         output = func(*trace.trees)
-        results = list(leaves(output))
-        for t in results:
-            if not isinstance(t, Tensor):
-                raise RuntimeError(f"linearize(f, *primals): Expected f(*primals) to return only tensors, got unsupported type {type(t)}")
-        flowing = [t for t in results if t.requires_grad]
+        flowing = [t for t in only_tensors(output, "linearize(f, *primals): Expected") if t.requires_grad]
         graph = trace.records(flowing)
         seeds = [zero_tangent(t).requires_grad_() for t in flowing]
         first = gradients_of(flowing, trace.tensors, seeds, create_graph=True, allow_unused=True) if flowing else ()
@@ -235,7 +205,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
 
         def of(t: Tensor) -> Any:
             d = next(of_flowing) if t.requires_grad else None
-            return _out(zero_tangent(t) if d is None else d if record else without_history(d), trace.raw)
+            return _out(zero_tangent(t), trace.raw) if d is None else leaving(d, trace.raw, record)
 
         return mapped(of, output)
 

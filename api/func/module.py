@@ -15,11 +15,8 @@ def functional_call(module: Module, parameter_and_buffer_dicts: dict[str, Tensor
     """Call a module with other tensors in the places of its parameters and buffers.
 
     Args:
-        module: the module, which is left as it was.
         parameter_and_buffer_dicts: tensors by the names that ``named_parameters`` and ``named_buffers`` give, or several such dicts; names that are missing
             keep their own tensors. Where the module puts another tensor in the place of one of them, a single dict then has that one.
-        args: the positional arguments, a tuple or a single one.
-        kwargs: the keyword arguments.
         tie_weights: a tensor that the module has under several names is replaced under all of them.
         strict: raise where a name is missing or unknown.
 
@@ -56,13 +53,14 @@ def functional_call(module: Module, parameter_and_buffer_dicts: dict[str, Tensor
         values = _tied(own, values)
     if strict:
         _check_names(module, own, values)
-    given = () if args is None else args if isinstance(args, tuple) else (args,)
+    if not isinstance(args, tuple):
+        args = () if args is None else (args,)
     places = {name: _place(module, name) for name in values}
     before: dict[str, Any] = {}
     try:
         for name, (owner, last) in places.items():
             before[name] = _swap(owner, last, values[name])
-        return module(*given, **(kwargs or {}))
+        return module(*args, **(kwargs or {}))
     finally:
         for name, value in reversed(before.items()):
             now = _swap(*places[name], value)

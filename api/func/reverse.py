@@ -11,20 +11,15 @@ from tapegrad.autograd.modes.grad_mode import is_grad_enabled
 from tapegrad.autograd.modes.levels import recording
 from tapegrad.autograd.types.trees import leaves, mapped, structure
 from tapegrad.backends import xp
-from tapegrad.func.trace import arguments_of, call, check_real, complete, in_any_mode, positions_of
+from tapegrad.func.trace import arguments_of, call, check_real, complete, in_any_mode, only_tensors, positions_of
 
 
 def value_and_grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The function that computes `func` and its gradient.
-
-    Args:
-        func: returns a 0-d tensor; with `has_aux` a pair of it and anything else.
-        argnums: the position of the argument to differentiate by, or several.
-        has_aux: whether `func` returns a pair.
+    """The function that computes `func`, which returns a 0-d tensor, and its gradient.
 
     Returns:
-        A function of the same arguments. It returns ``(value, gradient)``, with `has_aux` ``((value, aux), gradient)``; the gradient is a tuple where `argnums`
-        is.
+        A function of the same arguments that returns ``(value, gradient)``, with `has_aux` ``((value, aux), gradient)``; the gradient is a tuple where
+        `argnums` is.
 
     Raises:
         RuntimeError: when called, if `func` does not return a 0-d tensor.
@@ -45,15 +40,7 @@ def value_and_grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
 
 
 def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """As `value_and_grad`, but the gradient comes first.
-
-    Args:
-        func: returns a 0-d tensor; with `has_aux` a pair of it and anything else.
-        argnums: the position of the argument to differentiate by, or several.
-        has_aux: whether `func` returns a pair.
-
-    Returns:
-        A function that returns ``(gradient, value)``, with `has_aux` ``(gradient, (value, aux))``.
+    """As `value_and_grad`, but the gradient comes first: ``(gradient, value)``, with `has_aux` ``(gradient, (value, aux))``.
 
     Example:
         >>> tapegrad.func.grad_and_value(lambda x: (x * x).sum())(tapegrad.tensor([1.0, 2.0]))
@@ -80,12 +67,7 @@ def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
 
 
 def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The function that computes the gradient of `func`; applied again, the second derivative, and so on.
-
-    Args:
-        func: returns a 0-d tensor; with `has_aux` a pair of it and anything else.
-        argnums: the position of the argument to differentiate by, or several.
-        has_aux: whether `func` returns a pair.
+    """The function that computes the gradient of `func`, which returns a 0-d tensor; applied again, the second derivative, and so on.
 
     Returns:
         A function of the same arguments. It returns the gradient, a tuple where `argnums` is; with `has_aux` ``(gradient, aux)``.
@@ -110,12 +92,7 @@ def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: 
 
 @in_any_mode
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
-    """Compute `func`, and have the function that multiplies a vector with its Jacobian.
-
-    Args:
-        func: returns tensors, nested or not; with `has_aux` a pair of these and anything else.
-        *primals: its arguments.
-        has_aux: whether `func` returns a pair.
+    """Compute ``func(*primals)``, and return with it the function that multiplies a vector with its Jacobian.
 
     Returns:
         The results, and a function that takes vectors nested as the results are and returns a tuple of products, one for each argument; with `has_aux` also
@@ -130,7 +107,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
         (tensor([2., 4.]),)
     """
     trace, output, aux = call(func, primals, {}, tuple(range(len(primals))), has_aux, "vjp(f, *primals)")
-    outputs = _only_tensors(output)
+    outputs = _inexact_tensors(output)
     records = trace.records(outputs)
 
     @in_any_mode
@@ -148,11 +125,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
     return (result, product, trace.out(aux, records)) if has_aux else (result, product)
 
 
-def _only_tensors(output: Any) -> list[Tensor]:
-    outputs = list(leaves(output))
+def _inexact_tensors(output: Any) -> list[Tensor]:
+    outputs = only_tensors(output, "vjp(f, *primals): expected")
     for t in outputs:
-        if not isinstance(t, Tensor):
-            raise RuntimeError(f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(t)}")
         if not (t.is_floating_point() or t.is_complex()):
             raise RuntimeError(f"vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype {t.dtype}")
     return outputs
@@ -162,10 +137,7 @@ def jacrev(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_
     """The function that computes the Jacobian of `func` by one backward pass for all elements of its results (`vmap` of `vjp`).
 
     Args:
-        func: returns tensors, nested or not; with `has_aux` a pair of these and anything else.
-        argnums: the position of the argument to differentiate by, or several.
-        has_aux: whether `func` returns a pair.
-        chunk_size: how many elements to do at once, to save memory; None: all. With 1 they are done one after the other, without `vmap`.
+        chunk_size: 1: one after the other, without `vmap`.
 
     Returns:
         A function of the same arguments. Its result is nested as the results are, and within as the arguments: a tensor of shape
@@ -187,7 +159,7 @@ def jacrev(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_
     def transformed(*args: Any, **kwargs: Any) -> Any:
         trace, output, aux = call(func, args, kwargs, positions_of(argnums, len(args)), has_aux, "vjp(f, *primals)")
         check_real(trace.tensors, "jacrev", "inputs")
-        outputs = _only_tensors(output)
+        outputs = _inexact_tensors(output)
         check_real(outputs, "jacrev", "outputs")
         graph = trace.records(outputs)
 

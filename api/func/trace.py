@@ -12,7 +12,8 @@ from tapegrad.autograd.core.node import Node
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
 from tapegrad.autograd.modes.levels import lifted, recording, without_history
-from tapegrad.autograd.types.trees import mapped
+from tapegrad.autograd.types import dtypes
+from tapegrad.autograd.types.trees import leaves, mapped
 from tapegrad.backends import is_array, xp
 
 
@@ -59,9 +60,7 @@ class Trace:
     def out(self, tree: Any, graph: bool) -> Any:
         """A result for the caller."""
         def leave(leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor):
-                return leaf
-            return leaf._array if self.raw else leaf if graph else without_history(leaf)
+            return leaving(leaf, self.raw, graph) if isinstance(leaf, Tensor) else leaf
 
         return mapped(leave, tree)
 
@@ -70,10 +69,16 @@ class Trace:
         values = iter(zip(found, self.was_array))
 
         def leave(_: Any) -> Any:
-            value, array = next(values)
-            return value._array if array else value if graph else without_history(value)
+            return leaving(*next(values), graph)
 
         return [mapped(leave, tree) for tree in self.trees]
+
+
+def leaving(t: Tensor, raw: bool, graph: bool) -> Any:
+    """`t` for the caller: its array, or the tensor with or without its history."""
+    if raw:
+        return t._array
+    return t if graph else without_history(t)
 
 
 def in_any_mode(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,7 +103,7 @@ def tensor_of(value: Any) -> Tensor:
     """An array as a tensor; a tensor as it is, or over the same memory as an ordinary one where it was made in inference mode."""
     if isinstance(value, Tensor):
         return from_array(value._array) if value.is_inference() else value
-    return from_array(np.asarray(value) if isinstance(value, np.generic) else value)
+    return from_array(dtypes.canonical(np.asarray(value) if isinstance(value, np.generic) else value))
 
 
 def _reaches_others(outputs: Sequence[Tensor], own: set[int]) -> bool:
@@ -145,27 +150,37 @@ def positions_of(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
 
 def call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], positions: tuple[int, ...], has_aux: bool,
           name: str) -> tuple[Trace, Any, Any]:
-    """Call `func` with fresh tensors at `positions`; what it returns, and beside it what it returns besides."""
+    """Call `func` with fresh tensors at `positions`; returns the trace, the result and the auxiliary result."""
     trace = Trace([args[n] for n in positions])
     given = list(arguments_of(args))
     for n, tree in zip(positions, trace.trees):
         given[n] = tree
     with recording(True):
         output = func(*given, **kwargs)
+    return trace, *split(output, has_aux, name)
+
+
+def split(output: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
+    """The result and the auxiliary result in what the function has returned."""
     if not has_aux:
-        return trace, output, None
+        return output, None
     if not isinstance(output, tuple) or len(output) != 2:
         raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
-    return trace, *output
+    return output
 
 
-def spec(tree: Any, indent: int = 0) -> str:
-    """The nesting of a tree, as errors of some functions show it."""
-    if not isinstance(tree, (dict, list, tuple)):
-        return "*"
-    indent += 2
-    parts = [spec(part, indent) for part in (tree.values() if isinstance(tree, dict) else tree)]
-    return f"TreeSpec({type(tree).__name__}, {list(tree) if isinstance(tree, dict) else None}, [{(',' + chr(10) + ' ' * indent).join(parts)}])"
+def only_tensors(output: Any, expected: str) -> list[Tensor]:
+    """The tensors in a result, in which there may be nothing else."""
+    outputs = list(leaves(output))
+    for t in outputs:
+        if not isinstance(t, Tensor):
+            raise RuntimeError(f"{expected} f(*primals) to return only tensors, got unsupported type {type(t)}")
+    return outputs
+
+
+def is_raw(leaf: Any) -> bool:
+    """Whether `leaf` is an array and no tensor."""
+    return not isinstance(leaf, Tensor) and is_array(leaf)
 
 
 def check_real(tensors: Sequence[Tensor], function: str, what: str) -> None:

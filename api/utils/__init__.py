@@ -1,7 +1,9 @@
 """Looking at the tape, and trading time for memory."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tapegrad.autograd.lazy import on_first_use
 
 if TYPE_CHECKING:
     from tapegrad.utils import checkpoint
@@ -12,21 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["checkpoint", "explain", "graph", "kept", "notes"]
 
-
-def __getattr__(name: str) -> Any:
-    # Loaded by those who use it.
-    if name in __all__:
-        from importlib import import_module
-        if name not in _WHERE:
-            return import_module(f"tapegrad.utils.{name}")
-        found = getattr(import_module(f"tapegrad.utils.{_WHERE[name]}"), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return __all__
-
-
-_WHERE = {name: f"inspect.{name}" for name in ("explain", "graph", "kept", "notes")}
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_first_use(
+        __name__, "checkpoint", explain="tapegrad.utils.inspect.explain", graph="tapegrad.utils.inspect.graph", kept="tapegrad.utils.inspect.kept",
+        notes="tapegrad.utils.inspect.notes")

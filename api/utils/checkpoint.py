@@ -4,18 +4,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled
 from tapegrad.autograd.saved.hooks import saved_tensors_hooks
 from tapegrad.nn.container import Sequential
+from tapegrad.utils.checkpointing.log import Comparison
 from tapegrad.utils.checkpointing.recomputation import CheckpointError, Frame
 from tapegrad.utils.checkpointing.reentrant import CheckpointFunction, check_backward_validity, detach_variable
 
 __all__ = ["CheckpointError", "CheckpointFunction", "check_backward_validity", "checkpoint", "checkpoint_sequential", "detach_variable", "noop_context_fn",
            "set_checkpoint_debug_enabled", "set_checkpoint_early_stop"]
 
+R = TypeVar("R")
 ContextFn = Callable[[], tuple[AbstractContextManager[Any], AbstractContextManager[Any]]]
 
 # What the context managers below ask for; None leaves it to the argument.
@@ -28,20 +30,20 @@ def noop_context_fn() -> tuple[AbstractContextManager[Any], AbstractContextManag
     return nullcontext(), nullcontext()
 
 
-def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, context_fn: ContextFn = noop_context_fn,
-               determinism_check: str = "default", debug: bool = False, early_stop: bool = True, **kwargs: Any) -> Any:
+def checkpoint(function: Callable[..., R], *args: Any, use_reentrant: bool | None = None, context_fn: ContextFn = noop_context_fn,
+               determinism_check: str = "default", debug: bool = False, early_stop: bool = True, **kwargs: Any) -> R:
     """``function(*args, **kwargs)``, without the memory for its intermediate values: backward runs the function again.
 
-    Without `use_reentrant` the result is recorded as it would be anyway, and every way to differentiate it works, also within another checkpoint; a function
-    that does something else when it is run again is told of. With it the function runs unrecorded and backward runs a pass of its own: only ``backward()``
-    without `inputs` works, only tensors that are arguments themselves get gradients, and at least one of them must require grad.
+    Without `use_reentrant` the result is recorded as usual, and every way to differentiate it works, also within another checkpoint; a function that does
+    something else when it is run again is an error. With it the function runs unrecorded and backward runs a pass of its own: only ``backward()`` without
+    `inputs` works, only tensors that are arguments themselves get gradients, and at least one of them must require grad.
 
     Args:
         function: called with `args` and `kwargs`, and again in backward.
         use_reentrant: which of the two; False is recommended, and will be what None means.
         context_fn: returns two context managers, entered for the function's first run and for its run in backward.
         determinism_check: "default" compares shape, dtype and device of what the two runs keep, "none" does not.
-        debug: an error tells which operations both runs were made of.
+        debug: an error lists the operations of both runs.
         early_stop: end the run in backward as soon as all that is needed has been computed.
         preserve_rng_state: (by keyword) draw the same random numbers again; True by default.
 
@@ -82,9 +84,8 @@ def _recorded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     if debug if _debug is None else _debug:
         if context_fn is not noop_context_fn:
             raise ValueError("debug=True is incompatible with non-default context_fn")
-        from tapegrad.utils.checkpointing.log import Comparison
         comparison = Comparison()
-        context_fn, on_error = comparison.context_fn, comparison.tell
+        context_fn, on_error = comparison.context_fn, comparison.explain
     if determinism_check not in _FACTS:
         raise ValueError(f"determinism_check should be one of {list(_FACTS)}, but got {determinism_check}")
     first, again = context_fn()
@@ -114,9 +115,6 @@ def checkpoint_sequential(functions: Sequential | Sequence[Callable[[Any], Any]]
     Args:
         functions: a `Sequential`, or a list of modules or functions, each called with what the one before returned.
         segments: into how many segments to divide them.
-        input: what the first is called with.
-        use_reentrant: see `checkpoint`.
-        preserve_rng_state: (by keyword) see `checkpoint`.
 
     Returns:
         What the last function returns.
@@ -158,9 +156,6 @@ def _one_after_the_other(functions: Sequence[Callable[[Any], Any]]) -> Callable[
 def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
     """For calls of `checkpoint` inside, whether backward runs the function only until all that is needed has been computed; overrides its argument.
 
-    Args:
-        enable: whether it does.
-
     Example:
         >>> from tapegrad.utils.checkpoint import checkpoint, set_checkpoint_early_stop
         >>> x = tapegrad.ones(1, requires_grad=True)
@@ -184,11 +179,7 @@ def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
 
 @contextmanager
 def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
-    """For calls of `checkpoint` inside, whether errors tell which operations both runs were made of; overrides its argument.
-
-    Args:
-        enabled: whether they do; None leaves it to the argument.
-    """
+    """For calls of `checkpoint` inside, whether errors list the operations of both runs; overrides its argument, unless it is None."""
     global _debug
     before, _debug = _debug, enabled
     try:

@@ -45,12 +45,14 @@ class Gate:
         always: the state that every thread is in: `DEVICE` or nothing.
         threads: the attributes of each thread's `state`.
         watchers: the observers of every thread's passes.
+        anomaly: whether anomaly mode is on.
     """
 
-    __slots__ = ("always", "lock", "on", "threads", "watchers")
+    __slots__ = ("always", "anomaly", "lock", "on", "threads", "watchers")
 
     def __init__(self) -> None:
         self.always = 0
+        self.anomaly = False
         self.lock = threading.RLock()  # a signal handler may run in the thread that holds it
         self.on = False
         self.threads: list[dict[str, Any]] = []
@@ -102,6 +104,7 @@ class State(threading.local):
         bits: which of the states above it is in.
         watchers: its observers, the innermost last; see `tapegrad.autograd.modes.observers`.
         levels: the transforms that it is inside of, the innermost last; see `tapegrad.autograd.modes.levels`.
+        dual: the level of `forward_ad.dual_level`; None outside of one.
         running: None outside of a pass, else its `Pass`, or what that is made of; see `tapegrad.autograd.tape.current_pass`.
         depth: how many passes it is in, not counting the outermost; see `tapegrad.autograd.tape.reentrant`.
         multithreading: the flag that `set_multithreading_enabled` sets.
@@ -110,6 +113,7 @@ class State(threading.local):
     bits = 0
     watchers: tuple[Any, ...] = ()
     levels: tuple[Any, ...] = ()
+    dual: Any = None
     running: Any = None
     depth = 0
     multithreading = True

@@ -1,13 +1,20 @@
 """`Node`: one recorded application of an op."""
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import weakref
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from tapegrad.autograd.core import node_api as node_base
-from tapegrad.autograd.core.version import INFERENCE_COUNTER, DetachedCounter, VersionCounter
-from tapegrad.backends import backend
+from tapegrad.autograd.core.gate import gate
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, DetachedCounter, VersionCounter, tick
+from tapegrad.autograd.types import dtypes
+from tapegrad.backends import CPU, Device, backend
+
+new = object.__new__
+#: what must hold of a tensor's gradient: shape, dtype, device
+Facts = tuple[tuple[int, ...], np.dtype, Device]
 
 
 class Special:
@@ -100,12 +107,6 @@ class Node(node_base.Node):
         name = self.__class__.__name__
         return f"torch::autograd::{name}" if name in ("CopySlices", "CopyBackwards") else name
 
-    @property
-    def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """A pair (node, output number) for each differentiable operand, (None, 0) where no gradient flows."""
-        from tapegrad.autograd.tape.gradient_edge import function_of
-        return tuple(function_of(target) for target in self.edges)
-
     def _sequence_nr(self) -> int:
         return self.seq
 
@@ -123,14 +124,8 @@ class Node(node_base.Node):
             return None
         return extra
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_saved_"):
-            from tapegrad.autograd.saved.attributes import saved_value
-            return saved_value(self, name[len("_saved_"):])
-        if name.startswith("_raw_saved_"):
-            from tapegrad.autograd.raw_saved import raw_saved
-            return raw_saved(self, name[len("_raw_saved_"):])
-        raise AttributeError(f"'{self.__class__.__name__}' object has no attribute '{name}'")
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any: ...  # `saved/attributes.py` has it
 
     def __repr__(self) -> str:
         return f"<{self.__class__.__name__} object at {id(self):#x}>"
@@ -152,6 +147,62 @@ class Slot(Node):
         node.counter[self.nr] = counter
 
 
+def make_slot(node: Node, nr: int, dtype: np.dtype) -> Slot:
+    """The slot that stands for result number `nr` of `node`."""
+    slot = new(Slot)
+    slot.seq = tick()
+    slot.nr = nr
+    slot.dtype = dtype
+    slot.counter = None
+    slot.saved = ()
+    slot.edges = (node,)
+    return slot
+
+
+#: by the node's id and the number of the result: the slots of results that their own node keeps, for as long as the result is referred to
+kept_slots: weakref.WeakValueDictionary[tuple[int, int], Slot] = weakref.WeakValueDictionary()
+
+
+def facts_of(t: Any) -> Facts:
+    """The facts of the gradient of the tensor `t`."""
+    array = t._array
+    return array.shape, array.dtype, CPU if array.__class__ is np.ndarray else t.device
+
+
+def keep_facts(made: Node, t: Any) -> None:
+    """Store the facts of `t`, which `made` (a node, or the slot of one of its results) has made.
+
+    A node keeps no shape for this alone: it is stored where a tensor is asked for the node that made it.
+    """
+    node, nr = (made.edges[0], made.nr) if isinstance(made, Slot) else (made, 0)
+    if node is None:  # of a tensor that a pack hook was given, and kept for longer than its graph
+        return
+    facts = node._store().setdefault("facts", {})
+    if nr not in facts:
+        facts[nr] = facts_of(t)
+
+
+def hooked(cls: type[Node]) -> type[Node]:
+    """The class for nodes of `cls` with hooks, made once and kept on `cls`, so that both are freed together."""
+    made = cls.__dict__.get("hooked")
+    if made is None:
+
+        def pull(self: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
+            return self.pull_with_hooks(grad, graph)
+
+        made = type(cls.__name__, (cls,), {"__slots__": (), "pull": pull, "bare": cls})
+        cls.hooked = made  # type: ignore[attr-defined]
+    return made
+
+
+def extra_of(node: Node) -> dict[str, Any]:
+    """The dict where the node keeps its hooks; from now on the node runs them."""
+    extra = node._store()
+    if node.bare is None:
+        node.__class__ = hooked(type(node))
+    return extra
+
+
 def freed(node: Node) -> NoReturn:
     """Raise torch's error for a graph that is gone."""
     raise RuntimeError(
@@ -167,15 +218,12 @@ def plain_name(node: Node) -> str:
 
 def overwritten(node: Node, counter: VersionCounter, kept: Any, nr: int, producer: Node | None) -> NoReturn:
     """Raise torch's error for a kept value that has been written since; `producer` made it (None: a leaf)."""
-    from tapegrad.autograd.anomaly_mode import is_anomaly_enabled
-    from tapegrad.autograd.core.tensor import Tensor
-    from tapegrad.autograd.types import dtypes
-    array = kept._array if isinstance(kept, Tensor) else kept
+    array = kept._array if hasattr(kept, "_counter") else kept
     kind = f"{dtypes.of(array.dtype).scalar_type}Tensor"
     place = "torch." if backend(array).type == "cpu" else "torch.cuda."
     # Nothing is said of what has made an integer: no gradient flows there.
-    made = f", which is output {nr} of {plain_name(producer)}," if producer is not None and array.dtype in dtypes.INEXACT else ""
-    if is_anomaly_enabled():
+    made = f", which is output {nr} of {plain_name(producer)}," if producer is not None and dtypes.is_inexact(array.dtype) else ""
+    if gate.anomaly:
         hint = ("the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed in there or "
                 "anywhere later. Good luck!")
     else:

@@ -1,25 +1,28 @@
 """`Tensor`: an array, and how it was made."""
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
 from tapegrad.autograd.core.gate import INFERENCE, TRANSFORM, gate, state
-from tapegrad.autograd.core.node import Node, Slot
+from tapegrad.autograd.core.node import Node, Slot, keep_facts, kept_slots, make_slot, new
 from tapegrad.autograd.core.version import INFERENCE_COUNTER, DetachedCounter, VersionCounter, counter_of
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.size import Size, size_of
+from tapegrad.autograd.types.type_names import type_name
 from tapegrad.backends import Device, backend
 
 if TYPE_CHECKING:
+    from tapegrad.autograd.core.tensor_methods import TensorMethods
     from tapegrad.autograd.core.view import View
+else:
+    TensorMethods = object  # the ops give Tensor their methods; what type checkers know of these stands in a stub
 
-new = object.__new__
 
-
-class Tensor:
+class Tensor(TensorMethods):
     """An array of any backend that remembers how it was computed.
 
     Tensors are made by the factories (`tapegrad.tensor`, `tapegrad.zeros`, ...) and by operations; ``t.array`` is the array itself.
@@ -46,37 +49,16 @@ class Tensor:
     _counter: VersionCounter | None
     _grad: Tensor | None
     _extras: dict[str, Any]
+    #: ``Tensor(2, 3)`` and ``Tensor([1, 2])``; a factory of `ops/`
+    _legacy: ClassVar[Callable[..., Tensor]]
 
     # NumPy leaves `ndarray * tensor` to the tensor.
     __array_ufunc__ = None
     __array_priority__ = 1000
 
-    if TYPE_CHECKING:
-        # The ops put themselves here as methods; type checkers are told of the operators.
-        def __getattr__(self, name: str) -> Any: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
-        def __len__(self) -> int: ...
-        def __iter__(self) -> Iterator[Tensor]: ...
-        def __bool__(self) -> bool: ...
-        def __int__(self) -> int: ...
-        def __float__(self) -> float: ...
-        def __complex__(self) -> complex: ...
-        def __index__(self) -> int: ...
-        def __neg__(self) -> Tensor: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
-        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
-        __pos__ = __abs__ = __invert__ = __neg__
-        __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __matmul__ = __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = __add__
-        __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rmatmul__ = __rand__ = __ror__ = __rxor__ = __add__
-        __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __iand__ = __ior__ = __ixor__ = __add__
-        __lt__ = __le__ = __gt__ = __ge__ = __add__
-
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         if cls is Tensor and args and not isinstance(args[0], Tensor):
-            from tapegrad.autograd.ops.creation.factories import legacy_tensor
-            return legacy_tensor(*args, **kwargs)
+            return cls._legacy(*args, **kwargs)
         self = new(cls)
         self._array = None
         self._requires_grad = False
@@ -153,7 +135,7 @@ class Tensor:
                                      "var.detach().")
             raise RuntimeError("you can only change requires_grad flags of leaf variables." + hint)
         if value and not now:
-            if self._array.dtype not in dtypes.INEXACT:
+            if not dtypes.is_inexact(self._array.dtype):
                 raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
             check_not_inference(self)
         self._requires_grad = value
@@ -166,7 +148,7 @@ class Tensor:
         """Change, in place, whether gradients flow into this leaf; returns it."""
         if not isinstance(requires_grad, bool):
             raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}")
-        if requires_grad and self._array.dtype not in dtypes.INEXACT:
+        if requires_grad and not dtypes.is_inexact(self._array.dtype):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if self._node is None or not requires_grad:
             self.requires_grad = requires_grad
@@ -185,8 +167,7 @@ class Tensor:
         node = self._node
         if node is None:
             return None
-        from tapegrad.autograd.tape.input_metadata import note_facts
-        note_facts(node, self)
+        keep_facts(node, self)
         return node.edges[0] if isinstance(node, Slot) else node
 
     @property
@@ -199,7 +180,6 @@ class Tensor:
         """The gradient that backward passes have accumulated here, or None."""
         grad = getattr(self, "_grad", None)
         if grad is None and self._node is not None and not self.retains_grad:
-            import warnings
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated during "
                 "autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. "
@@ -213,7 +193,6 @@ class Tensor:
             self._grad = None
             return
         if not isinstance(value, Tensor):
-            from tapegrad.autograd.types.type_names import type_name
             raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type_name(value)}")
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
@@ -248,7 +227,7 @@ class Tensor:
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
-        if self._requires_grad and value._array.dtype not in dtypes.INEXACT:
+        if self._requires_grad and not dtypes.is_inexact(value._array.dtype):
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._array = untied(value._array) if gate.on and state.bits & TRANSFORM else value._array
 
@@ -303,92 +282,15 @@ class Tensor:
         check_tracks_version(self)
         return 0 if self._counter is None else self._counter.version
 
-    # ---- passes and hooks
-
-    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False,
-                 inputs: Tensor | list[Tensor] | None = None) -> None:
-        """Accumulate the gradient of this tensor into the leaves it was computed from.
-
-        Args:
-            gradient: the gradient of this tensor, of its shape; may be left out for a tensor of one element.
-            retain_graph: keep what the graph has saved, so that it can be walked again; by default as `create_graph`.
-            create_graph: record the pass itself, so that the gradients can be differentiated.
-            inputs: accumulate into these only.
-
-        Raises:
-            RuntimeError: the tensor does not require grad, has several elements and no `gradient`, or its graph has been freed.
-
-        Example:
-            >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
-            >>> (x * x).sum().backward()
-            >>> x.grad
-            tensor([2., 4.])
-        """
-        from tapegrad.autograd.tape.backward import backward
-        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
-
-    @property
-    def _backward_hooks(self) -> Any:
-        """The hooks of this tensor by id; None where there never was one."""
-        from tapegrad.autograd.tape.tensor_hooks import tensor_hooks
-        return tensor_hooks(self)
-
-    @_backward_hooks.setter
-    def _backward_hooks(self, hooks: Any) -> None:
-        from tapegrad.autograd.tape.tensor_hooks import set_tensor_hooks
-        set_tensor_hooks(self, hooks)
-
-    @_backward_hooks.deleter
-    def _backward_hooks(self) -> None:
-        raise RuntimeError("Deletion of _backwards_hooks not allowed!")
-
-    def register_hook(self, hook: Any) -> Any:
-        """Call ``hook(grad)`` whenever this tensor's gradient is computed; what it returns, if not None, replaces the gradient.
-
-        Returns:
-            A handle whose ``remove()`` removes the hook.
-
-        Example:
-            >>> x = tapegrad.ones(2, requires_grad=True)
-            >>> handle = x.register_hook(lambda grad: grad * 10)
-            >>> x.sum().backward()
-            >>> x.grad
-            tensor([10., 10.])
-        """
-        from tapegrad.autograd.tape.tensor_hooks import register_tensor_hook
-        return register_tensor_hook(self, hook)
-
-    def register_post_accumulate_grad_hook(self, hook: Any) -> Any:
-        """Call ``hook(tensor)`` whenever a gradient has been accumulated into this leaf; returns a handle to remove it."""
-        from tapegrad.autograd.tape.tensor_hooks import register_post_accumulate_grad_hook
-        return register_post_accumulate_grad_hook(self, hook)
-
-    def retain_grad(self) -> None:
-        """Have backward keep this non-leaf's gradient in ``.grad``."""
-        from tapegrad.autograd.tape.tensor_hooks import retain_grad
-        retain_grad(self)
-
     # ---- Python's protocols
 
     # Tensors are compared elementwise and hashed by identity.
     __hash__ = object.__hash__
 
-    def __repr__(self) -> str:
-        from tapegrad.autograd.interchange.python_protocols import tensor_repr
-        return tensor_repr(self)
-
     def __format__(self, spec: str) -> str:
         if self._array.ndim == 0 and self.__class__ is Tensor:
             return format(self.item(), spec)
         return object.__format__(self, spec)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        from tapegrad.autograd.interchange.python_protocols import deepcopy
-        return deepcopy(self, memo)
-
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        from tapegrad.autograd.interchange.python_protocols import reduce
-        return reduce(self)
 
 
 def untied(array: Any) -> Any:
@@ -425,3 +327,23 @@ def check_tracks_version(t: Tensor) -> None:
     """Refuse to tell the version of an inference tensor."""
     if t._counter is INFERENCE_COUNTER:
         raise RuntimeError("Inference tensors do not track version counter.")
+
+
+def extras_of(t: Tensor) -> dict[str, Any]:
+    """The dict where the tensor keeps its hooks, made if there is none."""
+    extras = getattr(t, "_extras", None)
+    if extras is None:
+        extras = t._extras = {}
+    return extras
+
+
+def kept_result(node: Node, array: Any, counter: Any, nr: int | None = None) -> Tensor:
+    """A kept result as the tensor it was, for rules that are to be recorded."""
+    t = from_array(array)
+    t._requires_grad = True
+    t._counter = counter
+    if nr is None:
+        t._node = node.origin
+    else:
+        t._node = kept_slots.get((id(node.origin), nr)) or make_slot(node.origin, nr, array.dtype)
+    return t

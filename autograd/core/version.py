@@ -10,6 +10,8 @@ import itertools
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tapegrad.autograd.core.gate import INFERENCE, state
+
 if TYPE_CHECKING:
     from tapegrad.autograd.core.tensor import Tensor
 
@@ -88,7 +90,6 @@ class InferenceCounter(VersionCounter):
         self.last_write = AFTER_ALL
 
     def write(self) -> None:
-        from tapegrad.autograd.core.gate import INFERENCE, state
         if not state.bits & INFERENCE:
             raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed."
                                "You can make a clone to get a normal tensor before doing inplace update."

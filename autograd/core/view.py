@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tapegrad.autograd.core.gate import GRAD_OFF, TRANSFORM, gate, set_bits, settle, state
+from tapegrad.autograd.core.history import run, set_node
 from tapegrad.autograd.core.node import Node, Slot, plain_name
-from tapegrad.autograd.core.rebase import run, set_node
-from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.core.version import INFERENCE_COUNTER, counter_of
+from tapegrad.autograd.core.tensor import Tensor, requires_grad
+from tapegrad.autograd.core.version import INFERENCE_COUNTER, counter_of, tick
 from tapegrad.autograd.types import dtypes
 
 
@@ -48,7 +48,7 @@ class View:
     def sync(self, view: Tensor) -> bool:
         """Bring the view's node up to date with writes to the memory; returns whether the view requires grad."""
         version = counter_of(view).version
-        if version != self.seen and view._array.dtype in dtypes.INEXACT:
+        if version != self.seen and dtypes.is_inexact(view._array.dtype):
             self.settle()
             flows = requires_grad(self.root)
             if self.origin and (flows or view._node is not None):
@@ -78,7 +78,7 @@ class View:
 
     def flows(self, view: Tensor) -> bool:
         """Whether the view requires grad, of itself or because its root does."""
-        return view._requires_grad or (requires_grad(self.root) and view._array.dtype in dtypes.INEXACT)
+        return view._requires_grad or (requires_grad(self.root) and dtypes.is_inexact(view._array.dtype))
 
     def settle(self) -> None:
         """A root that has itself been made a view in place (``t_()``) is replaced by what it was."""
@@ -95,15 +95,24 @@ class View:
         return root
 
 
+class ZeroGradientBackward0(Node):
+    """The node of a view whose root has been detached in place and then written: no gradient flows on from it."""
+
+    __slots__ = ()
+    op_name = "zero_gradient"
+
+    def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
+        return (None,)
+
+
 def rootless(view: Tensor) -> Node:
     """A node for `view` from which no gradient flows on."""
-    from tapegrad.autograd.ops.common.shared_rules import zero_gradient
-    before = from_array(view._array)
-    before._requires_grad, before._node = True, view._node
-    op: Any = zero_gradient.op
-    op.build()
-    node: Node = op.record(view._array, before)
+    node = ZeroGradientBackward0()
+    node.seq = tick()
     node.edges = (None,)
+    node.saved = ()
+    node.dtype = view._array.dtype
+    node.counter = None
     return node
 
 

@@ -1,1 +1,1 @@
-"""How an op is declared, written out and applied: decorator, generated wrapper, slow paths, in-place form, batch rules."""
+"""How an op is declared, planned, written out and applied."""

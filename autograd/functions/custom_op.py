@@ -307,8 +307,7 @@ def wrapped(op: CustomOp, returned: Any, inputs: tuple[Any, ...]) -> list[Any]:
         if value.__class__ not in ARRAYS and isinstance(value, _NUMBERS):
             value = np.asarray(value)
         if value.__class__ in ARRAYS:
-            dtypes.of(value.dtype)
-            value = _own(value, others)
+            value = _own(dtypes.canonical(value), others)
             others.append(value)
             results.append(from_array(value))
             if gate.on and state.bits & INFERENCE:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tapegrad.autograd.core.gate import TRANSFORM, grad_enabled, state
+from tapegrad.autograd.core.node import Facts, facts_of
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.functions.custom_op import asked_for, gradients, keep, once_text, only_once, pulled, values_for, wrapped
 from tapegrad.autograd.functions.function import Function, undifferentiable
 from tapegrad.autograd.functions.in_vmap import Flags
 from tapegrad.autograd.modes.levels import below, recording
-from tapegrad.autograd.tape.function_node import Facts, facts_of
+from tapegrad.autograd.ops.shape.cat import stack
+from tapegrad.autograd.tape.backward import grad
 from tapegrad.autograd.transforms.tangents import Tangents
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.trees import leaves, mapped
@@ -80,7 +82,7 @@ def _made(op: CustomOp) -> type[Function]:
         values = [] if rule is None else values_for(rule, inputs, results)
         ctx.save_for_forward(*[t if isinstance(t, Tensor) else None for t in values], *sources, *[t if isinstance(t, Tensor) else None for t in results])
         ctx.for_jvp = len(inputs), [None if isinstance(t, Tensor) else t for t in values], len(sources)
-        ctx.constants = {i: facts_of(from_array(a)) for i, a in enumerate(inputs) if a.__class__ in ARRAYS and a.dtype in dtypes.INEXACT}
+        ctx.constants = {i: facts_of(from_array(a)) for i, a in enumerate(inputs) if a.__class__ in ARRAYS and dtypes.is_inexact(a.dtype)}
 
     def backward(ctx: Any, *grads: Any) -> Any:
         return pulled(ctx, op, grads[:-1])
@@ -104,7 +106,7 @@ def pushed(ctx: Any, op: CustomOp, tangents: tuple[Any, ...]) -> list[Tensor | N
     saved = ctx.saved_tensors
     values, rest = saved[:len(plain)], saved[len(plain):]
     given, results = rest[:sources], rest[sources:]
-    if not any(t is not None and t._array.dtype in dtypes.INEXACT for t in results):
+    if not any(t is not None and dtypes.is_inexact(t._array.dtype) for t in results):
         return [None] * len(results)
     rule = op.jvp or op.vjp
     if rule is None or (op.jvp is None and not rule.higher_order):
@@ -142,7 +144,7 @@ class _Context:
 
 def _tangent(rule: Rule, i: int, d: Any, t: Tensor | None) -> Tensor | None:
     """What a jvp returned as the tangent of the result `t`."""
-    if d is None or t is None or t._array.dtype not in dtypes.INEXACT:
+    if d is None or t is None or not dtypes.is_inexact(t._array.dtype):
         return None
     if not isinstance(d, Tensor):
         if rule.higher_order or not (d.__class__ in ARRAYS or isinstance(d, (int, float, complex, np.generic))):
@@ -155,13 +157,12 @@ def _tangent(rule: Rule, i: int, d: Any, t: Tensor | None) -> Tensor | None:
 def _transposed(known: _Context, rule: Rule, asked: list[Any], tangents: tuple[Any, ...], given: tuple[Any, ...],
                 results: tuple[Any, ...]) -> list[Tensor | None]:
     """By a vjp made of ops: the gradient is linear in the gradient that it is given, and its derivative by that is what forward mode asks for."""
-    from tapegrad.autograd.tape.backward import grad
     record = _recorded([*tangents, *given])
     with recording(True, own=True):
         seeds: list[Any] = []
         for t in results:
             seeds.append(None if t is None else from_array(t._array))
-            if t is not None and t._array.dtype in dtypes.INEXACT:
+            if t is not None and dtypes.is_inexact(t._array.dtype):
                 seeds[-1]._requires_grad = True
         first = gradients(rule.op, rule.function(tuple(seeds) if known.several else seeds[0], *asked), known.needs_input_grad)
         pairs = [(sum_to(d, v._array.shape), v) for d, v in zip(first, tangents) if d is not None and d.requires_grad]
@@ -298,7 +299,6 @@ def _as_batch(level: Batch, t: Any) -> Any:
 
 def _stack(column: Any) -> Any:
     """One tensor for the whole batch, of a tensor or a number for each member; of anything else the first."""
-    from tapegrad.autograd.ops.shape.cat import stack
     tensors = [from_array(np.asarray(d)) if isinstance(d, (int, float, complex, np.generic)) else d for d in column]
     given = next((t for t in tensors if isinstance(t, Tensor)), None)
     if given is None:

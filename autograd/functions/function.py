@@ -4,16 +4,23 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
 from tapegrad.autograd.core.gate import GRAD_OFF, SAVED_HOOKS, TRANSFORM, gate, grad_enabled, set_bits, settle, state
-from tapegrad.autograd.core.node import Node
+from tapegrad.autograd.core.node import Node, facts_of
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
 from tapegrad.autograd.core.version import tick
-from tapegrad.autograd.functions.outputs import wrap
+from tapegrad.autograd.functions.outputs import pack_saved, wrap
 from tapegrad.autograd.modes import levels
-from tapegrad.autograd.saved.hooks import pack_saved
-from tapegrad.autograd.tape.function_node import BackwardCFunction, FunctionCtx, facts_of
+from tapegrad.autograd.tape.function_node import BackwardCFunction, FunctionCtx
+
+F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    R = TypeVar("R", covariant=True)
+
+    class _HasForward(Protocol[R]):
+        @staticmethod
+        def forward(*args: Any, **kwargs: Any) -> R: ...
 
 
 class Function:
@@ -73,19 +80,19 @@ class Function:
         raise NotImplementedError("setup_context is not implemented.")
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+    def backward(ctx: Any, *grad_outputs: Any, **_: Any) -> Any:
         """The gradients of the arguments; to be overridden."""
         raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function to use it with backward mode AD.")
 
     vjp = backward
 
     @staticmethod
-    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+    def jvp(ctx: Any, *grad_inputs: Any, **_: Any) -> Any:
         """The tangents of the results; to be overridden."""
         raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any, **_: Any) -> Any:
         """``forward`` for arguments that have a dimension more; to be overridden."""
         raise NotImplementedError("To use autograd.Function with vmap, you must either override the vmap staticmethod or set generate_vmap_rule=True.")
 
@@ -96,6 +103,12 @@ class Function:
             raise RuntimeError("Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them.")
         return cls.vjp if cls.vjp is not Function.vjp else cls.backward
 
+    @overload
+    @classmethod
+    def apply(cls: type[_HasForward[R]], *args: Any, **kwargs: Any) -> R: ...
+    @overload
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any: ...
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Call ``forward``, and record it.
@@ -209,7 +222,7 @@ def undifferentiable(t: Any, text: str, edges: tuple[Any, ...] = ()) -> Any:
     return result
 
 
-def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+def once_differentiable(backward: F) -> F:
     """Mark the ``backward`` of a `Function` as one that cannot be differentiated: it records nothing, and a second differentiation raises."""
 
     @functools.wraps(backward)
@@ -221,7 +234,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         text = "trying to differentiate twice a function that was marked with @once_differentiable"
         return tuple([undifferentiable(t, text) for t in (results if isinstance(results, tuple) else (results,))])
 
-    return wrapper
+    return cast(F, wrapper)
 
 
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapegrad.autograd.core.gate import GRAD_OFF, SAVED_HOOKS, TRANSFORM, state
+from tapegrad.autograd.core.node import facts_of
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
 from tapegrad.autograd.functions.in_vmap import batched
-from tapegrad.autograd.functions.outputs import wrap
+from tapegrad.autograd.functions.outputs import pack_saved, wrap
 from tapegrad.autograd.modes.levels import below, recording
-from tapegrad.autograd.saved.hooks import pack_saved
-from tapegrad.autograd.tape.function_node import BackwardCFunction, FunctionCtx, facts_of
+from tapegrad.autograd.tape.function_node import BackwardCFunction, FunctionCtx
 from tapegrad.autograd.transforms.tangents import Tangents, zero_tangent
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.trees import leaves
@@ -124,7 +124,7 @@ class _Application:
             for i, (t, raw, d) in enumerate(zip(results, self.returned, found)):
                 if not isinstance(t, Tensor):
                     continue
-                if id(raw) in self.flat or t._array.dtype not in dtypes.INEXACT:
+                if id(raw) in self.flat or not dtypes.is_inexact(t._array.dtype):
                     if d is not None:
                         raise RuntimeError(f"Function's jvp returned a gradient at position {i}, but  the corresponding forward output is not a differentiable "
                                            "Tensor.You should return None at that position instead.")
@@ -139,7 +139,7 @@ class _Application:
 
     def _jvp(self, tangents: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         """What ``jvp`` returns."""
-        given = [zero_tangent(t) if d is None and self.node.materialize_grads and isinstance(t, Tensor) and t._array.dtype in dtypes.INEXACT else d
+        given = [zero_tangent(t) if d is None and self.node.materialize_grads and isinstance(t, Tensor) and dtypes.is_inexact(t._array.dtype) else d
                  for t, d in zip(self.inputs, tangents)]
         returned = self.cls.jvp(FunctionCtx(self.node), *given)
         found = returned if isinstance(returned, tuple) else (returned,)
@@ -220,7 +220,7 @@ def _checked(d: Tensor, t: Tensor) -> Tensor:
     if d._array.shape != t._array.shape:
         raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of "
                            f"size {list(t._array.shape)} while the given forward gradient is of size {list(d._array.shape)}.")
-    if d._array.dtype not in dtypes.INEXACT:
+    if not dtypes.is_inexact(d._array.dtype):
         raise RuntimeError("Expected both tensor and its forward grad to be floating point or complex")
     if d._array.dtype.kind == "c" != t._array.dtype.kind:
         raise RuntimeError(f"Function's jvp returned a forward gradient of {d.dtype} for a result of {t.dtype}: the tangent of a real tensor is real")

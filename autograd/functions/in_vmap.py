@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.dispatch.slow_paths import sum_to
+from tapegrad.autograd.functions.function import Function
 from tapegrad.autograd.functions.outputs import fixed_view
 from tapegrad.autograd.modes.levels import below
 from tapegrad.autograd.tape.function_node import FunctionCtx, expands_to
@@ -74,7 +75,6 @@ def flags_of(level: Batch, items: Iterable[Any]) -> Flags:
 
 
 def _rule_of(cls: type[Function]) -> Callable[..., Any]:
-    from tapegrad.autograd.functions.function import Function
     overridden = cls.vmap is not Function.vmap
     if cls.generate_vmap_rule:
         if overridden:
@@ -211,7 +211,6 @@ def vmapped(cls: type[Function]) -> type[Function]:
 
 def _vmapped(cls: type[Function]) -> type[Function]:
     """A Function whose methods are those of `cls`, called with batched tensors."""
-    from tapegrad.autograd.functions.function import Function
 
     def forward(how: _Batches, *inputs: Any) -> Any:
         level = how.level()

@@ -4,13 +4,15 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from tapegrad.autograd.core.node import Node, Slot, refuse_inference
-from tapegrad.autograd.core.rebase import let_go, past_hooks, rebase
+from tapegrad.autograd.core.history import let_go, past_hooks
+from tapegrad.autograd.core.node import Node, Slot, facts_of, kept_slots, make_slot, refuse_inference
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump, counter_of, tick
 from tapegrad.autograd.core.view import View, refuse_view
-from tapegrad.autograd.dispatch.slow_paths import kept_slots, make_slot
-from tapegrad.autograd.tape.function_node import BackwardCFunction, Output, facts_of
+from tapegrad.autograd.dispatch.rebase import rebase
+from tapegrad.autograd.saved.hooks import this_thread
+from tapegrad.autograd.saved.packed_values import given_result, pack, pack_operand
+from tapegrad.autograd.tape.function_node import BackwardCFunction, Output
 from tapegrad.autograd.types import dtypes
 
 
@@ -53,7 +55,7 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
 
 def _is_new(t: Tensor, inputs: list[Tensor]) -> bool:
     """Whether the result `t` is a tensor of its own that only needs to be told what made it."""
-    if t._requires_grad or t._view is not None or t._array.dtype not in dtypes.INEXACT:
+    if t._requires_grad or t._view is not None or not dtypes.is_inexact(t._array.dtype):
         return False
     return not _among(t, inputs)
 
@@ -72,7 +74,7 @@ def _wrap_each(made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple
     dirty = _dirty(made_by, given)
     made_by.seq = tick()  # after the writes
     flat = _non_differentiable(made_by)
-    differentiable = [recording and isinstance(t, Tensor) and id(t) not in flat and t._array.dtype in dtypes.INEXACT for t in returned]
+    differentiable = [recording and isinstance(t, Tensor) and id(t) not in flat and dtypes.is_inexact(t._array.dtype) for t in returned]
     made_by.outputs = [facts_of(t) if isinstance(t, Tensor) else None for t in returned]
     if made_by.attributes.get("_materialize_non_diff_grads") is False:
         made_by.outputs = [facts if flows else None for facts, flows in zip(made_by.outputs, differentiable)]
@@ -223,3 +225,16 @@ def _kept(to_save: tuple[Any, ...], results: list[Any], inputs: list[Tensor]) ->
             # A view of an intermediate, which may be a result.
             kept.append(t.detach())
     return tuple(kept)
+
+
+def pack_saved(node: BackwardCFunction, result: Any) -> None:
+    """Send what a Function has saved through this thread's hooks; `result` is what `apply` returns."""
+    hooks = this_thread.hooks[-1]
+    results = result if isinstance(result, tuple) else (result,)
+
+    def packed(kept: Any) -> Any:
+        if isinstance(kept, Output):
+            return pack(given_result(node, kept.array, kept.nr, node.several, counter_of(results[kept.nr])), hooks, False, nr=kept.nr)
+        return None if kept is None else pack_operand(node, kept, hooks)
+
+    node.saved = tuple([packed(kept) for kept in node.saved])

@@ -92,7 +92,7 @@ def differentiable(outputs: Any) -> tuple[Tensor, ...]:
 
 def is_inexact(t: Any) -> bool:
     """Whether `t` is a tensor of a dtype that can have derivatives."""
-    return isinstance(t, Tensor) and t._array.dtype in dtypes.INEXACT
+    return isinstance(t, Tensor) and dtypes.is_inexact(t._array.dtype)
 
 
 def is_complex(t: Any) -> bool:

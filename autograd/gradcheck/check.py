@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.gradcheck.batched import check_batched_gradients, check_batched_tangents
 from tapegrad.autograd.gradcheck.case import Case, GradcheckError, Settings, as_tuple, check_inputs, differentiable, is_complex, wanted_of
+from tapegrad.autograd.gradcheck.compare import compare, directions
+from tapegrad.autograd.gradcheck.forward import check_missing_tangents
+from tapegrad.autograd.gradcheck.reverse import check_missing_gradients, check_zero_gradients
 from tapegrad.autograd.tape.backward import grad
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend_for
@@ -38,7 +42,6 @@ def _of_inputs(part: str, function: Callable[..., Any], inputs: tuple[Any, ...])
 
 
 def _check_reverse(case: Case) -> None:
-    from tapegrad.autograd.gradcheck.compare import compare
     numbers = frozenset(n for n, t in enumerate(case.results) if is_complex(t))
     for part in PARTS if numbers else ("",):
         function = _of_results(part, case.function) if part else case.function
@@ -47,8 +50,6 @@ def _check_reverse(case: Case) -> None:
 
 
 def _check_forward(case: Case, missing: bool) -> None:
-    from tapegrad.autograd.gradcheck.compare import compare, directions
-    from tapegrad.autograd.gradcheck.forward import check_missing_tangents
     numbers = frozenset(n for n, t in enumerate(case.inputs) if is_complex(t))
     parts = []
     for part in PARTS if numbers else ("",):
@@ -115,7 +116,6 @@ def gradcheck(func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol:
         if check_forward_ad:
             _check_forward(case, check_undefined_grad)
         if check_batched_forward_grad:
-            from tapegrad.autograd.gradcheck.batched import check_batched_tangents
             check_batched_tangents(case)
         if check_backward_ad:
             _check_backward(case, check_batched_grad, check_undefined_grad)
@@ -128,9 +128,7 @@ def gradcheck(func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol:
 
 def _check_backward(case: Case, batched: bool, missing: bool) -> None:
     """What must hold of a backward besides the numbers."""
-    from tapegrad.autograd.gradcheck.reverse import check_missing_gradients, check_zero_gradients
     if batched:
-        from tapegrad.autograd.gradcheck.batched import check_batched_gradients
         check_batched_gradients(case)
     check_zero_gradients(case)
     if missing:
@@ -145,7 +143,7 @@ def _random_like(t: Tensor, strided: bool) -> Tensor:
     values = rng.uniform(-1, 1, whole)
     if t.is_complex():
         values = values + 1j * rng.uniform(-1, 1, whole)
-    array = backend_for(t.device).from_host(np.asarray(values, t._array.dtype if t._array.dtype in dtypes.INEXACT else np.float64), t.device)
+    array = backend_for(t.device).from_host(np.asarray(values, t._array.dtype if dtypes.is_inexact(t._array.dtype) else np.float64), t.device)
     return from_array(array[..., ::2] if whole != shape else array).requires_grad_()
 
 

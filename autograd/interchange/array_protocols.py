@@ -11,6 +11,7 @@ from tapegrad.autograd.core.version import counter_of
 from tapegrad.autograd.interchange.python_protocols import type_name
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device, backend, backend_for
+from tapegrad.backends.dlpack import export, imported
 
 
 def _exported(t: Tensor) -> Any:
@@ -47,7 +48,6 @@ def to_dlpack(self: Tensor, *, stream: int | None = None, max_version: tuple[int
             raise AssertionError("stream should be None on cpu.")
     else:
         options["stream"] = stream
-    from tapegrad.backends.dlpack import export
     return export(_exported(self), **{name: value for name, value in options.items() if value is not None})
 
 
@@ -112,8 +112,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         if copy:
             result = result.clone()
     else:
-        from tapegrad.backends.dlpack import imported
-        result = from_array(_known(imported(ext_tensor, copy)))
+        result = from_array(dtypes.canonical(imported(ext_tensor, copy)))
     if device is not None:
         wanted, here = device if isinstance(device, Device) else Device(device), result.device
         if wanted.type != here.type or wanted.index not in (None, here.index):
@@ -130,8 +129,7 @@ def foreign_array(source: Any) -> Any:
         BufferError: its library refuses.
     """
     if hasattr(source, "__dlpack__") and hasattr(source, "__dlpack_device__"):
-        from tapegrad.backends.dlpack import imported
-        return _known(imported(source))
+        return dtypes.canonical(imported(source))
     interface = getattr(source, "__cuda_array_interface__", None)
     if interface is None:
         return None
@@ -139,12 +137,7 @@ def foreign_array(source: Any) -> Any:
     if array.dtype.kind == "V" and interface["typestr"] == "<V2":
         from ml_dtypes import bfloat16
         array = array.view(bfloat16)
-    return _known(array.copy() if interface["data"][1] else array)
-
-
-def _known(array: Any) -> Any:
-    dtypes.of(array.dtype)
-    return array
+    return dtypes.canonical(array.copy() if interface["data"][1] else array)
 
 
 for _attribute, _method in {"__dlpack__": to_dlpack, "__dlpack_device__": dlpack_device, "__cuda_array_interface__": cuda_array_interface}.items():

@@ -123,7 +123,7 @@ def tensor_repr(
         suffixes.append("requires_grad=True")
     if tangent is not None:
         suffixes.append(f"tangent={tangent}")
-    return _with_suffixes(prefix + _body(array, len(prefix), to_host), suffixes, len(prefix))
+    return _with_suffixes(prefix + elements_text(array, len(prefix), to_host), suffixes, len(prefix))
 
 
 def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
@@ -138,7 +138,7 @@ def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
     return text + ")"
 
 
-def _body(array: Any, indent: int, to_host: Callable[[Any], np.ndarray]) -> str:
+def elements_text(array: Any, indent: int, to_host: Callable[[Any], np.ndarray]) -> str:
     if array.size == 0:
         return "[]"
     edge = _options.edgeitems

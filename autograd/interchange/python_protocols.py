@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.gate import gate, grad_enabled
+from tapegrad.autograd.core.gate import grad_enabled, state
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
 from tapegrad.autograd.core.version import counter_of
+from tapegrad.autograd.interchange import printing
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import CPU, Device, backend, backend_for
 
@@ -86,19 +88,15 @@ def tolist(self: Tensor) -> Any:
 def tensor_repr(t: Tensor) -> str:
     """The tensor as torch prints it."""
     if hasattr(t._array, "level"):
-        from tapegrad.autograd.transforms.batched_tensor import batched_repr
-        return batched_repr(t)
-    from tapegrad.autograd.interchange import printing
+        text: str = t._array.text(t)
+        return text
     try:
         node = t.grad_fn
         name = None if node is None else node.name().rpartition("::")[2]
     except RuntimeError:  # a view that could not follow a write to its base
         name = "Invalid"
     suffix = None if t.is_cpu else str(t.device)
-    tangent = None
-    if gate.on:
-        from tapegrad.autograd.transforms.dual import tangent_of
-        tangent = tangent_of(t)
+    tangent = None if state.dual is None else state.dual.of(t)
     return printing.tensor_repr(t._array, to_host=backend(t._array).to_host, dtype=t.dtype, default_dtype=dtypes.get_default_dtype(), device_suffix=suffix,
                                 requires_grad=t.requires_grad, grad_fn_name=name, tangent=None if tangent is None else f"{tangent}")
 
@@ -192,17 +190,29 @@ def _fill(t: Tensor, array: Any, rg: bool) -> None:
     t._node = t._view = t._counter = None
 
 
+def warn_if_has_hooks(t: Tensor) -> None:
+    """Warn that the hooks of `t` are not pickled with it."""
+    for hook in (t._backward_hooks or {}).values():
+        if not hasattr(hook, "__torch_unserializable__"):
+            warnings.warn(f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate the function with "
+                          "@torch.utils.hooks.unserializable_hook to suppress this warning", stacklevel=4)
+
+
 def reduce(t: Tensor) -> tuple[Any, ...]:
     """How a tensor is pickled: values on the host, device, whether it requires grad, attributes; not its history."""
     if type(t) is Tensor and (t._node is not None or getattr(t, "_extras", None) is not None):
-        from tapegrad.autograd.tape.tensor_hooks import warn_if_has_hooks
         warn_if_has_hooks(t)
     return _rebuild, (type(t), host(t), t.dtype.name, str(t.device), t.requires_grad, dict(t.__dict__))
+
+
+def _reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
+    return reduce(self)
 
 
 def _rebuild(cls: type[Tensor], array: np.ndarray, dtype: str, device: str, rg: bool, attributes: dict[str, Any]) -> Tensor:
     result = object.__new__(cls)
     where = Device(device)
+    array = dtypes.canonical(array)  # an unpickled array
     _fill(result, array if where == CPU else backend_for(where).from_host(array, where), rg)
     result.__dict__.update(attributes)
     return result
@@ -210,7 +220,8 @@ def _rebuild(cls: type[Tensor], array: np.ndarray, dtype: str, device: str, rg: 
 
 for _name, _method in {
     "numpy": numpy, "item": item, "tolist": tolist, "__bool__": _bool, "__float__": _float, "__int__": _int, "__complex__": _complex, "__index__": _index,
-    "__len__": _len, "__iter__": _iter, "__contains__": _contains, "__array__": _array,
+    "__len__": _len, "__iter__": _iter, "__contains__": _contains, "__array__": _array, "__repr__": tensor_repr, "__deepcopy__": deepcopy,
+    "__reduce_ex__": _reduce_ex,
 }.items():
     setattr(Tensor, _name, _method)
 __all__ = ["deepcopy", "host", "reduce", "tensor_repr", "type_name"]

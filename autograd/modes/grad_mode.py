@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from tapegrad.autograd.core import gate
 from tapegrad.autograd.core.gate import GRAD_OFF, INFERENCE, set_bits, state
@@ -11,15 +11,20 @@ from tapegrad.autograd.core.inference import mark
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.types.type_names import type_name
 
+F = TypeVar("F", bound=Callable[..., Any])
 _GENERATOR = 0x20  # inspect.CO_GENERATOR; the module itself is slow to import
 
 
-class _Mode:
+class Mode:
     """A context manager that is also a decorator, with or without parentheses where it needs no argument."""
 
     #: the bits of the state that it sets, and restores at its end
     own = GRAD_OFF
 
+    @overload
+    def __new__(cls, function: F) -> F: ...  # type: ignore[misc]
+    @overload
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def __new__(cls, function: Any = None, *args: Any, **kwargs: Any) -> Any:
         if callable(function) and not args and not kwargs:
             return cls()(function)
@@ -29,7 +34,7 @@ class _Mode:
         """The state inside, where `now` is the state outside."""
         raise NotImplementedError
 
-    def copy(self) -> _Mode:
+    def copy(self) -> Mode:
         """A copy: a decorated function may be entered again while it runs."""
         return type(self)()
 
@@ -53,7 +58,7 @@ class _Mode:
         gate.gate.on, state.bits = True, state.bits & ~self.own | self.before & self.own
         gate.settle()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         if isinstance(function, type):
             import warnings
             warnings.warn("Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or methods. To "
@@ -72,9 +77,9 @@ class _Mode:
             with self.copy():
                 return function(*args, **kwargs)
 
-        return inside
+        return cast(F, inside)
 
-    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _generator(self, function: Any) -> Any:
         """A generator function whose own code runs in the mode; its caller's does not."""
 
         @functools.wraps(function)
@@ -110,7 +115,7 @@ def _check_bool(name: str, value: Any) -> None:
         raise TypeError(f"{name}(): argument 'enabled' (position 1) must be bool, not {type_name(value)}")
 
 
-class no_grad(_Mode):
+class no_grad(Mode):
     """Record nothing inside: results require no grad, and no memory is kept for backward.
 
     Example:
@@ -125,7 +130,7 @@ class no_grad(_Mode):
         return now | GRAD_OFF
 
 
-class enable_grad(_Mode):
+class enable_grad(Mode):
     """Record inside, also within `no_grad`.
 
     Example:
@@ -140,7 +145,7 @@ class enable_grad(_Mode):
         return now & ~GRAD_OFF
 
 
-class set_grad_enabled(_Mode):
+class set_grad_enabled(Mode):
     """Record or not, from the call on; as a context manager until its end, as a decorator only inside the function.
 
     Args:
@@ -154,7 +159,7 @@ class set_grad_enabled(_Mode):
         False
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         return object.__new__(cls)
 
     def __init__(self, mode: bool) -> None:
@@ -166,22 +171,22 @@ class set_grad_enabled(_Mode):
     def bits(self, now: int) -> int:
         return now & ~GRAD_OFF if self.mode else now | GRAD_OFF
 
-    def copy(self) -> _Mode:
+    def copy(self) -> Mode:
         return _set(self.mode)
 
     def __enter__(self) -> None:
         # At its end the mode of the time it was made comes back, as in torch.
         self.enter()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         self.restore()
         return super().__call__(function)
 
 
-class _set(_Mode):
+class _set(Mode):
     """`set_grad_enabled` that takes effect when it is entered."""
 
-    def __new__(cls, mode: bool) -> Any:
+    def __new__(cls, mode: bool) -> Self:
         return object.__new__(cls)
 
     def __init__(self, mode: bool) -> None:
@@ -191,7 +196,7 @@ class _set(_Mode):
         return now & ~GRAD_OFF if self.mode else now | GRAD_OFF
 
 
-class inference_mode(_Mode):
+class inference_mode(Mode):
     """`no_grad`, and more: tensors made inside track no version and cannot be recorded later.
 
     Args:
@@ -206,10 +211,9 @@ class inference_mode(_Mode):
 
     own = GRAD_OFF | INFERENCE
 
-    def __new__(cls, mode: Any = True) -> Any:
-        if callable(mode):
-            return cls()(mode)
-        return object.__new__(cls)
+    if not TYPE_CHECKING:
+        def __new__(cls, mode=True):
+            return cls()(mode) if callable(mode) else object.__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:
         self.mode = mode
@@ -217,7 +221,7 @@ class inference_mode(_Mode):
     def bits(self, now: int) -> int:
         return now | GRAD_OFF | INFERENCE if self.mode else now & ~(GRAD_OFF | INFERENCE)
 
-    def copy(self) -> _Mode:
+    def copy(self) -> Mode:
         return inference_mode(self.mode)
 
 
@@ -253,7 +257,7 @@ def is_inference_mode_enabled() -> bool:
     return bool(state.bits & INFERENCE)
 
 
-class set_multithreading_enabled(_Mode):
+class set_multithreading_enabled(Mode):
     """Set the flag that PyTorch has for multithreaded backward passes, from the call on; as a context manager until its end.
 
     It changes nothing but itself: a pass always runs in the thread that starts it. (A pass nested in a score of others continues in a fresh thread, which
@@ -270,7 +274,7 @@ class set_multithreading_enabled(_Mode):
         True
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         return object.__new__(cls)
 
     def __init__(self, mode: bool) -> None:
@@ -279,7 +283,7 @@ class set_multithreading_enabled(_Mode):
         self.was = state.multithreading
         state.multithreading = mode
 
-    def copy(self) -> _Mode:
+    def copy(self) -> Mode:
         return set_multithreading_enabled(self.mode)
 
     def __enter__(self) -> None:

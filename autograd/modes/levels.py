@@ -6,13 +6,12 @@ the level below. The last call is an ordinary one, and is recorded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn, cast
 
 from tapegrad.autograd.core import gate
 from tapegrad.autograd.core.gate import GRAD_OFF, TRANSFORM, set_bits, state
-
-if TYPE_CHECKING:
-    from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.core.version import counter_of
 
 
 class Level:
@@ -154,8 +153,6 @@ def refuse_dynamic(array: Any, name: str) -> None:
 
 def without_history(t: Tensor) -> Tensor:
     """`t` for the levels further out: the same array and version counter, without the history it has here."""
-    from tapegrad.autograd.core.tensor import from_array
-    from tapegrad.autograd.core.version import counter_of
     result = from_array(t._array)
     result._counter = counter_of(t)
     return result
@@ -216,7 +213,6 @@ def _is_deeper(array: Any, other: Any) -> bool:
 def check_history(t: Tensor, result: Tensor, name: str) -> None:
     """Raise if `t`, which `result` of the op `name` is to overwrite, is not of the batch and cannot take its history."""
     if result._requires_grad and _is_deeper(result._array, t._array):
-        from tapegrad.autograd.transforms.batched_tensor import refuse_write
         refuse_write(name)
 
 
@@ -232,3 +228,26 @@ def copy_of(t: Tensor) -> Any:
     for level in state.levels:
         level.copied(t, copy)
     return copy
+
+
+def like_batch_of(made: Tensor, source: Tensor) -> Tensor:
+    """The tensor `made`, the same for all members, as one of its own for each member of the batches that `source` has, so that it can be written."""
+    array = source._array
+    if not hasattr(array, "level"):
+        return made
+    with below(array.level):
+        if not array.batched:
+            return cast(Tensor, array.level.wrap(like_batch_of(made, array.tensor), False))
+        whole = made.expand(array.level.size, *made._array.shape).clone()
+        return cast(Tensor, array.level.wrap(like_batch_of(whole, array.tensor)))
+
+
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "masked_fill", "pow", "remainder", "floor_divide"})
+
+
+def refuse_write(name: str) -> NoReturn:
+    """Raise torch's error for a write of something batched, by the in-place form of the op `name`, to something that is not."""
+    what = "inplace arithmetic" if name in _ARITHMETIC or name.startswith("_") else f"{name}_"
+    raise RuntimeError(f"vmap: {what}(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more elements than "
+                       "`self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place "
+                       f"operators instead of {what}. If said operator is being called inside the PyTorch framework, please file a bug report instead.")

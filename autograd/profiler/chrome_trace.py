@@ -3,15 +3,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from tapegrad.autograd.profiler.events import BACKWARD, FunctionEvent
+from tapegrad.autograd.core.methods import method_of
+from tapegrad.autograd.profiler.events import BACKWARD, EventList, FunctionEvent
 
 
-def write(events: Iterable[FunctionEvent], path: str) -> None:
-    """Write `events` to the file `path`, compressed where it ends in .gz."""
-    document = {"traceEvents": list(trace_events(list(events))), "displayTimeUnit": "ms", "traceName": os.path.basename(path)}
+@method_of(EventList)
+def export_chrome_trace(self: EventList, path: str) -> None:
+    """Write the events as JSON that chrome://tracing and Perfetto show; compressed where `path` ends in .gz."""
+    document = {"traceEvents": list(trace_events(list(self))), "displayTimeUnit": "ms", "traceName": os.path.basename(path)}
     if str(path).endswith(".gz"):
         import gzip
         with gzip.open(path, "wt", encoding="utf-8") as file:

@@ -196,6 +196,10 @@ class FunctionEventAvg(_Figures):
 class EventList(list[Any]):
     """Events in order of beginning, or their sums by name."""
 
+    # `table` and `chrome_trace` put these here.
+    table: Callable[..., str]
+    export_chrome_trace: Callable[..., None]
+
     def __init__(self, events: Iterable[Any] = (), profile_memory: bool = False) -> None:
         super().__init__(events)
         self._profile_memory = profile_memory
@@ -237,28 +241,6 @@ class EventList(list[Any]):
     def self_cpu_time_total(self) -> float:
         """The time that the events account for, in microseconds."""
         return sum([event.self_cpu_time_total for event in self])
-
-    def table(self, sort_by: str | None = None, row_limit: int = 100, max_src_column_width: int = 75, max_name_column_width: int = 55,
-              max_shapes_column_width: int = 80, header: str | None = None, top_level_events_only: bool = False) -> str:
-        """The events as a table to print.
-
-        Args:
-            sort_by: the figure to sort by, the largest first, such as "self_cpu_time_total", "cpu_time_total", "cpu_memory_usage", "count"; None: as they are.
-            row_limit: how many rows to show, -1 for all.
-            max_src_column_width, max_name_column_width, max_shapes_column_width: what is longer is cut.
-            header: a line above the table.
-            top_level_events_only: show only events that are not inside others.
-
-        Raises:
-            AttributeError: `sort_by` names no figure.
-        """
-        from tapegrad.autograd.profiler.table import table
-        return table(self, sort_by, row_limit, (max_src_column_width, max_name_column_width, max_shapes_column_width), header, top_level_events_only)
-
-    def export_chrome_trace(self, path: str) -> None:
-        """Write the events as JSON that chrome://tracing and Perfetto show; compressed where `path` ends in .gz."""
-        from tapegrad.autograd.profiler.chrome_trace import write
-        write(self, path)
 
     def __str__(self) -> str:
         return self.table()

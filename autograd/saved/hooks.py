@@ -11,13 +11,12 @@ from tapegrad.autograd.core import gate
 from tapegrad.autograd.core.gate import GRAD_OFF, SAVED_HOOKS, set_bits, state
 from tapegrad.autograd.core.node import Node
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.core.version import counter_of
-from tapegrad.autograd.saved.packed_values import PackHook, UnpackHook, given_result, pack, pack_kept, pack_operand
+from tapegrad.autograd.saved.packed_values import PackHook, UnpackHook, pack_kept
 from tapegrad.backends import CPU, Device
 from tapegrad.backends.threads import handed_on
 
 if TYPE_CHECKING:
-    from tapegrad.autograd.tape.function_node import BackwardCFunction
+    pass
 
 
 class _Thread(threading.local):
@@ -170,17 +169,3 @@ def before_write(t: Tensor) -> None:
     """The memory of `t` is about to be written, in a thread that has hooks."""
     if this_thread.before_write is not None:
         this_thread.before_write(t)
-
-
-def pack_saved(node: BackwardCFunction, result: Any) -> None:
-    """Send what a Function has saved through this thread's hooks; `result` is what `apply` returns."""
-    from tapegrad.autograd.tape.function_node import Output
-    hooks = this_thread.hooks[-1]
-    results = result if isinstance(result, tuple) else (result,)
-
-    def packed(kept: Any) -> Any:
-        if isinstance(kept, Output):
-            return pack(given_result(node, kept.array, kept.nr, node.several, counter_of(results[kept.nr])), hooks, False, nr=kept.nr)
-        return None if kept is None else pack_operand(node, kept, hooks)
-
-    node.saved = tuple([packed(kept) for kept in node.saved])

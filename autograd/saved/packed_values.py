@@ -10,8 +10,8 @@ from operator import is_
 from typing import Any
 
 from tapegrad.autograd.core.gate import GRAD_OFF, gate, set_bits, settle, state
-from tapegrad.autograd.core.node import Node, Part, Slot, check_kept, freed, overwritten
-from tapegrad.autograd.core.tensor import Tensor, from_array, new, requires_grad
+from tapegrad.autograd.core.node import Node, Part, Slot, check_kept, freed, hooked, new, overwritten
+from tapegrad.autograd.core.tensor import Tensor, from_array, kept_result, requires_grad
 from tapegrad.autograd.core.version import INFERENCE_COUNTER, VersionCounter, counter_of, tick
 from tapegrad.autograd.modes.levels import transforming
 from tapegrad.autograd.types import dtypes
@@ -77,7 +77,6 @@ class Packed:
         if t is target:
             return t
         if self.nr is not None:
-            from tapegrad.autograd.dispatch.slow_paths import kept_result
             return kept_result(node, t._array, None, self.nr if getattr(node, "several", False) else None)
         result = from_array(t._array)
         if target is not None:
@@ -113,7 +112,7 @@ def given_result(node: Node, array: Any, nr: int, several: bool, counter: Versio
     """A saved result as a pack hook receives it."""
     t = from_array(array)
     t._counter = counter
-    if array.dtype in dtypes.INEXACT:
+    if dtypes.is_inexact(array.dtype):
         slot = new(MadeBy)
         slot.seq = tick()
         slot.nr = nr
@@ -230,8 +229,7 @@ def guard(node: Node) -> None:
     if node.bare is None:
         node.__class__ = _unpacking(type(node))
     else:
-        from tapegrad.autograd.tape.tensor_hooks import _hooked
-        node.__class__ = _hooked(_unpacking(node.bare))
+        node.__class__ = hooked(_unpacking(node.bare))
 
 
 def _unpacking(cls: Any) -> Any:

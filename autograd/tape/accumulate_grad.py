@@ -5,7 +5,7 @@ import weakref
 from typing import Any
 
 from tapegrad.autograd.core.node_api import Node
-from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.core.tensor import Tensor, extras_of
 
 
 class AccumulateGrad(Node):
@@ -29,8 +29,7 @@ class AccumulateGrad(Node):
         return (1 << 64) - 1
 
     def _store(self) -> dict[str, Any]:
-        from tapegrad.autograd.tape.tensor_hooks import more_of
-        return more_of(self.variable)
+        return extras_of(self.variable)
 
     def __repr__(self) -> str:
         return f"<AccumulateGrad object at {id(self):#x}>"

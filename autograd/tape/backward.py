@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, NoReturn
 
 from tapegrad.autograd.core.gate import GRAD_OFF, gate, set_bits, state
+from tapegrad.autograd.core.methods import method_of
 from tapegrad.autograd.core.node import Node, Slot
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.modes.device_guard import on_device_of
@@ -13,6 +14,9 @@ from tapegrad.autograd.modes.levels import recording, transforming
 from tapegrad.autograd.tape import engine as tape
 from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.autograd.tape.gradient_edge import GradientEdge, target_of, tensor_at
+from tapegrad.autograd.tape.reentrant import nested
+from tapegrad.autograd.tape.sums import own_array
+from tapegrad.autograd.tape.tensor_hooks import run_tensor_hooks
 from tapegrad.backends import xp
 
 
@@ -29,7 +33,7 @@ def _seed(root: Tensor) -> Any:
     return xp(array).ones(array.shape, array.dtype)
 
 
-def _seeds_of(roots: Sequence[Tensor], grads: Sequence[Tensor | None], graph: bool) -> list[tuple[Any, Any]]:
+def seeds_of(roots: Sequence[Tensor], grads: Sequence[Tensor | None], graph: bool) -> list[tuple[Any, Any]]:
     pairs = []
     for i, (root, grad) in enumerate(zip(roots, grads)):
         if root.__class__ is not Tensor and not isinstance(root, Tensor):
@@ -125,7 +129,7 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
                       "leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use this function, make sure to reset "
                       "the .grad fields of your parameters to None after use to break the cycle and avoid the leak.", stacklevel=3)
     retain = create_graph if retain_graph is None else retain_graph
-    pairs = _seeds_of(roots, grads, _on_tensors(create_graph))
+    pairs = seeds_of(roots, grads, _on_tensors(create_graph))
     if inputs is None:
         _run(pairs, create_graph, retain)
         return
@@ -175,7 +179,6 @@ def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[A
     """One pass, in the grad mode that rules, hooks and Functions are to see."""
     outer = state.running
     if outer is not None and not counted:
-        from tapegrad.autograd.tape.reentrant import nested
         nested(_run, pairs, record, retain, inputs, capture, also, True)
         return
     this = state.running = pairs, inputs, outer
@@ -193,6 +196,29 @@ def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[A
         if state.bits != bits:
             # A hook or Function has set another grad mode: it does not outlast the pass.
             set_bits(state.bits & ~GRAD_OFF | bits & GRAD_OFF)
+
+
+@method_of(Tensor, "backward")
+def _backward_from(self: Tensor, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False,
+                   inputs: Tensor | list[Tensor] | None = None) -> None:
+    """Accumulate the gradient of this tensor into the leaves it was computed from.
+
+    Args:
+        gradient: the gradient of this tensor, of its shape; may be left out for a tensor of one element.
+        retain_graph: keep what the graph has saved, so that it can be walked again; by default as `create_graph`.
+        create_graph: record the pass itself, so that the gradients can be differentiated.
+        inputs: accumulate into these only.
+
+    Raises:
+        RuntimeError: the tensor does not require grad, has several elements and no `gradient`, or its graph has been freed.
+
+    Example:
+        >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+    """
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], grad_outputs: Any = None, retain_graph: bool | None = None,
@@ -234,7 +260,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
     if is_grads_batched:
         batched = _batched(roots, targets, grads, create_graph, retain_graph, bool(allow_unused) or materialize_grads, materialize_grads)
         return dict(zip(inputs, batched)) if type(inputs) is dict else batched
-    pairs = _seeds_of(roots, grads, _on_tensors(create_graph))
+    pairs = seeds_of(roots, grads, _on_tensors(create_graph))
     keys = [_target(t, pairs) for t in targets]
     retain = create_graph if retain_graph is None else retain_graph
     found: dict[Any, Any] = {}
@@ -243,7 +269,6 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         if isinstance(target, Tensor):
             more = getattr(target, "_extras", None)
             if more is not None:
-                from tapegrad.autograd.tape.tensor_hooks import run_tensor_hooks
                 d = run_tensor_hooks(more, d, graph)
         found[target] = d
 
@@ -255,7 +280,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
 
 def _batched(roots: Sequence[Any], targets: Sequence[Any], grads: Sequence[Tensor | None], create_graph: bool, retain_graph: bool | None, allow_unused: bool,
              materialize: bool) -> tuple[Any, ...]:
-    from tapegrad.autograd.batched_grad import batched_gradients
+    from tapegrad.autograd.transforms.vmap import batched_gradients
     for i, (root, d) in enumerate(zip(roots, grads)):
         if d is not None and isinstance(root, Tensor) and d._array.shape[1:] != root._array.shape:
             raise RuntimeError("If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the "
@@ -303,6 +328,6 @@ def _result(i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused
     taken.add(id(d))
     if like.dtype.kind == "c" or gate.always:
         with on_device_of(d):
-            return from_array(tape.own_array(d.conj(), False, like) if like.dtype.kind == "c" else tape.own_array(d, owned, like))
-    return from_array(tape.own_array(d, owned, like))
+            return from_array(own_array(d.conj(), False, like) if like.dtype.kind == "c" else own_array(d, owned, like))
+    return from_array(own_array(d, owned, like))
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from tapegrad.autograd.core.gate import state
+from tapegrad.autograd.tape.engine import below, leading_to
 
 
 class Pass:
@@ -30,7 +31,6 @@ class Pass:
     @cached_property
     def reaches(self) -> set[Any]:
         """The targets that may get a gradient."""
-        from tapegrad.autograd.tape.engine import below, leading_to
         roots = [target for target, _ in self.pairs]
         reached = below(roots)
         return reached if self.inputs is None else leading_to(self.inputs, roots) | (self.inputs & reached)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tapegrad.autograd.core.gate import GRAD_OFF, gate, set_bits, settle, state
-from tapegrad.autograd.core.node import Node, Slot, check_kept, freed, overwritten
-from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.dispatch.slow_paths import kept_result, sum_to, to_dtype
+from tapegrad.autograd.core.node import Facts, Node, Slot, check_kept, freed, overwritten
+from tapegrad.autograd.core.tensor import Tensor, from_array, kept_result
+from tapegrad.autograd.dispatch.primitives import cast
+from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.saved.packed_values import Packed
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.type_names import type_name
-from tapegrad.backends import ARRAYS, CPU, Device, backend_for
+from tapegrad.backends import ARRAYS, CPU, backend_for
 
 if TYPE_CHECKING:
     from tapegrad.autograd.functions.function import Function
@@ -27,16 +28,6 @@ class Output:
     def __init__(self, nr: int, array: Any) -> None:
         self.nr = nr
         self.array = array
-
-
-#: what must hold of a tensor's gradient: shape, dtype, device
-Facts = tuple[tuple[int, ...], np.dtype, Device]
-
-
-def facts_of(t: Tensor) -> Facts:
-    """The facts of the gradient of `t`."""
-    array = t._array
-    return array.shape, array.dtype, CPU if array.__class__ is np.ndarray else t.device
 
 
 class FunctionCtx:
@@ -243,7 +234,7 @@ class BackwardCFunction(Node):
                                    f"with {list(shape)}")
             d = sum_to(d, shape)
         if dtype.kind == "c":
-            d = (d if array.dtype.kind == "c" else to_dtype(d, dtype)).conj()
+            d = (d if array.dtype.kind == "c" else cast(d, dtype)).conj()
         elif array.dtype.kind == "c":
             raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - got {dtypes.of(array.dtype)} for an input of "
                                f"{dtypes.of(dtype)}: the gradient of a real tensor is real")

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tapegrad.autograd.core import node_api as node_base
-from tapegrad.autograd.core.node import Node, Slot
+from tapegrad.autograd.core.methods import property_of
+from tapegrad.autograd.core.node import Node, Slot, keep_facts, make_slot
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.dispatch.slow_paths import make_slot
 from tapegrad.autograd.saved.packed_values import ToLeaf
 from tapegrad.autograd.tape.accumulate_grad import AccumulateGrad, accumulate_grad_of
 from tapegrad.autograd.tape.engine import below
-from tapegrad.autograd.tape.input_metadata import count_of, facts_of_result, note_facts
+from tapegrad.autograd.tape.input_metadata import count_of, facts_of_result
 from tapegrad.backends import backend_for
 
 
@@ -56,7 +56,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     made = tensor._node
     if node is None or made is None:
         return GradientEdge(accumulate_grad_of(tensor), 0)
-    note_facts(made, tensor)
+    keep_facts(made, tensor)
     return GradientEdge(node, tensor.output_nr, made if isinstance(made, Slot) else None)
 
 
@@ -72,6 +72,12 @@ def function_of(target: Any) -> tuple[Any, int]:
         return target, 0
     # A view made under `no_grad` requires grad as its base does, and no gradient flows to it.
     return (accumulate_grad_of(target), 0) if target._requires_grad or target._view is None else (None, 0)
+
+
+@property_of(Node)
+def next_functions(self: Node) -> tuple[tuple[Any, int], ...]:
+    """A pair (node, output number) for each differentiable operand, (None, 0) where no gradient flows."""
+    return tuple(function_of(target) for target in self.edges)
 
 
 def check_edge(edge: GradientEdge) -> None:

@@ -1,16 +1,15 @@
-"""What is known of the gradients that a node takes: their shapes, dtypes, devices.
-
-A node keeps no shape for this alone: it is noted where a tensor is asked for the node that made it.
-"""
+"""What is known of the gradients that a node takes: their shapes, dtypes, devices."""
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.node import Node, Slot
+from tapegrad.autograd.core import node_api as node_base
+from tapegrad.autograd.core.methods import property_of
+from tapegrad.autograd.core.node import Facts, Node, facts_of
 from tapegrad.autograd.tape.accumulate_grad import AccumulateGrad
-from tapegrad.autograd.tape.function_node import BackwardCFunction, Facts, facts_of
+from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.size import Size
 from tapegrad.backends import Device
@@ -59,16 +58,6 @@ def count_of(node: Any) -> int:
     return node.count if node.takes is None else node.takes
 
 
-def note_facts(made: Node, t: Any) -> None:
-    """Store the shape and device of `t`, which `made` (a node, or the slot of one of its results) has made."""
-    node, nr = (made.edges[0], made.nr) if isinstance(made, Slot) else (made, 0)
-    if node is None:  # of a tensor that a pack hook was given, and kept for longer than its graph
-        return
-    facts = node._store().setdefault("facts", {})
-    if nr not in facts:
-        facts[nr] = facts_of(t)
-
-
 def facts_of_result(node: Any, nr: int) -> Facts | None:
     """What is known of result number `nr`."""
     if isinstance(node, AccumulateGrad):
@@ -79,10 +68,11 @@ def facts_of_result(node: Any, nr: int) -> Facts | None:
     return found
 
 
-def input_metadata(node: Any) -> tuple[InputMetadata, ...]:
-    """The value of ``node._input_metadata``."""
-    found = []
-    for nr in range(count_of(node)):
-        facts = facts_of_result(node, nr)
-        found.append(InputMetadata(facts, facts[1] if facts is not None else getattr(node, "dtype", None)))
-    return tuple(found)
+@property_of(node_base.Node)
+def _input_metadata(self: node_base.Node) -> tuple[InputMetadata, ...]:
+    """What is known of the gradient of each result."""
+    known = []
+    for nr in range(count_of(self)):
+        facts = facts_of_result(self, nr)
+        known.append(InputMetadata(facts, facts[1] if facts is not None else getattr(self, "dtype", None)))
+    return tuple(known)

@@ -3,22 +3,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapegrad.autograd.core import node_api as node_base
+from tapegrad.autograd.core.methods import method_of
 from tapegrad.autograd.core.node import Node
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.modes.grad_mode import is_grad_enabled, no_grad
-from tapegrad.autograd.tape import engine as tape
 from tapegrad.autograd.tape.accumulate_grad import AccumulateGrad
 from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.autograd.tape.hook_values import seen
 from tapegrad.autograd.tape.input_metadata import count_of
+from tapegrad.autograd.tape.sums import Sums, own_copy
 from tapegrad.autograd.tape.tensor_hooks import run_accumulated_hooks
 
 
-def call_node(node: Any, grads: tuple[Tensor | None, ...], kwargs: dict[str, Any]) -> Any:
-    """The value of ``node(*grads)``; recorded where grad mode is on. No hook of a tensor or node runs.
+@method_of(node_base.Node, "__call__")
+def call_node(self: Any, *grads: Tensor | None, **kwargs: Any) -> Any:
+    """Run the node outside of any pass; recorded where grad mode is on. No hook of a tensor or node runs.
 
     Args:
-        node: what is called.
         grads: a gradient for each of its results; None where there is none.
         kwargs: refused.
 
@@ -28,20 +30,20 @@ def call_node(node: Any, grads: tuple[Tensor | None, ...], kwargs: dict[str, Any
     Raises:
         TypeError: wrong arguments, or the node of a Function.
     """
-    if isinstance(node, BackwardCFunction):
-        raise TypeError(f"'{type(node).__name__}' object is not callable")
+    if isinstance(self, BackwardCFunction):
+        raise TypeError(f"'{type(self).__name__}' object is not callable")
     if kwargs:
         raise TypeError("keyword arguments are not supported")
-    count = count_of(node)
+    count = count_of(self)
     if len(grads) != count:
         raise TypeError(f"expected {count} arguments, got {len(grads)} instead")
     for i, grad in enumerate(grads):
         if grad is not None and not isinstance(grad, Tensor):
             raise TypeError(f"argument {i} is not a Variable")
-    if isinstance(node, AccumulateGrad):
-        _accumulate(node.variable, grads[0])
+    if isinstance(self, AccumulateGrad):
+        _accumulate(self.variable, grads[0])
         return ()
-    results = _pull(node, grads)
+    results = _pull(self, grads)
     return results[0] if len(results) == 1 else results
 
 
@@ -55,7 +57,7 @@ def _pull(node: Node, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, 
     found = (node.bare or type(node)).pull(node, arrived if node.dtype is None else arrived[0], True)
     results: list[Tensor | None] = []
     for d, target in zip(found, node.edges):
-        sums = tape.Sums(True)
+        sums = Sums(True)
         if d is not None and target is not None:
             sums.add(target, d, None)
         total = sums.take(target)
@@ -73,7 +75,7 @@ def _accumulate(leaf: Tensor, grad: Tensor | None) -> None:
             raise RuntimeError(f"attempting to assign a gradient of size '{list(grad.shape)}' to a tensor of size '{list(leaf.shape)}'. "
                                "Please ensure that the gradient and the tensor are the same size")
         if have is None:
-            leaf.grad = tape.own_copy(grad, leaf._array) if graph else grad.detach().clone()
+            leaf.grad = own_copy(grad, leaf._array) if graph else grad.detach().clone()
         elif graph:
             leaf.grad = have + grad
         else:

@@ -7,17 +7,61 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tapegrad.autograd.core.node import Node
+from tapegrad.autograd.core import node_api as node_base
+from tapegrad.autograd.core.methods import method_of
+from tapegrad.autograd.core.node import Node, extra_of
 from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.autograd.tape.handle import RemovableHandle, add_hook, hooks_in
 from tapegrad.autograd.tape.hook_values import Seen, hook_mode, seen, through_all, unseen
 from tapegrad.autograd.tape.input_metadata import count_of
+from tapegrad.autograd.tape.sums import Sums
 
 
-def register_node_hook(node: Any, kind: str, fn: Callable[..., Any]) -> RemovableHandle:
-    """Register `fn` to run before or after `node`."""
-    from tapegrad.autograd.tape.tensor_hooks import extra_of
+def _register(node: Any, kind: str, fn: Callable[..., Any]) -> RemovableHandle:
     return add_hook(hooks_in(extra_of(node) if isinstance(node, Node) else node._store(), kind), fn)
+
+
+@method_of(node_base.Node)
+def register_hook(self: Any, fn: Callable[..., Any]) -> RemovableHandle:
+    """Call ``fn(grad_inputs, grad_outputs)`` after the node has run in a pass.
+
+    Args:
+        fn: is given the gradients of the node's operands and those of its results, each as a tuple with None where there is none; it may return a tuple
+            to be used in place of `grad_inputs`.
+
+    Returns:
+        A handle whose ``remove()`` removes the hook.
+
+    Example:
+        >>> x = tapegrad.ones(2, requires_grad=True)
+        >>> y = x.exp()
+        >>> handle = y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: (grad_outputs[0] * 10,))
+        >>> y.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
+    """
+    return _register(self, "after", fn)
+
+
+@method_of(node_base.Node)
+def register_prehook(self: Any, fn: Callable[..., Any]) -> RemovableHandle:
+    """Call ``fn(grad_outputs)`` before the node runs in a pass.
+
+    Args:
+        fn: is given the gradients of the node's results, a tuple with None where there is none; it may return a tuple to be used in their place.
+
+    Returns:
+        A handle whose ``remove()`` removes the hook.
+
+    Example:
+        >>> x = tapegrad.ones(2, requires_grad=True)
+        >>> y = x * 2
+        >>> handle = y.grad_fn.register_prehook(lambda grad_outputs: (grad_outputs[0] * 10,))
+        >>> y.sum().backward()
+        >>> x.grad
+        tensor([20., 20.])
+    """
+    return _register(self, "before", fn)
 
 
 def pull_between(node: Node, grad: Any, graph: bool, wanted: Sequence[bool] | None = None) -> tuple[Any, ...]:
@@ -61,7 +105,6 @@ def _after(hooks: list[Any], node: Node, given: tuple[Any, ...], taken: tuple[Se
 
 def _as_arrives(d: Any, target: Any, graph: bool) -> Seen:
     """A rule's gradient, made dense, in its target's dtype and shape."""
-    from tapegrad.autograd.tape.engine import Sums
     if d is None or target is None:
         return None
     sums = Sums(graph)

@@ -6,14 +6,14 @@ hooks of the tensor, pre-hooks of its `AccumulateGrad`, the accumulation, post-a
 """
 from __future__ import annotations
 
-import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tapegrad.autograd.core.node import Node
-from tapegrad.autograd.core.tensor import Tensor, requires_grad
+from tapegrad.autograd.core.methods import method_of
+from tapegrad.autograd.core.node import Node, extra_of
+from tapegrad.autograd.core.tensor import Tensor, extras_of, requires_grad
 from tapegrad.autograd.tape.handle import RemovableHandle, add_hook, hooks_in
 from tapegrad.autograd.tape.hook_values import hook_mode, seen, tensor_over, through
 from tapegrad.autograd.tape.node_hooks import pull_between, run_after_accumulating, run_before_accumulating
@@ -21,81 +21,72 @@ from tapegrad.autograd.tape.node_hooks import pull_between, run_after_accumulati
 H = TypeVar("H", bound=Callable[..., Any])
 
 
-def more_of(t: Tensor) -> dict[str, Any]:
-    """The dict where the tensor keeps its hooks, made if there is none."""
-    more = getattr(t, "_extras", None)
-    if more is None:
-        more = t._extras = {}
-    return more
-
-
-def _hooked(cls: type[Node]) -> type[Node]:
-    """The class for nodes of `cls` with hooks, made once and kept on `cls`, so that both are freed together."""
-    found = cls.__dict__.get("hooked")
-    if found is None:
-
-        def pull(self: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
-            return pull_between(self, run_tensor_hooks(self.extra, grad, graph), graph)
-
-        found = type(cls.__name__, (cls,), {"__slots__": (), "pull": pull, "bare": cls})
-        cls.hooked = found  # type: ignore[attr-defined]
-    return found
-
-
-def extra_of(node: Node) -> dict[str, Any]:
-    """The dict where the node keeps its hooks; from now on the node runs them."""
-    extra = node._store()
-    if node.bare is None:
-        node.__class__ = _hooked(type(node))
-    return extra
-
-
 # ---- registration
 
 def _store_of(t: Tensor) -> dict[str, Any]:
-    return more_of(t) if t._node is None else extra_of(t._node)
+    return extras_of(t) if t._node is None else extra_of(t._node)
 
 
-def register_tensor_hook(t: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-    """Call `hook` with each gradient of `t`."""
-    if not requires_grad(t):
+@method_of(Tensor)
+def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    """Call ``hook(grad)`` whenever this tensor's gradient is computed; what it returns, if not None, replaces the gradient.
+
+    Returns:
+        A handle whose ``remove()`` removes the hook.
+
+    Example:
+        >>> x = tapegrad.ones(2, requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: grad * 10)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
+    """
+    if not requires_grad(self):
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    return add_hook(hooks_in(_store_of(t), "hooks"), hook)
+    return add_hook(hooks_in(_store_of(self), "hooks"), hook)
 
 
-def register_post_accumulate_grad_hook(t: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
-    """Call `hook` with the leaf after each accumulation."""
-    if not t.requires_grad:
+@method_of(Tensor)
+def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+    """Call ``hook(tensor)`` whenever a gradient has been accumulated into this leaf; returns a handle to remove it."""
+    if not self.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    if t._node is not None:
+    if self._node is not None:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-    return add_hook(hooks_in(more_of(t), "accumulated"), hook)
+    return add_hook(hooks_in(extras_of(self), "accumulated"), hook)
 
 
-def retain_grad(t: Tensor) -> None:
-    """Keep the gradient of a non-leaf in its ``.grad``."""
-    if not t.requires_grad:
+@method_of(Tensor)
+def retain_grad(self: Tensor) -> None:
+    """Have backward keep this non-leaf's gradient in ``.grad``."""
+    if not self.requires_grad:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-    if t._node is None or t.retains_grad:
+    if self._node is None or self.retains_grad:
         return
-    requires_grad(t)  # brings a view up to date, or says why it cannot be
-    more_of(t)["retains_grad"] = True
-    extra_of(t._node)["retained"] = weakref.ref(t)
+    requires_grad(self)  # brings a view up to date, or says why it cannot be
+    extras_of(self)["retains_grad"] = True
+    extra_of(self._node)["retained"] = weakref.ref(self)
 
 
-def tensor_hooks(t: Tensor) -> OrderedDict[int, Any] | None:
-    """The value of ``t._backward_hooks``: hooks by id; None if there never was one."""
-    store = getattr(t, "_extras", None) if t._node is None else t._node._kept()
-    found: OrderedDict[int, Any] | None = (store or {}).get("hooks")
-    return found
+def _hooks(self: Tensor) -> OrderedDict[int, Any] | None:
+    """The hooks of this tensor by id; None where there never was one."""
+    store = getattr(self, "_extras", None) if self._node is None else self._node._kept()
+    hooks: OrderedDict[int, Any] | None = (store or {}).get("hooks")
+    return hooks
 
 
-def set_tensor_hooks(t: Tensor, hooks: OrderedDict[int, Any] | None) -> None:
-    """Replace all hooks of `t`."""
+def _set_hooks(self: Tensor, hooks: OrderedDict[int, Any] | None) -> None:
     if hooks is not None:
-        _store_of(t)["hooks"] = hooks
-    elif tensor_hooks(t) is not None:
-        del _store_of(t)["hooks"]
+        _store_of(self)["hooks"] = hooks
+    elif _hooks(self) is not None:
+        del _store_of(self)["hooks"]
+
+
+def _delete_hooks(self: Tensor) -> None:
+    raise RuntimeError("Deletion of _backwards_hooks not allowed!")
+
+
+setattr(Tensor, "_backward_hooks", property(_hooks, _set_hooks, _delete_hooks))  # noqa: B010  mypy knows no attribute
 
 
 def unserializable_hook(hook: H) -> H:
@@ -104,15 +95,13 @@ def unserializable_hook(hook: H) -> H:
     return hook
 
 
-def warn_if_has_hooks(t: Tensor) -> None:
-    """Warn that the hooks of `t` are not pickled with it."""
-    for hook in (tensor_hooks(t) or {}).values():
-        if not hasattr(hook, "__torch_unserializable__"):
-            warnings.warn(f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate the function with "
-                          "@torch.utils.hooks.unserializable_hook to suppress this warning", stacklevel=4)
-
-
 # ---- in a pass
+
+@method_of(Node)
+def pull_with_hooks(self: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
+    """`pull` between the hooks of the node and of its tensor."""
+    return pull_between(self, run_tensor_hooks(self.extra, grad, graph), graph)
+
 
 def run_tensor_hooks(store: dict[str, Any], grad: Any, graph: bool) -> Any:
     """`grad` after the hooks in `store`; keeps it for `retain_grad`."""
@@ -167,6 +156,3 @@ def run_accumulated_hooks(leaf: Tensor, graph: bool) -> None:
                     raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
                 if result is not None and result is not leaf:
                     raise RuntimeError("Tensor post accumulate grad hooks should return None.")
-
-
-__all__ = ["RemovableHandle", "register_post_accumulate_grad_hook", "register_tensor_hook", "retain_grad", "unserializable_hook", "warn_if_has_hooks"]

@@ -15,8 +15,9 @@ import numpy as np
 
 from tapegrad.autograd.core.gate import GRAD_OFF, state
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
-from tapegrad.autograd.dispatch.slow_paths import NUMBERS, aliased, deliver
-from tapegrad.autograd.modes.levels import Level, arguments, below, tensors_in
+from tapegrad.autograd.dispatch.batch_rules import batch_of
+from tapegrad.autograd.dispatch.slow_paths import NUMBERS, mark_view, wrap_results
+from tapegrad.autograd.modes.levels import Level, arguments, below, refuse_write, tensors_in
 from tapegrad.autograd.types import dtypes, promotion
 from tapegrad.backends import Backend, Device, backend
 from tapegrad.backends.registry import serve
@@ -41,6 +42,13 @@ class Batched:
         self.level = level
         self.tensor = tensor
         self.batched = batched
+
+    def text(self, t: Tensor) -> str:
+        """The tensor `t`, whose array this is, as torch prints it, and whether gradients flow into it."""
+        with below(self.level):
+            value = indent(repr(self.tensor), "    ")
+        flows = ", requires_grad=True" if t.requires_grad else ""
+        return f"BatchedTensor(lvl={len(self.level.stack)}, bdim={0 if self.batched else None}{flows}, value=\n{value}\n)"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -266,7 +274,6 @@ class Batch(Level):
     # ---- ops
 
     def op(self, core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        from tapegrad.autograd.dispatch.batch_rules import batch_of
         op = core.op  # type: ignore[attr-defined]
         if op.kind == "elementwise" and not kwargs and (plain := self._plain(op, args)) is not None:
             with below(self):
@@ -281,7 +288,7 @@ class Batch(Level):
             given.update(cast)
             moved, batched, _ = self._lowered(given)
         with below(self):
-            result = batch_of(op)(self, frozenset(batched), moved, given) if batched else op.call(moved)
+            result = batch_of(op)(self, frozenset(batched), moved) if batched else op.call(moved)
         if result is NotImplemented:
             return result
         return self._deliver(op, given, result, bool(batched))
@@ -377,9 +384,9 @@ class Batch(Level):
             source = given[first]
             rest = tuple([given[name] for name in op.parameters() if name != first])
             if several:
-                return deliver(op, node, [t._array for t in wrapped], source, source._array, rest, bits)
+                return wrap_results(op, node, [t._array for t in wrapped], source, source._array, rest, bits)
             if isinstance(source, Tensor):
-                aliased(op.function, t, source, source._array, rest, bits)
+                mark_view(op.function, t, source, source._array, rest, bits)
         return t
 
     # ---- writes
@@ -398,15 +405,6 @@ class Batch(Level):
             refuse_write(name)
 
 
-def batched_repr(t: Tensor) -> str:
-    """A batched tensor as torch prints it, and whether gradients flow into it."""
-    array: Batched = t._array
-    with below(array.level):
-        value = indent(repr(array.tensor), "    ")
-    flows = ", requires_grad=True" if t.requires_grad else ""
-    return f"BatchedTensor(lvl={len(array.level.stack)}, bdim={0 if array.batched else None}{flows}, value=\n{value}\n)"
-
-
 def lacks_batch(t: Tensor, other: Tensor) -> bool:
     """Whether `other` differs within a batch in which `t` is the same for all members."""
     return not _batches_of(other) <= _batches_of(t)
@@ -419,29 +417,6 @@ def _batches_of(t: Tensor) -> set[Batch]:
             found.add(t._array.level)
         t = t._array.tensor
     return found
-
-
-def like_batch_of(made: Tensor, source: Tensor) -> Tensor:
-    """The tensor `made`, the same for all members, as one of its own for each member of the batches that `source` has, so that it can be written."""
-    array = source._array
-    if not isinstance(array, Batched):
-        return made
-    with below(array.level):
-        if not array.batched:
-            return array.level.wrap(like_batch_of(made, array.tensor), False)
-        whole = made.expand(array.level.size, *made._array.shape).clone()
-        return array.level.wrap(like_batch_of(whole, array.tensor))
-
-
-_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "masked_fill", "pow", "remainder", "floor_divide"})
-
-
-def refuse_write(name: str) -> NoReturn:
-    """Raise torch's error for a write of something batched, by the in-place form of the op `name`, to something that is not."""
-    what = "inplace arithmetic" if name in _ARITHMETIC or name.startswith("_") else f"{name}_"
-    raise RuntimeError(f"vmap: {what}(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more elements than "
-                       "`self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place "
-                       f"operators instead of {what}. If said operator is being called inside the PyTorch framework, please file a bug report instead.")
 
 
 def alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:

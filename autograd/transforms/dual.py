@@ -11,25 +11,16 @@ Inside `dual_level` a tensor may carry a tangent, and so does all that is comput
 """
 from __future__ import annotations
 
-import threading
-from typing import Any, NamedTuple
+from typing import NamedTuple, Self
 
 from tapegrad.autograd.core.gate import state
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.modes.grad_mode import _Mode
+from tapegrad.autograd.modes.grad_mode import Mode
 from tapegrad.autograd.modes.levels import below, lifted
 from tapegrad.autograd.transforms.tangents import Tangents
 from tapegrad.autograd.types.type_names import type_name
-from tapegrad.backends.threads import handed_on
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
-
-
-class _Now(threading.local):
-    level: Tangents | None = None
-
-
-_now = handed_on(_Now())
 
 
 class UnpackedDualTensor(NamedTuple):
@@ -51,14 +42,14 @@ def enter_dual_level() -> int:
         0
         >>> forward_ad.exit_dual_level()
     """
-    if _now.level is not None:
+    if state.dual is not None:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     level = Tangents()
     try:
-        _now.level = level.__enter__()
+        state.dual = level.__enter__()
         return 0
     except BaseException:
-        _now.level = None
+        state.dual = None
         if level in state.levels:
             level.leave()
         raise
@@ -78,16 +69,16 @@ def exit_dual_level(*, level: int | None = None) -> None:
         >>> _ = forward_ad.enter_dual_level()
         >>> forward_ad.exit_dual_level(level=0)
     """
-    known = _now.level
+    known = state.dual
     if level is not None and level != (-1 if known is None else 0):
         raise RuntimeError("Trying to exit a forward AD level that was not the last one that was created. This is not supported.")
     if known is None:
         raise RuntimeError("Dual level must be a positive number.")
-    _now.level = None
+    state.dual = None
     known.leave()
 
 
-class dual_level(_Mode):
+class dual_level(Mode):
     """A context inside which tensors may carry tangents; also a decorator, ``@dual_level()``.
 
     The level belongs to the thread that has entered it: in another thread the same tensors have no tangents.
@@ -103,7 +94,7 @@ class dual_level(_Mode):
         tensor(6.)
     """
 
-    def __new__(cls) -> Any:
+    def __new__(cls) -> Self:
         return object.__new__(cls)
 
     def __enter__(self) -> int:  # type: ignore[override]
@@ -131,7 +122,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         ...     forward_ad.unpack_dual(forward_ad.make_dual(tapegrad.zeros(2), tapegrad.ones(2)))
         UnpackedDualTensor(primal=tensor([0., 0.]), tangent=tensor([1., 1.]))
     """
-    known = _now.level
+    known = state.dual
     if (0 if level is None and known is not None else -1 if level is None else level) < 0:
         raise RuntimeError("Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first.")
     for t, what in ((tensor, "primal"), (tangent, "tangent")):
@@ -150,11 +141,6 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     return dual
 
 
-def tangent_of(tensor: Tensor) -> Tensor | None:
-    """What `unpack_dual` gives as the tangent."""
-    return None if _now.level is None else _now.level.of(tensor)
-
-
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """The value and the tangent of `tensor`.
 
@@ -170,7 +156,7 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         >>> forward_ad.unpack_dual(tapegrad.zeros(2)).tangent is None
         True
     """
-    known = _now.level
+    known = state.dual
     if known is None or (level is not None and level < 0):
         return UnpackedDualTensor(tensor, None)
     if not isinstance(tensor, Tensor):

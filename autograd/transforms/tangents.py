@@ -15,16 +15,20 @@ from inspect import signature
 from typing import Any
 
 from tapegrad.autograd.core.gate import GRAD_OFF, INFERENCE, SAVED_HOOKS, gate, set_bits, settle, state
+from tapegrad.autograd.core.history import run
 from tapegrad.autograd.core.node import Slot
-from tapegrad.autograd.core.rebase import laid_out, run
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.core.version import counter_of
-from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.inplace import repeats
-from tapegrad.autograd.modes.levels import Level, arguments, below, recording, tensors_in
+from tapegrad.autograd.dispatch.plan import Each
+from tapegrad.autograd.dispatch.primitives import zero_gradient
+from tapegrad.autograd.dispatch.rebase import laid_out
+from tapegrad.autograd.modes.levels import Level, arguments, below, like_batch_of, recording, tensors_in
+from tapegrad.autograd.ops.creation.factories import zeros
 from tapegrad.autograd.saved.packed_values import Packed
-from tapegrad.autograd.tape.engine import dense_order
-from tapegrad.autograd.transforms.batched_tensor import alike, lacks_batch, like_batch_of
+from tapegrad.autograd.tape.backward import grad
+from tapegrad.autograd.tape.sums import dense_order
+from tapegrad.autograd.transforms.batched_tensor import alike, lacks_batch
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend
 
@@ -95,10 +99,10 @@ class Tangents(Level):
             if tangents and result is not NotImplemented:
                 several = isinstance(result, tuple)
                 results = result if several else (result,)
-                if any(t._array.dtype in dtypes.INEXACT for t in results):
+                if any(dtypes.is_inexact(t._array.dtype) for t in results):
                     of_operands = [d for d in tensors_in(tangents.values()) if d is not None]
                     for t, tangent in zip(results, pushed(core, given, tangents, result)):
-                        if tangent is not None and t._array.dtype in dtypes.INEXACT and all(t is not x for x in given.values()):
+                        if tangent is not None and dtypes.is_inexact(t._array.dtype) and all(t is not x for x in given.values()):
                             self.set(t, _fitted(t, tangent, of_operands))
                 if state.bits & SAVED_HOOKS:
                     self._keep_for_packed(op, given, results)
@@ -172,7 +176,6 @@ class Tangents(Level):
         for key, (_, tangent) in list(self._known.items()):
             if tangent._view is not None and tangent._view.root is shared:
                 del self._known[key]  # it is made anew, of the new one, when it is asked for
-        from tapegrad.autograd.ops.creation.factories import zeros
         plain = zeros(before._array.shape, dtype=before.dtype, device=before.device)
         self.set(root, _laid_out_as(root, before + like_batch_of(plain, source)))
 
@@ -189,7 +192,6 @@ class Tangents(Level):
 
 def zero_tangent(t: Tensor) -> Tensor:
     """Zeros with the shape, dtype and device of `t`."""
-    from tapegrad.autograd.ops.common.shared_rules import zero_gradient
     before = state.bits
     try:
         set_bits(state.bits | GRAD_OFF)
@@ -333,7 +335,6 @@ def alias(t: Tensor) -> Tensor:
 
 def by_transposition(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, Any]) -> list[Tensor | None]:
     """The tangents of the results by two reverse passes through the op alone."""
-    from tapegrad.autograd.tape.backward import grad
     op = core.op  # type: ignore[attr-defined]
     record = not state.bits & GRAD_OFF
     with recording(True, own=True):

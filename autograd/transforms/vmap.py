@@ -2,14 +2,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
+from tapegrad.autograd.ops.shape.cat import cat
+from tapegrad.autograd.tape.backward import grad
 from tapegrad.autograd.transforms.batched_tensor import Batch
-from tapegrad.autograd.types import trees
+from tapegrad.autograd.types import dtypes, trees
 from tapegrad.backends import is_array
 
 __all__ = ["vmap"]
@@ -130,7 +132,6 @@ class _Call:
         return results, tree
 
     def _in_chunks(self, args: Any, kwargs: Any, given: list[Any], dims: list[Any], size: int, chunk: int) -> tuple[list[tuple[Tensor, bool]], Any]:
-        from tapegrad.autograd.ops.shape.cat import cat
         columns: list[list[tuple[Tensor, bool]]] = []
         tree = None
         for start in range(0, size, chunk):
@@ -169,4 +170,29 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _tensor(leaf: Any) -> Any:
-    return from_array(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf) if _is_array(leaf) else leaf
+    return from_array(dtypes.canonical(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf)) if _is_array(leaf) else leaf
+
+
+def batched_gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], vectors: Sequence[Tensor | None], create_graph: bool, retain_graph: bool | None,
+                      chunk_size: int | None = None) -> list[Tensor | None]:
+    """The gradients for each of many vectors, along a new first dimension; None for inputs that nothing depends on.
+
+    Args:
+        outputs: what to differentiate.
+        inputs: with respect to what.
+        vectors: for each output its gradients, along a first dimension; None for an output of one element, whose gradient is one.
+        create_graph: record the passes.
+        retain_graph: keep what the graph has saved.
+        chunk_size: how many to do at once.
+    """
+    depends: list[bool] = []
+
+    def vjp(*batch: Tensor) -> tuple[Tensor, ...]:
+        rest = iter(batch)
+        grads = grad(outputs, inputs, [None if v is None else next(rest) for v in vectors], True if chunk_size is not None else retain_graph, create_graph,
+                     allow_unused=True)
+        depends[:] = [d is not None for d in grads]
+        return tuple([d for d in grads if d is not None])
+
+    results: Any = iter(vmap(vjp, chunk_size=chunk_size)(*[v for v in vectors if v is not None]))
+    return [next(results) if used else None for used in depends]

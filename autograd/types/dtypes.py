@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 
@@ -41,11 +41,12 @@ class dtype:
     def __new__(cls, *args: Any, **kwargs: Any) -> dtype:
         raise TypeError("cannot create 'torch.dtype' instances")
 
-    def __getattr__(self, name: str) -> Any:
-        # Reached only while a slot is empty: bfloat16's `numpy`, before its first use.
-        if name == "numpy" and self.name == "bfloat16":
-            return _load_bfloat16()
-        raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
+    if not TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            # Reached only while a slot is empty: bfloat16's `numpy`, before its first use.
+            if name == "numpy" and self.name == "bfloat16":
+                return _load_bfloat16()
+            raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"'torch.dtype' object attribute '{name}' is read-only")
@@ -106,7 +107,7 @@ def _named(name: str) -> dtype:
 
 
 def _is_bfloat16(numpy: np.dtype) -> builtins.bool:
-    return numpy.name == "bfloat16" and numpy == bfloat16.numpy
+    return numpy.kind == "V" and numpy.name == "bfloat16" and numpy == bfloat16.numpy
 
 
 class _ByNumpy(dict[np.dtype, dtype]):
@@ -131,22 +132,43 @@ _BY_NUMPY: Final = _ByNumpy()
 of: Final[Callable[[np.dtype], dtype]] = _BY_NUMPY.__getitem__
 """The dtype of a NumPy dtype: a dictionary's own look-up, because every ``tensor.dtype`` goes through it."""
 
-FLOATING: Final[set[np.dtype]] = set()  # real floating point
-COMPLEX_DTYPES: Final[set[np.dtype]] = set()
-INEXACT: Final[set[np.dtype]] = set()  # floating point or complex: what can require a gradient
-INTEGRAL: Final[set[np.dtype]] = set()  # integers; bool is not among them
+INEXACT: Final[set[np.dtype]] = set()
+"""The floating-point and complex dtypes, without bfloat16 until its NumPy dtype has been met: for the wrappers of ops, where a look into a set is all that
+can be afforded, and what is not in it takes the slow path, which asks :func:`is_inexact`."""
+
+
+def is_inexact(spec: np.dtype) -> builtins.bool:
+    """Whether a NumPy dtype is floating point or complex, which is what can require a gradient.
+
+    Example:
+        >>> is_inexact(np.dtype("complex64")), is_inexact(np.dtype("int64"))
+        (True, False)
+    """
+    # Anybody may have imported ml_dtypes, so an array of bfloat16 may come before tapegrad has looked for the dtype.
+    return spec in INEXACT or _is_bfloat16(spec)
+
+
+def canonical(array: Any) -> Any:
+    """`array` with the dtype object that NumPy itself hands out: every array that a user brings comes through here.
+
+    An unpickled array has a dtype object of its own, and long and long long are two dtypes where both have 64 bits. They are equal, but ops compare
+    dtypes by `is`, and would take their slow paths for all that is computed from such an array.
+
+    Returns:
+        The array itself, or a view of it.
+
+    Raises:
+        TypeError: tensors cannot have its dtype.
+        ValueError: its byte order is not the machine's.
+    """
+    dtype = of(array.dtype).numpy
+    return array if array.dtype is dtype else array.view(dtype)
 
 
 def _enter(self: dtype, numpy: np.dtype) -> None:
     object.__setattr__(self, "numpy", numpy)
     _BY_NUMPY[numpy] = self
-    if self.category == INT:
-        INTEGRAL.add(numpy)
-    elif self.category == FLOAT:
-        FLOATING.add(numpy)
-        INEXACT.add(numpy)
-    elif self.category == COMPLEX:
-        COMPLEX_DTYPES.add(numpy)
+    if self.category >= FLOAT:
         INEXACT.add(numpy)
 
 
@@ -190,6 +212,7 @@ int32 = _make("int32", "Int", INT, 4)
 int64 = _make("int64", "Long", INT, 8)
 bool_ = _make("bool", "Bool", BOOL, 1)
 
+_OF_PYTHON: dict[type, dtype] = {builtins.bool: bool_, builtins.int: int64, builtins.float: float64, builtins.complex: complex128}
 
 _default: dtype = float32
 
@@ -207,11 +230,8 @@ def get_default_dtype() -> dtype:
 def set_default_dtype(d: Any, /) -> None:
     """Make `d` the dtype that Python floats become, in every thread; complex numbers become the complex dtype of its precision.
 
-    Args:
-        d: a floating-point dtype.
-
     Raises:
-        TypeError: for any other.
+        TypeError: `d` is no floating-point dtype.
 
     Example:
         >>> tapegrad.set_default_dtype(tapegrad.float64)
@@ -258,14 +278,8 @@ def numpy_dtype(spec: Any) -> np.dtype:
     if isinstance(spec, np.dtype):
         return of(spec).numpy
     if isinstance(spec, type):
-        if spec is builtins.float:
-            return float64.numpy
-        if spec is builtins.int:
-            return int64.numpy
-        if spec is builtins.bool:
-            return bool_.numpy
-        if spec is builtins.complex:
-            return complex128.numpy
+        if spec in _OF_PYTHON:
+            return _OF_PYTHON[spec].numpy
         if issubclass(spec, np.generic):
             if spec.__name__ in _NAMED:
                 return _NAMED[spec.__name__].numpy
@@ -292,34 +306,11 @@ def category(spec: np.dtype) -> builtins.int:
 def can_cast(from_: Any, to: Any) -> builtins.bool:
     """Whether promotion lets a result of the first dtype be written to a tensor of the second: never down in category (bool, integer, float, complex).
 
-    Args:
-        from_: what :func:`numpy_dtype` takes.
-        to: what :func:`numpy_dtype` takes.
-
     Example:
         >>> tapegrad.can_cast(tapegrad.float64, tapegrad.float32), tapegrad.can_cast(tapegrad.float32, tapegrad.int64)
         (True, False)
     """
     return as_dtype(from_).category <= as_dtype(to).category
-
-
-def promote_types(type1: Any, type2: Any) -> dtype:
-    """The smallest dtype that both promote to, by PyTorch's table (:mod:`tapegrad.autograd.types.promotion`).
-
-    Args:
-        type1: what :func:`numpy_dtype` takes.
-        type2: what :func:`numpy_dtype` takes.
-
-    Raises:
-        RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
-
-    Example:
-        >>> tapegrad.promote_types(tapegrad.float16, tapegrad.bfloat16)
-        torch.float32
-    """
-    from tapegrad.autograd.types import promotion
-
-    return of(promotion.promote_types(numpy_dtype(type1), numpy_dtype(type2)))
 
 
 # name: (bits of the fraction, greatest exponent, decimal digits that survive)

@@ -57,21 +57,30 @@ class _Promoted(dict[tuple[np.dtype, np.dtype], np.dtype]):
 _PROMOTED: Final = _Promoted()
 
 
-def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
+def promoted(a: np.dtype, b: np.dtype) -> np.dtype:
     """The smallest dtype that both promote to.
 
-    Args:
-        a: a NumPy dtype.
-        b: a NumPy dtype.
-
     Raises:
-        RuntimeError: for uint16, uint32 or uint64 beside anything but itself and a floating-point dtype.
+        RuntimeError: for uint16, uint32 or uint64 with anything but itself and a floating-point dtype.
 
     Example:
-        >>> promote_types(np.dtype("uint8"), np.dtype("int8"))
+        >>> promoted(np.dtype("uint8"), np.dtype("int8"))
         dtype('int16')
     """
     return _PROMOTED[a, b]
+
+
+def promote_types(type1: Any, type2: Any) -> dtypes.dtype:
+    """The smallest dtype that both promote to, by PyTorch's table.
+
+    Raises:
+        RuntimeError: for uint16, uint32 or uint64 with anything but itself and a floating-point dtype.
+
+    Example:
+        >>> tapegrad.promote_types(tapegrad.float16, tapegrad.bfloat16)
+        torch.float32
+    """
+    return of(promoted(dtypes.numpy_dtype(type1), dtypes.numpy_dtype(type2)))
 
 
 class _Results(dict[tuple[Operand, ...], np.dtype]):
@@ -81,7 +90,7 @@ class _Results(dict[tuple[Operand, ...], np.dtype]):
         of_kind: list[np.dtype | None] = [None, None, None]
         for dtype, kind in operands:
             so_far = of_kind[kind]
-            of_kind[kind] = of(dtype).numpy if so_far is None else promote_types(so_far, dtype)
+            of_kind[kind] = of(dtype).numpy if so_far is None else promoted(so_far, dtype)
         result: np.dtype | None = None
         for lower in of_kind:  # numbers, 0-d tensors, dimensioned tensors: each joins over what stands below it
             if lower is not None:
@@ -93,13 +102,13 @@ class _Results(dict[tuple[Operand, ...], np.dtype]):
 
 
 def _over(higher: np.dtype, lower: np.dtype) -> np.dtype:
-    """The dtype of operands of a kind beside those of a lesser kind, which can raise the category but not the precision."""
+    """The dtype of operands of a kind with those of a lesser kind, which can raise the category but not the precision."""
     high, low = of(higher).category, of(lower).category
     if high >= low:
         return higher
     if low == COMPLEX and high == FLOAT:
         return of(higher).to_complex().numpy
-    return lower if low >= FLOAT else promote_types(higher, lower)
+    return lower if low >= FLOAT else promoted(higher, lower)
 
 
 _RESULTS: Final = _Results()
@@ -112,7 +121,7 @@ def result_type(operands: Iterable[Operand]) -> np.dtype:
         operands: for each operand its dtype and its kind (``DIMENSIONED``, ``ZERO_DIM`` or ``NUMBER``); a number's dtype is :func:`number_dtype`'s.
 
     Raises:
-        RuntimeError: for uint16, uint32 or uint64 where :func:`promote_types` is asked for it; for no operands.
+        RuntimeError: for uint16, uint32 or uint64 where :func:`promoted` is asked for it; for no operands.
 
     Example:
         >>> result_type([(np.dtype("float32"), DIMENSIONED), (np.dtype("float64"), ZERO_DIM)])
@@ -128,7 +137,7 @@ _CATEGORY_OF_KIND: Final = {"b": BOOL, "i": INT, "u": INT, "f": FLOAT, "V": FLOA
 
 
 def number_dtype(number: Any) -> np.dtype:
-    """The dtype that a Python number has beside tensors; a NumPy scalar counts as the number it holds.
+    """The dtype that a Python number has among tensors; a NumPy scalar counts as the number it holds.
 
     Args:
         number: a bool, int, float or complex, or a NumPy scalar.
@@ -157,9 +166,6 @@ def number_dtype(number: Any) -> np.dtype:
 
 def float_dtype(dtype: np.dtype) -> np.dtype:
     """The dtype in which exp, mean and true division compute: integers and bool become the default dtype.
-
-    Args:
-        dtype: a NumPy dtype.
 
     Example:
         >>> float_dtype(np.dtype("int64")), float_dtype(np.dtype("float16"))

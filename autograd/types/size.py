@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from math import prod
 from operator import index
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final, SupportsIndex, overload
 
 
 class Size(tuple[int, ...]):
@@ -44,6 +44,10 @@ class Size(tuple[int, ...]):
         """The number of elements of a tensor of this shape."""
         return prod(self)
 
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> Size: ...
     def __getitem__(self, key: Any) -> Any:
         item = tuple.__getitem__(self, key)
         return tuple.__new__(Size, item) if item.__class__ is tuple else item

@@ -15,6 +15,7 @@ from tapegrad.backends.cupy.index_asserts import IndexAsserts
 from tapegrad.backends.cupy.memory import CupyMemory
 from tapegrad.backends.cupy.namespace import CupyNamespace
 from tapegrad.backends.device import Device
+from tapegrad.backends.kernels import launch, scatter
 from tapegrad.backends.kernels.index_assert import look, shared_note
 
 _INSTALL = 'pip install "tapegrad[cuda13]" for CUDA 13, or "tapegrad[cuda12]" for CUDA 12'
@@ -22,7 +23,7 @@ _NO_DEVICE = 100  # cudaErrorNoDevice
 
 
 def load() -> Backend:
-    """The backend, where CUDA can be had.
+    """The backend.
 
     Raises:
         RuntimeError: CuPy, the driver or a device is missing; the message says which.
@@ -113,7 +114,7 @@ class CupyBackend(Backend):
         with self.use(self.device_of(array)):
             target = self._pinned(array.shape, array.dtype)
             array.get(out=target, blocking=False)
-            # While the copy is under way CuPy must not use this memory for anything else, even if nobody holds the result.
+            # While the copy is under way CuPy must not reuse this memory, even if the result is dropped.
             event = self.streams.get_current_stream().record(self.streams.Event(disable_timing=True))
             self.streams.pinned_memory._add_to_watch_list(event, target)
         return target
@@ -134,7 +135,7 @@ class CupyBackend(Backend):
         here = self.device_of(array)
         if device.index is None or device == here:
             return array
-        # The copy runs on the stream of the new device: after what the old device has been told to do, and before what it will be told.
+        # The copy runs on the stream of the new device, after the old device's work so far and before its later work.
         # https://github.com/pytorch/pytorch/blob/v2.9.0/aten/src/ATen/native/cuda/Copy.cu
         with self.use(here):
             # CuPy would do it itself, on this device, but after `written`: nothing would make the new device's stream wait for it.
@@ -207,7 +208,6 @@ class CupyBackend(Backend):
         return _special("digamma", x)
 
     def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
-        from tapegrad.backends.kernels import launch
         with self.use(device):
             return launch.philox_words(key, counter, words)
 
@@ -277,7 +277,7 @@ def _part(cupy: Any) -> Any:
 def _special(name: str, x: Array) -> Array:
     """CuPy's function, in float32 for half types: it has no loops for them, and gives float64 for float16, float32 for bfloat16.
 
-    https://github.com/cupy/cupy/blob/v14.2.0/cupyx/scipy/special/_erf.py, and the files beside it.
+    https://github.com/cupy/cupy/blob/v14.2.0/cupyx/scipy/special/_erf.py and its neighbours.
     """
     from cupyx.scipy import special
     function = getattr(special, name)
@@ -300,6 +300,5 @@ def scatter_add(cupy: Any, target: Array, index: Any, values: Array, run: Any = 
     if target.dtype.name in ATOMIC and not ordered:
         cupy.add.at(target, index, values)
     else:
-        from tapegrad.backends.kernels import scatter
         scatter.add(cupy, target, index, values, run or (scatter.in_order(cupy) if ordered else None))
 

@@ -1,12 +1,12 @@
 """Indices that are out of range on a device: found by a kernel, without a wait, and reported when the program next waits for the device.
 
-CuPy wraps such indices, silently, as it must: to raise it would have to wait. So before an op reads or writes by an index, a kernel looks at the index
-(one launch, which reads the index once), and where something is wrong it leaves a note in memory that the host sees too. Whoever waits for the device
-afterwards, for a value, a copy or `synchronize`, looks for a note, which costs a look at the host's memory, and raises. Until then the program goes
-on with wrapped indices. PyTorch does the same by device-side asserts, after which, though, a program cannot use the device any more.
+CuPy wraps such indices silently: to raise it would have to wait. So before an op reads or writes by an index, a kernel checks the index (one launch, which
+reads it once), and writes what is wrong to memory that the host sees too. The next wait for the device, for a value, a copy or `synchronize`, looks
+there, which costs a read of the host's memory, and raises. Until then the program goes on with wrapped indices. PyTorch does the same by device-side
+asserts, after which, though, a program cannot use the device any more.
 
-Three modes: "deferred" is this; "blocking" waits after each kernel, so that the error is raised in the call that is to blame, and is what the
-environment variable CUDA_LAUNCH_BLOCKING=1 chooses; "off" launches nothing.
+Three modes: "deferred" is this; "blocking" waits after each kernel, so that the error is raised in the call that is to blame (the environment variable
+CUDA_LAUNCH_BLOCKING=1 chooses it); "off" launches nothing.
 """
 from __future__ import annotations
 
@@ -43,9 +43,6 @@ def set_index_assert_mode(mode: str) -> None:
     Args:
         mode: "deferred": when the program next waits for the device, at the cost of one kernel for each index. "blocking": in the call that is to blame,
             which waits for the device. "off": never; they wrap.
-
-    Raises:
-        ValueError: it is none of these.
 
     Example:
         >>> before = tapegrad.cuda.get_index_assert_mode()
@@ -106,7 +103,7 @@ class IndexAsserts:
         self._notes: dict[int, tuple[np.ndarray, Any]] = {}
 
     def check(self, device: int, index: Array, low: int, high: int, name: str, dim: int) -> None:
-        """Have it noted if an element of `index` is not in ``range(low, high)``; `device` is the current one."""
+        """Record it if an element of `index` is not in ``range(low, high)``; `device` is the current one."""
         if _mode == "off" or not index.size:
             return
         note = self._notes.get(device)
@@ -118,7 +115,7 @@ class IndexAsserts:
             self.report(device, "")
 
     def report(self, device: int, more: str = _LATER) -> None:
-        """Raise what is noted for a device that has been waited for.
+        """Raise what is recorded for a device that has been waited for.
 
         Raises:
             AcceleratorError: an index was out of range; it is an IndexError too.

@@ -12,17 +12,11 @@ from tapegrad.backends.out_of_memory import OutOfMemoryError, out_of_memory_text
 
 @dataclass
 class Peak:
-    """What the pool of one device has held at most since the counting began.
+    """What the pool of one device has held at most since the counting began."""
 
-    Attributes:
-        bound: at least the bytes in use: those at the last look at the pool, and all that was allocated since.
-        used: the most bytes that arrays have held.
-        reserved: the most bytes that the pool has held.
-    """
-
-    bound: int
-    used: int
-    reserved: int
+    bound: int  # at least the bytes in use: those at the last look at the pool, and all that was allocated since
+    used: int  # the most bytes that arrays have held
+    reserved: int  # the most bytes that the pool has held
 
 
 class CupyMemory:
@@ -30,9 +24,6 @@ class CupyMemory:
 
     `watch` puts an allocator in front of the one that CuPy has (its pool, or what the program has set): a failure becomes `OutOfMemoryError`, and
     peaks are kept where they are asked for. So ops themselves have nothing to catch. An allocator that the program sets later is its own affair.
-
-    Args:
-        cupy: the module.
     """
 
     def __init__(self, cupy: Any) -> None:

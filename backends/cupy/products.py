@@ -27,21 +27,13 @@ GEMM_DEFAULT = -1
 
 
 class Kind(NamedTuple):
-    """What cuBLAS must know of a dtype.
+    """A dtype in cuBLAS' terms."""
 
-    Attributes:
-        code: its cudaDataType.
-        compute: in what its products are added up.
-        one: the address of the factor of the product, in that type, on the host.
-        zero: the address of the factor of what the result held.
-        numbers: the memory of both.
-    """
-
-    code: int
-    compute: int
-    one: int
-    zero: int
-    numbers: np.ndarray
+    code: int  # its cudaDataType
+    compute: int  # in what its products are added up
+    one: int  # the address of the factor of the product, in that type, on the host
+    zero: int  # the address of the factor of what the result held
+    numbers: np.ndarray  # the memory of both
 
 
 def _kind(code: int, compute: int, scalar: str) -> Kind:
@@ -59,23 +51,18 @@ _known: dict[np.dtype, Kind] = {}
 
 
 def kind_of(dtype: np.dtype) -> Kind:
-    """What cuBLAS must know of `dtype`, one of `KINDS`."""
-    found = _known.get(dtype)
-    if found is None:
-        found = _known[dtype] = KINDS[dtype.name]
-    return found
+    """`dtype`, one of `KINDS`, in cuBLAS' terms."""
+    kind = _known.get(dtype)
+    if kind is None:
+        kind = _known[dtype] = KINDS[dtype.name]
+    return kind
 
 
 class Factor(NamedTuple):
-    """A matrix as cuBLAS takes it.
+    """A matrix as cuBLAS takes it."""
 
-    Attributes:
-        transposed: 1 if its columns lie in one piece, 0 if its rows do.
-        lead: elements from one such piece to the next.
-    """
-
-    transposed: int
-    lead: int
+    transposed: int  # 1 if its columns lie in one piece, 0 if its rows do
+    lead: int  # elements from one such piece to the next
 
 
 def factor(shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> Factor | None:
@@ -121,7 +108,7 @@ def _calls(dims: list[Dim]) -> int:
 
 
 def _is_awkward(strides: tuple[int, ...], size: int) -> bool:
-    """Whether a stack's steps are such that cuBLAS cannot be told of them."""
+    """Whether cuBLAS cannot express a stack's steps."""
     return bool([step for step in strides[:-2] if step < 0 or step % size])
 
 
@@ -165,10 +152,7 @@ def multiply(xp: Any, a: Array, b: Array, cublas: Cublas, *, tf32: bool = False)
     """``a @ b`` as `numpy.matmul` has it, in memory in order.
 
     Args:
-        xp: the namespace of the arrays.
         a: an array of at least one dimension, of a dtype in `KINDS`.
-        b: the same, of the same dtype.
-        cublas: what computes.
         tf32: whether float32 may be rounded to TF32.
 
     Raises:

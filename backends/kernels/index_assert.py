@@ -1,4 +1,4 @@
-"""Looking for indices that are out of range, by the kernel of `index_assert.cu`."""
+"""Checks indices on the device, by the kernel of `index_assert.cu`."""
 from __future__ import annotations
 
 from typing import Any
@@ -18,16 +18,12 @@ def kernels() -> list[str]:
 
 
 def look(xp: Any, index: Array, low: int, high: int, dim: int, code: int, note: Array) -> None:
-    """Have the device note in `note`, four int64, if an element of `index` is not in ``range(low, high)``.
+    """Write to `note` if an element of `index` is not in ``range(low, high)``.
 
     Args:
-        xp: the namespace of the arrays.
         index: integers; those that do not lie in order, or have another type than int32 and int64, are copied.
-        low: the smallest index that is right.
-        high: the smallest above that is wrong, noted as the size.
-        dim: noted.
-        code: noted; not 0.
-        note: code, index, dimension and size; left alone while there is a code in it.
+        code: not 0.
+        note: four int64: `code`, the wrong index, `dim` and `high`; left alone while there is a code in it.
     """
     index = xp.ascontiguousarray(index, np.int64 if index.dtype.name not in _NAMES else None)
     n = index.size

@@ -1,6 +1,6 @@
 """The one function that launches CUDA kernels, on a GPU through CuPy and, for strict arrays, on the CPU.
 
-A kernel is `name` of the file `file.cu` beside this one, called ``"file.name"``, or ``"file.name<float, 4>"`` if it is a template of types
+A kernel is `name` of the file `file.cu` in this folder, called ``"file.name"``, or ``"file.name<float, 4>"`` if it is a template of types
 and integers. Its parameters are pointers and numbers; the source is the only place that says of which type, and `launch` checks it.
 """
 from __future__ import annotations
@@ -41,10 +41,10 @@ def launch(name: str, grid: int, block: int, args: Sequence[Any], *, like: Array
 
     Args:
         name: ``"file.kernel"``.
-        grid: How many blocks.
-        block: How many threads in each.
-        args: The kernel's arguments: C-contiguous arrays of the parameters' dtypes, and numbers.
-        like: An array that says which device: CuPy's or the strict device's.
+        grid: how many blocks.
+        block: how many threads in each.
+        args: C-contiguous arrays of the parameters' dtypes, and numbers.
+        like: an array of the device: CuPy's or the strict device's.
 
     Raises:
         TypeError: the arguments are not what the kernel takes, or `like` is no array of a device.
@@ -54,17 +54,7 @@ def launch(name: str, grid: int, block: int, args: Sequence[Any], *, like: Array
 
 
 def philox_words(key: tuple[int, int], counter: int, n: int, xp: Any = None) -> Array:
-    """`philox.words`, made on the current device.
-
-    Args:
-        key: Two 64-bit integers.
-        counter: Position in the stream, counted in words.
-        n: How many words.
-        xp: The array namespace: CuPy, which is the default, or a strict device's.
-
-    Raises:
-        ValueError: the words would lie outside positions 0 to 2**64, or `n` is negative.
-    """
+    """`philox.words`, made on the current device of the namespace `xp`: CuPy, which is the default, or a strict device's."""
     if xp is None:
         import cupy
         xp = cupy
@@ -79,7 +69,7 @@ def philox_words(key: tuple[int, int], counter: int, n: int, xp: Any = None) -> 
 
 @functools.cache
 def source(file: str) -> str:
-    """The text of a CUDA source with the headers beside it put in: what every compiler gets, and what its caches compare."""
+    """The text of a CUDA source with its own headers put in: what every compiler gets, and what its caches compare."""
     seen: set[str] = set()
 
     def expand(name: str) -> str:
@@ -215,12 +205,6 @@ _one_launch = threading.Lock()  # the grid's state and shared memory are variabl
 def launch_on_cpu(name: str, grid: int, block: int, args: Sequence[Any]) -> None:
     """Run a kernel on NumPy arrays, its source compiled as C++: to check its numbers where there is no GPU.
 
-    Args:
-        name: ``"file.kernel"``.
-        grid: How many blocks.
-        block: How many threads in each.
-        args: The kernel's arguments: C-contiguous NumPy arrays of the parameters' dtypes, and numbers.
-
     Raises:
         TypeError: the arguments are not what the kernel takes.
         RuntimeError: the kernel does not compile, or not all threads of a block reach its barriers.
@@ -252,9 +236,6 @@ def _compiled_for_cpu(name: str) -> Any:
 
 def compile_for_cpu(names: Sequence[str]) -> None:
     """Compile kernels of one file for `launch_on_cpu`, which otherwise compiles each template at its first launch: together they take much less time.
-
-    Args:
-        names: ``"file.kernel"``, all of the same file.
 
     Raises:
         RuntimeError: they do not compile.

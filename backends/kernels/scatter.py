@@ -26,45 +26,31 @@ BLOCK = 256
 
 
 class Rows(NamedTuple):
-    """An index as rows of an array of shape (outer, n, width).
-
-    Attributes:
-        rows: integers, of which -1 is the last row; a vector.
-        shape: that of what the index names.
-    """
+    """An index as rows of an array of shape (outer, n, width)."""
 
     outer: int
     n: int
     width: int
-    rows: Array
-    shape: tuple[int, ...]
+    rows: Array  # integers, of which -1 is the last row; a vector
+    shape: tuple[int, ...]  # that of what the index names
 
 
 class Addition(NamedTuple):
-    """``target[:, rows] += values``: what a kernel is to do, its arrays C-contiguous.
+    """``target[:, rows] += values``: what a kernel is to do, its arrays C-contiguous."""
 
-    Attributes:
-        target: of shape (outer, n, width).
-        values: of shape (outer, k, width), with the target's dtype; or the bits of 16-bit floats, for a target of float32.
-        rows: a vector of k integers.
-        exponent: how many bits of exponent such a 16-bit float has; 0 for all others.
-    """
-
-    target: Array
-    values: Array
-    rows: Array
-    exponent: int
+    target: Array  # of shape (outer, n, width)
+    values: Array  # of shape (outer, k, width), with the target's dtype; or the bits of 16-bit floats, for a target of float32
+    rows: Array  # a vector of k integers
+    exponent: int  # how many bits of exponent such a 16-bit float has; 0 for all others
 
 
 def add(xp: Any, target: Array, index: Any, values: Array, run: Callable[[Addition], None] | None = None) -> None:
     """``target[index] += values`` in place; values whose index repeats add up, 16-bit floats in float32. Indices out of range wrap around, as CuPy's do.
 
     Args:
-        xp: The array namespace.
-        target: An array of any dtype and layout.
-        index: Whatever indexes it: arrays, slices, integers.
-        values: An array of the target's dtype, of a shape that broadcasts to what the index names.
-        run: Who adds; by default the kernel that takes sums in any order.
+        target: an array of any dtype and layout.
+        values: an array of the target's dtype, of a shape that broadcasts to that of ``target[index]``.
+        run: adds; by default the kernel that takes sums in any order.
 
     Raises:
         IndexError: the index names something along an axis that has nothing.
@@ -74,7 +60,11 @@ def add(xp: Any, target: Array, index: Any, values: Array, run: Callable[[Additi
         return
     values = xp.ascontiguousarray(xp.broadcast_to(values, found.shape))
     exponent = _HALVES.get(target.dtype.name, 0)
-    whole = target.astype(np.float32, order="C") if exponent else target if target.flags.c_contiguous else target.copy(order="C")
+    whole = target
+    if exponent:
+        whole = target.astype(np.float32, order="C")
+    elif not target.flags.c_contiguous:
+        whole = target.copy(order="C")
     seen, _, parts = (np.uint16, "", 1) if exponent else _SEEN[target.dtype.name]
     width = found.width * parts
     flat = whole.reshape((-1,)) if exponent else whole.reshape((-1,)).view(seen)
@@ -91,7 +81,7 @@ def in_any_order(todo: Addition) -> None:
 
 
 def in_order(xp: Any) -> Callable[[Addition], None]:
-    """Who adds in the order of the values, the same in every run: by sorting the rows, which CuPy may wait for."""
+    """A function that adds in the order of the values, the same in every run: by sorting the rows, which CuPy may wait for."""
     def run(todo: Addition) -> None:
         target, values, rows, _ = todo
         rows = rows % target.shape[1]

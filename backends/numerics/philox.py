@@ -2,8 +2,9 @@
 
 J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11: Philox4x64-10 turns a key and a counter into four 64-bit words, so
 every device computes the same words for the same seed and position, in any order and in parallel. The transforms below are written once over
-an array namespace, use a fixed number of words for each element and reject none: uniforms, Bernoulli draws, integers and permutations are the
-same bits on every device; normals and exponentials agree to a few ulp (of the pair's radius, for float64 normals).
+the namespace `xp` of the `words` that they take (`needed` says how many), use a fixed number of words for each of their `n` elements and reject none:
+uniforms, Bernoulli draws, integers and permutations are the same bits on every device; normals and exponentials agree to a few ulp (of the pair's radius,
+for float64 normals).
 """
 from __future__ import annotations
 
@@ -42,12 +43,8 @@ def words(key: tuple[int, int], counter: int, n: int) -> np.ndarray:
     """`n` words of the stream of ``numpy.random.Philox(key=key)``, from word number `counter` on.
 
     Args:
-        key: Two 64-bit integers.
-        counter: Position in the stream, counted in words; any, not only multiples of four.
-        n: How many words.
-
-    Returns:
-        uint64 array of shape ``(n,)``.
+        key: two 64-bit integers.
+        counter: any, not only multiples of four.
 
     Raises:
         ValueError: the words would lie outside positions 0 to 2**64, or `n` is negative.
@@ -71,20 +68,13 @@ def words(key: tuple[int, int], counter: int, n: int) -> np.ndarray:
 
 
 def check_range(counter: int, n: int) -> None:
-    """Whether a stream has `n` words at `counter`.
-
-    Raises:
-        ValueError: it has not.
-    """
+    """Raise ValueError unless a stream has `n` words at `counter`."""
     if counter < 0 or n < 0 or counter + n > 2**64:
         raise ValueError(f"a random stream has words 0 to 2**64, and not {n} from word {counter} on")
 
 
 def key_of(seed: int) -> tuple[int, int]:
     """The Philox key of a seed: the first two numbers of the generator SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) that starts at `seed`.
-
-    Args:
-        seed: Any integer from 0 to 2**64 - 1.
 
     Example:
         >>> key_of(0)
@@ -191,9 +181,8 @@ def needed(draw: str, n: int, dtype: Any = None) -> int:
     """How many words a transform takes for `n` elements.
 
     Args:
-        draw: The transform's name.
-        n: How many elements.
-        dtype: The dtype asked of `uniform`, `normal` or `exponential`; for `bernoulli` that of the array of probabilities, None for a number.
+        draw: the transform's name.
+        dtype: the dtype asked of `uniform`, `normal` or `exponential`; for `bernoulli` that of the array of probabilities, None for a number.
 
     Example:
         >>> [needed("uniform", 9, dtype) for dtype in (np.float64, np.float32, np.float16)]
@@ -202,7 +191,7 @@ def needed(draw: str, n: int, dtype: Any = None) -> int:
     bits = {"mask16": 16, "integers": 64, "permutation": 64}.get(draw)
     if bits is None:
         dtype = _float(np.float32 if dtype is None else dtype)
-        bits = 64 if dtype == np.float64 else 16 if dtype.itemsize == 2 and draw == "uniform" else 32
+        bits = 8 * dtype.itemsize if draw == "uniform" else max(8 * dtype.itemsize, 32)
         if draw == "normal" and bits == 64:
             n += n & 1
     return -(-n * bits // 64)
@@ -222,12 +211,6 @@ def uniform(xp: Any, words: Array, n: int, dtype: Any) -> Array:
     """`n` floats in [0, 1): multiples of 2**-53 in float64, 2**-24 in float32, 2**-11 in float16, 2**-8 in bfloat16.
 
     In float64 and float32 they are the numbers of ``numpy.random.Generator.random``.
-
-    Args:
-        xp: The array namespace of `words`.
-        words: ``needed("uniform", n, dtype)`` words: one for each float64, for two float32, for four of a half type.
-        n: How many.
-        dtype: float64, float32, float16 or bfloat16.
 
     Example:
         >>> generator = np.random.Generator(np.random.Philox(key=1))
@@ -253,12 +236,7 @@ def normal(xp: Any, words: Array, n: int, dtype: Any) -> Array:
 
     The radius is ``sqrt(-2 log(u))`` with u = (k + 1/2) / 2**32 (2**53 in float64), so the tails reach 6.7 (8.6) and the uniform's relative
     precision is full there. NumPy vectorises all it needs; inversion takes twice as many passes.
-
-    Args:
-        xp: The array namespace of `words`.
-        words: ``needed("normal", n, dtype)`` words: one for two elements, in float64 two for two.
-        n: How many.
-        dtype: float64 or float32; the half types are rounded from float32.
+    The half types are rounded from float32.
     """
     dtype = _float(dtype)
     if dtype == np.float64:
@@ -306,12 +284,7 @@ def exponential(xp: Any, words: Array, n: int, dtype: Any) -> Array:
     """`n` exponentials of rate 1 by inversion, ``-log(u)`` with u as in `normal`.
 
     All are greater than 0: where u rounds to 1 the result is half the spacing below 1, so that logarithms of exponentials (Gumbel draws) are finite.
-
-    Args:
-        xp: The array namespace of `words`.
-        words: ``needed("exponential", n, dtype)`` words: one for two elements, in float64 one for each.
-        n: How many.
-        dtype: float64 or float32; the half types are rounded from float32.
+    The half types are rounded from float32.
     """
     dtype = _float(dtype)
     if dtype == np.float64:
@@ -347,11 +320,9 @@ def integers(xp: Any, words: Array, low: int, high: int, dtype: Any) -> Array:
     No integer's probability differs from another's by more than 2**-64.
 
     Args:
-        xp: The array namespace of `words`.
-        words: As many words as integers are wanted.
-        low: Least integer.
-        high: One more than the greatest; at most ``low + 2**64``.
-        dtype: Integer dtype that holds them.
+        low: the least integer.
+        high: one more than the greatest; at most ``low + 2**64``.
+        dtype: an integer dtype that holds them.
 
     Raises:
         ValueError: the range is empty or larger than 2**64.
@@ -380,12 +351,7 @@ def integers(xp: Any, words: Array, low: int, high: int, dtype: Any) -> Array:
 
 
 def permutation(xp: Any, words: Array) -> Array:
-    """A random permutation of ``0 .. n-1`` as int64, for n words: their order when sorted, equal words in order of position.
-
-    Args:
-        xp: The array namespace of `words`.
-        words: As many words as the permutation is long.
-    """
+    """A random permutation of ``0 .. n-1`` as int64, for n words: their order when sorted, equal words in order of position."""
     if xp is np:
         # NumPy's default sort is faster than its stable one, where it is vectorised several times, and the same where no two words are equal.
         order = np.argsort(words)
@@ -396,14 +362,7 @@ def permutation(xp: Any, words: Array) -> Array:
 
 
 def bernoulli(xp: Any, words: Array, p: Any, n: int) -> Array:
-    """`n` Booleans, True with probability `p`.
-
-    Args:
-        xp: The array namespace of `words`.
-        words: ``needed("bernoulli", n, dtype of p)`` words.
-        p: A number, held to 32 bits; or an array of n floats, each compared with a uniform of its dtype (of float32 for half types).
-        n: How many.
-    """
+    """`n` Booleans, True with probability `p`: a number, held to 32 bits, or n floats, each compared with a uniform of its dtype (float32 for half types)."""
     if isinstance(p, (int, float)):
         return _below(xp, words.view(np.uint32)[:n], p)
     return uniform(xp, words, n, np.float64 if p.dtype == np.float64 else np.float32) < p
@@ -411,12 +370,6 @@ def bernoulli(xp: Any, words: Array, p: Any, n: int) -> Array:
 
 def mask16(xp: Any, words: Array, p: float, n: int) -> Array:
     """`n` Booleans, True with probability `p` to the nearest 1/65536, from the sixteen-bit lanes of the words: the fast mask of dropout.
-
-    Args:
-        xp: The array namespace of `words`.
-        words: ``needed("mask16", n)`` words, one for four elements.
-        p: Probability of True.
-        n: How many.
 
     Example:
         >>> mask16(np, words((1, 0), 0, 2), 0.5, 6)

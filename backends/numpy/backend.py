@@ -9,6 +9,7 @@ import numpy as np
 
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.device import Device
+from tapegrad.backends.numerics import philox
 
 CPU = Device("cpu")
 
@@ -75,28 +76,7 @@ class NumpyBackend(Backend):
             return np.lib.stride_tricks.as_strided(array, shape, strides)
         return np.ndarray(shape, array.dtype, owner, begins + offset, strides)
 
-    def erf(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.erf(np, x)
-
-    def erfc(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.erfc(np, x)
-
-    def erfinv(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.erfinv(np, x)
-
-    def lgamma(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.lgamma(np, x)
-
-    def digamma(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.digamma(np, x)
-
     def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
-        from tapegrad.backends.numerics import philox
         return philox.words(key, counter, words)
 
     def synchronize(self, device: Device | None = None) -> None:

@@ -19,7 +19,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tapegrad.backends.device import Device
 from tapegrad.backends.out_of_memory import OutOfMemoryError, out_of_memory_text
+from tapegrad.backends.registry import backend_for
 from tapegrad.backends.strict import kernels as strict_kernels
 from tapegrad.backends.strict.calls import NOT_OFFERED, OVERRIDES, Signature, call, matmul, operand, quiet
 from tapegrad.backends.strict.transfers import DEVICE_TO_HOST, HOST_TO_DEVICE, SYNCHRONISATION, copy_out, note
@@ -368,8 +370,6 @@ class Flags(namedtuple("Flags", "c_contiguous f_contiguous owndata")):
 
 
 def _revive(type: str, index: int, array: np.ndarray) -> Any:
-    from tapegrad.backends.device import Device
-    from tapegrad.backends.registry import backend_for
     device = Device(type, index)
     return backend_for(device).from_host(array, device)
 

@@ -18,6 +18,7 @@ from tapegrad.backends.cupy.index_asserts import IndexAsserts
 from tapegrad.backends.cupy.namespace import CupyNamespace
 from tapegrad.backends.cupy.products import multiply
 from tapegrad.backends.device import Device
+from tapegrad.backends.numerics import philox
 from tapegrad.backends.strict import transfers as strict_transfers
 from tapegrad.backends.strict.array import Memory, StrictArray
 from tapegrad.backends.strict.calls import operand
@@ -163,29 +164,7 @@ class StrictBackend(Backend):
     def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Array:
         return array._view(strided(array, shape, strides, offset))
 
-    # Written over any namespace: here they show that CuPy could run them.
-    def erf(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.erf(self.xp, x)
-
-    def erfc(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.erfc(self.xp, x)
-
-    def erfinv(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.erfinv(self.xp, x)
-
-    def lgamma(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.lgamma(self.xp, x)
-
-    def digamma(self, x: Array) -> Array:
-        from tapegrad.backends.numerics import special
-        return special.digamma(self.xp, x)
-
     def philox(self, key: tuple[int, int], counter: int, words: int, device: Device) -> Array:
-        from tapegrad.backends.numerics import philox
         # a kernel makes them on CUDA, so this is no copy from the host
         return self.array_type._own(np.array(philox.words(key, counter, words)), self._index(device))  # type: ignore[attr-defined]
 

@@ -11,7 +11,7 @@ import numpy as np
 from tapegrad.backends.strict import kernels as strict_kernels
 from tapegrad.backends.strict.transfers import HOST_TO_DEVICE, SYNCHRONISATION, copy_out, note
 
-#: what may stand beside an array: numbers of Python and of NumPy, never an array of the host
+#: what may be combined with an array: numbers of Python and of NumPy, never an array of the host
 SCALARS = (bool, int, float, complex, np.generic)
 #: CuPy warns of no overflow, division by zero or invalid value, so no operation may
 quiet = np.errstate(all="ignore")

@@ -1,4 +1,4 @@
-"""`StrictNamespace`: the names of CuPy's namespaces, and none beside them, over strict arrays."""
+"""`StrictNamespace`: the names of CuPy's namespaces, and no others, over strict arrays."""
 from __future__ import annotations
 
 import functools

@@ -11,13 +11,7 @@ from tapegrad.backends.threads import handed_on
 
 
 class StrictEvent:
-    """A point in a stream's work.
-
-    Args:
-        block: taken for CuPy's sake, like `interprocess`.
-        disable_timing: whether the event knows no time.
-        interprocess: whether other processes may use it.
-    """
+    """A point in a stream's work, made with CuPy's arguments."""
 
     def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
         if interprocess and not disable_timing:
@@ -38,14 +32,7 @@ class StrictEvent:
 
 
 class StrictStream:
-    """A queue of work for the current device; each namespace has a subclass of its own.
-
-    Args:
-        null: the default stream of every device.
-        non_blocking: taken for CuPy's sake, like `priority`.
-        ptds: the default stream of this thread; there is none.
-        priority: lower numbers go first.
-    """
+    """A queue of work for the current device, made with CuPy's arguments; each namespace has a subclass of its own."""
 
     _streams: StrictStreams
 
@@ -109,11 +96,7 @@ class StrictStream:
 
 
 class StrictStreams:
-    """The namespace.
-
-    Args:
-        memory: the devices, of which one is current in each thread.
-    """
+    """The namespace, over the devices of `memory`."""
 
     Event = StrictEvent
 
@@ -129,7 +112,7 @@ class StrictStreams:
         return self._current.get(self.memory.current if device_id == -1 else device_id, self.null)
 
     def set_current(self, stream: StrictStream, device: int) -> None:
-        """Have a stream be this thread's current one on a device."""
+        """Make a stream this thread's current one on a device."""
         self._thread.current = {**self._current, device: stream}
 
     @property

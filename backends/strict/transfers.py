@@ -1,10 +1,9 @@
 """What crosses between the host and the strict device: counted always, refused on request.
 
-Three kinds are told apart: copies from the host to the device, copies back, and waits of the host for the device (every copy back is also
-a wait). What is done inside `allowed()` was asked for by the program: it is counted apart, in `Transfers.asked`, and never refused. The
-backend's own `from_host`, `to_host`, `to_device` and `synchronize`, behind ``.to()``, ``.cpu()`` and ``.numpy()``, count as asked;
-what an operation does in passing (``float(x)``, ``if x:``, a mask as index, a list as index) does not. A test that wants no transfer at all
-compares `asked` with what it wrote itself.
+There are three kinds: copies from the host to the device, copies back, and waits of the host for the device (every copy back is also a wait). What happens
+inside `allowed()` was asked for by the program: it is counted apart, in `Transfers.asked`, and never refused. The backend's own `from_host`, `to_host`,
+`to_device` and `synchronize`, behind ``.to()``, ``.cpu()`` and ``.numpy()``, count as asked; what an operation does in passing (``float(x)``,
+``if x:``, a mask as index, a list as index) does not.
 """
 from __future__ import annotations
 
@@ -52,7 +51,7 @@ def _new() -> Transfers:
 total = _new()
 _counters = [total]
 _refused: list[frozenset[str]] = []
-#: what `watching` asked to be told: kind, cause, bytes where known, whether it was asked for
+#: called by `watching` with kind, cause, bytes where known, whether it was asked for
 Watcher = Callable[[str, str, int | None, bool], None]
 _watchers: list[Watcher] = []
 _lock = threading.Lock()

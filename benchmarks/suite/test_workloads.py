@@ -1,6 +1,6 @@
 """The workloads under pytest-benchmark: ``pytest benchmarks --benchmark-only``.
 
-Set ``OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1`` for figures of one thread; ``--benchmark-group-by=group`` puts the contenders beside each other.
+Set ``OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1`` for figures of one thread; ``--benchmark-group-by=group`` puts the contenders of a workload together.
 The contenders run one after the other here. `tapegrad-bench` lets them take turns, and is what targets are judged by.
 """
 import gc

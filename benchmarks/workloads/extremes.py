@@ -12,9 +12,9 @@ from time import perf_counter
 from tapegrad.benchmarks.workload import WORKLOADS, Metric, Setting
 
 
-@WORKLOADS.probe("extreme.long_chain")
+@WORKLOADS.probe("extreme.long_chain", "a chain of 1,000,000 ops, forward and backward, with the garbage collector off: its time, and the memory that "
+                 "is left after it")
 def long_chain(s: Setting) -> list[Metric]:
-    """a chain of 1,000,000 ops, forward and backward, with the garbage collector off: its time, and the memory that is left after it"""
     x = s.randn(8, requires_grad=True)
     w, seed = s.randn(8), s.randn(8)
 
@@ -48,9 +48,8 @@ def long_chain(s: Setting) -> list[Metric]:
     return metrics
 
 
-@WORKLOADS.probe("extreme.import", peers=False)
+@WORKLOADS.probe("extreme.import", "import in a fresh process: what it takes beyond `import numpy`", peers=False)
 def import_time(s: Setting) -> list[Metric]:
-    """import in a fresh process: what it takes beyond `import numpy`"""
     package = s.lib.__name__
     with tempfile.TemporaryDirectory() as cache:
         fresh_import(package, cache), fresh_import("numpy", cache)

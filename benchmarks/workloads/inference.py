@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tapegrad.benchmarks.workload import WORKLOADS, Metric, Setting
@@ -10,60 +11,44 @@ from tapegrad.benchmarks.workloads.models import deep_mlp, small_cnn, small_mlp
 Step = Callable[[], list[Any]]
 
 
-def recording(model: Any, inputs: Any) -> Step:
-    """A step: the model's output, with its graph."""
+#: name -> what runs, the model, the shape of its input
+MODELS: dict[str, tuple[str, Callable[[Setting], Any], tuple[int, ...]]] = {
+    "mlp": ("an MLP 784-128-10 on 32 rows", small_mlp, (32, 784)),
+    "deep": ("ten layers of 256 on 2048 rows", partial(deep_mlp, width=256), (2048, 256)),
+    "cnn": ("a small CNN on 32 images of 28x28", small_cnn, (32, 1, 28, 28)),
+}
+
+
+def recording(name: str, s: Setting) -> Step:
+    """A step: a model's output, with its graph."""
+    _, build, shape = MODELS[name]
+    model, inputs = build(s), s.randn(*shape)
     return lambda: [model(inputs)]
 
 
-def unrecorded(s: Setting, model: Any, inputs: Any) -> Step:
-    """A step: the model's output under `no_grad`."""
-    no_grad = s.lib.no_grad
+def unrecorded(name: str, s: Setting) -> Step:
+    """A step: a model's output under `no_grad`."""
+    run, no_grad = recording(name, s), s.lib.no_grad
 
     def step() -> list[Any]:
         with no_grad():
-            return [model(inputs)]
+            return run()
     return step
 
 
-@WORKLOADS.timed("inference.mlp.recording")
-def mlp_recording(s: Setting) -> Step:
-    """forward pass of an MLP 784-128-10 on 32 rows, recorded"""
-    return recording(small_mlp(s), s.randn(32, 784))
+for _name, (_what, *_) in MODELS.items():
+    if _name != "cnn":
+        WORKLOADS.timed(f"inference.{_name}.recording", f"forward pass of {_what}, recorded")(partial(recording, _name))
+    WORKLOADS.timed(f"inference.{_name}.no_grad", f"forward pass of {_what} under no_grad")(partial(unrecorded, _name))
 
 
-@WORKLOADS.timed("inference.mlp.no_grad")
-def mlp_no_grad(s: Setting) -> Step:
-    """forward pass of an MLP 784-128-10 on 32 rows under no_grad"""
-    return unrecorded(s, small_mlp(s), s.randn(32, 784))
-
-
-@WORKLOADS.timed("inference.deep.recording")
-def deep_recording(s: Setting) -> Step:
-    """forward pass of ten layers of 256 on 2048 rows, recorded"""
-    return recording(deep_mlp(s, 256), s.randn(2048, 256))
-
-
-@WORKLOADS.timed("inference.deep.no_grad")
-def deep_no_grad(s: Setting) -> Step:
-    """forward pass of ten layers of 256 on 2048 rows under no_grad"""
-    return unrecorded(s, deep_mlp(s, 256), s.randn(2048, 256))
-
-
-@WORKLOADS.timed("inference.cnn.no_grad")
-def cnn_no_grad(s: Setting) -> Step:
-    """forward pass of a small CNN on 32 images of 28x28 under no_grad"""
-    return unrecorded(s, small_cnn(s), s.randn(32, 1, 28, 28))
-
-
-@WORKLOADS.probe("inference.deep.memory")
+@WORKLOADS.probe("inference.deep.memory", "memory above the weights while ten layers of 256 run on 2048 rows: under no_grad in activations, and as a share of "
+                 "the recording pass's peak")
 def deep_memory(s: Setting) -> list[Metric]:
-    """memory above the weights while ten layers of 256 run on 2048 rows: under no_grad in activations, and as a share of the recording pass's peak"""
-    rows, width = 2048, 256
-    model, inputs = deep_mlp(s, width), s.randn(rows, width)
-    free, recorded = s.contender.memory(unrecorded(s, model, inputs)), s.contender.memory(recording(model, inputs))
+    free, recorded = s.contender.memory(unrecorded("deep", s)), s.contender.memory(recording("deep", s))
     if free is None or recorded is None:
         return []
-    activation = rows * width * 4
+    activation = 2048 * 256 * 4
     return [
         Metric("no_grad peak / activation", [free[0] / activation], "", limit=3.0),
         Metric("no_grad peak / recording peak", [free[0] / recorded[0]], "", limit=0.4),

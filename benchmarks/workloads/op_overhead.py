@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ from tapegrad.benchmarks.workload import WORKLOADS, Setting
 
 OPS = 200
 Chain = Callable[[Any, Any], Any]
+Operands = Callable[[Setting], tuple[np.ndarray, np.ndarray]]
 Step = Callable[[], list[Any]]
 
 
-def forward_backward(s: Setting, chain: Chain, start: np.ndarray, operand: np.ndarray) -> Step:
+def forward_backward(chain: Chain, operands: Operands, s: Setting) -> Step:
     """A step: run the chain and its backward, with gradients for its start and for the operand that every op meets."""
+    start, operand = operands(s)
     x, w, seed = s.tensor(start, requires_grad=True), s.tensor(operand, requires_grad=True), s.tensor(np.ones_like(start))
 
     def step() -> list[Any]:
@@ -25,9 +28,10 @@ def forward_backward(s: Setting, chain: Chain, start: np.ndarray, operand: np.nd
     return step
 
 
-def unrecorded(s: Setting, chain: Chain, start: np.ndarray, operand: np.ndarray) -> Step:
+def unrecorded(chain: Chain, operands: Operands, s: Setting) -> Step:
     """A step: run the chain under `no_grad`."""
-    x, w, no_grad = s.tensor(start, requires_grad=True), s.tensor(operand, requires_grad=True), s.lib.no_grad
+    x, w = [s.tensor(array, requires_grad=True) for array in operands(s)]
+    no_grad = s.lib.no_grad
 
     def step() -> list[Any]:
         with no_grad():
@@ -74,45 +78,21 @@ def matmul_chain(y: Any, w: Any) -> Any:
     return y
 
 
-@WORKLOADS.timed("op.elementwise", limit=0.5)
-def elementwise(s: Setting) -> Step:
-    """200 elementwise ops (add, mul, neg, exp in turns) on 64 floats, forward and backward"""
-    return forward_backward(s, mixed_chain, *around_one(s))
+#: name -> what is measured, how the chain is run, the chain, its operands, the most that it may take of the peer's time
+CHAINS: dict[str, tuple[Any, ...]] = {
+    "op.elementwise": ("200 elementwise ops (add, mul, neg, exp in turns) on 64 floats, forward and backward", forward_backward, mixed_chain, around_one, 0.5),
+    "op.add": ("200 additions of 64 floats, forward and backward", forward_backward, add_chain, around_one, 0.5),
+    "op.mul": ("200 products of 64 floats, forward and backward", forward_backward, mul_chain, around_one, 0.5),
+    "op.matmul": ("200 products of 8x8 matrices, forward and backward", forward_backward, matmul_chain, rotation, 0.5),
+    "op.elementwise.no_grad": ("the ops of op.elementwise under no_grad", unrecorded, mixed_chain, around_one, 1.0),
+    "op.matmul.no_grad": ("the ops of op.matmul under no_grad", unrecorded, matmul_chain, rotation, 1.0),
+}
+for _name, (_measures, _run, _chain, _operands, _limit) in CHAINS.items():
+    WORKLOADS.timed(_name, _measures, limit=_limit)(partial(_run, _chain, _operands))
 
 
-@WORKLOADS.timed("op.add", limit=0.5)
-def add(s: Setting) -> Step:
-    """200 additions of 64 floats, forward and backward"""
-    return forward_backward(s, add_chain, *around_one(s))
-
-
-@WORKLOADS.timed("op.mul", limit=0.5)
-def mul(s: Setting) -> Step:
-    """200 products of 64 floats, forward and backward"""
-    return forward_backward(s, mul_chain, *around_one(s))
-
-
-@WORKLOADS.timed("op.matmul", limit=0.5)
-def matmul(s: Setting) -> Step:
-    """200 products of 8x8 matrices, forward and backward"""
-    return forward_backward(s, matmul_chain, *rotation(s))
-
-
-@WORKLOADS.timed("op.elementwise.no_grad", limit=1.0)
-def elementwise_no_grad(s: Setting) -> Step:
-    """the ops of op.elementwise under no_grad"""
-    return unrecorded(s, mixed_chain, *around_one(s))
-
-
-@WORKLOADS.timed("op.matmul.no_grad", limit=1.0)
-def matmul_no_grad(s: Setting) -> Step:
-    """the ops of op.matmul under no_grad"""
-    return unrecorded(s, matmul_chain, *rotation(s))
-
-
-@WORKLOADS.timed("op.rows", limit=1.0)
+@WORKLOADS.timed("op.rows", "64 row reads x[i] of a 64x64 leaf, and their backward", limit=1.0)
 def rows(s: Setting) -> Step:
-    """64 row reads x[i] of a 64x64 leaf, and their backward"""
     x = s.tensor(s.array(64, 64), requires_grad=True)
     seeds = [s.tensor(s.array(64)) for _ in range(64)]
     backward = s.lib.autograd.backward

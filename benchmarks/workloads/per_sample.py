@@ -78,13 +78,13 @@ def compared(s: Setting, model: Any, inputs: Any) -> list[Metric]:
     return [Metric("vmap", [a for a, _ in times], "s"), Metric("vmap / loop", [a / b for a, b in times], "", limit=SHARE)]
 
 
-@WORKLOADS.probe("func.per_sample.cnn")
+@WORKLOADS.probe("func.per_sample.cnn", "gradients of each of 64 images of 28x28 through a small CNN: vmap of grad, and its time as a share of a "
+                 "loop's over the images")
 def cnn(s: Setting) -> list[Metric]:
-    """gradients of each of 64 images of 28x28 through a small CNN: vmap of grad, and its time as a share of a loop's over the images"""
     return compared(s, small_cnn(s), s.randn(SAMPLES, 1, 28, 28))
 
 
-@WORKLOADS.probe("func.per_sample.encoder")
+@WORKLOADS.probe("func.per_sample.encoder", "gradients of each of 64 sentences of 16 words through a small transformer encoder: vmap of grad, and its "
+                 "time as a share of a loop's")
 def encoder(s: Setting) -> list[Metric]:
-    """gradients of each of 64 sentences of 16 words through a small transformer encoder: vmap of grad, and its time as a share of a loop's"""
     return compared(s, small_encoder(s), s.tensor(s.rng.integers(0, 100, (SAMPLES, 16))))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tapegrad.benchmarks.workload import WORKLOADS, Setting
@@ -30,44 +31,20 @@ def labels(s: Setting, batch: int) -> Any:
     return s.tensor(s.rng.integers(0, 10, batch))
 
 
-def mlp_sgd(s: Setting, batch: int, **form: Any) -> Step:
-    """The MLP's step with SGD."""
+def mlp(optimizer: str, batch: int, s: Setting, **form: Any) -> Step:
+    """The MLP's step."""
     model = small_mlp(s)
-    return training_step(s, model, s.lib.optim.SGD(model.parameters(), lr=0.01, **form), s.randn(batch, 784), labels(s, batch))
+    options = {"lr": 0.01} if optimizer == "SGD" else {}
+    return training_step(s, model, getattr(s.lib.optim, optimizer)(model.parameters(), **options, **form), s.randn(batch, 784), labels(s, batch))
 
 
-def mlp_adam(s: Setting, batch: int, **form: Any) -> Step:
-    """The MLP's step with Adam."""
-    model = small_mlp(s)
-    return training_step(s, model, s.lib.optim.Adam(model.parameters(), **form), s.randn(batch, 784), labels(s, batch))
+for _optimizer in ("SGD", "Adam"):
+    for _batch in (1, 32):
+        WORKLOADS.timed(f"train.mlp.{_optimizer.lower()}.b{_batch}", f"training step of an MLP 784-128-10, {_optimizer}, batch {_batch}", limit=0.9,
+                        variants=FORMS)(partial(mlp, _optimizer, _batch))
 
 
-@WORKLOADS.timed("train.mlp.sgd.b1", limit=0.9, variants=FORMS)
-def mlp_sgd_1(s: Setting, **form: Any) -> Step:
-    """training step of an MLP 784-128-10, SGD, batch 1"""
-    return mlp_sgd(s, 1, **form)
-
-
-@WORKLOADS.timed("train.mlp.sgd.b32", limit=0.9, variants=FORMS)
-def mlp_sgd_32(s: Setting, **form: Any) -> Step:
-    """training step of an MLP 784-128-10, SGD, batch 32"""
-    return mlp_sgd(s, 32, **form)
-
-
-@WORKLOADS.timed("train.mlp.adam.b1", limit=0.9, variants=FORMS)
-def mlp_adam_1(s: Setting, **form: Any) -> Step:
-    """training step of an MLP 784-128-10, Adam, batch 1"""
-    return mlp_adam(s, 1, **form)
-
-
-@WORKLOADS.timed("train.mlp.adam.b32", limit=0.9, variants=FORMS)
-def mlp_adam_32(s: Setting, **form: Any) -> Step:
-    """training step of an MLP 784-128-10, Adam, batch 32"""
-    return mlp_adam(s, 32, **form)
-
-
-@WORKLOADS.timed("train.cnn.sgd.b32")
+@WORKLOADS.timed("train.cnn.sgd.b32", "training step of a small CNN (two 3x3 convolutions with pooling) on 32 images of 28x28, SGD")
 def cnn_sgd(s: Setting) -> Step:
-    """training step of a small CNN (two 3x3 convolutions with pooling) on 32 images of 28x28, SGD"""
     model = small_cnn(s)
     return training_step(s, model, s.lib.optim.SGD(model.parameters(), lr=0.01), s.randn(32, 1, 28, 28), labels(s, 32))

@@ -16,15 +16,13 @@ def relaxed(x: Any) -> Any:
     return x
 
 
-@WORKLOADS.timed("func.vmap.small")
+@WORKLOADS.timed("func.vmap.small", "vmap of 200 elementwise ops over 20 rows of 6 floats")
 def small_vmap(s: Setting) -> Step:
-    """vmap of 200 elementwise ops over 20 rows of 6 floats"""
     function, x = s.lib.func.vmap(relaxed), s.randn(20, 6)
     return lambda: [function(x)]
 
 
-@WORKLOADS.timed("func.jvp.small")
+@WORKLOADS.timed("func.jvp.small", "jvp of 200 elementwise ops on 64 floats")
 def small_jvp(s: Setting) -> Step:
-    """jvp of 200 elementwise ops on 64 floats"""
     x, v, jvp = s.randn(64), s.randn(64), s.lib.func.jvp
     return lambda: list(jvp(relaxed, (x,), (v,)))

@@ -8,13 +8,16 @@ from typing import Any
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch import inplace as in_place
 from tapegrad.autograd.dispatch.decorator import OPS
+from tapegrad.autograd.modes.grad_mode import no_grad
+from tapegrad.autograd.ops.creation.factories import empty_like
+from tapegrad.autograd.ops.nn.glu import glu
 from tapegrad.autograd.ops.pointwise import activation as ops
 from tapegrad.autograd.ops.pointwise.exponential import sigmoid
 from tapegrad.autograd.ops.pointwise.trigonometry import tanh
+from tapegrad.autograd.ops.random.sampling import rand_like
 from tapegrad.autograd.ops.reduction import softmax as softmaxes
 
 gelu = ops.gelu
-glu = ops.glu
 hardshrink = ops.hardshrink
 logsigmoid = ops.logsigmoid
 prelu = ops.prelu
@@ -24,30 +27,19 @@ softsign = ops.softsign
 tanhshrink = ops.tanhshrink
 
 
-def _with_inplace(function: Callable[..., Any], inplace: bool, input: Any, *args: Any) -> Any:
-    return in_place.apply(function, input, args, {}) if inplace else function(input, *args)
+# ---- with `inplace`, they write to `input`
+
+def _with_inplace(op: Callable[..., Any], inplace: bool, input: Tensor, *args: Any) -> Any:
+    return in_place.apply(op, input, args, {}) if inplace else op(input, *args)
 
 
-def relu(input: Any, inplace: bool = False) -> Any:
-    """``max(input, 0)``.
-
-    Args:
-        input: any tensor.
-        inplace: write to `input`.
-
-    Example:
-        >>> tapegrad.nn.functional.relu(tapegrad.tensor([-1.0, 2.0]))
-        tensor([0., 2.])
-    """
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """``max(input, 0)``."""
     return in_place.apply(ops.relu, input, (), {}) if inplace else ops.relu(input)
 
 
-def relu6(input: Any, inplace: bool = False) -> Any:
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """``min(max(input, 0), 6)``.
-
-    Args:
-        input: any tensor.
-        inplace: write to `input`.
 
     Example:
         >>> tapegrad.nn.functional.relu6(tapegrad.tensor([-1.0, 8.0]))
@@ -56,13 +48,8 @@ def relu6(input: Any, inplace: bool = False) -> Any:
     return _with_inplace(ops.relu6, inplace, input)
 
 
-def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    """`input` where it is positive, `negative_slope` times it where not.
-
-    Args:
-        input: any tensor.
-        negative_slope: the slope on the left.
-        inplace: write to `input`.
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """`input` where it is positive, `negative_slope` times it elsewhere.
 
     Example:
         >>> tapegrad.nn.functional.leaky_relu(tapegrad.tensor([-1.0, 2.0]))
@@ -71,19 +58,13 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     return _with_inplace(ops.leaky_relu, inplace, input, negative_slope)
 
 
-def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
-    """`input` where it is above `threshold`, `value` where not; `inplace` writes to `input`."""
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """`input` where it is greater than `threshold`, `value` elsewhere."""
     return _with_inplace(ops.threshold, inplace, input, threshold, value)
 
 
-def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
-    """`input` cut off at two bounds.
-
-    Args:
-        input: any tensor.
-        min_val: the lower bound.
-        max_val: the upper bound.
-        inplace: write to `input`.
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """`input` held within two bounds.
 
     Raises:
         ValueError: `min_val` is larger than `max_val`.
@@ -97,12 +78,8 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
     return _with_inplace(ops.hardtanh, inplace, input, min_val, max_val)
 
 
-def hardsigmoid(input: Any, inplace: bool = False) -> Any:
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """``min(max(input / 6 + 1 / 2, 0), 1)``.
-
-    Args:
-        input: any tensor.
-        inplace: write to `input`.
 
     Example:
         >>> tapegrad.nn.functional.hardsigmoid(tapegrad.tensor([-4.0, 0.0]))
@@ -111,14 +88,8 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
     return _with_inplace(ops.hardsigmoid, inplace, input)
 
 
-def hardswish(input: Any, inplace: bool = False) -> Any:
-    """``input * hardsigmoid(input)``.
-
-    Args:
-        input: any tensor.
-        inplace: write to `input`.
-
-    Source: Howard et al., "Searching for MobileNetV3" (2019).
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """``input * hardsigmoid(input)`` (Howard et al., "Searching for MobileNetV3", 2019).
 
     Example:
         >>> tapegrad.nn.functional.hardswish(tapegrad.tensor([0.0, 1.0]))
@@ -127,15 +98,10 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
     return _with_inplace(ops.hardswish, inplace, input)
 
 
-def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
-    """`input` where it is positive, ``alpha * (exp(input) - 1)`` where not.
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """`input` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
 
-    Args:
-        input: any tensor.
-        alpha: the limit on the left.
-        inplace: write to `input`.
-
-    Source: Clevert, Unterthiner and Hochreiter, "Fast and Accurate Deep Network Learning by Exponential Linear Units" (2015).
+    Source: Clevert et al., "Fast and Accurate Deep Network Learning by Exponential Linear Units" (2015).
 
     Example:
         >>> tapegrad.nn.functional.elu(tapegrad.tensor([-1.0, 2.0]))
@@ -144,25 +110,21 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     return _with_inplace(ops.elu, inplace, input, alpha)
 
 
-def selu(input: Any, inplace: bool = False) -> Any:
-    """`elu` scaled so that values keep mean zero and variance one; `inplace` writes to `input`.
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """`elu` scaled so that mean zero and variance one are kept.
 
     Source: Klambauer et al., "Self-Normalizing Neural Networks" (2017).
     """
     return _with_inplace(ops.selu, inplace, input)
 
 
-def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
-    """`input` where it is positive, ``alpha * (exp(input / alpha) - 1)`` where not; `inplace` writes to `input`."""
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """`input` where it is positive, ``alpha * (exp(input / alpha) - 1)`` elsewhere."""
     return _with_inplace(ops.celu, inplace, input, alpha)
 
 
-def silu(input: Any, inplace: bool = False) -> Any:
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """``input * sigmoid(input)``.
-
-    Args:
-        input: any tensor.
-        inplace: write to `input`.
 
     Example:
         >>> tapegrad.nn.functional.silu(tapegrad.tensor([0.0, 1.0]))
@@ -171,14 +133,8 @@ def silu(input: Any, inplace: bool = False) -> Any:
     return _with_inplace(ops.silu, inplace, input)
 
 
-def mish(input: Any, inplace: bool = False) -> Any:
-    """``input * tanh(softplus(input))``.
-
-    Args:
-        input: any tensor.
-        inplace: write to `input`.
-
-    Source: Misra, "Mish" (2019).
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """``input * tanh(softplus(input))`` (Misra, "Mish", 2019).
 
     Example:
         >>> tapegrad.nn.functional.mish(tapegrad.tensor([0.0, 1.0]))
@@ -187,26 +143,18 @@ def mish(input: Any, inplace: bool = False) -> Any:
     return _with_inplace(ops.mish, inplace, input)
 
 
-def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False) -> Any:
-    """`leaky_relu` with a slope drawn for each element when training, the middle of the bounds when not.
-
-    Args:
-        input: any tensor.
-        lower: the least slope.
-        upper: the largest slope.
-        training: whether slopes are drawn.
-        inplace: write to `input`.
+def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
+          inplace: bool = False) -> Tensor:
+    """`leaky_relu` with a random slope between `lower` and `upper` for each element; their mean when not training.
 
     Source: Xu et al., "Empirical Evaluation of Rectified Activations in Convolutional Network" (2015).
     """
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    from tapegrad.autograd.ops.random.sampling import rand_like
-    slopes = rand_like(input) * (upper - lower) + lower
-    return _with_inplace(_sloped, inplace, input, slopes)
+    return _with_inplace(_sloped, inplace, input, rand_like(input) * (upper - lower) + lower)
 
 
-def _sloped(input: Any, slopes: Any) -> Any:
+def _sloped(input: Tensor, slopes: Tensor) -> Tensor:
     return input.where(input >= 0, input * slopes)
 
 
@@ -245,65 +193,49 @@ def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     return celu(input, alpha, inplace=True)
 
 
-# ---- softmax
+# ---- softmax: without `dim`, old code means the dimension of the classes
 
-def _dim(name: str, input: Any, dim: int | None, stacklevel: int) -> int:
-    """The dimension that old code leaves out."""
-    if dim is not None:
-        return dim
-    warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.", stacklevel=stacklevel + 1)
+def _implicit_dim(name: str, input: Tensor, stacklevel: int) -> int:
+    warnings.warn(f"Implicit dimension choice for {name} has been deprecated. "
+                  "Change the call to include dim=X as an argument.", stacklevel=stacklevel + 1)
     return 0 if input.ndim in (0, 1, 3) else 1
 
 
-def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """``exp(input)`` over its sum along a dimension.
-
-    Args:
-        input: any tensor.
-        dim: the dimension.
-        dtype: to cast to first.
-
-    Example:
-        >>> tapegrad.nn.functional.softmax(tapegrad.zeros(2), dim=0)
-        tensor([0.5000, 0.5000])
-    """
-    return softmaxes.softmax(input, _dim("softmax", input, dim, _stacklevel), dtype=dtype)
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """``exp(input)`` over its sum along a dimension; `dtype` is cast to first."""
+    dim = _implicit_dim("softmax", input, _stacklevel) if dim is None else dim
+    return softmaxes.softmax(input, dim, dtype=dtype)
 
 
-def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """`softmax` of ``-input``.
-
-    Args:
-        input: any tensor.
-        dim: the dimension.
-        dtype: to cast to first.
 
     Example:
         >>> tapegrad.nn.functional.softmin(tapegrad.zeros(2), dim=0)
         tensor([0.5000, 0.5000])
     """
-    return softmaxes.softmax(-input, _dim("softmin", input, dim, _stacklevel), dtype=dtype)
+    dim = _implicit_dim("softmin", input, _stacklevel) if dim is None else dim
+    return softmaxes.softmax(-input, dim, dtype=dtype)
 
 
-def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """The logarithm of `softmax`, without overflow."""
-    return softmaxes.log_softmax(input, _dim("log_softmax", input, dim, _stacklevel), dtype=dtype)
+    dim = _implicit_dim("log_softmax", input, _stacklevel) if dim is None else dim
+    return softmaxes.log_softmax(input, dim, dtype=dtype)
 
 
-def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
-    """Draws from classes, softened so that gradients flow.
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """Random draws from classes, softened so that gradients flow.
 
     Args:
-        logits: unnormalised logarithms of probabilities.
+        logits: unnormalized log-probabilities.
         tau: the temperature: the lower, the nearer to one class.
-        hard: give one class, with the gradient of the soft draw.
+        hard: return one-hot draws with the gradient of the soft ones.
         eps: ignored.
-        dim: along which the classes stand.
+        dim: the dimension of the classes.
 
     Source: Jang, Gu and Poole, "Categorical Reparameterization with Gumbel-Softmax" (2016).
     """
-    from tapegrad.autograd.modes.grad_mode import no_grad
-    from tapegrad.autograd.ops.creation.factories import empty_like
     with no_grad():
         noise = empty_like(logits).exponential_().log()
     soft = softmaxes.softmax((logits - noise) / tau, dim)
@@ -317,7 +249,8 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
 OPS.update({f.__name__: f for f in (elu, hardsigmoid, hardswish, hardtanh, leaky_relu, mish, relu6, silu, softmin)})
 
 __all__ = [
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "leaky_relu",
-    "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin",
-    "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6",
+    "relu_", "rrelu", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign",
+    "tanh", "tanhshrink", "threshold", "threshold_",
 ]

@@ -1,33 +1,27 @@
 """Distances, angles and norms between and of rows."""
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
+from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.ops.creation.factories import zeros
+from tapegrad.autograd.ops.pointwise.arithmetic import div
+from tapegrad.backends import backend, xp
 
 
-def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
-    """`input` divided by its norm along a dimension.
-
-    Args:
-        input: any tensor.
-        p: of the norm.
-        dim: the dimension, or several.
-        eps: the least norm to divide by.
-        out: where the result is written.
+def normalize(input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12,
+              out: Tensor | None = None) -> Tensor:
+    """`input` divided by its p-norm along a dimension, or by `eps` where the norm is less.
 
     Example:
         >>> tapegrad.nn.functional.normalize(tapegrad.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
-    size = input.norm(p, dim, keepdim=True).clamp_min(eps)
-    if out is None:
-        return input / size
-    from tapegrad.autograd.ops.pointwise.arithmetic import div
-    return div(input, size.expand_as(input), out=out)
+    norm = input.norm(p, dim, keepdim=True).clamp_min(eps)
+    return input / norm if out is None else div(input, norm.expand_as(input), out=out)
 
 
-def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along a dimension.
 
     Args:
@@ -40,21 +34,11 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
         >>> tapegrad.nn.functional.cosine_similarity(tapegrad.tensor([[1.0, 0.0]]), tapegrad.tensor([[1.0, 1.0]]))
         tensor([0.7071])
     """
-    def unit(x: Any) -> Any:
-        return x / x.norm(2, dim, keepdim=True).clamp_min(eps)
-
-    return (unit(x1) * unit(x2)).sum(dim)
+    return (normalize(x1, 2, dim, eps) * normalize(x2, 2, dim, eps)).sum(dim)
 
 
-def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
-    """The norm of ``x1 - x2 + eps`` along the last dimension.
-
-    Args:
-        x1: of shape (..., D).
-        x2: of a shape that broadcasts with it.
-        p: of the norm.
-        eps: added to the differences.
-        keepdim: keep the last dimension with size 1.
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """The p-norm of ``x1 - x2 + eps`` along the last dimension.
 
     Example:
         >>> tapegrad.nn.functional.pairwise_distance(tapegrad.tensor([[3.0, 4.0]]), tapegrad.zeros(1, 2))
@@ -63,8 +47,8 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
 
-def one_hot(tensor: Any, num_classes: int = -1) -> Any:
-    """Rows with a one in the place that a class number names.
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Rows that are 1 at a class number and 0 elsewhere.
 
     Args:
         tensor: int64 class numbers of any shape.
@@ -78,10 +62,6 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         tensor([[0, 1, 0],
                 [1, 0, 0]])
     """
-    import numpy as np
-
-    from tapegrad.autograd.core.tensor import from_array
-    from tapegrad.backends import backend, xp
     array = tensor._array
     if array.dtype != np.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")

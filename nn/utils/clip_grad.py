@@ -2,115 +2,103 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterable
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.modes.device_guard import on, on_device_of
 from tapegrad.autograd.ops.common.half_precision import wide
-from tapegrad.backends import backend, xp
+from tapegrad.autograd.ops.creation.factories import tensor
+from tapegrad.backends import Array, backend, xp
+
+Tensors = Tensor | Iterable[Tensor]
 
 
-def _grads(parameters: Any) -> list[Tensor]:
-    found = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    return [p.grad for p in found if p.grad is not None]
+def _tensors(tensors: Tensors) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
-def _norm(array: Any, norm_type: float) -> Any:
+def _grads(parameters: Tensors) -> list[Tensor]:
+    return [p.grad for p in _tensors(parameters) if p.grad is not None]
+
+
+def _norm(array: Array, norm_type: float) -> Array:
     """The norm of all elements, on the array's device."""
     x = wide(array).reshape(-1)
     if norm_type == 2 and x.dtype.kind == "f":
         return xp(x).sqrt(x.dot(x))
-    size = xp(x).abs(x)
+    magnitude = xp(x).abs(x)
     if not x.size:
-        return size.sum()
+        return magnitude.sum()
     if norm_type == math.inf:
-        return size.max()
+        return magnitude.max()
     if norm_type == -math.inf:
-        return size.min()
+        return magnitude.min()
     if norm_type == 0:
-        return (size != 0).sum().astype(size.dtype)
-    return (size ** norm_type).sum() ** (1.0 / norm_type)
+        return (magnitude != 0).sum().astype(magnitude.dtype)
+    return (magnitude ** norm_type).sum() ** (1.0 / norm_type)
 
 
-def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None) -> Tensor:
-    """The norm of tensors, taken for one long vector; it stays on their device.
+def get_total_norm(tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False,
+                   foreach: bool | None = None) -> Tensor:
+    """The norm of one or several tensors, taken as one vector; it stays on their device.
 
     Args:
-        tensors: one or several.
         norm_type: the p of the norm; may be infinite.
-        error_if_nonfinite: raise if it is infinite or NaN (which has to look at its value).
+        error_if_nonfinite: raise a RuntimeError if the norm is infinite or NaN, which the host has to wait for.
         foreach: ignored.
-
-    Raises:
-        RuntimeError: the norm is not finite.
 
     Example:
         >>> tapegrad.nn.utils.get_total_norm([tapegrad.tensor([3.0]), tapegrad.tensor([4.0])])
         tensor(5.)
     """
-    from tapegrad.autograd.ops.creation.factories import tensor
-    found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    if not found:
+    tensors = _tensors(tensors)
+    if not tensors:
         return tensor(0.0)
     norm_type = float(norm_type)
-    first = found[0]._array
+    first = tensors[0]._array
     home = backend(first).device_of(first)
-    # On a device the norms are gathered where the first tensor is; nothing goes to the host.
+    # The norms are gathered on the device of the first tensor; nothing goes to the host.
     norms = []
-    for t in found:
+    for t in tensors:
         with on_device_of(t):
             norms.append(backend(t._array).to_device(_norm(t._array, norm_type), home))
     total = norms[0]
     if len(norms) > 1:
         with on(home):
-            together = xp(first).empty(len(norms), norms[0].dtype)
+            gathered = xp(first).empty(len(norms), norms[0].dtype)
             for i, norm in enumerate(norms):
-                together[i] = norm
-            total = _norm(together, norm_type)
+                gathered[i] = norm
+            total = _norm(gathered, norm_type)
     if error_if_nonfinite and not math.isfinite(float(total)):
-        raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. To disable this error "
-                           "and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`")
+        raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
+                           "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "
+                           "anyway, set `error_if_nonfinite=False`")
     with on(home):
         return from_array(xp(first).asarray(total))
 
 
-def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None) -> None:
-    """Scale gradients down, in place, by what `total_norm` exceeds `max_norm`.
-
-    Args:
-        parameters: one or several tensors, whose ``.grad`` is scaled.
-        max_norm: the largest norm.
-        total_norm: the norm.
-        foreach: ignored.
-    """
+def clip_grads_with_norm_(parameters: Tensors, max_norm: float, total_norm: Tensor,
+                          foreach: bool | None = None) -> None:
+    """Scale the gradients of one or several tensors by ``max_norm / total_norm``, in place, if that is less than 1."""
     with on_device_of(total_norm):
         limit = float(max_norm) / (total_norm._array + 1e-6)
         factor = xp(total_norm._array).minimum(limit, 1.0)
     for grad in _grads(parameters):
         array = grad._array
         with on_device_of(total_norm):
-            own = backend(array).to_device(xp(array).asarray(factor, dtype=array.dtype), backend(array).device_of(array))
+            local_factor = backend(array).to_device(
+                xp(array).asarray(factor, dtype=array.dtype), backend(array).device_of(array))
         with on_device_of(grad):
-            array *= own
+            array *= local_factor
         bump(grad)
 
 
-def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None) -> Tensor:
-    """Scale gradients down, in place, so that their norm, taken as one vector, is at most `max_norm`.
+def clip_grad_norm_(parameters: Tensors, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
+                    foreach: bool | None = None) -> Tensor:
+    """Scale the gradients of one or several tensors, in place, so that their norm is at most `max_norm`.
 
-    Args:
-        parameters: one or several tensors, whose ``.grad`` is scaled.
-        max_norm: the largest norm.
-        norm_type: the p of the norm; may be infinite.
-        error_if_nonfinite: raise if the norm is infinite or NaN (which has to look at its value).
-        foreach: ignored.
-
-    Returns:
-        The norm before.
-
-    Raises:
-        RuntimeError: the norm is not finite.
+    Returns the norm before; the arguments are as in `get_total_norm`.
 
     Example:
         >>> w = tapegrad.ones(2, requires_grad=True)
@@ -118,19 +106,14 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, er
         >>> tapegrad.nn.utils.clip_grad_norm_([w], 1.0), w.grad
         (tensor(5.), tensor([0.6000, 0.8000]))
     """
-    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    parameters = _tensors(parameters)
     total = get_total_norm(_grads(parameters), norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(parameters, max_norm, total, foreach)
     return total
 
 
-def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
-    """Cut gradients off, in place, at ``-clip_value`` and `clip_value`.
-
-    Args:
-        parameters: one or several tensors, whose ``.grad`` is cut off.
-        clip_value: the bound.
-        foreach: ignored.
+def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
+    """Clamp the gradients of one or several tensors, in place, to ``-clip_value`` and `clip_value`.
 
     Example:
         >>> w = tapegrad.ones(2, requires_grad=True)

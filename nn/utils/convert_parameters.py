@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from math import prod
 
 from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.ops.shape.cat import cat
 
 
 def _check_device(parameters: list[Tensor]) -> None:
@@ -13,33 +14,19 @@ def _check_device(parameters: list[Tensor]) -> None:
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All elements in one dimension, in order; gradients flow through.
-
-    Args:
-        parameters: any tensors on one device.
-
-    Raises:
-        TypeError: they live on several devices.
+    """The elements of tensors on one device as one vector, in order; gradients flow through.
 
     Example:
         >>> tapegrad.nn.utils.parameters_to_vector([tapegrad.ones(1, 2), tapegrad.zeros(1)])
         tensor([1., 1., 0.])
     """
-    from tapegrad.autograd.ops.shape.cat import cat
-    found = list(parameters)
-    _check_device(found)
-    return cat([p.reshape(-1) for p in found])
+    parameters = list(parameters)
+    _check_device(parameters)
+    return cat([p.reshape(-1) for p in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Make the elements of a vector those of the parameters, in order, as views of it.
-
-    Args:
-        vec: of as many elements.
-        parameters: any tensors on one device.
-
-    Raises:
-        TypeError: `vec` is no tensor, or they live on several devices.
+    """Replace the data of parameters on one device by views of a vector, in order.
 
     Example:
         >>> w = tapegrad.zeros(1, 2)
@@ -49,10 +36,10 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__module__}.{type(vec).__name__}")
-    found = list(parameters)
-    _check_device(found)
+    parameters = list(parameters)
+    _check_device(parameters)
     start = 0
-    for p in found:
+    for p in parameters:
         shape = p._array.shape
         stop = start + prod(shape)
         p.data = vec.data[start:stop].reshape(shape).data

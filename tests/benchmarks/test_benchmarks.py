@@ -232,9 +232,8 @@ def test_contenders_take_turns(cpu):
     order = []
     workloads = Workloads()
 
-    @workloads.timed("turns")
+    @workloads.timed("turns", "who runs")
     def turns(s):
-        """who runs"""
         return lambda: order.append(s.contender.name)
 
     one, other = replace(cpu, name="tapegrad"), replace(cpu, name="other")
@@ -249,14 +248,12 @@ def test_contenders_take_turns(cpu):
 def test_a_workload_that_raises_is_reported_and_the_rest_runs(cpu):
     workloads = Workloads()
 
-    @workloads.timed("broken")
+    @workloads.timed("broken", "fails")
     def broken(s):
-        """fails"""
         raise LookupError("gone")
 
-    @workloads.probe("sound")
+    @workloads.probe("sound", "works")
     def sound(s):
-        """works"""
         return [Metric("number", [1.0], "")]
 
     report = run_workloads(workloads.matching(["*"]), ["cpu"], [], QUICK)
@@ -269,12 +266,11 @@ def test_two_workloads_cannot_share_a_name():
     workloads = Workloads()
 
     def nothing(s):
-        """measures nothing"""
         return []
 
-    workloads.probe("same")(nothing)
+    workloads.probe("same", "measures nothing")(nothing)
     with pytest.raises(ValueError, match="exists already"):
-        workloads.timed("same")(nothing)
+        workloads.timed("same", "measures nothing")(nothing)
 
 
 def test_memory_is_what_a_call_allocates_and_keeps(cpu):
@@ -295,6 +291,7 @@ def test_probes_measure(name, cpu):
         assert metric.unit in ("s", "B", "")
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch calls it at its first jvp
 @pytest.mark.parametrize("name", TIMED)
 def test_workloads_compute_what_torch_computes(name, cpu):
     torch = pytest.importorskip("torch")

@@ -242,3 +242,10 @@ def test_init_takes_no_arguments() -> None:
         nn.Module(a=1)
     with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
         nn.Module(1)
+
+
+@pytest.mark.parametrize("layer", [nn.ReLU(), nn.Tanh(), nn.MaxPool2d(2), nn.Conv1d(1, 1, 1), nn.ConvTranspose2d(1, 1, 1), nn.Softmax(0), nn.Dropout()])
+def test_errors_name_the_layer(layer: nn.Module) -> None:
+    """Layers that share a `forward` each have it under a name of their own."""
+    with pytest.raises(TypeError, match=rf"^{type(layer).__name__}\.forward\(\) missing 1 required positional argument: 'input'"):
+        layer()

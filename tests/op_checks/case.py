@@ -11,8 +11,8 @@ from op_table import AsIs, Row, Sample
 
 import tapegrad
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.decorator import OPS
+from tapegrad.autograd.dispatch.plan import Each
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device, backend_for
 
@@ -52,7 +52,7 @@ def flat(result: Any) -> list[Any]:
 
 
 def inexact(array: Any) -> bool:
-    return array.dtype in dtypes.INEXACT
+    return dtypes.is_inexact(array.dtype)
 
 
 def numpy_dtype(dtype: Any) -> np.dtype:

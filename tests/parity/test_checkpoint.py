@@ -2,26 +2,19 @@
 from __future__ import annotations
 
 import importlib
-import re
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-import tapegrad
-
-torch = pytest.importorskip("torch")
-
-LIBRARIES = {"tapegrad": tapegrad, "torch": torch}
+from same_program import attempt, check
 
 
 class Lib:
     """A library, and what it has run."""
 
-    def __init__(self, name: str) -> None:
-        self.lib = LIBRARIES[name]
-        self.module = importlib.import_module(f"{name}.utils.checkpoint")
+    def __init__(self, lib: Any) -> None:
+        self.lib = lib
+        self.module = importlib.import_module(f"{lib.__name__}.utils.checkpoint")
         self.runs: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -37,25 +30,13 @@ class Lib:
         self.runs.append(name)
 
 
-def outcome(program: Callable[[Any], Any], name: str) -> Any:
-    """What the program ran, returned or raised, and the warnings."""
-    lib = Lib(name)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            result = plain(program(lib))
-        except Exception as error:
-            # The advice at the end of torch's errors speaks of its compiler.
-            result = type(error).__name__, re.split("\nIf this error occurs under torch.compile", str(error))[0].strip()
-    return result, lib.runs, [(w.category.__name__, str(w.message)) for w in caught]
+def check_runs(program: Callable[[Any], Any]) -> None:
+    """Compare what the program returns or raises, what it has run, and the warnings."""
+    def run(library: Any) -> Any:
+        lib = Lib(library)
+        return attempt(lambda: program(lib)), lib.runs
 
-
-def plain(value: Any) -> Any:
-    if isinstance(value, (torch.Tensor, tapegrad.Tensor)):
-        return [str(value.dtype), value.requires_grad, plain(value.detach().reshape(-1).tolist())]
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return pytest.approx(value, rel=1e-5) if isinstance(value, float) else value
+    check(run, within=1e-5)
 
 
 # ---- runs and gradients
@@ -274,9 +255,9 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 def test_programs(program: Callable[[Any], Any]) -> None:
-    assert outcome(program, "tapegrad") == outcome(program, "torch")
+    check_runs(program)
 
 
 @pytest.mark.parametrize("text", CALLS)
 def test_calls(text: str) -> None:
-    assert outcome(call(text), "tapegrad") == outcome(call(text), "torch")
+    check_runs(call(text))

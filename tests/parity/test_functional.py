@@ -2,52 +2,9 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 
-import numpy as np
 import pytest
-
-import tapegrad
-
-torch = pytest.importorskip("torch")
-
-
-def plain(value):
-    """A result as what both libraries share: nested tuples of arrays, with what autograd knows of each tensor."""
-    if isinstance(value, (tapegrad.Tensor, torch.Tensor)):
-        return "tensor", value.detach().numpy(), str(value.dtype), value.requires_grad
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, (tuple, list)):
-        return type(value), [plain(v) for v in value]
-    return value
-
-
-def assert_same(ours, theirs):
-    if isinstance(theirs, tuple) and theirs and theirs[0] == "tensor":
-        assert ours[0] == "tensor" and ours[2:] == theirs[2:], (ours, theirs)
-        assert ours[1].shape == theirs[1].shape
-        np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-12, atol=1e-14)
-    elif isinstance(theirs, dict):
-        assert ours.keys() == theirs.keys()
-        for k in theirs:
-            assert_same(ours[k], theirs[k])
-    elif isinstance(theirs, tuple) and theirs and isinstance(theirs[0], type):
-        assert ours[0] is theirs[0] and len(ours[1]) == len(theirs[1])
-        for a, b in zip(ours[1], theirs[1]):
-            assert_same(a, b)
-    else:
-        assert ours == theirs
-
-
-def outcome(lib, case):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return plain(case(lib))
-        except Exception as error:
-            # torch has two vmaps, of which the older one writes 0 for -0.
-            return type(error).__name__, str(error).replace("satisfy -0 ", "satisfy 0 ")
+from same_program import attempt, check
 
 
 def x(lib, requires_grad=False, start=1.0):
@@ -95,7 +52,7 @@ def test_functional(name, function):
             more = vectors(lib, name, outputs, inputs)
             return getattr(lib.autograd.functional, name)(f, inputs, **more, create_graph=create_graph, strict=strict)
 
-        assert_same(outcome(tapegrad, case), outcome(torch, case))
+        check(case, within=1e-12, warned=False)
 
 
 VECTORIZED = {
@@ -106,13 +63,11 @@ VECTORIZED = {
 }
 
 
-def values_alone(found):
+def values_alone(result):
     """Without what PyTorch has otherwise in forward mode than it documents: lists for tuples, and results that require grad though nobody asked for it."""
-    if isinstance(found, tuple) and found and found[0] == "tensor":
-        return (*found[:3], False)
-    if isinstance(found, tuple) and found and isinstance(found[0], type):
-        return tuple, [values_alone(part) for part in found[1]]
-    return found
+    if isinstance(result, (tuple, list)):
+        return tuple([values_alone(part) for part in result])
+    return result.detach() if hasattr(result, "detach") else result
 
 
 @pytest.mark.parametrize("name", VECTORIZED)
@@ -123,11 +78,10 @@ def test_vectorized(name, function):
         for requires_grad in (False, True):
             def case(lib, options=options, requires_grad=requires_grad):
                 inputs = x(lib, requires_grad) if count == 1 else (x(lib, requires_grad), x(lib, False, 2.0))
-                return getattr(lib.autograd.functional, name)(make(lib), inputs, **options)
+                result = getattr(lib.autograd.functional, name)(make(lib), inputs, **options)
+                return values_alone(result) if "forward-mode" in options.values() else result
 
-            ours, theirs = outcome(tapegrad, case), outcome(torch, case)
-            forward = "forward-mode" in options.values()
-            assert_same(values_alone(ours) if forward else ours, values_alone(theirs) if forward else theirs)
+            check(case, within=1e-12, warned=False)
 
 
 @pytest.mark.parametrize("name", ["jacobian", "hessian"])
@@ -137,14 +91,7 @@ def test_vectorized_results_can_be_differentiated(name):
         found = getattr(lib.autograd.functional, name)(lambda a: (a ** 4).sum(), a, create_graph=True, vectorize=True)
         return found, lib.autograd.grad(found.sum(), a)
 
-    assert_same(outcome(tapegrad, case), outcome(torch, case))
-
-
-def attempt(action):
-    try:
-        return action()
-    except Exception as error:
-        return type(error).__name__, str(error)
+    check(case, within=1e-12, warned=False)
 
 
 IN_PLACE = lambda a: a.mul_(2).sum()
@@ -176,7 +123,7 @@ def test_functional_under_circumstances(name):
 
         return CIRCUMSTANCES[name](lib, f)
 
-    assert_same(outcome(tapegrad, case), outcome(torch, case))
+    check(case, within=1e-12, warned=False)
 
 
 # ---- many gradients at once
@@ -218,7 +165,7 @@ def test_is_grads_batched(name):
 
         return BATCHED[name](lib, grad, x(lib, True), x(lib, True))
 
-    assert_same(outcome(tapegrad, case), outcome(torch, case))
+    check(case, within=1e-12, warned=False)
 
 
 MISUSES = {
@@ -245,4 +192,4 @@ MISUSES = {
 
 @pytest.mark.parametrize("name", MISUSES)
 def test_functional_misuse(name):
-    assert_same(outcome(tapegrad, MISUSES[name]), outcome(torch, MISUSES[name]))
+    check(MISUSES[name], within=1e-12, warned=False)

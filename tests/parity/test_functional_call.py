@@ -2,10 +2,8 @@
 from __future__ import annotations
 
 import pytest
-from parity.test_func import outcomes
-from parity.test_functional import assert_same, attempt
-
-pytest.importorskip("torch")
+from parity.test_func import check_func
+from same_program import attempt
 
 
 def linear(lib, bias=True):
@@ -88,7 +86,7 @@ MODULES = {
 
 @pytest.mark.parametrize("name", MODULES)
 def test_modules(name):
-    assert_same(*outcomes(MODULES[name]))
+    check_func(MODULES[name])
 
 
 def test_buffers_are_given_and_given_back():
@@ -97,7 +95,7 @@ def test_buffers_are_given_and_given_back():
         given = {"running_mean": lib.zeros(2, dtype=lib.float64), "running_var": lib.ones(2, dtype=lib.float64)}
         return F.functional_call(m, given, x), m.running_mean, m.num_batches_tracked, given
 
-    assert_same(*outcomes(program))
+    check_func(program)
 
 
 def test_a_module_that_replaces_its_buffer():
@@ -114,7 +112,7 @@ def test_a_module_that_replaces_its_buffer():
         m, given = Counter(), {"n": lib.tensor(5.0)}
         return F.functional_call(m, given, vector(lib)), given, m.n, F.functional_call(m, (given,), vector(lib)), given, m.n
 
-    assert_same(*outcomes(program))
+    check_func(program)
 
 
 def test_gradients_and_ensembles():
@@ -125,4 +123,4 @@ def test_gradients_and_ensembles():
         many = F.vmap(lambda p, b, x: F.functional_call(m, (p, b), x), (0, 0, None))(params, buffers, vector(lib))
         return gradient, many, attempt(lambda: F.functional_call(m, {"z": weight(lib), "y": weight(lib)}, vector(lib), strict=True))
 
-    assert_same(*outcomes(program))
+    check_func(program)

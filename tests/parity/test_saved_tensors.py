@@ -1,36 +1,15 @@
 """Hooks on saved tensors: one program on both libraries gives the same calls, values and errors."""
 from __future__ import annotations
 
-import re
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import same_program
+from same_program import check
 
-import tapegrad
-
-torch = pytest.importorskip("torch")
-
-
-def outcome(program: Callable[[Any], Any], lib: Any) -> Any:
-    """What the program returns or raises, in terms that both libraries share."""
-    try:
-        result = program(lib)
-    except Exception as error:
-        return type(error).__name__, re.sub(r"0x[0-9a-f]+", "0x", str(error))
-    return plain(result)
-
-
-def plain(value: Any) -> Any:
-    if isinstance(value, (torch.Tensor, tapegrad.Tensor)):
-        return [str(value.dtype), value.requires_grad, plain(value.detach().reshape(-1).tolist())]
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return pytest.approx(value, rel=1e-5) if isinstance(value, float) else value
-
-
-def leaf(lib: Any, *values: float) -> Any:
-    return lib.tensor(values, requires_grad=True)
+leaf = functools.partial(same_program.leaf, dtype="float32")
 
 
 def hooks(lib: Any, pack: Any = lambda t: t.detach(), unpack: Any = lambda t: t) -> Any:
@@ -44,7 +23,7 @@ def packs(operation: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
         x, found = leaf(lib, 0.5, 2.0), []
 
         def pack(t: Any) -> Any:
-            found.append((t.is_leaf, list(t.shape), t))
+            found.append((t.is_leaf, t.requires_grad, list(t.shape), t.detach()))
             return t.detach()
 
         with hooks(lib, pack):
@@ -66,7 +45,7 @@ OPERATIONS = ["x * x", "x * 2", "2 * x", "x / 2", "x + 1", "x ** 2", "x ** 2.5",
 
 @pytest.mark.parametrize("text", OPERATIONS)
 def test_what_is_packed(text: str) -> None:
-    assert outcome(packs(of_itself(text)), tapegrad) == outcome(packs(of_itself(text)), torch)
+    check(packs(of_itself(text)), within=1e-5, warned=False)
 
 
 def order_of_calls(lib: Any) -> Any:
@@ -227,7 +206,7 @@ PROGRAMS = [order_of_calls, unpack_no_tensor, pack_writes, own_error, disabled, 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_programs(program: Callable[[Any], Any]) -> None:
-    assert outcome(program, tapegrad) == outcome(program, torch)
+    check(program, within=1e-5, warned=False)
 
 
 @pytest.mark.parametrize(("pack", "unpack", "name", "form"), [
@@ -237,4 +216,4 @@ def test_programs(program: Callable[[Any], Any]) -> None:
 ], ids=["there and back", "other", "result", "power", "no tensor"])
 def test_hooks_on_one_value(pack: Any, unpack: Any, name: str, form: str) -> None:
     program = raw(pack, unpack, name, form)
-    assert outcome(program, tapegrad) == outcome(program, torch)
+    check(program, within=1e-5, warned=False)

@@ -7,34 +7,15 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tomllib
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-from repository import ROOT
+from repository import PROJECT, ROOT, installed_files
 
 import tapegrad
 
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
-
-#: folders of the layers that are for the repository alone
-NOT_INSTALLED = ("benchmarks/suite", "benchmarks/results")
-SUFFIXES = {".py", ".cu", ".cuh", ".h", ".json", ".typed"}
-
-
-def installed_files() -> dict[str, Path]:
-    """Every file of the layers that belongs into an installation: name in the wheel -> path in the repository."""
-    found = {}
-    for package, place in SETUPTOOLS["package-dir"].items():
-        for path in sorted((ROOT / place).rglob("*")):
-            inside = path.relative_to(ROOT)
-            if path.suffix not in SUFFIXES or "__pycache__" in inside.parts or inside.as_posix().startswith(NOT_INSTALLED):
-                continue
-            found["/".join([*package.split("."), *path.relative_to(ROOT / place).parts])] = inside
-    return found
 
 
 def test_every_folder_is_a_package() -> None:
@@ -46,7 +27,7 @@ def test_every_folder_is_a_package() -> None:
 def test_every_data_file_is_package_data() -> None:
     data = {package.replace(".", "/"): patterns for package, patterns in SETUPTOOLS["package-data"].items()}
     forgotten = [str(path) for name, path in installed_files().items()
-                 if path.suffix != ".py" and not any(fnmatch.fnmatch(path.name, pattern) for pattern in data.get(name.rpartition("/")[0], []))]
+                 if path.suffix != ".py" and not any(fnmatch.fnmatch(path.name, pattern) for pattern in data["*"] + data.get(name.rpartition("/")[0], []))]
     assert not forgotten, f"files that package-data does not name: {forgotten}"
 
 

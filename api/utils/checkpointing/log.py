@@ -53,7 +53,7 @@ def _text(value: Any) -> str:
 
 
 class Comparison:
-    """The operations of the first run beside those of the run again."""
+    """The operations of the first run and of the second."""
 
     def __init__(self) -> None:
         self.first = Log()
@@ -63,7 +63,7 @@ class Comparison:
         """What the two runs are entered with."""
         return self.first, self.again
 
-    def tell(self, error: CheckpointError) -> NoReturn:
+    def explain(self, error: CheckpointError) -> NoReturn:
         """Raise `error` with both logs."""
         line, dashes = f"+{'~' * 78}+", f"+{'-' * 78}+"
         raise CheckpointError(f"""\

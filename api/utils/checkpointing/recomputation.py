@@ -79,7 +79,9 @@ class Arguments:
         t = value.packed.tied(value.packed.unpacked(self.node), self.node)
         same = value.tensor() if self.own else None
         # The tensor itself, if it still is what it was: it may be of a class of the user's.
-        return same if same is not None and same._array is t._array and (same._node or same) is (t._node or same) and same._requires_grad == t._requires_grad else t
+        if same is not None and same._array is t._array and (same._node or same) is (t._node or same) and same._requires_grad == t._requires_grad:
+            return same
+        return t
 
 
 class _Argument:
@@ -123,8 +125,6 @@ class Frame:
     """One call of a function under a checkpoint.
 
     Args:
-        function: the function.
-        args, kwargs: its arguments.
         preserve: start the run again from the same random numbers.
         context: entered for the run again.
         facts: what of a kept tensor must be the same again.

@@ -80,10 +80,8 @@ def check_device(f: Callable[..., Any], *args: Any, raise_on: str | Collection[s
 
     Args:
         f: a function, such as a training step; or a whole program that makes what it needs on ``"cuda"``.
-        args: its arguments.
         raise_on: what to raise an error for, at the line: "hidden", "asked", or some of "host_to_device", "device_to_host", "synchronisations" (hidden ones of
             that kind; a copy to the host is a wait too).
-        kwargs: its keyword arguments.
 
     Returns:
         A `DeviceReport`: `ok`, `hidden`, `asked`, `moved`, `result`, and the text as ``str()``.

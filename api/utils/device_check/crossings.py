@@ -28,9 +28,6 @@ class Crossing:
         op: what the line calls that does it.
         cause: what the device was asked to do.
         asked: whether the line says so plainly, as ``.item()`` and ``.cpu()`` do.
-        file: of the line.
-        line: its number.
-        source: its text.
         times: how often it happened.
         bytes: of all copies; None where that is not known.
     """
@@ -64,13 +61,13 @@ class Crossing:
 
 
 #: the functions behind Python's protocols -> what the program wrote
-_PROTOCOLS = {
+_PROTOCOLS = {"_backward_from": "backward()", "tensor_repr": "repr()",
     "_bool": "bool()", "_float": "float()", "_int": "int()", "_complex": "complex()", "_index": "__index__", "_contains": "in", "__repr__": "repr()",
     "__format__": "format()", "getitem": "indexing", "setitem": "assignment",
 }
-#: how calls reach what they are about
+#: parts of the names of functions that only lead to what the program called
 _ON_THE_WAY = ("<locals>", "forward", "__call__")
-#: calls whose copies are their own affair, though what they do counts as asked for where the program does it
+#: calls whose copies count as hidden: the program asks for the call, not for the copy
 _IN_PASSING = ("backward()", "grad()", "assignment", "indexing")
 
 
@@ -106,7 +103,7 @@ class Collector:
         self.nodes = RunningNode()
 
     def __call__(self, kind: str, cause: str, size: int | None, asked: bool) -> None:
-        # A copy to the host is told of as a copy and as a wait, one after the other.
+        # A copy to the host is reported as a copy and then as a wait.
         if kind == SYNCHRONISATION and getattr(self._copied, "cause", None) == cause:
             self._copied.cause = None
             return
@@ -185,7 +182,9 @@ def advice(kind: str, op: str, cause: str) -> str:
     if op in ("item()", "tolist()", "float()", "int()", "complex()", "repr()", "format()"):
         return _READS
     if kind == SYNCHRONISATION:
-        return _MASKS if op == "indexing" or "mask" in cause or "masked_select" in op else "" if "synchronize" in cause else _SHAPES
+        if op == "indexing" or "mask" in cause or "masked_select" in op:
+            return _MASKS
+        return "" if "synchronize" in cause else _SHAPES
     return ""
 
 

@@ -23,7 +23,7 @@ _SLOTS = ("_array", "_requires_grad", "_node", "_view", "_counter")
 
 
 class OnDevice:
-    """Puts what it is told of on `device`, and puts all back as it was, whatever has been done to it.
+    """Moves what a function works with to `device`, and afterwards restores it, whatever has been done to it.
 
     Tensors, parameters, modules and optimizers stay the same objects, and hold other arrays. Tensors that shared memory do so no longer; a computed tensor is a
     leaf for the time.
@@ -53,7 +53,9 @@ class OnDevice:
     def argument(self, value: Any, name: str) -> Any:
         """An argument with everything in it on the device; NumPy arrays become arrays of the device, as if `cupy.asarray` had been called."""
         if isinstance(value, np.ndarray):
-            if value.dtype not in dtypes.INEXACT | dtypes.INTEGRAL and value.dtype != np.bool_:
+            try:
+                dtypes.of(value.dtype)
+            except (TypeError, ValueError):  # no tensor can have it
                 return value
             self.moved.append(name)
             return self._put(value)
@@ -77,7 +79,7 @@ class OnDevice:
         self._seen[id(value)] = value  # kept, so that no other object gets its id
         if isinstance(value, Tensor):
             self.moved.append(name)
-            self._tensor(value)
+            self._move(value)
         elif isinstance(value, Module):
             self.moved.append(f"{name} ({type(value).__name__})")
             self._module(value)
@@ -111,7 +113,7 @@ class OnDevice:
             self.reached(type(function).__call__, "__call__")
 
     def ready(self) -> None:
-        """Have the optimizers' state follow their parameters, as `load_state_dict` has it: after everything else has been moved."""
+        """Move the optimizers' state to their parameters' device, as `load_state_dict` does: after everything else has been moved."""
         for optimizer in self._optimizers:
             optimizer.state = unpack(optimizer.param_groups, pack(optimizer.param_groups, optimizer.state))["state"]
 
@@ -122,6 +124,11 @@ class OnDevice:
         return there.from_host(np.array(backend(array).to_host(array)), self.device)
 
     def _tensor(self, t: Tensor) -> None:
+        if id(t) not in self._seen:
+            self._seen[id(t)] = t
+            self._move(t)
+
+    def _move(self, t: Tensor) -> None:
         before = {name: getattr(t, name) for name in _SLOTS}
         grad = getattr(t, "_grad", _UNSET)
 
@@ -143,8 +150,7 @@ class OnDevice:
         for part in module.modules():
             for held in (part._parameters, part._buffers):
                 for t in held.values():
-                    if t is not None and id(t) not in self._seen:
-                        self._seen[id(t)] = t
+                    if t is not None:
                         self._tensor(t)
                 self._back.append(functools.partial(_refill, held, dict(held)))
 
@@ -152,9 +158,7 @@ class OnDevice:
         state, groups = optimizer.state, [(group, dict(group)) for group in optimizer.param_groups]
         for group, _ in groups:
             for p in group["params"]:
-                if id(p) not in self._seen:
-                    self._seen[id(p)] = p
-                    self._tensor(p)
+                self._tensor(p)
 
         def back() -> None:
             optimizer.state = state

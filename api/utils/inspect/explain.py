@@ -10,15 +10,16 @@ import numpy as np
 
 from tapegrad.autograd.core.gate import WATCHED, set_bits, state
 from tapegrad.autograd.core.node import At, Node, Slot
-from tapegrad.autograd.core.rebase import CopySlices
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.dispatch.codegen import Each
+from tapegrad.autograd.dispatch.plan import Each
+from tapegrad.autograd.dispatch.rebase import CopySlices
 from tapegrad.autograd.modes.observers import Pull, Watcher
 from tapegrad.autograd.saved.packed_values import Packed
 from tapegrad.autograd.tape import engine as tape
-from tapegrad.autograd.tape.backward import _seeds_of
+from tapegrad.autograd.tape.backward import seeds_of
 from tapegrad.autograd.tape.current_pass import Pass
 from tapegrad.autograd.tape.function_node import BackwardCFunction, Output
+from tapegrad.autograd.tape.sums import dense
 from tapegrad.backends import ARRAYS
 from tapegrad.utils.inspect.notes import note_of
 from tapegrad.utils.inspect.rule_text import rule_text
@@ -44,7 +45,7 @@ from tapegrad.utils.inspect.walk import (
 _NOT_RUN = "   hooks     there are some, which have not been run"
 #: values that take more columns than this stand below each other
 _WIDE = 100
-#: that many sources of one sum are told
+#: how many sources of one sum are shown
 _SOURCES = 6
 
 
@@ -67,16 +68,14 @@ class Explanation:
 def explain(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None, gradient: Any = None, max_nodes: int = 50) -> Explanation:
     """The tape of `outputs` in words: what each node computed, the rule that differentiates it, and the gradients that a pass brings.
 
-    A real pass is run, which keeps the graph (``retain_graph=True``) and leaves every ``.grad`` alone. Hooks are not run, so that the next ``backward()`` is
-    the first to call them, and the gradients told are those without them; the ``backward`` of a custom Function is run, and what hooks have packed is
-    unpacked. The result of a node is told where
-    some rule keeps it, and always for what was recorded inside ``with tapegrad.utils.notes(values=True):``.
+    A real pass runs, with ``retain_graph=True``, and leaves every ``.grad`` alone. Hooks do not run, so the gradients shown are those without them; the
+    ``backward`` of a custom Function runs, and what hooks have packed is unpacked. The result of a node is shown where some rule keeps it, and always for
+    what was recorded inside ``with tapegrad.utils.notes(values=True):``.
 
     Args:
-        *outputs: tensors that require grad.
         params: names for tensors, leaves or not: a mapping such as ``dict(model.named_parameters())`` or ``locals()``.
         gradient: the gradient of the output, of its shape, or one for each of several; None for outputs of one element.
-        max_nodes: how many nodes are told of, the first that run; the pass goes through all.
+        max_nodes: how many nodes are shown, the first that run; the pass goes through all.
 
     Returns:
         An object whose text is the explanation.
@@ -123,13 +122,13 @@ def explain(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]]
         gradients = list(gradient)
     if len(gradients) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(gradients)} gradients")
-    telling = _Telling(roots, Names(params), max_nodes)
-    telling.run(_seeds_of(roots, gradients, False))
-    return Explanation(telling.text())
+    explainer = _Explainer(roots, Names(params), max_nodes)
+    explainer.run(seeds_of(roots, gradients, False))
+    return Explanation(explainer.text())
 
 
-class _Telling(Watcher):
-    """Sees a pass, and writes down at once what it sees: no gradient is kept."""
+class _Explainer(Watcher):
+    """Observes a pass, and turns gradients into text at once, so that none is kept."""
 
     def __init__(self, roots: list[Tensor], names: Names, most: int) -> None:
         self.names = names
@@ -164,7 +163,7 @@ class _Telling(Watcher):
     # ---- what the pass calls
 
     def pull(self, pull: Pull, node: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
-        """Run the node, and tell of it."""
+        """Run the node, and describe it."""
         if isinstance(node, Slot):
             if _has_hooks(node):
                 self.hooked.add(node.edges[0])
@@ -289,7 +288,8 @@ class _Telling(Watcher):
             each = next((rule.rule for rule in op.rules.values() if isinstance(rule, Each)), None)
             return self._written("   ", each, node, 1) if each is not None else []
         if isinstance(node, BackwardCFunction):
-            return [*_indented("   rule      ", rule_text(node._forward_cls._derivative())), *_where("   ", self._function_values(node))]
+            values = [(kept.name, kept.value) for kept in kept_by(node)]
+            return [*_indented("   rule      ", rule_text(node._forward_cls._derivative())), *_where("   ", values)]
         if isinstance(node, CopySlices):
             steps = ", ".join(getattr(function, "__name__", "?") for function, _, _ in node.saved[0])
             return [f"   rule      memory was written through a view, made by {steps}: what was there before gets the gradient",
@@ -314,10 +314,6 @@ class _Telling(Watcher):
         asked = list(signature(rule).parameters)[given:]
         kept = {kept.name: kept.value for kept in kept_by(node)}
         return [*_indented(f"{indent}rule      ", rule_text(rule)), *_where(indent, [(name, kept[name]) for name in asked if name in kept])]
-
-    @staticmethod
-    def _function_values(node: BackwardCFunction) -> list[tuple[str, Any]]:
-        return [(kept.name, kept.value) for kept in kept_by(node)]
 
 
 def _has_hooks(node: Node) -> bool:
@@ -361,7 +357,7 @@ def _facts_of(d: Any) -> str:
 def _gradient_text(d: Any) -> str:
     """A gradient as a user would see it: conjugated where it is complex, and with its zeros."""
     if isinstance(d, At):
-        d = tape.dense(d, False)
+        d = dense(d, False)
     array = d if d.__class__ in ARRAYS else np.asarray(d)
     return array_text(array.conj() if array.dtype.kind == "c" else array)
 

@@ -13,7 +13,7 @@ from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.utils.inspect.notes import note_of
 from tapegrad.utils.inspect.result_facts import ResultFacts
-from tapegrad.utils.inspect.values import kind_text
+from tapegrad.utils.inspect.values import array_text, kind_text
 from tapegrad.utils.inspect.walk import Names, arrays_in, edges_of, is_view, kept_by, made_by, nodes_below, outputs_of, result_names, writes_in_place
 
 _INSTALL = ("needs Graphviz's program `dot`, which was not found on PATH: apt install graphviz, brew install graphviz, or https://graphviz.org/download. "
@@ -112,7 +112,6 @@ class Picture:
             path: its ending says as what: ``.dot`` or ``.gv``, ``.mmd`` or ``.mermaid``, ``.md``, and what Graphviz draws: ``.svg``, ``.pdf``, ``.png``.
 
         Raises:
-            ValueError: for another ending.
             RuntimeError: Graphviz is needed and not installed.
         """
         path = Path(path)
@@ -166,7 +165,6 @@ def graph(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]] |
 
     Raises:
         RuntimeError: an output does not require grad.
-        TypeError: an output is no tensor.
         ValueError: `max_nodes` is not positive.
 
     Example:
@@ -266,7 +264,6 @@ class _Drawing:
         return Box(self.ids[leaf], "leaf", (self.names.of_leaf(leaf) or "leaf", kind_text(leaf._array.shape, leaf._array.dtype)))
 
     def _node_box(self, node: Node) -> Box:
-        kind = "in_place" if writes_in_place(node) else "function" if isinstance(node, BackwardCFunction) else "view" if is_view(node) else "op"
         note = note_of(node)
         results = result_names(node)
         named = self.names.of_result(node) if len(results) == 1 else None
@@ -278,7 +275,15 @@ class _Drawing:
             lines += [line for line in (kept_line(node),) if line]
         if note is not None and note.line:
             lines.append(note.place)
-        return Box(self.ids[node], kind, tuple(line for line in lines if line))
+        return Box(self.ids[node], _kind(node), tuple(line for line in lines if line))
+
+
+def _kind(node: Node) -> str:
+    if writes_in_place(node):
+        return "in_place"
+    if isinstance(node, BackwardCFunction):
+        return "function"
+    return "view" if is_view(node) else "op"
 
 
 def kept_line(node: Node) -> str:
@@ -289,7 +294,6 @@ def kept_line(node: Node) -> str:
     for name, value, _ in kept_by(node):
         arrays = [array for array, _ in arrays_in(value)]
         if len(arrays) == 1 and arrays[0].ndim == 0 and not isinstance(value, Tensor):
-            from tapegrad.utils.inspect.values import array_text
             parts.append(f"{name} = {array_text(arrays[0])}")
         elif len(arrays) == 1:
             parts.append(f"{name} {list(arrays[0].shape)}")

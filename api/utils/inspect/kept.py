@@ -18,13 +18,11 @@ class Row(NamedTuple):
     """What one node keeps.
 
     Attributes:
-        node: its name.
         activations: bytes of values made by ops.
         data: bytes of tensors without history, and of arrays.
         leaves: bytes of leaves that require grad, such as parameters.
         keeps: each value, in words.
-        place: ``file:line`` of the line that made the node; empty where nobody noted it.
-        source: the text of the line.
+        place: ``file:line`` of the line that made the node; empty without notes.
         inside: the innermost ``forward`` in which it was made.
         number: the node's number in order of creation, from 1.
     """
@@ -90,17 +88,15 @@ class KeptMemory:
 def kept(*outputs: Any, max_rows: int = 30) -> KeptMemory:
     """What the tape of `outputs` keeps for backward: which node keeps how many bytes, the largest first.
 
-    Each piece of memory is counted once, whole, for the earliest node that keeps it or a view of it; later ones show it as shared. Activations are what
-    freeing the graph gives back, as far as nobody else holds them; data and leaves are told apart, for they belong to somebody else as a rule. The lines are
-    those of nodes recorded inside ``with tapegrad.utils.notes():``.
+    Each piece of memory is counted once, whole, for the earliest node that keeps it or a view of it; later ones show it as shared. Freeing the graph gives
+    back the activations that nothing else holds; data and leaves usually belong to the program. Lines are shown for nodes recorded inside
+    ``with tapegrad.utils.notes():``.
 
     Args:
-        *outputs: tensors that require grad.
         max_rows: how many rows the table shows; `rows` has all.
 
     Raises:
         RuntimeError: an output does not require grad.
-        TypeError: an output is no tensor.
 
     Example:
         >>> x = tapegrad.ones(100, 50)
@@ -165,7 +161,7 @@ class _Count:
 
 
 def _memory(array: Any) -> tuple[Any, int]:
-    """What tells a piece of memory from all others, and its size in bytes; views of one piece are in it together."""
+    """An identity of a piece of memory, the same for all views of it, and its size in bytes."""
     if not isinstance(array, np.ndarray):
         memory = array.data.mem  # CuPy's memory object, or the strict device's
         return id(memory), memory.nbytes if hasattr(memory, "nbytes") else memory.size

@@ -1,7 +1,7 @@
 """Notes on nodes, taken as they are made: the user's line, the shapes of the results, and their values.
 
-They are kept beside the tape, weakly: a note goes with its node, and holds neither tensors nor arrays. As in anomaly mode, nodes have a constructor only while
-somebody takes notes, so making one costs nothing more while nobody does.
+A weak dictionary holds them: a note goes with its node, and holds neither tensors nor arrays. As in anomaly mode, nodes have a constructor only while notes are
+taken, so at other times a node costs no more.
 """
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ from tapegrad.autograd.modes.observers import Call, Watcher
 from tapegrad.autograd.ops.indexing import getitem as index
 from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.backends.threads import handed_on
+from tapegrad.utils.inspect.values import array_text
 
 
 class Note:
     """What was noted of a node.
 
     Attributes:
-        file: of the user's line that made it.
-        line: its number.
         inside: the innermost method ``forward`` that was running, such as ``Linear.forward``; empty where there was none.
         in_place: memory was being written.
         results: the shape and dtype of each result; empty where no op made the node.
@@ -98,7 +97,7 @@ def _end() -> None:
         _open -= 1
         if _open:
             return
-        # Who has put a constructor of his own in this one's place has not asked for this one either.
+        # A constructor that has replaced this one meanwhile stays.
         if Node.__dict__.get("__init__") is _born:
             if _others_init is None:
                 del Node.__init__
@@ -138,7 +137,6 @@ class notes(Watcher):
         if note is not None:
             note.results = note.results or tuple([(t._array.shape, t._array.dtype) for t in made])
             if self.values and not note.values:
-                from tapegrad.utils.inspect.values import array_text
                 note.values = tuple([array_text(t._array) for t in made])
         return result
 

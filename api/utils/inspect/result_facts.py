@@ -1,4 +1,4 @@
-"""Shapes and dtypes of what nodes made, as far as the tape tells: a node keeps neither its result nor its result's shape unless some rule reads them."""
+"""Shapes and dtypes of the results of nodes, as far as they are known: a node keeps neither its result nor its shape unless some rule reads them."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.node import Node, Slot
-from tapegrad.autograd.core.rebase import CopySlices
 from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.rebase import CopySlices
 from tapegrad.autograd.tape.function_node import BackwardCFunction, Output
 from tapegrad.utils.inspect.notes import note_of
 from tapegrad.utils.inspect.walk import arrays_in, kept_by, made_by, op_of, operands, resolved, result_names
@@ -40,11 +40,11 @@ class ResultFacts:
             self._to_operands(node)
 
     def shape(self, target: Any, nr: int = 0) -> Shape | None:
-        """The shape of a leaf or of a result, or None where nobody knows it."""
+        """The shape of a leaf or of a result; None if it is not known."""
         return target._array.shape if isinstance(target, Tensor) else self._shapes.get((target, nr))
 
     def dtype(self, target: Any, nr: int = 0) -> np.dtype | None:
-        """The dtype of a leaf or of a result, or None where nobody knows it."""
+        """The dtype of a leaf or of a result; None if it is not known."""
         if isinstance(target, Tensor):
             dtype: np.dtype = target._array.dtype
             return dtype
@@ -57,7 +57,7 @@ class ResultFacts:
             self._dtypes.setdefault(result, dtype)
 
     def _read(self, node: Node) -> None:
-        """What the node itself tells: of its results, by what it keeps of them, and of its operands."""
+        """What the node itself says of its results and operands."""
         note = note_of(node)
         for nr, (shape, dtype) in enumerate(note.results if note is not None else ()):
             self._know((node, nr), shape, dtype)
@@ -70,9 +70,7 @@ class ResultFacts:
                     self._know(made_by(t), array.shape, array.dtype)
         if isinstance(node, BackwardCFunction):
             self._read_function(node)
-        elif isinstance(node, CopySlices):
-            pass
-        elif node.saved is not None:
+        elif node.saved is not None and not isinstance(node, CopySlices):
             self._read_op(node)
 
     def _read_function(self, node: BackwardCFunction) -> None:
@@ -97,10 +95,7 @@ class ResultFacts:
         kept = dict(zip(node.saved_names, node.saved))
         inputs = operands(op)
         shapes = kept.get(f"{inputs[0]}_shape") if len(node.edges) != len(inputs) else [kept.get(f"{name}_shape") for name in inputs]
-        for edge, shape in zip(node.edges, shapes or ()):
-            if edge is not None:
-                self._know(resolved(edge), shape)
-        for edge, shape in zip(node.edges, kept.get("shapes") or ()):
+        for edge, shape in [*zip(node.edges, shapes or ()), *zip(node.edges, kept.get("shapes") or ())]:
             if edge is not None:
                 self._know(resolved(edge), shape)
 

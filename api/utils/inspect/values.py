@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.interchange.printing import elements_text
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend
 
@@ -16,8 +17,7 @@ SMALL = 12
 def array_text(array: Any) -> str:
     """The values of `array`: ``[7., 9.]``, or ``min -1.2, mean 0.01, max 3.4``."""
     if array.size <= SMALL:
-        from tapegrad.autograd.interchange.printing import _body
-        return " ".join(_body(array, 0, backend(array).to_host).split()).replace("[ ", "[")
+        return " ".join(elements_text(array, 0, backend(array).to_host).split()).replace("[ ", "[")
     host = backend(array).to_host(array)
     if host.dtype.kind == "b":
         return f"{int(host.sum())} of {host.size} True"

@@ -7,10 +7,10 @@ from inspect import signature
 from typing import Any, NamedTuple
 
 from tapegrad.autograd.core.node import Node, Slot
-from tapegrad.autograd.core.rebase import CopySlices
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
-from tapegrad.autograd.dispatch.codegen import Each
 from tapegrad.autograd.dispatch.decorator import Op
+from tapegrad.autograd.dispatch.plan import Each
+from tapegrad.autograd.dispatch.rebase import CopySlices
 from tapegrad.autograd.functions.function import Function
 from tapegrad.autograd.saved.packed_values import Packed
 from tapegrad.autograd.tape.function_node import BackwardCFunction, Output
@@ -19,17 +19,11 @@ from tapegrad.utils.inspect.notes import note_of
 
 
 class Edge(NamedTuple):
-    """What a node's gradient goes to.
-
-    Attributes:
-        operand: the operand's name.
-        target: the node that made it, or the leaf itself; None where no gradient is asked for.
-        nr: which of the target's results it is.
-    """
+    """What a node's gradient goes to."""
 
     operand: str
-    target: Any
-    nr: int
+    target: Any  # the node that made it, or the leaf itself; None where no gradient is asked for
+    nr: int  # which of the target's results it is
 
 
 class KeptValue(NamedTuple):

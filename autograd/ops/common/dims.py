@@ -1,8 +1,15 @@
-"""Dimensions as users give them: negative ones, several, none, and torch's errors for wrong ones."""
+"""Dimensions and shapes as users give them: negative ones, several, none, shapes together, and torch's errors for wrong ones."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from tapegrad.autograd.core.operand import Array
+from tapegrad.autograd.types import dtypes
+from tapegrad.backends import xp
+
+#: a dimension, or several
+Dims = int | Sequence[int]
 
 
 def wrap(dim: Any, ndim: int) -> int:
@@ -22,11 +29,11 @@ def wrap(dim: Any, ndim: int) -> int:
 
 def wrap_all(dims: Iterable[Any], ndim: int) -> tuple[int, ...]:
     """Several dimensions counted from the front, none of them twice."""
-    found = tuple([wrap(dim, ndim) for dim in dims])
-    if len(set(found)) != len(found):
-        twice = next(dim for i, dim in enumerate(found) if dim in found[:i])
+    wrapped = tuple([wrap(dim, ndim) for dim in dims])
+    if len(set(wrapped)) != len(wrapped):
+        twice = next(dim for i, dim in enumerate(wrapped) if dim in wrapped[:i])
         raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
-    return found
+    return wrapped
 
 
 def integer(n: Any) -> int:
@@ -57,7 +64,64 @@ def _size(n: Any) -> int:
     return int(n.__index__())
 
 
+def expanded_shape(array: Any, size: tuple[int, ...]) -> tuple[int, ...]:
+    """`size` with its -1 replaced by what `array` has there.
+
+    Raises:
+        RuntimeError: `array` cannot be broadcast to it.
+    """
+    shape = array.shape
+    lead = len(size) - len(shape)
+    if lead < 0:
+        kind = f"torch.{dtypes.of(array.dtype).scalar_type}Tensor"
+        raise RuntimeError(f"expand({kind}{{{list(shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater or equal to the "
+                           f"number of dimensions in the tensor ({len(shape)})")
+    result = []
+    for i, n in enumerate(size):
+        if i < lead:
+            if n < 0:
+                raise RuntimeError(f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}")
+            result.append(n)
+            continue
+        m = shape[i - lead]
+        if n == -1:
+            n = m
+        elif (n != m and m != 1) or n < 0:
+            raise RuntimeError(f"The expanded size of the tensor ({n}) must match the existing size ({m}) at non-singleton dimension {i}.  "
+                               f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}")
+        result.append(n)
+    return tuple(result)
+
+
+def common_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that `shapes` have together, or the error that an op of tensors of these shapes raises."""
+    result: list[int] = []
+    for shape in shapes:
+        if len(shape) > len(result):
+            result[:0] = [1] * (len(shape) - len(result))
+        for i in range(-1, -1 - len(shape), -1):
+            if result[i] == 1:
+                result[i] = shape[i]
+            elif shape[i] not in (1, result[i]):
+                raise RuntimeError(f"The size of tensor a ({result[i]}) must match the size of tensor b ({shape[i]}) at non-singleton dimension "
+                                   f"{len(result) + i}")
+    return tuple(result)
+
+
+def part(dim: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[slice, ...]:
+    """The index of a range along `dim`."""
+    return (*(slice(None),) * dim, slice(start, stop, step))
+
+
+def places(array: Array, dim: int) -> Array:
+    """0, 1, 2, ... along `dim`, in a shape that broadcasts with `array`."""
+    return xp(array).arange(array.shape[dim]).reshape([-1 if i == dim else 1 for i in range(array.ndim)])
+
+
+_C_NAMES = {"float32": "float", "float64": "double", "uint8": "uint8"}
+
+
 def c_name(dtype: Any) -> str:
     """A dtype as torch names it where a number does not fit: by its type in C++."""
     name = dtype.name
-    return {"float32": "float", "float64": "double", "bool": "bool", "uint8": "uint8"}.get(name, f"{name}_t" if name.startswith(("int", "uint")) else name)
+    return _C_NAMES.get(name, f"{name}_t" if name.startswith(("int", "uint")) else name)

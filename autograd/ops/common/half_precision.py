@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tapegrad.autograd.core.tensor import raw
+from tapegrad.autograd.types import dtypes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,7 +52,6 @@ def floating(kernel: str) -> Callable[[F], F]:
         def computed(input: Any, *args: Any, **kwargs: Any) -> Any:
             kind = input.dtype.kind
             if kind in "iub":
-                from tapegrad.autograd.types import dtypes
                 raise NotImplementedError(f'"{kernel}" not implemented for \'{dtypes.of(input.dtype).scalar_type}\'')
             return function(input, *args, **kwargs) if kind != "V" and input.dtype.itemsize != 2 else widened(input, *args, **kwargs)
 

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.decorator import exported
 from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.memory_format import is_ordered
@@ -14,9 +15,6 @@ from tapegrad.backends import backend
 
 def size(self: Tensor, dim: Any = None) -> Any:
     """The shape, or the size of one dimension.
-
-    Args:
-        dim: the dimension; None: all.
 
     Raises:
         IndexError: there is no such dimension.
@@ -39,9 +37,6 @@ def _dimension(dim: Any, ndim: int) -> int:
 
 def stride(self: Tensor, dim: Any = None) -> Any:
     """How many elements of memory lie between neighbours, along each dimension or along one.
-
-    Args:
-        dim: the dimension; None: all.
 
     Example:
         >>> tapegrad.ones(2, 3).stride()
@@ -67,11 +62,9 @@ def numel_method(self: Tensor) -> int:
     return math.prod(self._array.shape)
 
 
+@exported
 def numel(input: Tensor) -> int:
     """The number of elements of a tensor.
-
-    Args:
-        input: a tensor.
 
     Raises:
         TypeError: it is none.
@@ -137,6 +130,7 @@ def is_same_size(self: Tensor, other: Tensor) -> bool:
     return self._array.shape == other._array.shape
 
 
+@exported
 def is_tensor(obj: Any) -> bool:
     """Whether `obj` is a tensor.
 
@@ -150,11 +144,9 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
+@exported
 def is_floating_point(input: Tensor) -> bool:
     """Whether the elements are real floating-point numbers.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.is_floating_point(tapegrad.ones(2))
@@ -163,11 +155,9 @@ def is_floating_point(input: Tensor) -> bool:
     return dtypes.of(_tensor(input, "is_floating_point")._array.dtype).is_floating_point
 
 
+@exported
 def is_complex(input: Tensor) -> bool:
     """Whether the elements are complex numbers.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.is_complex(tapegrad.ones(2))
@@ -181,6 +171,7 @@ def is_signed(self: Tensor) -> bool:
     return dtypes.of(self._array.dtype).is_signed
 
 
+@exported
 def is_nonzero(input: Tensor) -> bool:
     """Whether a tensor of one element holds anything but zero.
 
@@ -203,4 +194,3 @@ for _name, _method in {
     "is_floating_point": is_floating_point, "is_complex": is_complex, "is_signed": is_signed, "is_nonzero": is_nonzero,
 }.items():
     setattr(Tensor, _name, _method)
-__all__ = ["is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel"]

@@ -5,15 +5,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.dispatch.batch_rules import over
-from tapegrad.autograd.dispatch.decorator import op
-from tapegrad.backends import xp
+from tapegrad.autograd.dispatch.decorator import NAMES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def alias(function: F, name: str) -> F:
-    """`function` under another name too: as a method where it is one, in place where it has an in-place form."""
+    """`function` under another name of `tapegrad` too: as a method where it is one, in place where it has an in-place form."""
+    NAMES[name] = function
     own = function.__name__
     if Tensor.__dict__.get(own) is function:
         setattr(Tensor, name, function)
@@ -25,12 +24,6 @@ def alias(function: F, name: str) -> F:
 def array_among(a: Any, b: Any) -> Any:
     """The array among two operands: beside an array of a device the other may be a Python number."""
     return a if hasattr(a, "dtype") else b
-
-
-@op(input=lambda grad: zero_gradient(grad), kind="linear", public=False, batch=over())
-def zero_gradient(input: Any) -> Any:
-    """Zeros in the shape of `input`: the gradient of a step function."""
-    return xp(input).zeros(input.shape, input.dtype)
 
 
 def no_rule(name: str) -> Callable[..., Any]:

@@ -8,33 +8,17 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, raw
+from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import cast, zero_gradient
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.ops.common.dims import c_name
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
+from tapegrad.autograd.interchange import python_protocols
+from tapegrad.autograd.ops.common.dims import c_name, common_shape
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.memory_format import contiguous_format, is_ordered, order_of, ordered, preserve_format
 from tapegrad.autograd.types.type_names import type_name
 from tapegrad.backends import CPU, Device, backend, backend_for, xp
-
-
-def _as_type(input: Any, dtype: np.dtype) -> Any:
-    if input.dtype.kind == "c" and dtype.kind not in "cb":
-        input = input.real
-    if (dtype.itemsize < input.dtype.itemsize or dtype.kind in "iu") and input.dtype.kind in "fcV" and isinstance(input, (np.ndarray, np.generic)):
-        with np.errstate(all="ignore"):  # too large a number becomes inf, inf and nan some integer, as in torch
-            return input.astype(dtype)
-    return input.astype(dtype)
-
-
-_cast = op(input=lambda grad, input_dtype: _cast(grad, input_dtype), kind="linear", name="to_copy", public=False, batch=over())(_as_type)
-_cast_away = op(input=None, name="to_copy", public=False, batch=over())(_as_type)
-
-
-def cast(input: Any, dtype: np.dtype) -> Any:
-    """`input`, a tensor or an array, with elements of the NumPy dtype `dtype`; a real result takes the real part, and gradients end at integers and bool."""
-    return _cast(input, dtype) if dtype in dtypes.INEXACT else _cast_away(input, dtype)
 
 
 @op(input=lambda grad, source: _transfer(grad, source, None, False), kind="linear", name="to_copy", public=False, batch=over())
@@ -70,7 +54,6 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy that gradients flow through; its memory is laid out as that of `input`, without gaps.
 
     Args:
-        input: any tensor.
         memory_format: another order in memory.
 
     Example:
@@ -87,7 +70,6 @@ def contiguous(input: Any, memory_format: Any = None) -> Any:
     """The tensor itself where its elements lie in memory in the order of their indices, else a copy in which they do.
 
     Args:
-        input: any tensor.
         memory_format: another order in memory.
 
     Example:
@@ -134,20 +116,18 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         tensor([[1., 2.],
                 [1., 2.]])
     """
-    from tapegrad.autograd.dispatch import inplace
     if not isinstance(src, Tensor):
         if not isinstance(src, (bool, int, float, complex)):
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type_name(src)}")
         return inplace.apply(fill, self, (src,), {})
     array, given = self._array, src._array
     if given.shape != array.shape:
-        from tapegrad.autograd.ops.shape.expand import common_shape, expand
         shape = common_shape(array.shape, given.shape)
         if shape != array.shape:
             raise RuntimeError(f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(shape)}")
         if self._counter is not None:
             inplace.check_operands("copy", self, (src,))
-        src = expand(src, array.shape)
+        src = src.expand(array.shape)
         given = src._array
     if given.__class__ is not array.__class__ or not is_on(given, backend(array).device_of(array)):
         src = transfer(src, backend(array).device_of(array), non_blocking and array.__class__ is not np.ndarray)
@@ -166,7 +146,6 @@ def fill(input: Any, value: Any) -> Any:
     """A tensor of the shape and dtype of `input` with every element `value`.
 
     Args:
-        input: a tensor.
         value: a number, or a tensor without dimensions.
 
     Raises:
@@ -195,7 +174,6 @@ def zero_(self: Tensor) -> Tensor:
         >>> tapegrad.ones(2).zero_()
         tensor([0., 0.])
     """
-    from tapegrad.autograd.dispatch import inplace
     return inplace.apply(fill, self, (0,), {})
 
 
@@ -299,8 +277,7 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         ('torch.FloatTensor', torch.int64)
     """
     if dtype is None:
-        from tapegrad.autograd.interchange.python_protocols import type_name
-        return type_name(self)
+        return python_protocols.type_name(self)
     device = None
     if isinstance(dtype, str) and dtype.endswith("Tensor"):
         device = Device("cuda") if ".cuda." in dtype else CPU if dtype.startswith("torch.") else None
@@ -340,4 +317,3 @@ for _name, _dtype in {
     setattr(Tensor, _name, _caster(_name, _dtype))
 for _name, _method in {"to": to, "cpu": cpu, "cuda": cuda, "type": type_, "type_as": type_as, "copy_": copy_, "zero_": zero_}.items():
     setattr(Tensor, _name, _method)
-__all__ = ["clone", "fill"]

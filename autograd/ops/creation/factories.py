@@ -8,10 +8,12 @@ import numpy as np
 from tapegrad.autograd.core.gate import INFERENCE, gate, state
 from tapegrad.autograd.core.inference import mark
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.dispatch.decorator import composite
+from tapegrad.autograd.dispatch.decorator import composite, exported
+from tapegrad.autograd.dispatch.inplace import stored
+from tapegrad.autograd.interchange.array_protocols import foreign_array
 from tapegrad.autograd.modes.default_device import default_device
 from tapegrad.autograd.modes.device_guard import on_device_of
-from tapegrad.autograd.modes.levels import transforming
+from tapegrad.autograd.modes.levels import like_batch_of, transforming
 from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.ops.creation.host_data import host_array, wrapped
 from tapegrad.autograd.ops.creation.pin_memory import pin
@@ -25,7 +27,7 @@ def finish(array: Any, requires_grad: bool) -> Tensor:
     if gate.on and state.bits & INFERENCE:
         mark(t)
     if requires_grad:
-        if array.dtype not in dtypes.INEXACT:
+        if not dtypes.is_inexact(array.dtype):
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         t._requires_grad = True
     return t
@@ -66,8 +68,6 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     Args:
         data: a number, nested lists of numbers, an array.
         dtype: of the result; by default that of the data, with the default dtype for Python floats.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         ValueError: the lists are ragged.
@@ -141,7 +141,6 @@ def _shared(data: Any) -> Any:
     """`data`, or an array over its memory if it is another library's and offers that."""
     if data.__class__ in _PLAIN or is_array(data):
         return data
-    from tapegrad.autograd.interchange.array_protocols import foreign_array
     array = foreign_array(data)
     return data if array is None else array
 
@@ -150,7 +149,7 @@ def _usable(array: Any) -> Any:
     """`array`, or a copy where it cannot be shared (byte-swapped, or read-only)."""
     if not array.dtype.isnative:
         raise ValueError("given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.")
-    dtypes.of(array.dtype)
+    array = dtypes.canonical(array)
     if array.__class__ is np.ndarray and not array.flags.writeable:
         return array.copy()
     known = backend(array).array_type
@@ -185,7 +184,10 @@ def legacy_tensor(*args: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return empty(*(args or (0,)), dtype=dtype, device=device)
 
 
-def _filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+Tensor._legacy = legacy_tensor
+
+
+def filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     where = place(device)
     there = backend_for(where)
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
@@ -195,13 +197,6 @@ def _filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_
     return finish(getattr(there.xp, make)(size, wanted), requires_grad)
 
 
-def _no_out(out: Any, made: Tensor) -> Tensor:
-    if out is None:
-        return made
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out("factory", out, made)
-
-
 @composite()
 def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
           requires_grad: bool = False) -> Tensor:
@@ -209,17 +204,13 @@ def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.zeros(2, 3)
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    made = _no_out(out, _filled("zeros", size_of(sizes, size), dtype, device, requires_grad))
+    made = stored("factory", out, filled("zeros", size_of(sizes, size), dtype, device, requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -230,16 +221,12 @@ def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layo
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.ones(2, dtype=tapegrad.int64)
         tensor([1, 1])
     """
-    made = _no_out(out, _filled("ones", size_of(sizes, size, "ones"), dtype, device, requires_grad))
+    made = stored("factory", out, filled("ones", size_of(sizes, size, "ones"), dtype, device, requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -250,16 +237,12 @@ def empty(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.empty(2, 3).shape
         torch.Size([2, 3])
     """
-    made = _no_out(out, _filled("empty", size_of(sizes, size, "empty"), dtype, device, requires_grad))
+    made = stored("factory", out, filled("empty", size_of(sizes, size, "empty"), dtype, device, requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -271,15 +254,13 @@ def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) ->
         array = input
     else:
         array = input._array
-    if gate.on and transforming() and device is None:
-        from tapegrad.autograd.transforms.batched_tensor import Batched, like_batch_of
-        if isinstance(array, Batched):
-            plain = _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
-            return finish(like_batch_of(plain, input)._array, requires_grad)
+    if gate.on and transforming() and device is None and hasattr(array, "level"):
+        plain = filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
+        return finish(like_batch_of(plain, input)._array, requires_grad)
     if device is None and not array.flags.c_contiguous:  # laid out as `input` is
         with on_device_of(array):
             return finish(getattr(xp(array), f"{make}_like")(array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)), requires_grad)
-    return _filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array) if device is None else device, requires_grad)
+    return filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array) if device is None else device, requires_grad)
 
 
 @composite()
@@ -324,7 +305,6 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         dtype: of the result; by default that of `obj`.
         device: where the tensor lives; by default where `obj` is.
         copy: True: always copy; False: never.
-        requires_grad: whether gradients flow into the result.
 
     Raises:
         ValueError: a copy is needed, and forbidden.
@@ -355,12 +335,7 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
     """A tensor with every element `fill_value`.
 
     Args:
-        size: the shape.
-        fill_value: a number.
-        out: a tensor to write the result to.
         dtype: of the result; by default that which a tensor of the number would have.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         TypeError: `size` is no sequence.
@@ -375,7 +350,7 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
     if dtype is None:
         dtype = np.dtype(bool) if isinstance(value, bool) else np.dtype(np.int64) if isinstance(value, int) else (
             dtypes.default_complex() if isinstance(value, complex) else dtypes.default_float())
-    made = _no_out(out, _full(size_of((size,)), value, dtypes.numpy_dtype(dtype), place(device), requires_grad))
+    made = stored("factory", out, full_of(size_of((size,)), value, dtypes.numpy_dtype(dtype), place(device), requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -390,7 +365,7 @@ def number_of(value: Any, function: str, name: str, position: int) -> Any:
     return value
 
 
-def _full(size: tuple[int, ...], value: Any, dtype: np.dtype, where: Device, requires_grad: bool) -> Tensor:
+def full_of(size: tuple[int, ...], value: Any, dtype: np.dtype, where: Device, requires_grad: bool) -> Tensor:
     if isinstance(value, complex) and dtype.kind != "c":
         raise RuntimeError(f"value cannot be converted to type {c_name(dtype)} without overflow")
     there = backend_for(where)
@@ -409,11 +384,8 @@ def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = N
     """A tensor of the shape, dtype and device of `input` with every element `fill_value`.
 
     Args:
-        input: a tensor.
-        fill_value: a number.
         dtype: another dtype.
         device: another device.
-        requires_grad: whether gradients flow into the result.
 
     Example:
         >>> tapegrad.full_like(tapegrad.zeros(2), 3)
@@ -421,7 +393,7 @@ def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = N
     """
     result = like("empty", input, dtype, device, False)
     value = number_of(fill_value, "full_like", "fill_value", 2)
-    return finish(_full(result._array.shape, value, result._array.dtype, result.device, False)._array, requires_grad)
+    return finish(full_of(result._array.shape, value, result._array.dtype, result.device, False)._array, requires_grad)
 
 
 @composite()
@@ -430,29 +402,23 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
 
     Args:
         s: the number.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.scalar_tensor(3)
         tensor(3.)
     """
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    made = _full((), number_of(s, "scalar_tensor", "s", 1), wanted, place(device), requires_grad)
+    made = full_of((), number_of(s, "scalar_tensor", "s", 1), wanted, place(device), requires_grad)
     return pin(made) if pin_memory else made
 
 
+@exported
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
                   pin_memory: bool = False) -> Tensor:
     """An uninitialised tensor whose strides, in elements, are given.
 
     Args:
-        size: the shape.
         stride: the strides.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.empty_strided((2, 3), (1, 2)).stride()
@@ -460,12 +426,6 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
     """
     shape, steps = size_of((tuple(size),)), tuple(stride)
     reach = 1 + sum([(n - 1) * step for n, step in zip(shape, steps)]) if 0 not in shape else 0
-    memory = _filled("empty", (reach,), dtype, device, False)._array
+    memory = filled("empty", (reach,), dtype, device, False)._array
     made = finish(backend(memory).as_strided(memory, shape, tuple([step * memory.itemsize for step in steps])), requires_grad)
     return pin(made) if pin_memory else made
-
-
-__all__ = [
-    "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "from_numpy", "full", "full_like", "ones", "ones_like", "scalar_tensor", "tensor",
-    "zeros", "zeros_like",
-]

@@ -9,12 +9,11 @@ import numpy as np
 from tapegrad.autograd.core.gate import grad_enabled
 from tapegrad.autograd.core.tensor import Tensor, requires_grad
 from tapegrad.autograd.interchange.python_protocols import number_in
+from tapegrad.autograd.modes.call_stack import warn_caller
 from tapegrad.autograd.ops.common.dims import c_name
 from tapegrad.autograd.types import dtypes
-from tapegrad.autograd.types.promotion import promote_types
+from tapegrad.autograd.types.promotion import promoted
 from tapegrad.autograd.types.trees import leaves
-
-__all__ = ["host_array", "wrapped"]
 
 _BOOL, _LONG = np.dtype(bool), np.dtype(np.int64)
 _TYPED = (Tensor, np.generic, np.ndarray)  # whose dtypes count among Python's numbers
@@ -44,7 +43,7 @@ def _promoted(data: Any) -> np.dtype | None:
     """What the dtypes of all items of nested lists promote to; None where an item has none."""
     found = list(dict.fromkeys(map(_item_dtype, leaves(data))))
     known = [dtype for dtype in found if dtype is not None]
-    return functools.reduce(promote_types, known) if len(known) == len(found) else None
+    return functools.reduce(promoted, known) if len(known) == len(found) else None
 
 
 _told = False
@@ -54,7 +53,6 @@ def _tell_of_lost_gradient(t: Tensor) -> None:
     """PyTorch warns of it once in a process, and so does this."""
     global _told
     if not _told and requires_grad(t) and grad_enabled():
-        from tapegrad.autograd.modes.call_stack import warn_caller
         _told = True
         warn_caller("Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using tensor.detach() first.")
 
@@ -104,8 +102,7 @@ def host_array(data: Any, dtype: Any = None) -> np.ndarray:
             array = array.astype(dtypes.default_complex())
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    dtypes.of(array.dtype)
-    return array
+    return dtypes.canonical(array)
 
 
 def wrapped(data: Any, dtype: np.dtype) -> np.ndarray:

@@ -6,33 +6,11 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.dispatch.batch_rules import over
-from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.dispatch.primitives import scalar_on
 from tapegrad.autograd.ops.common.dims import c_name
+from tapegrad.autograd.ops.creation.host_data import host_array
 from tapegrad.autograd.types import dtypes
-from tapegrad.backends import CPU, Device, backend, backend_for
-
-
-@op(input=lambda grad, device, source: _to_host(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
-def _to_device(input: Any, device: Device, source: Device) -> Any:
-    """What an op meets on the host, on its device. A number is the argument of a kernel: no copy. A copy of more is none that the program asked for."""
-    there = backend_for(device)
-    with there.use(device):
-        if input.ndim:
-            return there.xp.asarray(input)
-        value = input.item()
-        return there.xp.full((), value if isinstance(value, (int, float, complex)) else float(value), input.dtype)
-
-
-@op(grad=lambda grad, device, source: _to_device(grad, device, source), kind="linear", name="to_copy", public=False, batch=over())
-def _to_host(grad: Any, device: Device, source: Device) -> Any:
-    """The gradient of a number of the host, for which the host has to wait, as in torch."""
-    return grad.get()
-
-
-def scalar_on(input: Tensor, device: Device) -> Any:
-    """A tensor of the CPU on `device`, for an op whose other operands are there; one without dimensions goes there without a copy."""
-    return _to_device(input, device, CPU)
+from tapegrad.backends import backend
 
 
 def to_device_of(value: Any, array: Any) -> Any:
@@ -56,11 +34,7 @@ def value_for_write(value: Any, array: Any) -> Any:
             raise RuntimeError(f"value cannot be converted to type {c_name(array.dtype)} without overflow")
         return value
     if isinstance(value, (list, tuple, np.ndarray)):
-        from tapegrad.autograd.ops.creation.host_data import host_array
         return to_device_of(host_array(value, array.dtype), array)
     if value.__class__ is array.__class__:
         return value
     raise TypeError(f"can't assign a {type(value).__name__} to a torch.{dtypes.of(array.dtype).scalar_type}Tensor")
-
-
-__all__: list[str] = []

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.decorator import NAMES
 from tapegrad.autograd.ops.creation.factories import legacy_tensor
 from tapegrad.autograd.types import dtypes
 
@@ -52,5 +53,4 @@ def constructors(device: str) -> dict[str, type]:
             for name, dtype in _NAMES.items()}
 
 
-globals().update(constructors("cpu"))
-__all__ = list(_NAMES)
+NAMES.update(constructors("cpu"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.modes.levels import transforming
-from tapegrad.autograd.ops.creation.factories import _filled, _full, empty_strided, legacy_tensor, number_of, place, size_of, tensor
+from tapegrad.autograd.modes.levels import like_batch_of, transforming
+from tapegrad.autograd.ops.creation.factories import empty_strided, filled, full_of, legacy_tensor, number_of, place, size_of, tensor
 from tapegrad.autograd.ops.creation.pin_memory import pin
 from tapegrad.autograd.types import dtypes
 
@@ -14,14 +14,13 @@ def _like_batch_of(made: Tensor, source: Tensor) -> Tensor:
     """`made` itself; under vmap one for each member of the batch."""
     if not transforming():
         return made
-    from tapegrad.autograd.transforms.batched_tensor import like_batch_of
     return like_batch_of(made, source).requires_grad_(made.requires_grad)
 
 
 def _new(make: str) -> Any:
     def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
                pin_memory: bool = False) -> Tensor:
-        made = _filled(make, size_of(size), self._array.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad)
+        made = filled(make, size_of(size), self._array.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad)
         made = _like_batch_of(made, self)
         return pin(made) if pin_memory else made
 
@@ -37,11 +36,8 @@ def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device
     """A tensor with every element `fill_value`, with this tensor's dtype, on its device, unless told otherwise.
 
     Args:
-        size: the shape.
-        fill_value: a number.
         dtype: another dtype.
         device: another device.
-        requires_grad: whether gradients flow into the result.
 
     Example:
         >>> tapegrad.ones(1).new_full((2,), 3)
@@ -49,7 +45,7 @@ def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device
     """
     wanted = self._array.dtype if dtype is None else dtypes.numpy_dtype(dtype)
     where = self.device if device is None else place(device)
-    made = _like_batch_of(_full(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad), self)
+    made = _like_batch_of(full_of(size_of((size,)), number_of(fill_value, "new_full", "fill_value", 2), wanted, where, requires_grad), self)
     return pin(made) if pin_memory else made
 
 
@@ -60,7 +56,6 @@ def new_tensor(self: Tensor, data: Any, dtype: Any = None, device: Any = None, r
         data: a number, nested lists of numbers, an array.
         dtype: another dtype.
         device: another device.
-        requires_grad: whether gradients flow into the result.
 
     Example:
         >>> tapegrad.ones(1).new_tensor([1, 2])
@@ -80,6 +75,3 @@ for _name, _method in {
         size, stride, dtype=self._array.dtype if dtype is None else dtype, device=self.device if device is None else device, requires_grad=requires_grad),
 }.items():
     setattr(Tensor, _name, _method)
-
-
-__all__: list[str] = []

@@ -8,6 +8,7 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.interchange.python_protocols import type_name
 from tapegrad.backends import Device, backend_for, loaded
 
 
@@ -32,7 +33,6 @@ def pin_memory(self: Tensor, device: Any = None) -> Tensor:
     """
     where = _device(device)
     if not self.is_cpu:
-        from tapegrad.autograd.interchange.python_protocols import type_name
         raise RuntimeError(f"cannot pin '{type_name(self)}' only dense CPU tensors can be pinned")
     return self if is_pinned(self, where) else _pinned(self, where)
 
@@ -74,4 +74,3 @@ def pin(made: Tensor) -> Tensor:
 
 for _method in (pin_memory, is_pinned):
     setattr(Tensor, _method.__name__, _method)
-__all__: list[str] = []

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.dispatch.decorator import composite
-from tapegrad.autograd.ops.creation.factories import _no_out, finish, number_of, place
+from tapegrad.autograd.dispatch.decorator import composite, exported
+from tapegrad.autograd.dispatch.inplace import stored
+from tapegrad.autograd.ops.creation.factories import finish, number_of, place
 from tapegrad.autograd.ops.creation.pin_memory import pin
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend_for
@@ -44,10 +45,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
         start: the first number.
         end: the bound.
         step: how far it is from one number to the next.
-        out: a tensor to write the result to.
         dtype: of the result; int64, or the default dtype if a number is a float.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: `step` is zero, or leads away from `end`.
@@ -77,11 +75,11 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     if (end - start) * (1 if step > 0 else -1) < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
-    made = _no_out(out, finish(_steps(start, end, step, wanted, device, count), requires_grad))
+    made = stored("factory", out, finish(_steps(start, end, step, wanted, device, count), requires_grad))
     return pin(made) if pin_memory else made
 
 
-@composite(public=False)
+@exported
 def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
           requires_grad: bool = False) -> Tensor:
     """The numbers from `start` to `end`, which belongs to them, by `step`; `arange` is what to use.
@@ -90,10 +88,6 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dt
         start: the first number.
         end: the last number.
         step: how far it is from one number to the next.
-        out: a tensor to write the result to.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: `step` is zero, or leads away from `end`.
@@ -108,7 +102,7 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dt
     if (end - start) * (1 if step > 0 else -1) < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    return _no_out(out, finish(_steps(start, end, step, wanted, device, math.floor((end - start) / step) + 1), requires_grad))
+    return stored("factory", out, finish(_steps(start, end, step, wanted, device, math.floor((end - start) / step) + 1), requires_grad))
 
 
 def _end(value: Any, function: str, name: str, position: int) -> Any:
@@ -139,7 +133,7 @@ def _spaced(start: Any, end: Any, steps: Any, base: Any, function: str, out: Any
         if base is not None:
             values = there.xp.power(float(base), values) if not isinstance(base, complex) else there.xp.power(base, values)
         array = values.astype(wanted)
-    return _no_out(out, finish(array, requires_grad))
+    return stored("factory", out, finish(array, requires_grad))
 
 
 @composite()
@@ -151,10 +145,6 @@ def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = 
         start: the first number, or a tensor without dimensions.
         end: the last number, or a tensor without dimensions.
         steps: how many.
-        out: a tensor to write the result to.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: `steps` is negative.
@@ -177,10 +167,6 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any =
         end: the last exponent.
         steps: how many.
         base: the base.
-        out: a tensor to write the result to.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: `steps` is negative.
@@ -201,10 +187,6 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
     Args:
         n: the number of rows.
         m: the number of columns; None: `n`.
-        out: a tensor to write the result to.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Raises:
         RuntimeError: a number is negative.
@@ -221,7 +203,7 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
     where = place(device)
     there = backend_for(where)
     with there.use(where):
-        made = _no_out(out, finish(there.xp.eye(n, m, dtype=wanted), requires_grad))
+        made = stored("factory", out, finish(there.xp.eye(n, m, dtype=wanted), requires_grad))
     return pin(made) if pin_memory else made
 
 
@@ -261,7 +243,6 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
         col: the number of columns.
         offset: which diagonal: above the main one if positive, below if negative.
         dtype: of the result; int64 if not given.
-        device: where the tensor lives.
 
     Raises:
         RuntimeError: a number of rows or columns is negative.
@@ -283,7 +264,6 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
         col: the number of columns.
         offset: which diagonal: above the main one if positive, below if negative.
         dtype: of the result; int64 if not given.
-        device: where the tensor lives.
 
     Raises:
         RuntimeError: a number of rows or columns is negative.
@@ -294,6 +274,3 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
                 [0, 1, 1]])
     """
     return _triangle(False, row, col, offset, dtype, device)
-
-
-__all__ = ["arange", "eye", "linspace", "logspace", "range", "tril_indices", "triu_indices"]

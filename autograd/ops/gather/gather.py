@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -24,16 +23,16 @@ INDICES = frozenset((np.dtype(np.int64), np.dtype(np.int32)))
 _UNSIGNED: dict[np.dtype, np.dtype] = {np.dtype(np.int64): np.dtype(np.uint64), np.dtype(np.int32): np.dtype(np.uint32)}
 
 
-def _kind(array: Any) -> str:
+def scalar_type(array: Any) -> str:
     return dtypes.of(array.dtype).scalar_type
 
 
-def _copy(array: Any) -> Any:
+def ordered_copy(array: Any) -> Any:
     """A copy in memory in order; of a NumPy scalar, which a gradient may be, an array."""
     return xp(array).array(array, order="C")
 
 
-def _at_least_1d(array: Any) -> Any:
+def at_least_1d(array: Any) -> Any:
     return array if array.ndim else array.reshape((1,))
 
 
@@ -43,7 +42,7 @@ def outside(index: np.ndarray, n: int) -> bool:
     return bool(np.maximum.reduce(flat.view(_UNSIGNED[flat.dtype])) >= n)
 
 
-def _check_range(name: str, index: Any, n: int, dim: int, error: type[Exception] = RuntimeError, text: str = "", lowest: int = 0) -> None:
+def check_range(name: str, index: Any, n: int, dim: int, error: type[Exception] = RuntimeError, text: str = "", lowest: int = 0) -> None:
     """Raise unless all indices lie between `lowest` and `n`: on the host at once, on a device when it is next waited for."""
     if index.__class__ is not np.ndarray:
         backend(index).assert_index(index, lowest, n, name, dim)
@@ -52,7 +51,7 @@ def _check_range(name: str, index: Any, n: int, dim: int, error: type[Exception]
         raise error(f"{text}index {wrong} is out of bounds for dimension {dim} with size {n}")
 
 
-def _check_same(name: str, a: Any, b: Any) -> None:
+def check_same_dtype(name: str, a: Any, b: Any) -> None:
     if a.dtype != b.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
 
@@ -60,7 +59,7 @@ def _check_same(name: str, a: Any, b: Any) -> None:
 # ---- one index for each element, along a dimension
 
 
-def _check_index(name: str, input: Any, dim: Any, index: Any, src: Any = None) -> int:
+def check_index(name: str, input: Any, dim: Any, index: Any, src: Any = None) -> int:
     """The dimension counted from the front, once the shapes are known to fit."""
     dim = wrap(dim, input.ndim)
     if index.dtype not in INDICES:
@@ -83,11 +82,11 @@ def _check_index(name: str, input: Any, dim: Any, index: Any, src: Any = None) -
     elif too_large is not None or (src is not None and any(n > m for n, m in zip(index.shape, src.shape))):
         more = f" and to be no larger size than src {list(src.shape)}" if src is not None else ""
         raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim}{more}")
-    _check_range(name, index, input.shape[dim] if input.ndim else 1, dim)
+    check_range(name, index, input.shape[dim] if input.ndim else 1, dim)
     return dim
 
 
-def _positions(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
+def flat_positions(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
     """For each element of `index` the position, in memory in order, of the element of an array of `shape` that it names along `dim`."""
     if not shape:
         return index.reshape((-1,)) * 0
@@ -119,14 +118,12 @@ def _made_starts(here: Any, rest: tuple[int, ...], dim: int, shape: tuple[int, .
     return result
 
 
-@op(input=lambda grad, input_shape, dim, index: _scatter_zeros(grad, dim, index, input_shape), index=None, operands="free", kind="linear", method=True,
+@op(input=lambda grad, input_shape, dim, index: scatter_zeros(grad, dim, index, input_shape), index=None, operands="free", kind="linear", method=True,
     batch=over(dim=along))
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """The elements that an index names along a dimension: ``out[i, j] = input[index[i, j], j]`` for `dim` 0.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer tensor of as many dimensions, no larger than `input` in the others.
         sparse_grad: accepted; gradients are dense.
 
@@ -138,94 +135,54 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
         tensor([[1],
                 [4]])
     """
-    dim = _check_index("gather", input, dim, index)
+    dim = check_index("gather", input, dim, index)
     if not index.size:
         return xp(input).zeros(index.shape, input.dtype)
-    return input.reshape((-1,)).take(_positions(index, dim, input.shape)).reshape(index.shape)
+    return input.reshape((-1,)).take(flat_positions(index, dim, input.shape)).reshape(index.shape)
 
 
 @op(src=lambda grad, dim, index: gather(grad, dim, index), index=None, operands="free", kind="linear", public=False,
     batch=over(dim=along, shape=sized))
-def _scatter_zeros(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
+def scatter_zeros(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape`, with `src` added where the index says: the adjoint of `gather`."""
     result = xp(src).zeros(math.prod(shape), src.dtype)
     if index.size:
-        backend(src).scatter_add(result, _positions(index, dim % max(len(shape), 1), shape), src.reshape((-1,)))
+        backend(src).scatter_add(result, flat_positions(index, dim % max(len(shape), 1), shape), src.reshape((-1,)))
     return result.reshape(shape)
 
 
 @op(input=lambda grad: grad, index=None, src=lambda grad, dim, index: gather(grad, dim, index), operands="free", kind="linear", name="scatter_add", public=False,
     batch=over(dim=along))
-def _scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
-    result = _copy(input)
+def scatter_add_source(input: Any, dim: int, index: Any, src: Any) -> Any:
+    result = ordered_copy(input)
     if index.size:
-        backend(input).scatter_add(result.reshape((-1,)), _positions(index, dim, input.shape), src.reshape((-1,)))
+        backend(input).scatter_add(result.reshape((-1,)), flat_positions(index, dim, input.shape), src.reshape((-1,)))
     return result
 
 
-@op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, src=lambda grad, dim, index: gather(grad, dim, index), operands="free",
+@op(input=lambda grad, dim, index: scatter_value(grad, dim, index, 0), index=None, src=lambda grad, dim, index: gather(grad, dim, index), operands="free",
     kind="linear", name="scatter", public=False, batch=over(dim=along))
-def _scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
+def scatter_source(input: Any, dim: int, index: Any, src: Any) -> Any:
     alert("scatter with src tensor and reduce=None", input)
-    result = _copy(input)
+    result = ordered_copy(input)
     if index.size:
-        result.reshape((-1,))[_positions(index, dim, input.shape)] = src.reshape((-1,))
+        result.reshape((-1,))[flat_positions(index, dim, input.shape)] = src.reshape((-1,))
     return result
 
 
-@op(input=lambda grad, dim, index: _scatter_value(grad, dim, index, 0), index=None, operands="free", kind="linear", name="scatter", public=False,
-    jvp=lambda d_input, dim, index: _scatter_value(d_input, dim, index, 0), batch=over(dim=along))
-def _scatter_value(input: Any, dim: int, index: Any, value: Any) -> Any:
-    result = _copy(input)
+@op(input=lambda grad, dim, index: scatter_value(grad, dim, index, 0), index=None, operands="free", kind="linear", name="scatter", public=False,
+    jvp=lambda d_input, dim, index: scatter_value(d_input, dim, index, 0), batch=over(dim=along))
+def scatter_value(input: Any, dim: int, index: Any, value: Any) -> Any:
+    result = ordered_copy(input)
     if index.size:
-        result.reshape((-1,))[_positions(index, dim % max(input.ndim, 1), input.shape)] = xp(result).full((), value, result.dtype)
+        result.reshape((-1,))[flat_positions(index, dim % max(input.ndim, 1), input.shape)] = xp(result).full((), value, result.dtype)
     return result
 
 
-def _fitting(src: Any, index: Any) -> Any:
+def part_used(src: Any, index: Any) -> Any:
     """The part of `src` that an index uses."""
     have, used = raw(src).shape, raw(index).shape
     return src[tuple([slice(n) for n in used])] if have != used and len(have) == len(used) else src
-
-
-@composite(method=True, inplace=True)
-def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
-    """`input` with elements replaced where an index says: ``out[index[i, j], j] = src[i, j]`` for `dim` 0.
-
-    Args:
-        input: a tensor.
-        dim: the dimension.
-        index: an integer tensor of as many dimensions, no larger than `input` in the others.
-        src: a tensor at least as large as `index`, or a number.
-        value: the number, by name.
-        reduce: "add" or "multiply" to combine with what is there.
-
-    Raises:
-        RuntimeError: the shapes or dtypes do not fit, or an index is out of range.
-
-    Example:
-        >>> tapegrad.zeros(2, 2).scatter(1, tapegrad.tensor([[0], [1]]), 5.0)
-        tensor([[5., 0.],
-                [0., 5.]])
-    """
-    src = value if src is None else src
-    if reduce not in (None, "add", "multiply"):
-        raise RuntimeError("reduce argument must be either add or multiply.")
-    array, where = raw(input), raw(index)
-    if isinstance(src, (bool, int, float, complex)):
-        dim = _check_index("scatter", array, dim, where)
-        if reduce is None:
-            return _scatter_value(input, dim, index, src)
-        src = xp(array).full(where.shape, src, array.dtype)
-    else:
-        _check_same("scatter", array, raw(src))
-        dim = _check_index("scatter", array, dim, where, raw(src))
-        if reduce is None:
-            return _scatter(input, dim, index, _fitting(src, index))
-        warnings.warn("The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch release. Use "
-                      "torch.scatter_reduce instead for more reduction options.", stacklevel=2)
-    from tapegrad.autograd.ops.gather.scatter_reduce import scatter_reduce
-    return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
 
 
 @composite(method=True, inplace=True)
@@ -233,8 +190,6 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """`input` with elements added where an index says: ``out[index[i, j], j] += src[i, j]`` for `dim` 0.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer tensor of as many dimensions, no larger than `input` in the others.
         src: a tensor at least as large as `index`.
 
@@ -245,9 +200,6 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
         >>> tapegrad.zeros(2).scatter_add(0, tapegrad.tensor([0, 0, 1]), tapegrad.ones(3))
         tensor([2., 1.])
     """
-    _check_same("scatter", raw(input), raw(src))
-    dim = _check_index("scatter", raw(input), dim, raw(index), raw(src))
-    return _scatter_add(input, dim, index, _fitting(src, index))
-
-
-__all__ = ["gather", "scatter", "scatter_add"]
+    check_same_dtype("scatter", raw(input), raw(src))
+    dim = check_index("scatter", raw(input), dim, raw(index), raw(src))
+    return scatter_add_source(input, dim, index, part_used(src, index))

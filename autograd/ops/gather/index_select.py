@@ -5,16 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import Tensor, raw
+from tapegrad.autograd.core.tensor import Tensor, from_array, raw
+from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import zero_gradient
+from tapegrad.autograd.dispatch.slow_paths import sum_to
+from tapegrad.autograd.modes.levels import refuse_dynamic
 from tapegrad.autograd.ops.common.dims import c_name, wrap
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
-from tapegrad.autograd.ops.gather.gather import INDICES, _at_least_1d, _check_range, _copy, _kind, outside
+from tapegrad.autograd.ops.gather.gather import INDICES, at_least_1d, check_range, ordered_copy, outside, scalar_type
 from tapegrad.autograd.ops.gather.scatter_reduce import scatter_reduce
 from tapegrad.autograd.ops.indexing.batch_rules import gather_in_batch, items, put_in_batch, scatter_in_batch
-from tapegrad.autograd.ops.indexing.getitem import FULL, _put, _put_add
-from tapegrad.autograd.ops.shape.expand import _expand_core
-from tapegrad.autograd.ops.shape.reshape import _reshape_core
+from tapegrad.autograd.ops.indexing.getitem import FULL, put_add, put_at
+from tapegrad.autograd.ops.shape.expand import expand_to
+from tapegrad.autograd.ops.shape.reshape import reshape_to
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 from tapegrad.backends.determinism import alert
@@ -38,8 +41,6 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     """The items that an index names along a dimension.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
 
     Raises:
@@ -60,7 +61,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     elif index.size and outside(index, n):
         raise IndexError("index out of range in self")
     if not input.ndim:
-        return _copy(input)
+        return ordered_copy(input)
     return input.take(index.reshape((-1,)), dim)
 
 
@@ -69,7 +70,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
 def _add_items(grad: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
     """Zeros of `shape` with the items of `grad` added where the index says: the adjoint of `index_select`."""
     if not shape:
-        return _copy(grad)
+        return ordered_copy(grad)
     result = xp(grad).zeros(shape, grad.dtype)
     backend(grad).scatter_add(result, _items(result, dim % len(shape), index), grad)
     return result
@@ -85,8 +86,8 @@ def _check_source(name: str, input: Any, dim: Any, index: Any, source: Any) -> i
         raise (IndexError(f"{name}_(): Number of indices ({index.size}) should be equal to source.size(dim) ({have})") if name == "index_copy" else
                RuntimeError(f"{name}_(): Number of indices ({index.size}) should be equal to source.size(dim): ({have}), for dim: {dim}"))
     if input.dtype != source.dtype:
-        raise RuntimeError(f"index_copy_(): self and source expected to have the same dtype, but got (self) {_kind(input)} and (source) {_kind(source)}"
-                           if name == "index_copy" else f"{name}_(): self ({_kind(input)}) and source ({_kind(source)}) must have the same scalar type")
+        raise RuntimeError(f"index_copy_(): self and source expected to have the same dtype, but got (self) {scalar_type(input)} and (source) {scalar_type(source)}"
+                           if name == "index_copy" else f"{name}_(): self ({scalar_type(input)}) and source ({scalar_type(source)}) must have the same scalar type")
     if name == "index_copy" and source.ndim and input.ndim and source.ndim != input.ndim:
         raise IndexError("index_copy_(): When source and destination are not scalars, their dimensionality must match. Source dimensionality "
                          f"({source.ndim}), destination dimensionality ({input.ndim})")
@@ -103,13 +104,11 @@ def _check_source(name: str, input: Any, dim: Any, index: Any, source: Any) -> i
 @op(input=lambda grad: grad, index=None,
     source=lambda grad, dim, index, source_shape, alpha: _scaled(index_select(grad, dim, index).reshape(tuple(source_shape)), alpha),
     operands="free", kind="linear", method=True, inplace=True,
-    batch=lambda batched, input, dim, index, source, alpha: _write_in_batch(batched, input, dim, index, _scaled(source, alpha), _put_add))
+    batch=lambda batched, input, dim, index, source, alpha: _write_in_batch(batched, input, dim, index, _scaled(source, alpha), put_add))
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """`input` with the items of `source` added where an index says along a dimension; those whose index repeats add up.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
         source: a tensor of the same dtype, with as many items as `index`.
         alpha: the factor of `source`.
@@ -122,11 +121,11 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
         tensor([0., 7.])
     """
     dim = _check_source("index_add", input, dim, index, source)
-    _check_range("index_add", index, input.shape[dim] if input.ndim else 1, dim)
-    if input.dtype not in dtypes.INEXACT:
+    check_range("index_add", index, input.shape[dim] if input.ndim else 1, dim)
+    if not dtypes.is_inexact(input.dtype):
         alpha = int(alpha)
-    result = _at_least_1d(_copy(input))
-    backend(result).scatter_add(result, _items(result, dim, index), _at_least_1d(source if alpha == 1 else source * alpha))
+    result = at_least_1d(ordered_copy(input))
+    backend(result).scatter_add(result, _items(result, dim, index), at_least_1d(source if alpha == 1 else source * alpha))
     return result.reshape(input.shape)
 
 
@@ -136,13 +135,11 @@ def _scaled(grad: Any, factor: float) -> Any:
 
 @op(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), index=None,
     source=lambda grad, dim, index, source_shape: index_select(grad, dim, index).reshape(tuple(source_shape)), operands="free", kind="linear", method=True,
-    inplace=True, batch=lambda batched, input, dim, index, source: _write_in_batch(batched, input, dim, index, source, _put))
+    inplace=True, batch=lambda batched, input, dim, index, source: _write_in_batch(batched, input, dim, index, source, put_at))
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """`input` with the items of `source` in the places that an index names along a dimension.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
         source: a tensor of the same dtype, with as many items as `index`.
 
@@ -155,10 +152,10 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
         tensor([4., 0., 3.])
     """
     dim = _check_source("index_copy", input, dim, index, source)
-    _check_range("index_copy", index, input.shape[dim] if input.ndim else 1, dim, IndexError, "index_copy_(): ")
-    result = _at_least_1d(_copy(input))
+    check_range("index_copy", index, input.shape[dim] if input.ndim else 1, dim, IndexError, "index_copy_(): ")
+    result = at_least_1d(ordered_copy(input))
     alert("index_copy", input)
-    result[_items(result, dim, index)] = _at_least_1d(source)
+    result[_items(result, dim, index)] = at_least_1d(source)
     return result.reshape(input.shape)
 
 
@@ -166,13 +163,11 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     value=lambda grad, dim, index, value_shape: None if value_shape is None else index_select(grad, dim, index).sum(), operands="free", kind="linear", method=True,
     inplace=True, jvp=lambda d_input, d_value, input, dim, index: index_fill(
         zero_gradient(input) if d_input is None else d_input, dim, index, 0 if d_value is None else d_value),
-    batch=lambda batched, input, dim, index, value: _write_in_batch(batched, input, dim, index, value, _put))
+    batch=lambda batched, input, dim, index, value: _write_in_batch(batched, input, dim, index, value, put_at))
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """`input` with one value in the places that an index names along a dimension.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
         value: a number, or a tensor without dimensions.
 
@@ -189,8 +184,8 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     if getattr(value, "ndim", 0):
         raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
     n = input.shape[dim] if input.ndim else 1
-    _check_range("index_fill", index, n, dim, IndexError, lowest=-n)
-    result = _at_least_1d(_copy(input))
+    check_range("index_fill", index, n, dim, IndexError, lowest=-n)
+    result = at_least_1d(ordered_copy(input))
     if not hasattr(value, "ndim"):
         if isinstance(value, complex) and result.dtype.kind != "c":
             raise RuntimeError(f"value cannot be converted to type {c_name(result.dtype)} without overflow")
@@ -235,8 +230,6 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
     """`input` with the items of `source` combined where an index says along a dimension.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer vector.
         source: a tensor of the same dtype, with as many items as `index`.
         reduce: "prod", "mean", "amax" or "amin".
@@ -254,8 +247,77 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
     given = raw(source)
     dim = _check_source("index_reduce", raw(input), dim, raw(index), given)
     if given.ndim:
-        index = _expand_core(_reshape_core(index, (-1,) + (1,) * (given.ndim - 1 - dim)), given.shape)
+        index = expand_to(reshape_to(index, (-1,) + (1,) * (given.ndim - 1 - dim)), given.shape)
     return scatter_reduce(input, dim, index, source, reduce, include_self=include_self)
 
 
-__all__ = ["index_add", "index_copy", "index_fill", "index_reduce", "index_select"]
+# ---- items several times
+
+@op(input=lambda grad, input_shape, repeats, dim: _unrepeat_each(grad, input_shape, repeats, dim), kind="linear", name="repeat_interleave", public=False,
+    batch=over(dim=along))
+def _repeat_each(input: Any, repeats: int, dim: int) -> Any:
+    return xp(input).repeat(input, repeats, axis=dim)
+
+
+def _unrepeat_each(grad: Any, shape: tuple[int, ...], repeats: int, dim: int) -> Any:
+    apart = (*shape[:dim + 1], repeats, *shape[dim + 1:])
+    return sum_to(grad.reshape(apart), (*shape[:dim + 1], 1, *shape[dim + 1:])).reshape(tuple(shape))
+
+
+@composite(method=True)
+def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, output_size: int | None = None) -> Any:
+    """Each element, or each item along a dimension, several times in a row.
+
+    Args:
+        input: a tensor; or, alone, the integer tensor `repeats`: then each index that many times.
+        repeats: how many times: an integer, or an integer tensor with a number for each item.
+        dim: the dimension; None: the elements of the flattened tensor.
+        output_size: the sum of `repeats` where it is known; saves a wait for the device.
+
+    Raises:
+        RuntimeError: `repeats` is negative or of the wrong size.
+
+    Example:
+        >>> tapegrad.tensor([1, 2]).repeat_interleave(tapegrad.tensor([1, 3]))
+        tensor([1, 2, 2, 2])
+    """
+    if repeats is None:
+        return from_array(_interleaved(raw(input), output_size))
+    if isinstance(repeats, bool) or not (isinstance(repeats, (int, Tensor)) or hasattr(repeats, "dtype")):
+        raise TypeError("repeat_interleave() received an invalid combination of arguments - got "
+                        f"({type(repeats).__name__}), but expected one of:\n * (Tensor repeats, int dim = None, *, int output_size = None)\n"
+                        " * (int repeats, int dim = None, *, int output_size = None)")
+    if dim is None:
+        input, dim = input.reshape((-1,)), 0
+    if not raw(input).ndim:
+        input = input.reshape((1,))
+    dim = wrap(dim, raw(input).ndim)
+    if isinstance(repeats, int):
+        if repeats < 0:
+            raise RuntimeError("Repeats must be non-negative")
+        return _repeat_each(input, repeats, dim)
+    times = raw(repeats)
+    refuse_dynamic(times, "repeat_interleave")
+    if times.ndim > 1:
+        raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
+    n = raw(input).shape[dim]
+    if times.size == 1:
+        times = xp(times).broadcast_to(times.reshape((1,)), (n,))
+    if times.size != n:
+        raise RuntimeError(f"repeats must have the same size as input along dim, but got repeats.size(0) = {times.size} and input.size({dim}) = {n}")
+    return index_select(input, dim, _interleaved(times, output_size))
+
+
+def _interleaved(times: Any, total: int | None) -> Any:
+    """Each index as often as `times` says."""
+    if times.dtype not in (np.int64, np.int32):
+        raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{dtypes.of(times.dtype).scalar_type}'")
+    if times.__class__ is np.ndarray and times.size and times.min() < 0:
+        raise RuntimeError("repeats can not be negative")
+    ends = times.cumsum()
+    if total is None or times.__class__ is np.ndarray:
+        found = int(ends[-1].item()) if times.size else 0
+        if total is not None and total != found:
+            raise RuntimeError("allocated size does not match required size")
+        total = found
+    return xp(times).searchsorted(ends, xp(times).arange(total, dtype=ends.dtype), side="right")

@@ -9,14 +9,17 @@ import numpy as np
 from tapegrad.autograd.core.gate import GRAD_OFF, gate, state
 from tapegrad.autograd.core.tensor import Tensor, from_array, raw, requires_grad
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.modes.levels import refuse_dynamic
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
-from tapegrad.autograd.ops.gather.gather import _at_least_1d, _copy, _kind, gather, scatter
+from tapegrad.autograd.ops.common.dims import common_shape
+from tapegrad.autograd.ops.gather.gather import at_least_1d, gather, ordered_copy, scalar_type
+from tapegrad.autograd.ops.gather.scatter_reduce import scatter
 from tapegrad.autograd.ops.indexing.getitem import advanced, gather_by
 from tapegrad.autograd.ops.pointwise.where import where
-from tapegrad.autograd.ops.shape.expand import _expand_core, common_shape
-from tapegrad.autograd.ops.shape.reshape import _reshape_core
+from tapegrad.autograd.ops.shape.expand import expand_to
+from tapegrad.autograd.ops.shape.reshape import reshape_to
 from tapegrad.autograd.types import dtypes
 from tapegrad.autograd.types.size import Size
 from tapegrad.backends import xp
@@ -37,9 +40,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     """The elements where a mask is True, as a vector.
 
     Args:
-        input: a tensor.
         mask: a bool tensor that broadcasts with it.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the mask is not of dtype bool, or the shapes do not fit.
@@ -53,16 +54,15 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     refuse_dynamic(found, "masked_select")
     shape = common_shape(found.shape, raw(input).shape)
     if not shape:
-        input, found, shape = _reshape_core(input, (1,)), found.reshape((1,)), (1,)
+        input, found, shape = reshape_to(input, (1,)), found.reshape((1,)), (1,)
     recording = isinstance(input, Tensor) and not (gate.on and state.bits & GRAD_OFF) and requires_grad(input)
     if found.shape != shape:
         found = xp(found).broadcast_to(found, shape)
     if recording and isinstance(mask, Tensor):
         found = found.copy()
-    result = gather_by(input if raw(input).shape == shape else _expand_core(input, shape), advanced(((0, found),)))
+    result = gather_by(input if raw(input).shape == shape else expand_to(input, shape), advanced(((0, found),)))
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("masked_select", out, result)
 
 
@@ -76,7 +76,7 @@ def _order(mask: Any) -> Any:
     batch=lambda batched, input, mask, source: _scatter_in_batch(*_all_batched(batched, input=input, mask=mask, source=source)))
 def _masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     if not source.size:
-        return _copy(input)
+        return ordered_copy(input)
     return xp(input).where(mask, source.reshape((-1,)).take(xp(mask).clip(_order(mask), 0, source.size - 1)), input)
 
 
@@ -140,7 +140,6 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     """`input` with the first elements of `source`, in order, where a mask is True.
 
     Args:
-        input: a tensor.
         mask: a bool tensor that broadcasts with it.
         source: a tensor of the same dtype with at least as many elements as the mask has True.
 
@@ -151,15 +150,15 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         >>> tapegrad.zeros(3).masked_scatter(tapegrad.tensor([True, False, True]), tapegrad.tensor([1.0, 2.0]))
         tensor([1., 0., 2.])
     """
-    found = _mask_of(mask, f"masked_scatter_ only supports boolean masks, but got mask with dtype {_kind(raw(mask))}")
+    found = _mask_of(mask, f"masked_scatter_ only supports boolean masks, but got mask with dtype {scalar_type(raw(mask))}")
     array, given = raw(input), raw(source)
     if array.dtype != given.dtype:
-        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got{_kind(array)} and {_kind(given)}")
+        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got{scalar_type(array)} and {scalar_type(given)}")
     shape = common_shape(array.shape, found.shape)
     if found.shape != shape:
-        mask = _expand_core(mask, shape)
+        mask = expand_to(mask, shape)
     if array.shape != shape:
-        input = _expand_core(input, shape)
+        input = expand_to(input, shape)
     if found.__class__ is np.ndarray and np.count_nonzero(raw(mask)) > given.size:
         raise RuntimeError("Number of elements of source < number of ones in mask")
     return _masked_scatter(input, mask, source)
@@ -179,8 +178,6 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not zero, one in a row; or a vector of indices for each dimension.
 
     Args:
-        input: a tensor.
-        out: a tensor to write the result to.
         as_tuple: give a tuple of vectors, as an index.
 
     Example:
@@ -190,22 +187,18 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     """
     array = raw(input)
     refuse_dynamic(array, "nonzero")
-    found = _at_least_1d(array).nonzero()
+    found = at_least_1d(array).nonzero()
     if as_tuple:
         return tuple(_as(input, i) for i in found)
     result = _as(input, xp(array).stack(found, axis=1) if array.ndim else xp(array).zeros((found[0].size, 0), np.int64))
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("nonzero", out, result)
 
 
 @composite(method=True)
 def argwhere(input: Any) -> Any:
     """The indices of the elements that are not zero, one in a row.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.tensor([0, 3]).argwhere()
@@ -236,6 +229,3 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(shape)}")
     return tuple(indices // math.prod(shape[k + 1:]) % n for k, n in enumerate(shape))
-
-
-__all__ = ["argwhere", "masked_scatter", "masked_select", "nonzero", "unravel_index"]

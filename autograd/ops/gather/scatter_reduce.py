@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,19 @@ import numpy as np
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, sized
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
-from tapegrad.autograd.ops.gather.gather import _check_index, _check_same, _copy, _fitting, _positions, _scatter_add, _scatter_value, _scatter_zeros, gather
+from tapegrad.autograd.dispatch.primitives import zero_gradient
+from tapegrad.autograd.ops.gather.gather import (
+    check_index,
+    check_same_dtype,
+    flat_positions,
+    gather,
+    ordered_copy,
+    part_used,
+    scatter_add_source,
+    scatter_source,
+    scatter_value,
+    scatter_zeros,
+)
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
@@ -40,9 +52,9 @@ def _combine(target: Any, positions: Any, values: Any, how: str) -> Any:
 
 def _start(input: Any, positions: Any, how: str, include_self: bool) -> Any:
     """The vector to combine into: `input`, or the neutral element where something comes in."""
-    start = _copy(input).reshape((-1,))
+    start = ordered_copy(input).reshape((-1,))
     if not include_self:
-        inexact = input.dtype in dtypes.INEXACT
+        inexact = dtypes.is_inexact(input.dtype)
         if how == "prod":
             neutral: Any = 1
         elif inexact:
@@ -56,8 +68,8 @@ def _start(input: Any, positions: Any, how: str, include_self: bool) -> Any:
 
 def _reduced(input: Any, dim: int, index: Any, src: Any, how: str, include_self: bool) -> Any:
     if not index.size:
-        return _copy(input)
-    positions = _positions(index, dim, input.shape)
+        return ordered_copy(input)
+    positions = flat_positions(index, dim, input.shape)
     return _combine(_start(input, positions, how, include_self), positions, src.reshape((-1,)), how).reshape(input.shape)
 
 
@@ -66,9 +78,9 @@ def _shares(input: Any, dim: int, index: Any, src: Any, result: Any, include_sel
     """How the gradient of each extremum is divided among the elements that are it: the shares of `input`, and of `src`."""
     own = (input == result).astype(input.dtype)
     if not include_self:
-        own = _scatter_value(own, dim, index, 0)
+        own = scatter_value(own, dim, index, 0)
     others = (src == gather(result, dim, index)).astype(input.dtype)
-    count = xp(input).maximum(_scatter_add(own, dim, index, others), xp(input).ones((), input.dtype))
+    count = xp(input).maximum(scatter_add_source(own, dim, index, others), xp(input).ones((), input.dtype))
     return own / count, others / gather(count, dim, index)
 
 
@@ -81,7 +93,7 @@ def _tangent(back: Any, d_input: Any, d_src: Any, input: Any, dim: int, index: A
     """Each element goes into one result, with the weight that is its gradient."""
     own, _, others = back(zero_gradient(result) + 1, (d_input is not None, False, d_src is not None), input, dim, index, src, include_self, result)
     start = zero_gradient(result) if d_input is None else d_input * own
-    return start if d_src is None else _scatter_add(start, dim, index, d_src * others)
+    return start if d_src is None else scatter_add_source(start, dim, index, d_src * others)
 
 
 @op(input=None, index=None, src=None, joint=_extremum_back, operands="free", name="scatter_reduce", public=False, batch=over(dim=along),
@@ -101,7 +113,7 @@ def _where_zero(input: Any) -> Any:
 def _lone_zero(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
     """1 where `src` is the only zero among those that meet, else 0."""
     zero = _where_zero(src)
-    return zero * (gather(_scatter_zeros(zero, dim, index, shape), dim, index) == 1)
+    return zero * (gather(scatter_zeros(zero, dim, index, shape), dim, index) == 1)
 
 
 def _prod_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any) -> tuple[Any, ...]:
@@ -114,7 +126,7 @@ def _prod_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: A
         if include_self:
             to_input = grad * _scatter_prod(safe, dim, index, src, True) / safe
         else:
-            to_input = _scatter_value(grad, dim, index, 0)
+            to_input = scatter_value(grad, dim, index, 0)
     if need[2]:
         zero = _where_zero(src)
         lone = _lone_zero(src, dim, index, input.shape)
@@ -135,7 +147,7 @@ def _counts(like: Any, dim: int, index: Any, include_self: bool) -> Any:
     """How many come together in each element of an array like `like`, at least 1."""
     here = xp(like)
     count = (here.ones if include_self else here.zeros)(like.shape, like.dtype)
-    return here.maximum(_scatter_add(count, dim, index, here.ones(index.shape, like.dtype)), here.ones((), like.dtype))
+    return here.maximum(scatter_add_source(count, dim, index, here.ones(index.shape, like.dtype)), here.ones((), like.dtype))
 
 
 @composite(method=True, inplace=True)
@@ -145,8 +157,6 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     Where several extrema are equal, the gradient is divided among them. The second derivative of "prod" is not told where two or more zeros meet.
 
     Args:
-        input: a tensor.
-        dim: the dimension.
         index: an integer tensor of as many dimensions, no larger than `input` in the others.
         src: a tensor at least as large as `index`.
         reduce: "sum", "prod", "mean", "amax" or "amin".
@@ -162,18 +172,52 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     array, where = raw(input), raw(index)
-    _check_same("scatter", array, raw(src))
-    dim = _check_index("scatter", array, dim, where, raw(src))
-    src = _fitting(src, index)
+    check_same_dtype("scatter", array, raw(src))
+    dim = check_index("scatter", array, dim, where, raw(src))
+    src = part_used(src, index)
     if reduce in ("amax", "amin"):
         return _scatter_extremum(input, dim, index, src, reduce, include_self)
     if reduce == "prod":
         return _scatter_prod(input, dim, index, src, include_self)
-    total = _scatter_add(input if include_self else _scatter_value(input, dim, index, 0), dim, index, src)
+    total = scatter_add_source(input if include_self else scatter_value(input, dim, index, 0), dim, index, src)
     if reduce == "sum":
         return total
     count = _counts(total, dim, index, include_self)
-    return total / count if array.dtype in dtypes.INEXACT else total // count
+    return total / count if dtypes.is_inexact(array.dtype) else total // count
 
 
-__all__ = ["scatter_reduce"]
+@composite(method=True, inplace=True)
+def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
+    """`input` with elements replaced where an index says: ``out[index[i, j], j] = src[i, j]`` for `dim` 0.
+
+    Args:
+        index: an integer tensor of as many dimensions, no larger than `input` in the others.
+        src: a tensor at least as large as `index`, or a number.
+        value: the number, by name.
+        reduce: "add" or "multiply" to combine with what is there.
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit, or an index is out of range.
+
+    Example:
+        >>> tapegrad.zeros(2, 2).scatter(1, tapegrad.tensor([[0], [1]]), 5.0)
+        tensor([[5., 0.],
+                [0., 5.]])
+    """
+    src = value if src is None else src
+    if reduce not in (None, "add", "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    array, where = raw(input), raw(index)
+    if isinstance(src, (bool, int, float, complex)):
+        dim = check_index("scatter", array, dim, where)
+        if reduce is None:
+            return scatter_value(input, dim, index, src)
+        src = xp(array).full(where.shape, src, array.dtype)
+    else:
+        check_same_dtype("scatter", array, raw(src))
+        dim = check_index("scatter", array, dim, where, raw(src))
+        if reduce is None:
+            return scatter_source(input, dim, index, part_used(src, index))
+        warnings.warn("The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch release. Use "
+                      "torch.scatter_reduce instead for more reduction options.", stacklevel=2)
+    return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")

@@ -9,14 +9,14 @@ import numpy as np
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import wrap
-from tapegrad.autograd.ops.gather.gather import _copy, _kind, gather
+from tapegrad.autograd.ops.common.dims import common_shape, wrap
+from tapegrad.autograd.ops.gather.gather import gather, ordered_copy, scalar_type
 from tapegrad.autograd.ops.indexing.batch_rules import put_flat_in_batch, take_in_batch, untake_in_batch
-from tapegrad.autograd.ops.indexing.getitem import _put as _put_there
-from tapegrad.autograd.ops.indexing.getitem import _put_add
+from tapegrad.autograd.ops.indexing.getitem import put_add
+from tapegrad.autograd.ops.indexing.getitem import put_at as _put_there
 from tapegrad.autograd.ops.shape.as_strided import diagonal
-from tapegrad.autograd.ops.shape.expand import _expand_core, common_shape
-from tapegrad.autograd.ops.shape.reshape import _reshape_core
+from tapegrad.autograd.ops.shape.expand import expand_to
+from tapegrad.autograd.ops.shape.reshape import reshape_to
 from tapegrad.backends import backend, xp
 from tapegrad.backends.determinism import alert
 
@@ -33,7 +33,7 @@ def _check_flat(name: str, index: Any, n: int) -> None:
 
 def _check_long(name: str, index: Any) -> None:
     if index.dtype != np.int64:
-        raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {_kind(index)}")
+        raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {scalar_type(index)}")
 
 
 @op(input=lambda grad, input_shape, index: _untake(grad, input_shape, index), index=None, operands="free", kind="linear", method=True,
@@ -42,7 +42,6 @@ def take(input: Any, index: Any) -> Any:
     """The elements at positions in the flattened tensor.
 
     Args:
-        input: a tensor.
         index: an int64 tensor, of the shape of the result.
 
     Raises:
@@ -66,12 +65,11 @@ def _untake(grad: Any, shape: tuple[int, ...], index: Any) -> Any:
 
 @op(input=lambda grad, index, accumulate: grad if accumulate else _put_zero(grad, index), index=None,
     source=lambda grad, index, source_shape: take(grad, index).reshape(tuple(source_shape)), operands="free", kind="linear", method=True, inplace=True,
-    batch=lambda batched, input, index, source, accumulate: put_flat_in_batch(batched, input, index, source, _put_add if accumulate else _put_there))
+    batch=lambda batched, input, index, source, accumulate: put_flat_in_batch(batched, input, index, source, put_add if accumulate else _put_there))
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """`input` with elements written at positions in the flattened tensor.
 
     Args:
-        input: a tensor.
         index: an int64 tensor.
         source: a tensor of the same dtype with as many elements.
         accumulate: add to what is there; elements whose position repeats add up.
@@ -86,12 +84,12 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """
     _check_long("put_", index)
     if input.dtype != source.dtype:
-        raise RuntimeError(f"put_(): self and source expected to have the same dtype, but got self.dtype = {_kind(input)} and source.dtype = {_kind(source)}")
+        raise RuntimeError(f"put_(): self and source expected to have the same dtype, but got self.dtype = {scalar_type(input)} and source.dtype = {scalar_type(source)}")
     if index.size != source.size:
         raise IndexError(f"put_(): Expected source and index to have the same number of elements, but got source.numel() = {source.size}, "
                          f"index.numel() = {index.size}")
     _check_flat("put", index, input.size)
-    result = _copy(input)
+    result = ordered_copy(input)
     flat = result.reshape((-1,))
     if accumulate:
         backend(result).scatter_add(flat, index.reshape((-1,)), source.reshape((-1,)))
@@ -104,7 +102,7 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 @op(input=lambda grad, index: _put_zero(grad, index), index=None, operands="free", kind="linear", public=False,
     batch=lambda batched, input, index: put_flat_in_batch(batched, input, index, None, _put_there))
 def _put_zero(input: Any, index: Any) -> Any:
-    result = _copy(input)
+    result = ordered_copy(input)
     result.reshape((-1,))[index.reshape((-1,))] = xp(result).zeros((), result.dtype)
     return result
 
@@ -114,11 +112,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, axis: in
     """The elements that an index, broadcast in the other dimensions, names along a dimension.
 
     Args:
-        input: a tensor.
         indices: an int64 tensor of as many dimensions.
         dim: the dimension; None: of the flattened tensors.
-        axis: the same by NumPy's name.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the numbers of dimensions differ, or an index is out of range.
@@ -132,17 +127,17 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, axis: in
     dim = dim if axis is None else axis
     array, where = raw(input), raw(indices)
     if where.dtype != np.int64:
-        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {_kind(where)}")
+        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {scalar_type(where)}")
     if dim is None:
-        return gather(_reshape_core(input, (-1,)), 0, _reshape_core(indices, (-1,)), out=out)
+        return gather(reshape_to(input, (-1,)), 0, reshape_to(indices, (-1,)), out=out)
     if array.ndim != where.ndim:
         raise RuntimeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {array.ndim} dimensions for input, "
                            f"and {where.ndim} dimensions for indices")
     dim = wrap(dim, array.ndim)
     one = (1,)
     shape = common_shape(array.shape[:dim] + one + array.shape[dim + 1:], where.shape[:dim] + one + where.shape[dim + 1:])
-    input = _expand_core(input, shape[:dim] + array.shape[dim:dim + 1] + shape[dim + 1:])
-    return gather(input, dim, _expand_core(indices, shape[:dim] + where.shape[dim:dim + 1] + shape[dim + 1:]), out=out)
+    input = expand_to(input, shape[:dim] + array.shape[dim:dim + 1] + shape[dim + 1:])
+    return gather(input, dim, expand_to(indices, shape[:dim] + where.shape[dim:dim + 1] + shape[dim + 1:]), out=out)
 
 
 # ---- into a diagonal
@@ -154,7 +149,6 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     """`input` with a diagonal replaced by `src`.
 
     Args:
-        input: a tensor of at least two dimensions.
         src: what to write, of the shape of ``input.diagonal(offset, dim1, dim2)``.
         offset: which diagonal: above the main one if positive, below if negative.
         dim1: the dimension of the rows.
@@ -168,7 +162,7 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    result = _copy(input)
+    result = ordered_copy(input)
     part = diagonal(result, offset, dim1, dim2)
     if part.shape != src.shape:
         raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(part.shape)}")
@@ -179,9 +173,6 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
 @op(input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2), kind="linear", public=False,
     batch=over(dim1=along, dim2=along))
 def _clear_diagonal(input: Any, offset: int, dim1: int, dim2: int) -> Any:
-    result = _copy(input)
+    result = ordered_copy(input)
     diagonal(result, offset, dim1, dim2)[...] = 0
     return result
-
-
-__all__ = ["diagonal_scatter", "put", "take", "take_along_dim"]

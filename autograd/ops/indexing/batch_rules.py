@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.dispatch.batch_rules import within
+from tapegrad.autograd.ops.common.dims import common_shape
+from tapegrad.autograd.ops.indexing.getitem import fill_mask, gather_by, has_arrays, put_add, put_at, put_slices, put_whole, scatter_rows, where_mask
+from tapegrad.autograd.ops.pointwise.where import where
 from tapegrad.backends import xp
 
 FULL = slice(None)
@@ -61,7 +64,6 @@ def _plan(index: Any) -> _Plan:
             dim += 1
     batched = any(isinstance(a, Tensor) for a in arrays)
     shapes = [a._array.shape[1:] if isinstance(a, Tensor) else a.shape for a in arrays]
-    from tapegrad.autograd.ops.shape.expand import common_shape
     shape = common_shape(*shapes)
     together = dims == list(range(dims[0], dims[0] + len(dims)))
     found = [_pad_index_dims(a, len(shape), batched) for a in arrays]
@@ -104,7 +106,6 @@ def _size(batched: frozenset[str], index: Any, **operands: Any) -> int:
 
 def gather_in_batch(batched: frozenset[str], input: Tensor, index: Any) -> Tensor:
     """``input[index]`` for each member of the batch."""
-    from tapegrad.autograd.ops.indexing.getitem import gather_by
     plan = _plan(index)
     ndim = input._array.ndim - ("input" in batched)
     if "input" in batched:
@@ -119,10 +120,9 @@ def gather_in_batch(batched: frozenset[str], input: Tensor, index: Any) -> Tenso
 
 def scatter_in_batch(batched: frozenset[str], grad: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
     """The adjoint of `gather_in_batch`, and of a view by index."""
-    from tapegrad.autograd.ops.indexing.getitem import _has_arrays, scatter_rows
     size = _size(batched, index, grad=grad)
     grad = _whole(grad, "grad" in batched, size)
-    if not _has_arrays(index) and not any(isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,))):
+    if not has_arrays(index) and not any(isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,))):
         return scatter_rows(grad, within(index, 0, 0), (size, *shape))
     plan = _plan(index)
     front = plan.front(len(shape))
@@ -132,11 +132,10 @@ def scatter_in_batch(batched: frozenset[str], grad: Tensor, index: Any, shape: t
 
 def put_in_batch(batched: frozenset[str], input: Tensor, index: Any, value: Any, write: Callable[..., Tensor]) -> Tensor:
     """``write(input, index, value)``, which writes to what the index says, for each member of the batch."""
-    from tapegrad.autograd.ops.indexing.getitem import _has_arrays
     size = _size(batched, index, input=input, value=value)
     input = _whole(input, "input" in batched, size)
     shape = input._array.shape[1:]
-    if not _has_arrays(index) and not any(isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,))):
+    if not has_arrays(index) and not any(isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,))):
         if "value" in batched:
             value = value[(FULL, *(None,) * (input[within(index, 0, 0)]._array.ndim - value._array.ndim))]
         return write(input, within(index, 0, 0), value)
@@ -161,7 +160,6 @@ def fill_in_batch(batched: frozenset[str], input: Tensor, mask: Any, value: Any)
         return input.masked_fill(mask, 0)
     if isinstance(value, Tensor) and "value" in batched:
         value = value.reshape((size,) + (1,) * (input._array.ndim - 1))
-    from tapegrad.autograd.ops.pointwise.where import where
     return where(mask, value, input)
 
 
@@ -204,3 +202,13 @@ def put_flat_in_batch(batched: frozenset[str], input: Tensor, index: Any, source
     value = None if source is None else flat(batched, "source", source)
     found = put_in_batch(names, flat(batched, "input", input), index, value, write)
     return found.reshape((found._array.shape[0], *shape))
+
+
+# The rules are made of these ops, so they join them here.
+gather_by.op.batch = gather_in_batch
+scatter_rows.op.batch = scatter_in_batch
+for _op in (put_whole, put_slices, put_at):
+    _op.op.batch = lambda batched, input, index, value: put_in_batch(batched, input, index, value, put_at)
+put_add.op.batch = lambda batched, input, index, value: put_in_batch(batched, input, index, value, put_add)
+fill_mask.op.batch = fill_in_batch
+where_mask.op.batch = lambda batched, input, mask: fill_in_batch(batched, input, ~mask, None)

@@ -10,19 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapegrad.autograd.core.gate import DEVICE, GRAD_OFF, SAVED_HOOKS, gate, state
+from tapegrad.autograd.core.history import as_before
 from tapegrad.autograd.core.node import At
-from tapegrad.autograd.core.rebase import as_before, rebase
 from tapegrad.autograd.core.tensor import Tensor, from_array, raw, requires_grad
 from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import over, within
 from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.dispatch.rebase import rebase
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.modes.device_guard import on_its_device
 from tapegrad.autograd.modes.levels import transforming
-from tapegrad.autograd.ops.common.dims import c_name
+from tapegrad.autograd.ops.common.dims import c_name, expanded_shape
+from tapegrad.autograd.ops.creation.host_data import host_array
 from tapegrad.autograd.ops.creation.host_operands import tensor_for_write, to_device_of, value_for_write
-from tapegrad.autograd.ops.indexing.batch_rules import fill_in_batch, gather_in_batch, put_in_batch, scatter_in_batch
 from tapegrad.autograd.saved.hooks import before_write, pack_made
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import ARRAYS, backend, xp
@@ -107,7 +108,6 @@ def _index_of(i: Any, array: Any, own: bool) -> Any:
     elif i.__class__ is bool:
         return i
     elif isinstance(i, (list, tuple, range)):
-        from tapegrad.autograd.ops.creation.host_data import host_array
         found = host_array(list(i))
         if not found.size:
             found = found.astype(np.int64)
@@ -240,23 +240,22 @@ def _view_op(name: str) -> Any:
 
 # One for each name under which torch shows it.
 _select, _slice, _unsqueeze, _alias = map(_view_op, ("select", "slice", "unsqueeze", "alias"))
-_select_core, _slice_core, _unsqueeze_core, _alias_core = (function.op.core for function in (_select, _slice, _unsqueeze, _alias))
+select_view, slice_view, _unsqueeze_core, _alias_core = (function.op.core for function in (_select, _slice, _unsqueeze, _alias))
 
 
 def view_by(input: Any, index: Any) -> Any:
     """``input[index]`` for a tuple of integers, slices, None and Ellipsis, or one of them: a view."""
     for i in reversed(index) if index.__class__ is tuple else (index,):
         if i.__class__ is int:
-            return _select_core(input, index)
+            return select_view(input, index)
         if i is None:
             return _unsqueeze_core(input, index)
         if i is not Ellipsis and i != FULL:
-            return _slice_core(input, index)
+            return slice_view(input, index)
     return _alias_core(input, index)
 
 
-@op(input=lambda grad, index, input_shape: At(index, grad, input_shape, _unique(index)), kind="linear", name="index", public=False,
-    batch=gather_in_batch)
+@op(input=lambda grad, index, input_shape: At(index, grad, input_shape, _unique(index)), kind="linear", name="index", public=False)
 def gather_by(input: Any, index: Any) -> Any:
     """``input[index]`` for an index of arrays."""
     if index.__class__ is not tuple and index.dtype.kind != "b" and input.flags.c_contiguous and input.ndim:
@@ -265,8 +264,7 @@ def gather_by(input: Any, index: Any) -> Any:
     return result if result.flags.c_contiguous else result.copy(order="C")  # NumPy lays out ``x[:, i]`` as ``x.T[i].T``
 
 
-@op(grad=lambda grad, index: gather_by(grad, index) if _has_arrays(index) else view_by(grad, index), kind="linear", public=False,
-    batch=scatter_in_batch)
+@op(grad=lambda grad, index: gather_by(grad, index) if has_arrays(index) else view_by(grad, index), kind="linear", public=False)
 def scatter_rows(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape`, with `grad` added at `index`: the adjoint of reading."""
     whole = xp(grad).zeros(shape, grad.dtype)
@@ -277,7 +275,7 @@ def scatter_rows(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return whole
 
 
-def _has_arrays(index: Any) -> bool:
+def has_arrays(index: Any) -> bool:
     return any(hasattr(i, "dtype") for i in (index if index.__class__ is tuple else (index,)))
 
 
@@ -285,19 +283,19 @@ def getitem(self: Any, index: Any) -> Any:
     """``self[index]``: a view for integers, slices, None and Ellipsis; a copy for lists, tensors and masks."""
     try:
         if index.__class__ is int:
-            return _select_core(self, index)
+            return select_view(self, index)
         if index.__class__ is slice and index.step is None:
-            return _slice_core(self, index)
+            return slice_view(self, index)
         if index.__class__ is tuple:
             view, dots = _alias_core, False
             for i in index:
                 if i.__class__ is int:
-                    view = _select_core
+                    view = select_view
                 elif i.__class__ is slice:
                     if i.step is not None:
                         break
                     if i.start is not None or i.stop is not None:
-                        view = _slice_core
+                        view = slice_view
                 elif i is None:
                     view = _unsqueeze_core
                 elif i is not Ellipsis or dots:
@@ -315,10 +313,10 @@ def getitem(self: Any, index: Any) -> Any:
         assert_inside(raw(self), parts.arrays, "index")
         return gather_by(self, advanced(parts.arrays))
     except IndexError as error:
-        raise _torch_error(error, index, self) from None
+        raise torch_error(error, index, self) from None
 
 
-def _torch_error(error: IndexError, index: Any, indexed: Any) -> IndexError:
+def torch_error(error: IndexError, index: Any, indexed: Any) -> IndexError:
     """NumPy's IndexError in torch's words."""
     text = str(error)
     if "too many indices" in text and not raw(indexed).ndim:
@@ -351,7 +349,7 @@ def _store(array: Any, index: Any, value: Any) -> None:
 
 def _written(input: Any, index: Any, value: Any) -> Any:
     result = xp(input).array(input)  # a gradient may be a NumPy scalar
-    if not _has_arrays(index):
+    if not has_arrays(index):
         result[index] = 0 if value is None else value
     else:
         _store(result, index, xp(result).zeros((), result.dtype) if value is None else value)
@@ -359,15 +357,15 @@ def _written(input: Any, index: Any, value: Any) -> Any:
 
 
 def _write_op(name: str) -> Any:
-    return op(input=lambda grad, index: _put(grad, index, None), value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear",
-              operands="free", name=name, public=False, batch=lambda batched, input, index, value: put_in_batch(batched, input, index, value, _put))(_written)
+    return op(input=lambda grad, index: put_at(grad, index, None), value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear",
+              operands="free", name=name, public=False)(_written)
 
 
-_put_whole, _put_slices, _put = map(_write_op, ("copy", "copy_slices", "index_put"))
+put_whole, put_slices, put_at = map(_write_op, ("copy", "copy_slices", "index_put"))
 
 
 def _to_value(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    return _down_to(gather_by(grad, index) if _has_arrays(index) else view_by(grad, index), shape)
+    return _down_to(gather_by(grad, index) if has_arrays(index) else view_by(grad, index), shape)
 
 
 def _down_to(grad: Any, shape: tuple[int, ...]) -> Any:
@@ -377,25 +375,24 @@ def _down_to(grad: Any, shape: tuple[int, ...]) -> Any:
 
 
 @op(input=lambda grad: grad, value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear", operands="free", name="index_put",
-    public=False, batch=lambda batched, input, index, value: put_in_batch(batched, input, index, value, _put_add))
-def _put_add(input: Any, index: Any, value: Any) -> Any:
+    public=False)
+def put_add(input: Any, index: Any, value: Any) -> Any:
     result = xp(input).array(input)
     backend(result).scatter_add(result, index, value)
     return result
 
 
-@op(input=lambda grad, mask: _fill_mask(grad, mask, None), value=lambda grad, mask, value_shape: _down_to(_where_mask(grad, mask), value_shape),
-    kind="linear", operands="free", name="index_put", public=False, batch=fill_in_batch)
-def _fill_mask(input: Any, mask: Any, value: Any) -> Any:
+@op(input=lambda grad, mask: fill_mask(grad, mask, None), value=lambda grad, mask, value_shape: _down_to(where_mask(grad, mask), value_shape),
+    kind="linear", operands="free", name="index_put", public=False)
+def fill_mask(input: Any, mask: Any, value: Any) -> Any:
     """`input` with one value (None: zero) wherever `mask`, which has as many dimensions, is True."""
     result = xp(input).array(input)
     xp(result).copyto(result, result.dtype.type(0) if value is None else value.reshape(()), where=mask)
     return result
 
 
-@op(input=lambda grad, mask: _where_mask(grad, mask), kind="linear", public=False,
-    batch=lambda batched, input, mask: fill_in_batch(batched, input, ~mask, None))
-def _where_mask(input: Any, mask: Any) -> Any:
+@op(input=lambda grad, mask: where_mask(grad, mask), kind="linear", public=False)
+def where_mask(input: Any, mask: Any) -> Any:
     return xp(input).where(mask, input, xp(input).zeros((), input.dtype))
 
 
@@ -419,7 +416,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         else:
             _set_elements(self if parts.basic is None else view_by(self, parts.basic), parts.arrays, value, recording)
     except IndexError as error:
-        raise _torch_error(error, index, array) from None
+        raise torch_error(error, index, array) from None
 
 
 def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
@@ -445,7 +442,7 @@ def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
         part.copy_(part.masked_fill(mask, value.reshape(())))
     else:
         assert_inside(part._array, parts.arrays, "index_put")
-        part.copy_(_put(part, advanced(parts.arrays), value))
+        part.copy_(put_at(part, advanced(parts.arrays), value))
 
 
 def _is_whole(index: Any, shape: tuple[int, ...]) -> bool:
@@ -495,7 +492,7 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
         if value is self:
             value, given = before, given.copy()
     # The history first, since `value` may be a view of this memory; a kept operand there is none.
-    made = _recorded((_put_whole if _is_whole(index, array.shape) else _put_slices).op, array, before, index, value) if recording else None
+    made = _recorded((put_whole if _is_whole(index, array.shape) else put_slices).op, array, before, index, value) if recording else None
     _assign(target, given)
     bump(self)
     if made is not None:
@@ -518,7 +515,6 @@ def _assign(target: Any, value: Any) -> None:
     except OverflowError:
         raise RuntimeError(f"value cannot be converted to type {c_name(target.dtype)} without overflow") from None
     except ValueError:
-        from tapegrad.autograd.ops.shape.expand import expanded_shape
         shape = list(value.shape)
         while len(shape) > 1 and shape[0] == 1:
             del shape[0]
@@ -555,14 +551,14 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
             value, given = before, given.copy()
     # One value wherever a mask says so needs no look at the mask, which the host would have to wait for.
     index: Any = lone_mask(arrays, array.ndim) if given.size == 1 else None
-    function: Any = _fill_mask
+    function: Any = fill_mask
     if index is None:
         assert_inside(array, arrays, "index_put")
-        index, function = advanced(arrays), _put
+        index, function = advanced(arrays), put_at
         if value is not given and _same_cell(value, self) and inplace.overlap(array, given):
             raise RuntimeError(inplace.PARTLY)
     made = _recorded(function.op, array, before, index, value) if recording else None
-    if function is _fill_mask:
+    if function is fill_mask:
         xp(array).copyto(array, given.reshape(()), where=index)
     else:
         _store(array, index, given)
@@ -583,5 +579,4 @@ def _recorded(op: Any, array: Any, before: Any, index: Any, value: Any) -> Tenso
 
 
 Tensor.__getitem__ = getitem  # type: ignore[method-assign]
-Tensor.__setitem__ = setitem  # type: ignore[method-assign]
-__all__: list[str] = []
+Tensor.__setitem__ = setitem  # type: ignore[method-assign,assignment]

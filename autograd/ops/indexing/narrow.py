@@ -9,15 +9,15 @@ from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.ops.common.dims import integer, wrap
 from tapegrad.autograd.ops.indexing.getitem import (
     FULL,
-    _put,
-    _put_add,
-    _put_slices,
-    _select_core,
-    _slice_core,
-    _torch_error,
     advanced,
     assert_inside,
     parse,
+    put_add,
+    put_at,
+    put_slices,
+    select_view,
+    slice_view,
+    torch_error,
     view_by,
 )
 from tapegrad.autograd.types import dtypes
@@ -28,8 +28,6 @@ def select(input: Any, dim: int, index: int) -> Any:
     """One item along a dimension, which is dropped; a view.
 
     Args:
-        input: a tensor of at least one dimension.
-        dim: the dimension.
         index: which item.
 
     Raises:
@@ -45,7 +43,7 @@ def select(input: Any, dim: int, index: int) -> Any:
     dim, index = wrap(dim, len(shape)), integer(index)
     if not -shape[dim] <= index < shape[dim]:
         raise IndexError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
-    return _select_core(input, (*[FULL] * dim, index))
+    return select_view(input, (*[FULL] * dim, index))
 
 
 @composite(method=True)
@@ -53,8 +51,6 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """A stretch of a dimension; a view.
 
     Args:
-        input: a tensor of at least one dimension.
-        dim: the dimension.
         start: its first index, an integer or an integer tensor of one element.
         length: the number of items.
 
@@ -77,7 +73,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     start = start + n if start < 0 else start
     if start + length > n:
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
-    return _slice_core(input, (*[FULL] * dim, slice(start, start + length)))
+    return slice_view(input, (*[FULL] * dim, slice(start, start + length)))
 
 
 @composite(method=True)
@@ -85,9 +81,7 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     """`input` with one item along a dimension replaced by `src`.
 
     Args:
-        input: a tensor of at least one dimension.
         src: what to write, of the shape of ``input.select(dim, index)``.
-        dim: the dimension.
         index: which item.
 
     Raises:
@@ -110,9 +104,7 @@ def slice_scatter(input: Any, src: Any, dim: int = 0, start: int | None = None, 
     """`input` with a slice of a dimension replaced by `src`.
 
     Args:
-        input: a tensor of at least one dimension.
         src: what to write, of the shape of the slice.
-        dim: the dimension.
         start: its first index.
         end: the index after its last.
         step: how far it is from one index to the next.
@@ -134,7 +126,7 @@ def _scatter_view(input: Any, index: Any, src: Any) -> Any:
     part, given = raw(view_by(input, index)).shape, raw(src).shape
     if part != given:
         raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(given)}, slice size = {list(part)}")
-    return _put_slices(input, index, src)
+    return put_slices(input, index, src)
 
 
 @composite(method=True, inplace=True)
@@ -143,7 +135,6 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     """`input` with `values` written at ``input[indices]``.
 
     Args:
-        input: a tensor.
         indices: a tuple of index tensors or masks.
         values: a tensor of the same dtype that broadcasts to ``input[indices]``.
         accumulate: add to what is there; values whose index repeats add up.
@@ -166,12 +157,9 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
             parts = parse(tuple([FULL if i is None else i.reshape((1,)) if not i.ndim else i for i in indices]), array, True)
         assert_inside(array, parts.arrays, "index_put")
         index = advanced(parts.arrays)
-        return (_put_add if accumulate else _put)(input, index, values)
+        return (put_add if accumulate else put_at)(input, index, values)
     except IndexError as error:
-        raise _torch_error(error, indices, array) from None
+        raise torch_error(error, indices, array) from None
     except ValueError:
         raise RuntimeError(f"shape mismatch: value tensor of shape {list(given.shape)} cannot be broadcast to indexing result of shape "
                            f"{list(array[index].shape)}") from None
-
-
-__all__ = ["index_put", "narrow", "select", "select_scatter", "slice_scatter"]

@@ -7,16 +7,17 @@ from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, raised
-from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.decorator import composite, exported, op
+from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.ops.common.dims import integer, wrap
+from tapegrad.autograd.ops.common.dims import common_shape, expanded_shape, integer, wrap
 from tapegrad.autograd.ops.common.tangents import added, through
-from tapegrad.autograd.ops.linalg.matmul import _c_name, _mm, _product, _with_out, bmm, check_alike, multiplied, mv, outer
+from tapegrad.autograd.ops.linalg.matmul import array_product, bmm, check_alike, matrix_product, multiplied, mv, outer, type_of
 from tapegrad.autograd.ops.pointwise.arithmetic import add, mul
 from tapegrad.autograd.ops.shape.as_strided import diagonal
-from tapegrad.autograd.ops.shape.expand import _expand_core, common_shape, expanded_shape
-from tapegrad.autograd.ops.shape.reshape import _reshape_core, unsafe_view
-from tapegrad.autograd.ops.shape.transpose import _permute_core
+from tapegrad.autograd.ops.shape.expand import expand_to
+from tapegrad.autograd.ops.shape.reshape import reshape_to, unsafe_view
+from tapegrad.autograd.ops.shape.transpose import permute_to
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
@@ -25,13 +26,13 @@ from tapegrad.backends import xp
 
 def _scaled(value: Any, factor: float) -> Any:
     """`value` times a number, which is cut to an integer beside integers."""
-    if factor.__class__ is float and raw(value).dtype not in dtypes.INEXACT:
+    if factor.__class__ is float and not dtypes.is_inexact(raw(value).dtype):
         factor = int(factor)
     return value if factor == 1 else value * factor
 
 
 @op(input=lambda grad, input_shape, beta: _scaled(sum_to(grad, input_shape), beta),
-    mat1=lambda grad, mat2, alpha: _scaled(_mm(grad, mat2.T), alpha), mat2=lambda grad, mat1, alpha: _scaled(_mm(mat1.T, grad), alpha),
+    mat1=lambda grad, mat2, alpha: _scaled(matrix_product(grad, mat2.T), alpha), mat2=lambda grad, mat1, alpha: _scaled(matrix_product(mat1.T, grad), alpha),
     operands="free", method=True, inplace=True,
     jvp=lambda d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha: _addmm_tangent(d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha),
     batch=lambda batched, input, mat1, mat2, beta, alpha: _addmm_in_batch(batched, input, mat1, mat2, beta, alpha))
@@ -53,7 +54,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
         tensor([[4., 4.]])
     """
     _check_addmm(input, mat1, mat2, mat1.ndim, mat2.ndim)
-    result = _product(mat1, mat2)
+    result = array_product(mat1, mat2)
     if input.shape != result.shape[-1:] and input.shape != result.shape:
         expanded_shape(input, result.shape)
     result = _scaled(result, alpha)
@@ -72,7 +73,7 @@ def _check_addmm(input: Any, mat1: Any, mat2: Any, n: int, m: int) -> None:
 
 
 def _addmm_tangent(d_input: Any, d_mat1: Any, d_mat2: Any, mat1: Any, mat2: Any, beta: float, alpha: float) -> Any:
-    product = added(through(_mm, d_mat1, mat2), None if d_mat2 is None else _mm(mat1, d_mat2))
+    product = added(through(matrix_product, d_mat1, mat2), None if d_mat2 is None else matrix_product(mat1, d_mat2))
     return added(through(_scaled, d_input if beta else None, beta), through(_scaled, product, alpha))
 
 
@@ -84,7 +85,7 @@ def _addmm_in_batch(batched: frozenset[str], input: Any, mat1: Any, mat2: Any, b
     size = next(raw(x).shape[0] for x, name in ((input, "input"), (mat1, "mat1"), (mat2, "mat2")) if name in batched)
     shape = (size, *raw(product).shape[-2:])
     expanded_shape(raw(own), shape)
-    return _expand_core(product, shape) if beta == 0 else add(_scaled(own, beta), product)
+    return expand_to(product, shape) if beta == 0 else add(_scaled(own, beta), product)
 
 
 def _plus(input: Any, product: Any, beta: float, alpha: float, out: Any) -> Any:
@@ -92,7 +93,7 @@ def _plus(input: Any, product: Any, beta: float, alpha: float, out: Any) -> Any:
     expanded_shape(raw(input), raw(product).shape)
     product = _scaled(product, alpha)
     if beta == 0:
-        return _with_out("add", out, product)
+        return stored("add", out, product)
     return add(_scaled(input, beta), product, out=out)
 
 
@@ -106,7 +107,6 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1, 
         vec: a vector with as many elements as `mat` has columns.
         beta: the factor of `input`.
         alpha: the factor of the product.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -135,7 +135,6 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1,
         vec2: a vector.
         beta: the factor of `input`.
         alpha: the factor of the product.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit.
@@ -160,7 +159,6 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
         batch2: as many matrices.
         beta: the factor of `input`.
         alpha: the factor of the sum of products.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -181,8 +179,8 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
         raise RuntimeError(f"self and mat2 must have the same dtype, but got {dtypes.of(raw(input).dtype).scalar_type} and {dtypes.of(b.dtype).scalar_type}")
     # One product of the matrices side by side.
     count, rows, between = a.shape
-    left = _reshape_core(_permute_core(batch1, (1, 0, 2)), (rows, count * between))
-    return _plus(input, _mm(left, _reshape_core(batch2, (count * between, b.shape[2]))), beta, alpha, out)
+    left = reshape_to(permute_to(batch1, (1, 0, 2)), (rows, count * between))
+    return _plus(input, matrix_product(left, reshape_to(batch2, (count * between, b.shape[2]))), beta, alpha, out)
 
 
 @composite(method=True, inplace=True)
@@ -195,7 +193,6 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
         batch2: as many matrices.
         beta: the factor of `input`.
         alpha: the factor of the products.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -204,7 +201,7 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
         >>> tapegrad.baddbmm(tapegrad.ones(1, 1), tapegrad.ones(5, 1, 2), tapegrad.ones(5, 2, 1)).shape
         torch.Size([5, 1, 1])
     """
-    names = [_c_name(raw(x)) for x in (input, batch1, batch2)]
+    names = [type_of(raw(x)) for x in (input, batch1, batch2)]
     if len(set(names)) > 1:
         raise RuntimeError(f"Input dtypes must be the same, got: input {names[0]}, batch1: {names[1]}, batch2: {names[2]}")
     return _plus(input, bmm(batch1, batch2), beta, alpha, out)
@@ -221,7 +218,6 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
         a: a tensor.
         b: a tensor of the same dtype.
         dims: how many: the last ones of `a` with the first ones of `b`; or a list of dimensions for each.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the sizes of the dimensions differ.
@@ -259,9 +255,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     columns = [i for i in range(second.ndim) if i not in right]
     between = math.prod([first.shape[i] for i in left])
     shape = tuple([first.shape[i] for i in rows]), tuple([second.shape[i] for i in columns])
-    product = _mm(_reshape_core(_permute_core(a, (*rows, *left)), (math.prod(shape[0]), between)),
-                  _reshape_core(_permute_core(b, (*right, *columns)), (between, math.prod(shape[1]))))
-    return _with_out("tensordot", out, unsafe_view(product, shape[0] + shape[1]))
+    product = matrix_product(reshape_to(permute_to(a, (*rows, *left)), (math.prod(shape[0]), between)),
+                  reshape_to(permute_to(b, (*right, *columns)), (between, math.prod(shape[1]))))
+    return stored("tensordot", out, unsafe_view(product, shape[0] + shape[1]))
 
 
 @composite(method=True)
@@ -269,9 +265,7 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     """The sums of products over the last dimension of both tensors.
 
     Args:
-        input: a tensor.
         other: a tensor whose last dimension has the same size; or one of both has no dimensions.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the last dimensions differ.
@@ -285,7 +279,7 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
         return mul(input, other, out=out)
     if a.shape[-1] != b.shape[-1]:
         raise RuntimeError(f"inner() the last dimension must match on both input tensors but got shapes {list(a.shape)} and {list(b.shape)}")
-    return _with_out("inner", out, tensordot(input, other, ([-1], [-1])))
+    return stored("inner", out, tensordot(input, other, ([-1], [-1])))
 
 
 @composite(method=True)
@@ -293,9 +287,7 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
     """The Kronecker product: each element of `input` times all of `other`, in its place.
 
     Args:
-        input: a tensor.
         other: a tensor; where the numbers of dimensions differ, ones are put in front.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.kron(tapegrad.tensor([1, 2]), tapegrad.tensor([1, 1]))
@@ -304,17 +296,14 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
     a, b = raw(input).shape, raw(other).shape
     ndim = max(len(a), len(b))
     a, b = (1,) * (ndim - len(a)) + a, (1,) * (ndim - len(b)) + b
-    spread = _reshape_core(input, tuple([n for m in a for n in (m, 1)]))
-    product = mul(spread, _reshape_core(other, tuple([n for m in b for n in (1, m)])))
-    return _with_out("kron", out, unsafe_view(product, tuple([n * m for n, m in zip(a, b)])))
+    spread = reshape_to(input, tuple([n for m in a for n in (m, 1)]))
+    product = mul(spread, reshape_to(other, tuple([n for m in b for n in (1, m)])))
+    return stored("kron", out, unsafe_view(product, tuple([n * m for n, m in zip(a, b)])))
 
 
 @composite(method=True)
 def trace(input: Any) -> Any:
     """The sum of the diagonal of a matrix.
-
-    Args:
-        input: a matrix.
 
     Raises:
         RuntimeError: it has another number of dimensions.
@@ -342,10 +331,8 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
     """The vector products along a dimension of size 3.
 
     Args:
-        input: a tensor.
         other: a tensor that broadcasts with it, of as many dimensions.
         dim: the dimension; None: the first of size 3, which is deprecated.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the dimension has another size, or the numbers of dimensions differ.
@@ -369,16 +356,15 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
     if a.shape[dim] != 3 or b.shape[dim] != 3:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {a.shape[dim]} and {b.shape[dim]}")
     shape = common_shape(a.shape, b.shape)
-    return _with_out("cross", out, _cross(_expand_core(input, shape), _expand_core(other, shape), dim))
+    return stored("cross", out, _cross(expand_to(input, shape), expand_to(other, shape), dim))
 
 
-@composite(public=False)
+@exported
 def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     """The product of several matrices, in the order that takes the fewest multiplications.
 
     Args:
         *matrices: matrices, each with as many rows as the one before has columns.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: one is no matrix, or the shapes do not fit.
@@ -395,7 +381,7 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     for x in matrices:
         if raw(x).ndim != 2:
             raise RuntimeError(f"multi_dot(): all tensors must be 2D but got {raw(x).ndim}D")
-    return _with_out("chain_matmul", out, multiply_chain(list(matrices)))
+    return stored("chain_matmul", out, multiply_chain(list(matrices)))
 
 
 def multiply_chain(matrices: list[Any]) -> Any:
@@ -413,9 +399,6 @@ def multiply_chain(matrices: list[Any]) -> Any:
             cost[i][j], cut[i][j] = min((cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
 
     def product(i: int, j: int) -> Any:
-        return matrices[i] if i == j else _mm(product(i, cut[i][j]), product(cut[i][j] + 1, j))
+        return matrices[i] if i == j else matrix_product(product(i, cut[i][j]), product(cut[i][j] + 1, j))
 
     return product(0, n - 1)
-
-
-__all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "chain_matmul", "cross", "inner", "kron", "tensordot", "trace"]

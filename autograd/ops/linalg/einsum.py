@@ -7,12 +7,12 @@ from typing import Any
 
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.decorator import composite
-from tapegrad.autograd.ops.linalg.matmul import _mm, check_alike
+from tapegrad.autograd.ops.linalg.matmul import check_alike, matrix_product
 from tapegrad.autograd.ops.pointwise.arithmetic import mul
 from tapegrad.autograd.ops.shape.as_strided import diagonal
-from tapegrad.autograd.ops.shape.expand import _expand_core
-from tapegrad.autograd.ops.shape.reshape import _reshape_core, unsafe_view
-from tapegrad.autograd.ops.shape.transpose import _permute_core
+from tapegrad.autograd.ops.shape.expand import expand_to
+from tapegrad.autograd.ops.shape.reshape import reshape_to, unsafe_view
+from tapegrad.autograd.ops.shape.transpose import permute_to
 
 # A label is a letter, or an integer below zero for a dimension that an ellipsis stands for: -1 is the last of them.
 Label = Any
@@ -173,7 +173,7 @@ def _contract(terms: list[_Term], result: list[Label]) -> Any:
     last = _summed(terms[0], set(result))
     if last.labels == result and len(sizes) and last.tensor is not given:
         return last.tensor
-    return _permute_core(last.tensor, tuple([last.labels.index(label) for label in result]))
+    return permute_to(last.tensor, tuple([last.labels.index(label) for label in result]))
 
 
 def _best_pair(terms: list[_Term], result: list[Label], sizes: dict[Label, int]) -> tuple[int, int]:
@@ -217,7 +217,7 @@ def _pair(a: _Term, b: _Term, keep: set[Label]) -> _Term:
     m = math.prod([theirs[label] for label in right])
     stack = math.prod([ours[label] for label in batch])
     lead = (stack,) if batch else ()
-    product = _mm(_arranged(a, [*batch, *left, *summed], (*lead, n, k)), _arranged(b, [*batch, *summed, *right], (*lead, k, m)))
+    product = matrix_product(_arranged(a, [*batch, *left, *summed], (*lead, n, k)), _arranged(b, [*batch, *summed, *right], (*lead, k, m)))
     shape = tuple([ours[label] for label in (*batch, *left)] + [theirs[label] for label in right])
     return _Term(product if raw(product).shape == shape else unsafe_view(product, shape), [*batch, *left, *right])
 
@@ -226,21 +226,18 @@ def _arranged(term: _Term, labels: list[Label], shape: tuple[int, ...]) -> Any:
     """The tensor with its dimensions in the order of `labels`, made those of `shape`."""
     tensor = term.tensor
     if term.labels != labels:
-        tensor = _permute_core(tensor, tuple([term.labels.index(label) for label in labels]))
-    return tensor if raw(tensor).shape == shape else _reshape_core(tensor, shape)
+        tensor = permute_to(tensor, tuple([term.labels.index(label) for label in labels]))
+    return tensor if raw(tensor).shape == shape else reshape_to(tensor, shape)
 
 
 def _widened(a: _Term, b: _Term) -> _Term:
     """`a` with its dimensions of size 1 as large as they are in `b`."""
     theirs = b.sizes()
     shape = tuple([theirs.get(label, n) if n == 1 else n for label, n in a.sizes().items()])
-    return a if shape == raw(a.tensor).shape else _Term(_expand_core(a.tensor, shape), a.labels)
+    return a if shape == raw(a.tensor).shape else _Term(expand_to(a.tensor, shape), a.labels)
 
 
 def _spread(term: _Term, labels: list[Label]) -> Any:
     """The tensor with a dimension for each of `labels`, of size 1 where it has none."""
     sizes = term.sizes()
     return _arranged(term, [label for label in labels if label in sizes], tuple([sizes.get(label, 1) for label in labels]))
-
-
-__all__ = ["einsum"]

@@ -10,18 +10,19 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import raised
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.dispatch.slow_paths import sum_to
+from tapegrad.autograd.ops.common.dims import common_shape
 from tapegrad.autograd.ops.common.tangents import added
 from tapegrad.autograd.ops.pointwise.arithmetic import mul
-from tapegrad.autograd.ops.shape.expand import common_shape
-from tapegrad.autograd.ops.shape.reshape import _reshape_core
+from tapegrad.autograd.ops.shape.reshape import reshape_to
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, is_array
 
 # ---- the product itself, on arrays
 
 
-def _c_name(array: Any) -> str:
+def type_of(array: Any) -> str:
     """The dtype as torch names it in some of its errors."""
     return {"Float": "float", "Double": "double"}.get(kind := dtypes.of(array.dtype).scalar_type, kind)
 
@@ -40,7 +41,7 @@ def _differ(a: Any, b: Any) -> Exception:
         return RuntimeError(f"addmv input tensors must have the same dtype, but got {second}, {first}, and {second}")
     if a.ndim > 2 and b.ndim > 2:
         return RuntimeError(f"expected scalar type {first} but found {second}")
-    return RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {_c_name(a)} != {_c_name(b)}")
+    return RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {type_of(a)} != {type_of(b)}")
 
 
 def _misfit(a: Any, b: Any) -> Exception:
@@ -66,7 +67,7 @@ ndarray = np.ndarray
 _BLAS = {np.dtype(name) for name in ("float32", "float64", "complex64", "complex128")}
 
 
-def _product(input: Any, other: Any) -> Any:
+def array_product(input: Any, other: Any) -> Any:
     """The product of arrays of any rank, as stacks of matrices."""
     try:
         if input.dtype is not other.dtype and input.dtype != other.dtype:
@@ -81,7 +82,7 @@ def _product(input: Any, other: Any) -> Any:
         if input.__class__ is not np.ndarray:
             return backend(input).matmul(input, other)
         if input.dtype.itemsize == 2 and input.dtype.kind in "fV":
-            return _product(input.astype(np.float32), other.astype(np.float32)).astype(input.dtype)  # NumPy has no fast product of half types
+            return array_product(input.astype(np.float32), other.astype(np.float32)).astype(input.dtype)  # NumPy has no fast product of half types
         if m == 2 or m == 1:
             if n == 2:
                 if m == 2 and input.shape[1] == 1 == other.shape[0]:
@@ -121,28 +122,28 @@ def _to_left(grad: Any, other: Any, shape: tuple[int, ...]) -> Any:
     n, m = len(shape), other.ndim
     if m == 2:
         if n == 1:
-            return _mm(other, grad)
-        return _mm(grad, other.T)
+            return matrix_product(other, grad)
+        return matrix_product(grad, other.T)
     if m == 1:
         return grad * other if n == 1 else grad.reshape((*grad.shape, 1)) * other
     if n == 1:
-        return sum_to(_mm(other, grad.reshape((*grad.shape, 1))).reshape((*other.shape[:-1],)), shape)
-    return sum_to(_mm(grad, other.mT), shape)
+        return sum_to(matrix_product(other, grad.reshape((*grad.shape, 1))).reshape((*other.shape[:-1],)), shape)
+    return sum_to(matrix_product(grad, other.mT), shape)
 
 
 def _to_right(grad: Any, input: Any, shape: tuple[int, ...]) -> Any:
     """The gradient of the second factor, whose shape is `shape`."""
     n, m = input.ndim, len(shape)
     if n == 2 and m == 2:
-        return _mm(input.T, grad)
+        return matrix_product(input.T, grad)
     if n == 1:
         if m == 1:
             return grad * input
         return input.reshape((*input.shape, 1)) * grad.reshape((*grad.shape[:-1], 1, grad.shape[-1]))
     if m <= 2:
         rows = math.prod(input.shape[:-1])
-        return _mm(input.reshape((rows, input.shape[-1])).T, grad.reshape((rows, *shape[1:])))
-    return sum_to(_mm(input.mT, grad), shape)
+        return matrix_product(input.reshape((rows, input.shape[-1])).T, grad.reshape((rows, *shape[1:])))
+    return sum_to(matrix_product(input.mT, grad), shape)
 
 
 # ---- its tangent, and the product in a batch
@@ -194,15 +195,15 @@ def matmul(input: Any, other: Any) -> Any:
         tensor([[3., 3.],
                 [3., 3.]])
     """
-    return _product(input, other)
+    return array_product(input, other)
 
 
 _matmul = matmul.op.core
 
 
-def _mm(input: Any, other: Any) -> Any:
+def matrix_product(input: Any, other: Any) -> Any:
     """The product in a rule: of arrays at once, of tensors recorded."""
-    return _matmul(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else _product(input, other)
+    return _matmul(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else array_product(input, other)
 
 
 # Two matrices, much the most frequent case: their gradients need no shapes, and no choice by rank.
@@ -214,7 +215,7 @@ def _of_matrices(input: Any, other: Any) -> Any:
             return input.dot(other)
         except ValueError:
             raise _misfit(input, other) from None
-    return _product(input, other)
+    return array_product(input, other)
 
 
 def _mm_of_matrices(input: Any, other: Any) -> Any:
@@ -235,21 +236,14 @@ def _reflected(self: Any, other: Any) -> Any:
     return _matmul(other, self) if is_array(other) else NotImplemented
 
 
-Tensor.__matmul__ = _operator
-Tensor.__rmatmul__ = _reflected
+Tensor.__matmul__ = _operator  # type: ignore[method-assign]
+Tensor.__rmatmul__ = _reflected  # type: ignore[method-assign]
 
 
 # ---- by rank
 
 
-_mm_only, _bmm_only, _mv_only, _dot_only = (_product_op(name, public=False)(_product) for name in ("mm", "bmm", "mv", "dot"))
-
-
-def _with_out(name: str, out: Any, result: Any) -> Any:
-    if out is None:
-        return result
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out(name, out, result)
+_mm_only, _bmm_only, _mv_only, _dot_only = (_product_op(name, public=False)(array_product) for name in ("mm", "bmm", "mv", "dot"))
 
 
 @composite(method=True)
@@ -257,9 +251,7 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """The product of two matrices.
 
     Args:
-        input: a matrix.
         mat2: a matrix with as many rows as `input` has columns.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -272,7 +264,7 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     for name, x in (("self", input), ("mat2", mat2)):
         if raw(x).ndim != 2:
             raise RuntimeError(f"{name} must be a matrix")
-    return _with_out("mm", out, _mm_only(input, mat2))
+    return stored("mm", out, _mm_only(input, mat2))
 
 
 @composite(method=True)
@@ -282,7 +274,6 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     Args:
         input: a stack of matrices, of three dimensions.
         mat2: as many matrices.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -298,7 +289,7 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
         raise RuntimeError(f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] but got: "
                            f"[{b.shape[0]}, {b.shape[1]}].")
-    return _with_out("bmm", out, _bmm_only(input, mat2))
+    return stored("bmm", out, _bmm_only(input, mat2))
 
 
 @composite(method=True)
@@ -306,9 +297,7 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     """The product of a matrix and a vector.
 
     Args:
-        input: a matrix.
         vec: a vector with as many elements as `input` has columns.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not fit, or the dtypes differ.
@@ -320,7 +309,7 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     n, m = raw(input).ndim, raw(vec).ndim
     if n != 2 or m != 1:
         raise RuntimeError(f"vector + matrix @ vector expected, got 1, {n}, {m}")
-    return _with_out("mv", out, _mv_only(input, vec))
+    return stored("mv", out, _mv_only(input, vec))
 
 
 @composite(method=True)
@@ -328,9 +317,7 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     """The sum of the products of the elements of two vectors.
 
     Args:
-        input: a vector.
         tensor: a vector with as many elements.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: they are no vectors, or their sizes or dtypes differ.
@@ -342,7 +329,7 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     n, m = raw(input).ndim, raw(tensor).ndim
     if n != 1 or m != 1:
         raise RuntimeError(f"1D tensors expected, but got {n}D and {m}D tensors")
-    return _with_out("dot", out, _dot_only(input, tensor))
+    return stored("dot", out, _dot_only(input, tensor))
 
 
 @composite(method=True)
@@ -350,9 +337,7 @@ def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
     """The sum of the products of the elements of two vectors, those of the first conjugated.
 
     Args:
-        input: a vector.
         other: a vector with as many elements.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: they are no vectors, or their sizes or dtypes differ.
@@ -371,7 +356,6 @@ def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
     Args:
         input: a vector, along the rows.
         vec2: a vector, along the columns.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: one is no vector.
@@ -384,7 +368,7 @@ def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
     for name, x in (("self", input), ("vec2", vec2)):
         if raw(x).ndim != 1:
             raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {raw(x).ndim}-D")
-    return mul(_reshape_core(input, (raw(input).size, 1)), vec2, out=out)
+    return mul(reshape_to(input, (raw(input).size, 1)), vec2, out=out)
 
 
 @composite(method=True)
@@ -394,13 +378,9 @@ def ger(input: Any, vec2: Any, *, out: Any = None) -> Any:
     Args:
         input: a vector, along the rows.
         vec2: a vector, along the columns.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.ger(tapegrad.ones(2), tapegrad.ones(3)).shape
         torch.Size([2, 3])
     """
     return outer(input, vec2, out=out)
-
-
-__all__ = ["bmm", "dot", "ger", "matmul", "mm", "mv", "outer", "vdot"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 from typing import Any
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
-from tapegrad.autograd.ops.gather.gather import gather, scatter
+from tapegrad.autograd.dispatch.primitives import zero_gradient
+from tapegrad.autograd.ops.gather.gather import gather
+from tapegrad.autograd.ops.gather.scatter_reduce import scatter
 from tapegrad.autograd.ops.pointwise.where import where
 from tapegrad.autograd.ops.reduction.softmax import log_softmax, softmax
 

@@ -26,6 +26,7 @@ from tapegrad.autograd.core.version import bump
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, wide
 from tapegrad.autograd.ops.nn import norms_composed as composed
+from tapegrad.autograd.ops.nn.norms_composed import move_towards
 from tapegrad.autograd.ops.reduction.sum import sum as total
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
@@ -305,14 +306,6 @@ def normalize(input: Any, weight: Any = None, bias: Any = None, layout: Any = No
         move_towards(running[0], mean, running[2])
         move_towards(running[1], square * (count / (count - 1)), running[2])
     return y.reshape(input.shape), mean, rstd
-
-
-def move_towards(running: Any, seen: Any, momentum: float) -> None:
-    if running is not None:
-        # Of instances, which have statistics each, the mean counts.
-        seen = seen.reshape(-1, len(running)).mean(axis=0)
-        running *= 1 - momentum
-        running += (seen * momentum).astype(running.dtype, copy=False)
 
 
 _layer_norm = op(**_RULES, name="native_layer_norm")(normalize)

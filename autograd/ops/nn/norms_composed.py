@@ -30,18 +30,26 @@ def normalize(input: Tensor, weight: Any, bias: Any, layout: Any, eps: float, ce
     x = x if mean is None else x - mean
     square = (x * x).mean(layout.dims, True)
     if running is not None:
-        move_towards(running, mean, square, layout.elements)
+        _move_both(running, mean, square, layout.elements)
     y = x * (square + eps).rsqrt()
     return _affine(y.reshape(layout.channels), weight, bias, layout.channels).reshape(tuple(input.shape)).to(input.dtype)
 
 
-def move_towards(running: tuple[Any, Any, float], mean: Any, square: Any, elements: int) -> None:
-    from tapegrad.autograd.ops.nn.norms import move_towards as move
+def move_towards(running: Any, seen: Any, momentum: float) -> None:
+    """Move running statistics a step towards those `seen`."""
+    if running is not None:
+        # Of instances, which have statistics each, the mean counts.
+        seen = seen.reshape(-1, len(running)).mean(axis=0)
+        running *= 1 - momentum
+        running += (seen * momentum).astype(running.dtype, copy=False)
+
+
+def _move_both(running: tuple[Any, Any, float], mean: Any, square: Any, elements: int) -> None:
     if innermost_batch() is not None and any(hasattr(t._array, "level") for t in (mean, square)):
         raise RuntimeError("Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, were not batched.\n"
                            "Please visit https://pytorch.org/docs/stable/func.batch_norm.html for more details")
-    move(running[0], mean._array, running[2])
-    move(running[1], square._array * (elements / (elements - 1)), running[2])
+    move_towards(running[0], mean._array, running[2])
+    move_towards(running[1], square._array * (elements / (elements - 1)), running[2])
 
 
 def by_statistics(input: Tensor, running_mean: Any, running_var: Any, weight: Any, bias: Any, channels: tuple[int, ...], eps: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Activation functions made of pieces, beside the smooth ones. PyTorch has most in ``nn.functional`` only; the rest are in ``__all__``."""
+"""Activation functions: those made of pieces, and smooth ones. `nn.functional` documents those that it wraps."""
 from __future__ import annotations
 
 import math
@@ -6,102 +6,94 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.dispatch.batch_rules import broadcasting
+from tapegrad.autograd.core.operand import Array, Operand
+from tapegrad.autograd.dispatch.batch_rules import broadcasting, over
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.cache_blocks import by_blocks
-from tapegrad.autograd.ops.common.half_precision import floating
-from tapegrad.autograd.ops.pointwise.activation_smooth import celu, elu, gelu, glu, logsigmoid, mish, selu, silu, softplus, softsign, tanhshrink  # noqa: F401
+from tapegrad.autograd.ops.common.families import elementwise
+from tapegrad.autograd.ops.common.half_precision import floating, in_float32
 from tapegrad.autograd.ops.pointwise.clamp import clipped
+from tapegrad.autograd.ops.pointwise.exponential import exp, logistic, sigmoid
 from tapegrad.autograd.ops.pointwise.signs import abs
-from tapegrad.autograd.ops.pointwise.where import choose, keep
-from tapegrad.backends import xp
+from tapegrad.autograd.ops.pointwise.trigonometry import tanh
+from tapegrad.autograd.ops.pointwise.where import choose, keep, kept, select
+from tapegrad.backends import backend, xp
 
-_FEW = 1024
+_SMALL = 1024  # elements up to which `maximum` is faster than `clip`
 _zeros: dict[np.dtype, np.ndarray] = {}
 
 
 def _zero(dtype: np.dtype) -> np.ndarray:
     """Zero as a 0-d NumPy array, beside which a comparison takes half as long as beside a Python number."""
-    found = _zeros.get(dtype)
-    if found is None:
-        found = _zeros[dtype] = np.zeros((), dtype)
-        found.flags.writeable = False
-    return found
+    zero = _zeros.get(dtype)
+    if zero is None:
+        zero = _zeros[dtype] = np.zeros((), dtype)
+        zero.flags.writeable = False
+    return zero
 
 
 # ---- relu and its kin
 
-@op(input=lambda grad, result: _relu_back(grad, result), kind="elementwise", method=True, inplace=True, inplace_fn=lambda a: xp(a).maximum(a, 0, out=a))
-def relu(input: Any) -> Any:
-    """Elementwise ``max(input, 0)``. Its derivative at 0 is 0.
 
-    Args:
-        input: a real tensor.
+@elementwise(input=lambda grad, result: _relu_back(grad, result), inplace_fn=lambda a: xp(a).maximum(a, 0, out=a))
+def relu(input: Array) -> Array:
+    """Elementwise ``max(input, 0)``. Its derivative at 0 is 0.
 
     Example:
         >>> tapegrad.relu(tapegrad.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
-    if input.dtype.kind == "b":
+    dtype = input.dtype
+    if dtype.kind == "b":
         raise RuntimeError("Boolean inputs not supported for relu")
-    if input.__class__ is np.ndarray:
-        dtype = input.dtype
-        if input.size > _FEW and dtype.kind == "f" and dtype.itemsize > 2:
-            return input.clip(0.0, math.inf)
-        return np.maximum(input, _zero(dtype))
-    return xp(input).maximum(input, 0)
+    if input.__class__ is not np.ndarray:
+        return xp(input).maximum(input, 0)
+    if input.size > _SMALL and dtype.kind == "f" and dtype.itemsize > 2:
+        return input.clip(0.0, math.inf)
+    return np.maximum(input, _zero(dtype))
 
 
-@op(input=lambda grad, output: _relu_back(grad, output), output=None, kind="linear", operands="free", public=False, batch=broadcasting())
-def _relu_back(input: Any, output: Any) -> Any:
+@op(input=lambda grad, output: _relu_back(grad, output), output=None, kind="linear", operands="free", public=False,
+    batch=broadcasting())
+def _relu_back(input: Array, output: Array) -> Array:
     dropped = output <= (_zero(output.dtype) if output.__class__ is np.ndarray else 0)  # not NaN
-    return keep.__wrapped__(input, ~dropped)  # type: ignore[attr-defined]
+    return kept(input, ~dropped)
 
 
-@op(input=lambda grad, input, negative_slope: choose(input > 0, grad, grad * negative_slope), kind="elementwise", public=False)
+@op(input=lambda grad, input, negative_slope: choose(input > 0, grad, grad * negative_slope), kind="elementwise",
+    public=False)
 @floating("leaky_relu_cpu")
-def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
-    """`input` where it is positive, `negative_slope` times it elsewhere.
-
-    Args:
-        input: a floating-point tensor.
-        negative_slope: the slope for negative elements.
-
-    Example:
-        >>> from tapegrad.autograd.ops.pointwise.activation import leaky_relu
-        >>> leaky_relu(tapegrad.tensor([-1.0, 2.0]), 0.5)
-        tensor([-0.5000,  2.0000])
-    """
+def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
+    """`input` where it is positive, `negative_slope` times it elsewhere."""
     lower = input * negative_slope
-    if 0 <= negative_slope <= 1:
-        return xp(input).maximum(input, lower)
-    return choose.__wrapped__(input > 0, input, lower)  # type: ignore[attr-defined]
+    return xp(input).maximum(input, lower) if 0 <= negative_slope <= 1 else select(input > 0, input, lower)
 
 
-def _broadcast_weight(input: Any, weight: Any) -> Any:
+def _broadcast_weight(input: Operand, weight: Operand) -> Operand:
     """`weight`, a number per channel, in the shape that broadcasts with `input`."""
     if weight.ndim > 1:
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
     if weight.ndim == 0 or weight.shape[0] == 1:
-        return weight.reshape((1,) * input.ndim) if input.ndim else weight.reshape(())
+        return weight.reshape((1,) * input.ndim)
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.shape[0] != channels:
-        raise RuntimeError(f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.shape[0]} and channel size = {channels}.")
+        raise RuntimeError("Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                           f"{weight.shape[0]} and channel size = {channels}.")
     return weight.reshape((1, -1) + (1,) * (input.ndim - 2))
 
 
-@op(input=lambda grad, input, weight: choose(input > 0, grad, grad * weight), weight=lambda grad, input: keep(grad * input, ~(input > 0)),
-    kind="elementwise", operands="same", public=False, name="prelu")
-def _prelu(input: Any, weight: Any) -> Any:
-    return choose.__wrapped__(input > 0, input, input * weight)  # type: ignore[attr-defined]
+@op(input=lambda grad, input, weight: choose(input > 0, grad, grad * weight),
+    weight=lambda grad, input: keep(grad * input, ~(input > 0)), kind="elementwise", operands="same", public=False,
+    name="prelu")
+def _prelu(input: Array, weight: Array) -> Array:
+    return select(input > 0, input, input * weight)
 
 
 @composite(method=True)
-def prelu(input: Any, weight: Any) -> Any:
+def prelu(input: Operand, weight: Operand) -> Any:
     """`input` where it is positive, `weight` times it elsewhere.
 
     Args:
-        input: a floating-point tensor.
         weight: a single number, or one for each channel (dimension 1), as a tensor.
 
     Raises:
@@ -115,120 +107,73 @@ def prelu(input: Any, weight: Any) -> Any:
 
 
 @op(input=lambda grad, input, threshold: keep(grad, ~(input <= threshold)), kind="elementwise")
-def threshold(input: Any, threshold: float, value: float) -> Any:
+def threshold(input: Array, threshold: float, value: float) -> Array:
     """`input` where it is greater than `threshold`, `value` elsewhere.
-
-    Args:
-        input: a real tensor.
-        threshold: the threshold.
-        value: what replaces the elements that do not exceed it.
 
     Example:
         >>> tapegrad.threshold(tapegrad.tensor([-1.0, 2.0]), 0.0, 20.0)
         tensor([20.,  2.])
     """
-    return choose.__wrapped__(input <= threshold, xp(input).full((), value, input.dtype), input)  # type: ignore[attr-defined]
+    return select(input <= threshold, xp(input).full((), value, input.dtype), input)
 
 
-@op(input=lambda grad, input, min_val, max_val: keep(grad, (input > min_val) & (input < max_val)), kind="elementwise", public=False)
-def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
-    """`input` held within two numbers; no gradient passes at the bounds.
-
-    Args:
-        input: a real tensor.
-        min_val: the lower bound.
-        max_val: the upper bound.
-
-    Example:
-        >>> from tapegrad.autograd.ops.pointwise.activation import hardtanh
-        >>> hardtanh(tapegrad.tensor([-2.0, 0.5, 2.0]))
-        tensor([-1.0000,  0.5000,  1.0000])
-    """
+@op(input=lambda grad, input, min_val, max_val: keep(grad, (input > min_val) & (input < max_val)), kind="elementwise",
+    public=False)
+def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
+    """`input` held within two numbers; no gradient passes at the bounds."""
     return clipped(input, min_val, max_val)
 
 
 @composite(public=False)
-def relu6(input: Any) -> Any:
-    """``min(max(input, 0), 6)``; no gradient passes at the bounds.
-
-    Args:
-        input: a real tensor.
-
-    Example:
-        >>> from tapegrad.autograd.ops.pointwise.activation import relu6
-        >>> relu6(tapegrad.tensor([-1.0, 2.0, 7.0]))
-        tensor([0., 2., 6.])
-    """
+def relu6(input: Operand) -> Any:
+    """``min(max(input, 0), 6)``; no gradient passes at the bounds."""
     return hardtanh(input, 0.0, 6.0)
 
 
 @op(input=lambda grad, input: keep(grad * (1 / 6), (input > -3) & (input < 3)), kind="elementwise", public=False)
 @floating("hardsigmoid_cpu")
-def hardsigmoid(input: Any) -> Any:
-    """``input / 6 + 1/2``, held within 0 and 1.
-
-    Args:
-        input: a floating-point tensor.
-
-    Example:
-        >>> from tapegrad.autograd.ops.pointwise.activation import hardsigmoid
-        >>> hardsigmoid(tapegrad.tensor([-4.0, 0.0, 3.0]))
-        tensor([0.0000, 0.5000, 1.0000])
-    """
+def hardsigmoid(input: Array) -> Array:
+    """``input / 6 + 1/2``, held within 0 and 1."""
     return clipped(input + 3, 0, 6) / 6
 
 
-def _hardswish_rule(grad: Any, input: Any) -> Any:
+def _hardswish_rule(grad: Operand, input: Operand) -> Operand:
     return choose(input >= 3, grad, keep(grad * (input * (1 / 3) + 0.5), ~(input <= -3)))
 
 
-@op(input=lambda grad, input: _hardswish_rule(grad, input), kind="elementwise", public=False)
+@op(input=_hardswish_rule, kind="elementwise", public=False)
 @floating("hardswish_cpu")
-def hardswish(input: Any) -> Any:
-    """``input * hardsigmoid(input)``.
-
-    Args:
-        input: a floating-point tensor.
-
-    Example:
-        >>> from tapegrad.autograd.ops.pointwise.activation import hardswish
-        >>> hardswish(tapegrad.tensor([-4.0, 1.0, 4.0]))
-        tensor([-0.0000,  0.6667,  4.0000])
-    """
+def hardswish(input: Array) -> Array:
+    """``input * hardsigmoid(input)``."""
     return by_blocks(lambda x: x * clipped(x + 3, 0, 6) / 6, input)
 
 
-@op(input=lambda grad, input, lambd: keep(grad, abs(input) > lambd), kind="elementwise", method=True)
-@floating("hardshrink_cpu")
-def hardshrink(input: Any, lambd: float = 0.5) -> Any:
-    """`input`, and 0 where its magnitude is at most `lambd`.
+def _shrink_rule(grad: Operand, input: Operand, lambd: float) -> Operand:
+    return keep(grad, abs(input) > lambd)
 
-    Args:
-        input: a floating-point tensor.
-        lambd: the threshold.
+
+@elementwise(input=_shrink_rule, inplace=False)
+@floating("hardshrink_cpu")
+def hardshrink(input: Array, lambd: float = 0.5) -> Array:
+    """`input`, and 0 where its magnitude is at most `lambd`.
 
     Example:
         >>> tapegrad.hardshrink(tapegrad.tensor([-1.0, 0.3]))
         tensor([-1.,  0.])
     """
-    return keep.__wrapped__(input, ~(xp(input).absolute(input) <= lambd))  # type: ignore[attr-defined]
+    return kept(input, ~(xp(input).absolute(input) <= lambd))
 
 
-@op(input=lambda grad, input, lambd: keep(grad, abs(input) > lambd), kind="elementwise")
+@op(input=_shrink_rule, kind="elementwise", functional=True)
 @floating("softshrink_cpu")
-def softshrink(input: Any, lambd: float = 0.5) -> Any:
+def softshrink(input: Array, lambd: float = 0.5) -> Array:
     """`input` moved towards 0 by `lambd`, and 0 where its magnitude is less.
-
-    Args:
-        input: a floating-point tensor.
-        lambd: how far, not negative.
 
     Raises:
         RuntimeError: `lambd` is negative.
 
     Example:
-        >>> from tapegrad.autograd.ops.pointwise.activation import softshrink
-        >>> softshrink(tapegrad.tensor([-1.0, 0.3, 2.0]))
+        >>> tapegrad.nn.functional.softshrink(tapegrad.tensor([-1.0, 0.3, 2.0]))
         tensor([-0.5000,  0.0000,  1.5000])
     """
     if lambd < 0:
@@ -236,5 +181,265 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     return input - clipped(input, -lambd, lambd)
 
 
-__all__ = ["celu", "hardshrink", "prelu", "relu", "selu", "threshold"]
+# ---- gelu
 
+_SQRT_HALF = math.sqrt(0.5)
+_DENSITY = 1 / math.sqrt(2 * math.pi)
+_K, _CUBIC = math.sqrt(2 / math.pi), 0.044715
+
+
+def _gelu_exact(x: Array) -> Array:
+    y = backend(x).erf(x * _SQRT_HALF)
+    y += 1
+    y *= x
+    y *= 0.5
+    return y
+
+
+def _gelu_tanh(x: Array) -> Array:
+    y = x * x
+    y *= _K * _CUBIC
+    y += _K
+    y *= x
+    y = xp(x).tanh(y)
+    y += 1
+    y *= x
+    y *= 0.5
+    return y
+
+
+def _gelu_exact_back(g: Array, x: Array) -> Array:
+    slope = xp(x).exp(x * x * -0.5)
+    slope *= x
+    slope *= _DENSITY
+    normal = backend(x).erf(x * _SQRT_HALF)
+    normal += 1
+    normal *= 0.5
+    slope += normal
+    slope *= g
+    return slope
+
+
+def _gelu_tanh_back(g: Array, x: Array) -> Array:
+    square = x * x
+    t = xp(x).tanh(x * (square * (_K * _CUBIC) + _K))
+    inner = square * (3 * _K * _CUBIC)
+    inner += _K
+    inner *= x
+    inner *= (1 - t) * (1 + t)
+    inner += t
+    inner += 1
+    inner *= 0.5
+    inner *= g
+    return inner
+
+
+@op(input=lambda grad, input, approximate: _gelu_back(grad, input, approximate), kind="elementwise", functional=True)
+@floating("GeluKernelImpl")
+def gelu(input: Array, *, approximate: str = "none") -> Array:
+    """`input` times the normal distribution's cumulative probability at it.
+
+    Args:
+        approximate: "none" uses the error function, "tanh" a formula that comes near it.
+
+    Raises:
+        RuntimeError: `approximate` is something else.
+
+    Example:
+        >>> tapegrad.nn.functional.gelu(tapegrad.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.1587,  0.0000,  0.8413])
+    """
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError("approximate argument must be either none or tanh.")
+    return by_blocks(_gelu_exact if approximate == "none" else _gelu_tanh, input)
+
+
+@op(input=lambda grad, other, approximate: _gelu_back(grad, other, approximate),
+    other=lambda grad, input, other, approximate: grad * input * _gelu_curvature(other, approximate),
+    operands="free", public=False, batch=over())
+@in_float32
+def _gelu_back(input: Array, other: Array, approximate: str) -> Array:
+    """`input` times the derivative of gelu at `other`."""
+    return by_blocks(_gelu_exact_back if approximate == "none" else _gelu_tanh_back, input, other)
+
+
+def _gelu_curvature(x: Operand, approximate: str) -> Operand:
+    """The second derivative of gelu."""
+    square = x * x
+    if approximate == "none":
+        return exp(square * -0.5) * (2 - square) * _DENSITY
+    t = tanh(x * (square * (_K * _CUBIC) + _K))
+    slope = square * (3 * _K * _CUBIC) + _K
+    return (1 - t * t) * (slope + x * (x * (3 * _K * _CUBIC) - t * slope * slope))
+
+
+# ---- silu
+
+
+def _silu(x: Array) -> Array:
+    y = logistic(x)
+    y *= x
+    return y
+
+
+def _silu_derived(g: Array, x: Array) -> Array:
+    s = logistic(x)
+    slope = 1 - s
+    slope *= x
+    slope += 1
+    slope *= s
+    slope *= g
+    return slope
+
+
+@op(input=lambda grad, input: _silu_back(grad, input), kind="elementwise", public=False)
+@floating("silu_cpu")
+def silu(input: Array) -> Array:
+    """``input * sigmoid(input)``."""
+    return by_blocks(_silu, input)
+
+
+def _silu_curvature(x: Operand) -> Operand:
+    s = sigmoid(x)
+    return s * (1 - s) * (x * (1 - 2 * s) + 2)
+
+
+@op(input=lambda grad, other: _silu_back(grad, other),
+    other=lambda grad, input, other: grad * input * _silu_curvature(other), operands="free", public=False, batch=over())
+@in_float32
+def _silu_back(input: Array, other: Array) -> Array:
+    """`input` times the derivative of silu at `other`."""
+    return by_blocks(_silu_derived, input, other)
+
+
+# ---- elu and its kin
+
+
+def _elu_rule(grad: Operand, input: Operand, alpha: float, scale: float, input_scale: float) -> Operand:
+    lower = grad * exp(keep(input, ~(input > 0)) * input_scale) * (alpha * scale * input_scale)
+    return choose(input > 0, grad * scale if scale != 1 else grad, lower)
+
+
+@op(input=_elu_rule, kind="elementwise", public=False)
+@floating("elu_cpu")
+def elu(input: Array, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Array:
+    """`input` where it is positive, ``alpha * (exp(input * input_scale) - 1)`` elsewhere; all of it times `scale`."""
+    lower = xp(input).expm1(xp(input).minimum(input, 0) * input_scale)
+    lower *= alpha
+    result = xp(input).maximum(input, 0) + lower
+    return result if scale == 1 else result * scale
+
+
+@composite()
+def selu(input: Operand) -> Any:
+    """`elu` with the two constants for which activations keep mean 0 and variance 1.
+
+    Example:
+        >>> tapegrad.selu(tapegrad.tensor([-1.0, 2.0]))
+        tensor([-1.1113,  2.1014])
+    """
+    return elu(input, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
+
+
+@composite()
+def celu(input: Operand, alpha: float = 1.0) -> Any:
+    """`input` where it is positive, ``alpha * (exp(input / alpha) - 1)`` elsewhere.
+
+    Raises:
+        RuntimeError: `alpha` is 0.
+
+    Example:
+        >>> tapegrad.celu(tapegrad.tensor([-1.0, 2.0]), 0.5)
+        tensor([-0.4323,  2.0000])
+    """
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return elu(input, alpha, 1.0, 1.0 / alpha)
+
+
+# ---- softplus and its kin
+
+
+def _softplus(z: Array) -> Array:
+    """``log(1 + exp(z))`` of an array."""
+    space = xp(z)
+    return space.log1p(space.exp(-space.absolute(z))) + space.maximum(z, 0)
+
+
+def _softplus_rule(grad: Operand, input: Operand, beta: float, threshold: float) -> Operand:
+    z = input * beta
+    return choose(z > threshold, grad, grad * sigmoid(z))
+
+
+@op(input=_softplus_rule, kind="elementwise", functional=True)
+@floating("softplus_cpu")
+def softplus(input: Array, beta: float = 1, threshold: float = 20) -> Array:
+    """``log(1 + exp(beta * input)) / beta``, a smooth relu; `input` itself where ``beta * input`` exceeds `threshold`.
+
+    Example:
+        >>> tapegrad.nn.functional.softplus(tapegrad.tensor([0.0, 30.0]))
+        tensor([ 0.6931, 30.0000])
+    """
+    z = input * beta
+    return select(z > threshold, input, _softplus(z) / beta)
+
+
+@op(input=lambda grad, input: grad * sigmoid(-input), kind="elementwise", functional=True)
+@floating("log_sigmoid_cpu")
+def logsigmoid(input: Array) -> Array:
+    """``log(sigmoid(input))``, without overflow.
+
+    Example:
+        >>> tapegrad.nn.functional.logsigmoid(tapegrad.tensor([0.0, -100.0]))
+        tensor([  -0.6931, -100.0000])
+    """
+    return -_softplus(-input)
+
+
+def _mish_rule(grad: Operand, input: Operand) -> Operand:
+    t = tanh(softplus(input, 1, math.inf))
+    return grad * (t + input * sigmoid(input) * ((1 - t) * (1 + t)))
+
+
+@op(input=_mish_rule, kind="elementwise", public=False)
+@floating("mish_cpu")
+def mish(input: Array) -> Array:
+    """``input * tanh(softplus(input))``."""
+    return by_blocks(lambda x: x * xp(x).tanh(_softplus(x)), input)
+
+
+# ---- softsign, tanhshrink
+
+
+def _softsign_rule(grad: Operand, input: Operand) -> Operand:
+    size = abs(input) + 1
+    return grad / (size * size)
+
+
+@op(input=_softsign_rule, kind="elementwise", operands="float", functional=True)
+@in_float32
+def softsign(input: Array) -> Array:
+    """``input / (1 + abs(input))``.
+
+    Example:
+        >>> tapegrad.nn.functional.softsign(tapegrad.tensor([-1.0, 3.0]))
+        tensor([-0.5000,  0.7500])
+    """
+    return input / (xp(input).absolute(input) + 1)
+
+
+def _tanhshrink_rule(grad: Operand, input: Operand) -> Operand:
+    t = tanh(input)
+    return grad * (t * t)
+
+
+@op(input=_tanhshrink_rule, kind="elementwise", operands="float", functional=True)
+@in_float32
+def tanhshrink(input: Array) -> Array:
+    """``input - tanh(input)``.
+
+    Example:
+        >>> tapegrad.nn.functional.tanhshrink(tapegrad.tensor([-1.0, 2.0]))
+        tensor([-0.2384,  1.0360])
+    """
+    return input - xp(input).tanh(input)

@@ -5,13 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import over
-from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.decorator import OpFunction, composite, op
+from tapegrad.autograd.dispatch.primitives import zero_gradient
+from tapegrad.autograd.ops.common.errors import not_implemented
+from tapegrad.autograd.ops.common.families import documented, elementwise
 from tapegrad.autograd.ops.common.half_precision import in_float32
-from tapegrad.autograd.ops.common.shared_rules import alias, array_among, zero_gradient
+from tapegrad.autograd.ops.common.shared_rules import alias, array_among
+from tapegrad.autograd.ops.pointwise.signs import sign
 from tapegrad.autograd.ops.pointwise.where import keep
+from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
 
@@ -46,9 +52,11 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
     return input + other if alpha == 1 else input + scaled(other, alpha)
 
 
+# The operators + and - are ops of their own, since `alpha` costs a tenth of a small sum: of 64 floats `plus` takes 0.78 us
+# where it is recorded and 0.54 us under no_grad, `add` 0.86 and 0.62. `minus` and `sub` differ by 0.05 us.
 @op(input=lambda grad: grad, other=lambda grad: grad, kind="elementwise", public=False, name="add")
 def plus(input: Any, other: Any) -> Any:
-    """The operator ``+``, which has no `alpha` to look at."""
+    """The operator ``+``."""
     return input + other
 
 
@@ -87,18 +95,13 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
 
 @op(input=lambda grad: grad, other=lambda grad: -grad, kind="elementwise", public=False, name="sub")
 def minus(input: Any, other: Any) -> Any:
-    """The operator ``-``, which has no `alpha` to look at."""
+    """The operator ``-``."""
     return _difference(input, other)
 
 
 @op(input=lambda grad, alpha: -grad if alpha == 1 else grad * -alpha, other=lambda grad: grad, kind="elementwise")
-def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
+def rsub(input: Operand, other: Operand, *, alpha: float = 1) -> Array:
     """Elementwise difference the other way round, ``other - alpha * input``.
-
-    Args:
-        input: a tensor.
-        other: a tensor that broadcasts with it, or a number.
-        alpha: the factor of `input`.
 
     Raises:
         RuntimeError: both are bool.
@@ -110,18 +113,13 @@ def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     return _difference(other, input if alpha == 1 else scaled(input, alpha))
 
 
-def _mul_in_place(a: Any, b: Any) -> None:
+def _mul_in_place(a: Array, b: Operand) -> None:
     a *= b
 
 
-@op(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, kind="elementwise", method=True, inplace=True,
-    inplace_fn=_mul_in_place)
-def mul(input: Any, other: Any) -> Any:
+@elementwise(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, inplace_fn=_mul_in_place)
+def mul(input: Operand, other: Operand) -> Array:
     """Elementwise product.
-
-    Args:
-        input: a tensor.
-        other: a tensor that broadcasts with it, or a number.
 
     Example:
         >>> tapegrad.mul(tapegrad.tensor([1.0, 2.0]), 3)
@@ -137,14 +135,13 @@ def _div_in_place(a: Any, b: Any) -> None:
 
 
 def _scalar_type(dtype: np.dtype) -> str:
-    from tapegrad.autograd.types import dtypes
     return dtypes.of(dtype).scalar_type
 
 
 @op(input=lambda grad, other: grad / other, other=lambda grad, input, other: -(grad * (input / other / other)), kind="elementwise", operands="float",
     inplace_fn=_div_in_place, public=False, name="div")
 def quotient(input: Any, other: Any) -> Any:
-    """The operator ``/``."""
+    """The operator ``/``: `div` without rounding, and without the 0.1 us that it takes to ask for that."""
     return input / other
 
 
@@ -180,16 +177,12 @@ def _div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tens
     return inplace.apply(div, self, (other,), {"rounding_mode": rounding_mode})
 
 
-Tensor.div_ = _div_  # type: ignore[attr-defined]
+Tensor.div_ = _div_  # type: ignore[method-assign,assignment]
 
 
 @composite(method=True, inplace=True)
-def true_divide(input: Any, other: Any, *, out: Any = None) -> Any:
+def true_divide(input: Operand, other: Operand, *, out: Operand = None) -> Any:
     """Elementwise quotient; the same as `div` without rounding.
-
-    Args:
-        input: a tensor.
-        other: a tensor that broadcasts with it, or a number.
 
     Example:
         >>> tapegrad.true_divide(tapegrad.tensor([1, 2]), 2)
@@ -198,23 +191,22 @@ def true_divide(input: Any, other: Any, *, out: Any = None) -> Any:
     return quotient(input, other, out=out)
 
 
-def check_divisor(input: Any, other: Any) -> None:
+def check_divisor(input: Operand, other: Operand) -> None:
     """Raise torch's error for an integer division by zero; a device is not asked."""
     if other.__class__ is np.ndarray and other.dtype.kind in "iub" and not other.all():
         raise RuntimeError("ZeroDivisionError")
 
 
-def floored_quotient(input: Any, other: Any) -> Any:
+def floored_quotient(input: Operand, other: Operand) -> Array:
     """``input // other`` of arrays of one dtype."""
-    if array_among(input, other).dtype.kind == "b":
-        raise NotImplementedError("\"div_floor_cpu\" not implemented for 'Bool'")
+    array = array_among(input, other)
+    if array.dtype.kind == "b":
+        raise not_implemented("div_floor_cpu", array.dtype)
     check_divisor(input, other)
-    if input.__class__ is np.ndarray:
-        return input // other
-    return xp(array_among(input, other)).floor_divide(input, other)
+    return input // other if input.__class__ is np.ndarray else xp(array).floor_divide(input, other)
 
 
-def _truncated_quotient(input: Any, other: Any) -> Any:
+def _truncated_quotient(input: Operand, other: Operand) -> Array:
     array = array_among(input, other)
     if array.dtype.kind in "fV":
         return xp(array).trunc(input / other)
@@ -225,18 +217,13 @@ def _truncated_quotient(input: Any, other: Any) -> Any:
     return quotient
 
 
-_floored = op(input=lambda grad: zero_gradient(grad), other=lambda grad: zero_gradient(grad), kind="elementwise", public=False, name="div")(
-    lambda input, other: floored_quotient(input, other))
-_truncated = op(input=lambda grad: zero_gradient(grad), other=lambda grad: zero_gradient(grad), kind="elementwise", public=False, name="div")(
-    lambda input, other: _truncated_quotient(input, other))
+_rounded = op(input=zero_gradient, other=zero_gradient, kind="elementwise", public=False, name="div")
+_floored, _truncated = _rounded(floored_quotient), _rounded(_truncated_quotient)
 
 
-@op(input=lambda grad: -grad, kind="linear", method=True, inplace=True, inplace_fn=lambda a: xp(a).negative(a, out=a), batch=over())
-def neg(input: Any) -> Any:
+@elementwise(input=lambda grad: -grad, kind="linear", inplace_fn=lambda a: xp(a).negative(a, out=a), batch=over())
+def neg(input: Array) -> Array:
     """Elementwise negative.
-
-    Args:
-        input: a tensor, not of bool.
 
     Raises:
         RuntimeError: `input` is bool.
@@ -250,16 +237,13 @@ def neg(input: Any) -> Any:
     except TypeError:
         if input.dtype.kind != "b":
             raise
-        raise RuntimeError("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
-                           "`logical_not()` operator instead.") from None
+        raise RuntimeError("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert "
+                           "a mask, use the `~` or `logical_not()` operator instead.") from None
 
 
 @composite(method=True)
-def positive(input: Any) -> Any:
+def positive(input: Operand) -> Any:
     """`input` itself.
-
-    Args:
-        input: a tensor, not of bool.
 
     Raises:
         RuntimeError: `input` is bool.
@@ -273,37 +257,28 @@ def positive(input: Any) -> Any:
     return input
 
 
-@op(input=lambda grad: grad, tensor1=lambda grad, tensor2, value: grad * tensor2 if value == 1 else grad * tensor2 * value,
-    tensor2=lambda grad, tensor1, value: grad * tensor1 if value == 1 else grad * tensor1 * value, kind="elementwise", method=True, inplace=True)
-@in_float32
-def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
-    """``input + value * tensor1 * tensor2``, elementwise.
+def _times(product: Operand, value: float) -> Operand:
+    return product if value == 1 else product * value
 
-    Args:
-        input: a tensor.
-        tensor1: a tensor; all three broadcast.
-        tensor2: a tensor.
-        value: the factor of the product.
+
+@elementwise(input=lambda grad: grad, tensor1=lambda grad, tensor2, value: _times(grad * tensor2, value),
+             tensor2=lambda grad, tensor1, value: _times(grad * tensor1, value))
+@in_float32
+def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: float = 1) -> Array:
+    """``input + value * tensor1 * tensor2``, elementwise; all three broadcast.
 
     Example:
         >>> tapegrad.addcmul(tapegrad.ones(2), tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([3.0, 4.0]), value=0.5)
         tensor([2.5000, 5.0000])
     """
-    product = tensor1 * tensor2
-    return input + (product if value == 1 else product * value)
+    return input + _times(tensor1 * tensor2, value)
 
 
-@op(input=lambda grad: grad, tensor1=lambda grad, tensor2, value: grad * value / tensor2,
-    tensor2=lambda grad, tensor1, tensor2, value: -(grad * (tensor1 * value / tensor2 / tensor2)), kind="elementwise", method=True, inplace=True)
+@elementwise(input=lambda grad: grad, tensor1=lambda grad, tensor2, value: grad * value / tensor2,
+             tensor2=lambda grad, tensor1, tensor2, value: -(grad * (tensor1 * value / tensor2 / tensor2)))
 @in_float32
-def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
-    """``input + value * tensor1 / tensor2``, elementwise.
-
-    Args:
-        input: a tensor.
-        tensor1: a tensor; all three broadcast.
-        tensor2: a tensor.
-        value: the factor of the quotient.
+def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: float = 1) -> Array:
+    """``input + value * tensor1 / tensor2``, elementwise; all three broadcast.
 
     Raises:
         RuntimeError: both of the quotient are integers.
@@ -313,28 +288,31 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
         tensor([0.5000, 0.5000])
     """
     if tensor2.dtype.kind in "iub":
-        raise RuntimeError("Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division of tensor1 and "
-                           "tensor2.")
+        raise RuntimeError("Integer division with addcdiv is no longer supported, and in a future  release addcdiv will "
+                           "perform a true division of tensor1 and tensor2.")
     return input + tensor1 * value / tensor2
 
 
-@op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight, weight=lambda grad, input, end: grad * (end - input),
-    kind="elementwise", operands="same", public=False, name="lerp")
+@op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight,
+    weight=lambda grad, input, end: grad * (end - input), kind="elementwise", operands="same", public=False,
+    name="lerp")
 @in_float32
-def _lerp_by_tensor(input: Any, end: Any, weight: Any) -> Any:
+def _lerp_by_tensor(input: Array, end: Array, weight: Array) -> Array:
     # From the nearer end, so that weight 0 gives `input` and weight 1 gives `end` exactly.
     way = end - input
     return xp(input).where(abs(weight) < 0.5, input + weight * way, end - way * (1 - weight))
 
 
-@op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight, kind="elementwise", operands="same", public=False, name="lerp")
+@op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight, kind="elementwise",
+    operands="same", public=False, name="lerp")
 @in_float32
-def _lerp_by_number(input: Any, end: Any, weight: float) -> Any:
-    return input + (end - input) * weight if abs(weight) < 0.5 else end - (end - input) * (1 - weight)
+def _lerp_by_number(input: Array, end: Array, weight: float) -> Array:
+    way = end - input
+    return input + way * weight if abs(weight) < 0.5 else end - way * (1 - weight)
 
 
 @composite(method=True, inplace=True)
-def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
+def lerp(input: Operand, end: Operand, weight: Operand, *, out: Operand = None) -> Any:
     """Linear interpolation, ``input + weight * (end - input)``.
 
     Args:
@@ -354,14 +332,14 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     return _lerp_by_tensor(input, end, weight, out=out)
 
 
-@op(input=lambda grad, input, other, result: grad * _sign_ratio(input, result), other=lambda grad: zero_gradient(grad), kind="elementwise", operands="float",
-    method=True, inplace=True)
-def copysign(input: Any, other: Any) -> Any:
-    """The magnitude of `input` with the sign of `other`.
+def _copysign_rule(grad: Operand, input: Operand, result: Operand) -> Operand:
+    """`grad` where the sign was kept, ``-grad`` where it was turned; 0 at zero."""
+    return grad * (sign(input) * sign(result))
 
-    Args:
-        input: a tensor; integers are taken as the default dtype.
-        other: a tensor that broadcasts with it, or a number.
+
+@elementwise(input=_copysign_rule, other=zero_gradient, operands="float")
+def copysign(input: Operand, other: Operand) -> Array:
+    """The magnitude of `input` with the sign of `other`; integers are taken as the default dtype.
 
     Example:
         >>> tapegrad.copysign(tapegrad.tensor([1.0, -2.0]), -1)
@@ -370,20 +348,10 @@ def copysign(input: Any, other: Any) -> Any:
     return xp(array_among(input, other)).copysign(input, other)
 
 
-def _sign_ratio(input: Any, result: Any) -> Any:
-    """Whether the sign was kept (1) or turned (-1); 0 at zero."""
-    from tapegrad.autograd.ops.pointwise.signs import sign
-    return sign(input) * sign(result)
-
-
-@op(input=lambda grad, input, result: grad * (input / result), other=lambda grad, other, result: grad * (other / result), kind="elementwise", operands="float",
-    method=True, inplace=True)
-def hypot(input: Any, other: Any) -> Any:
+@elementwise(input=lambda grad, input, result: grad * (input / result),
+             other=lambda grad, other, result: grad * (other / result), operands="float")
+def hypot(input: Operand, other: Operand) -> Array:
     """The hypotenuse, ``sqrt(input ** 2 + other ** 2)``, without overflow.
-
-    Args:
-        input: a real tensor.
-        other: a real tensor that broadcasts with it.
 
     Example:
         >>> tapegrad.hypot(tapegrad.tensor([3.0]), tapegrad.tensor([4.0]))
@@ -392,74 +360,36 @@ def hypot(input: Any, other: Any) -> Any:
     return xp(array_among(input, other)).hypot(input, other)
 
 
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def gcd(input: Any, other: Any) -> Any:
-    """Greatest common divisor of integers.
+def _of_integers(name: str, meaning: str, result: str) -> OpFunction:
+    def function(input: Operand, other: Operand) -> Array:
+        array = array_among(input, other)
+        if array.dtype.kind not in "iu":
+            raise not_implemented(f"{name}_cpu", array.dtype)
+        return getattr(xp(array), name)(input, other)
 
-    Args:
-        input: an integer tensor.
-        other: an integer tensor that broadcasts with it.
-
-    Raises:
-        NotImplementedError: the tensors are not integer.
-
-    Example:
-        >>> tapegrad.gcd(tapegrad.tensor([12, 18]), tapegrad.tensor([8, 27]))
-        tensor([4, 9])
-    """
-    _integers(array_among(input, other), "gcd")
-    return xp(array_among(input, other)).gcd(input, other)
+    call = f"tapegrad.{name}(tapegrad.tensor([12, 18]), tapegrad.tensor([8, 27]))"
+    return elementwise(input=None, other=None)(documented(function, name, meaning, call, f"tensor({result})"))
 
 
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def lcm(input: Any, other: Any) -> Any:
-    """Least common multiple of integers.
-
-    Args:
-        input: an integer tensor.
-        other: an integer tensor that broadcasts with it.
-
-    Raises:
-        NotImplementedError: the tensors are not integer.
-
-    Example:
-        >>> tapegrad.lcm(tapegrad.tensor([4, 6]), tapegrad.tensor([6, 9]))
-        tensor([12, 18])
-    """
-    _integers(array_among(input, other), "lcm")
-    return xp(array_among(input, other)).lcm(input, other)
+gcd = _of_integers("gcd", "Greatest common divisor of integers.", "[4, 9]")
+lcm = _of_integers("lcm", "Least common multiple of integers.", "[24, 54]")
 
 
-def _integers(input: Any, name: str) -> None:
-    if input.dtype.kind not in "iu":
-        raise NotImplementedError(f'"{name}_cpu" not implemented for \'{_scalar_type(input.dtype)}\'')
-
-
-@op(input=lambda grad, input, other: keep(grad, input != other), other=lambda grad: zero_gradient(grad), kind="elementwise", method=True,
-    inplace=True)
-def nextafter(input: Any, other: Any) -> Any:
+@elementwise(input=lambda grad, input, other: keep(grad, input != other), other=zero_gradient)
+def nextafter(input: Operand, other: Operand) -> Array:
     """The next floating-point number from `input` in the direction of `other`.
-
-    Args:
-        input: a real floating-point tensor.
-        other: a tensor that broadcasts with it.
 
     Example:
         >>> tapegrad.nextafter(tapegrad.ones(1), tapegrad.zeros(1)) < 1
         tensor([True])
     """
-    space = xp(array_among(input, other))
-    if array_among(input, other).dtype.kind in "iub":
-        raise NotImplementedError(f'"nextafter_cpu" not implemented for \'{_scalar_type(array_among(input, other).dtype)}\'')
-    return space.nextafter(input, other)
+    array = array_among(input, other)
+    if array.dtype.kind in "iub":
+        raise not_implemented("nextafter_cpu", array.dtype)
+    return xp(array).nextafter(input, other)
 
 
 divide = alias(div, "divide")
 multiply = alias(mul, "multiply")
 subtract = alias(sub, "subtract")
 negative = alias(neg, "negative")
-
-__all__ = ["add", "addcdiv", "addcmul", "copysign", "div", "divide", "gcd", "hypot", "lcm", "lerp", "mul", "multiply", "neg", "negative", "nextafter",
-           "positive", "rsub", "sub", "subtract", "true_divide"]
-
-

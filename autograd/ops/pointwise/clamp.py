@@ -2,25 +2,44 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Number, Operand
 from tapegrad.autograd.core.tensor import Tensor, raw
+from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import aligned
-from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.decorator import OpFunction, composite, op
+from tapegrad.autograd.dispatch.primitives import cast
+from tapegrad.autograd.ops.common.errors import not_implemented
+from tapegrad.autograd.ops.common.families import documented, elementwise
 from tapegrad.autograd.ops.common.half_precision import is_half
 from tapegrad.autograd.ops.common.shared_rules import alias
-from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.autograd.types import dtypes, promotion
 from tapegrad.backends import xp
 
+# ---- the larger and the smaller of two
 
-@op(input=lambda grad, larger, smaller: _share(grad, larger, smaller), larger=None, smaller=None, kind="linear", operands="free", public=False,
-    batch=lambda batched, input, larger, smaller: _share_in_batch(batched, input, larger, smaller))
-def _share(input: Any, larger: Any, smaller: Any) -> Any:
-    """The gradient of ``maximum(larger, smaller)`` for `larger`: all of it where it is larger (or a NaN is involved), half of it where both are equal."""
+
+def _share_in_batch(batched: frozenset[str], input: Operand, larger: Operand, smaller: Operand) -> Tensor:
+    operands = {"input": input, "larger": larger, "smaller": smaller}
+    moved = aligned(operands, batched, operands)
+    if "input" not in batched:
+        size = next(operands[name] for name in batched).shape[0]
+        moved["input"] = input.expand(size, *input.shape)
+    return _share(**moved)
+
+
+@op(input=lambda grad, larger, smaller: _share(grad, larger, smaller), larger=None, smaller=None, kind="linear",
+    operands="free", public=False, batch=_share_in_batch)
+def _share(input: Array, larger: Array, smaller: Array) -> Array:
+    """The gradient of ``maximum(larger, smaller)`` for `larger`.
+
+    It is all of `input` where `larger` is larger or a NaN is involved, half of it where both are equal.
+    """
     grad = keep(input, ~(larger < smaller))
     equal = larger == smaller
     if equal.__class__ is np.ndarray and not equal.any():
@@ -29,137 +48,115 @@ def _share(input: Any, larger: Any, smaller: Any) -> Any:
     return half if half.dtype == grad.dtype else half.astype(grad.dtype)
 
 
-def _share_in_batch(batched: frozenset[str], input: Any, larger: Any, smaller: Any) -> Any:
-    given = {"input": input, "larger": larger, "smaller": smaller}
-    moved = aligned(given, batched, given)
-    if "input" not in batched:
-        size = next(given[name] for name in batched).shape[0]
-        moved["input"] = input.expand(size, *input.shape)
-    return _share(**moved)
+def _of_two(name: str, text: str, result: str, input: Callable[..., Any], other: Callable[..., Any]) -> OpFunction:
+    """One of the array library's functions of two operands; `input` and `other` are their rules."""
+
+    def function(input: Array, other: Array) -> Array:
+        return getattr(xp(input), name)(input, other)
+
+    call = f'tapegrad.{name}(tapegrad.tensor([1.0, 4.0, float("nan")]), tapegrad.tensor([3.0, 2.0, 5.0]))'
+    documented(function, name, text, call, f"tensor({result})")
+    return elementwise(input=input, other=other, inplace=False)(function)
 
 
-@op(input=lambda grad, input, other: _share(grad, input, other), other=lambda grad, input, other: _share(grad, other, input), kind="elementwise", method=True)
-def maximum(input: Any, other: Any) -> Any:
-    """The larger of two elements; NaN where one is NaN. Equal elements share the gradient.
+_SHARED = "NaN where one is NaN. Equal elements share the gradient."
+_TAKEN = "where one is NaN, the other. The gradient goes to the element taken, of equal ones to `input`'s."
 
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it.
-
-    Example:
-        >>> tapegrad.maximum(tapegrad.tensor([1.0, 4.0]), tapegrad.tensor([3.0, 2.0]))
-        tensor([3., 4.])
-    """
-    return xp(input).maximum(input, other)
+maximum = _of_two("maximum", f"The larger of two elements; {_SHARED}", "[3., 4., nan]",
+                  input=lambda grad, input, other: _share(grad, input, other),
+                  other=lambda grad, input, other: _share(grad, other, input))
+minimum = _of_two("minimum", f"The smaller of two elements; {_SHARED}", "[1., 2., nan]",
+                  input=lambda grad, input, other: _share(grad, other, input),
+                  other=lambda grad, input, other: _share(grad, input, other))
 
 
-@op(input=lambda grad, input, other: _share(grad, other, input), other=lambda grad, input, other: _share(grad, input, other), kind="elementwise", method=True)
-def minimum(input: Any, other: Any) -> Any:
-    """The smaller of two elements; NaN where one is NaN. Equal elements share the gradient.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it.
-
-    Example:
-        >>> tapegrad.minimum(tapegrad.tensor([1.0, 4.0]), tapegrad.tensor([3.0, 2.0]))
-        tensor([1., 2.])
-    """
-    return xp(input).minimum(input, other)
-
-
-def _is_first(input: Any, other: Any, first: Any) -> Any:
+def _or_nan(first: Operand, other: Operand) -> Operand:
     """Where fmax and fmin take `input`: it comes `first`, or `other` is NaN."""
     return first | (other != other)
 
 
-@op(input=lambda grad, input, other: keep(grad, _is_first(input, other, input >= other)),
-    other=lambda grad, input, other: keep(grad, ~_is_first(input, other, input >= other)), kind="elementwise", method=True)
-def fmax(input: Any, other: Any) -> Any:
-    """The larger of two elements; where one is NaN, the other. The gradient goes to the element taken, of equal ones to `input`'s.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it.
-
-    Example:
-        >>> tapegrad.fmax(tapegrad.tensor([1.0, float("nan")]), tapegrad.tensor([3.0, 2.0]))
-        tensor([3., 2.])
-    """
-    return xp(input).fmax(input, other)
+fmax = _of_two("fmax", f"The larger of two elements; {_TAKEN}", "[3., 4., 5.]",
+               input=lambda grad, input, other: keep(grad, _or_nan(input >= other, other)),
+               other=lambda grad, input, other: keep(grad, ~_or_nan(input >= other, other)))
+fmin = _of_two("fmin", f"The smaller of two elements; {_TAKEN}", "[1., 2., 5.]",
+               input=lambda grad, input, other: keep(grad, _or_nan(input <= other, other)),
+               other=lambda grad, input, other: keep(grad, ~_or_nan(input <= other, other)))
 
 
-@op(input=lambda grad, input, other: keep(grad, _is_first(input, other, input <= other)),
-    other=lambda grad, input, other: keep(grad, ~_is_first(input, other, input <= other)), kind="elementwise", method=True)
-def fmin(input: Any, other: Any) -> Any:
-    """The smaller of two elements; where one is NaN, the other. The gradient goes to the element taken, of equal ones to `input`'s.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it.
-
-    Example:
-        >>> tapegrad.fmin(tapegrad.tensor([1.0, float("nan")]), tapegrad.tensor([3.0, 2.0]))
-        tensor([1., 2.])
-    """
-    return xp(input).fmin(input, other)
+# ---- bounds
 
 
-def inside(input: Any, min: Any, max: Any) -> Any:
+def inside(input: Operand, min: Operand, max: Operand) -> Operand:
     """Where `input` lies within the bounds, the bounds included."""
     if min is None:
         return input <= max
     return input >= min if max is None else (input >= min) & (input <= max)
 
 
-def clipped(x: Any, min: Any, max: Any) -> Any:
+def clipped(x: Array, min: float | None, max: float | None) -> Array:
     """The array `x` held within two numbers, either of which may be None."""
     dtype = x.dtype
     if dtype.kind == "f" and dtype.itemsize > 2:
         # NumPy's clip is three times as fast as its maximum with a number; both let NaN through.
         return x.clip(-math.inf if min is None else min, math.inf if max is None else max)
     if is_half(dtype):
-        return x.astype(np.float32).clip(-math.inf if min is None else min, math.inf if max is None else max).astype(dtype)
-    limits = np.iinfo(dtype) if dtype.kind != "b" else None
-    if limits is None:
-        raise NotImplementedError("\"clamp_scalar_cpu\" not implemented for 'Bool'")
-    return x.clip(*[None if bound is None else _within(int(bound), limits) for bound in (min, max)])
+        return clipped(x.astype(np.float32), min, max).astype(dtype)
+    if dtype.kind == "b":
+        raise not_implemented("clamp_scalar_cpu", dtype)
+    return x.clip(*[None if bound is None else _in_range(int(bound), dtype) for bound in (min, max)])
 
 
-def _within(bound: int, limits: np.iinfo) -> int:
-    return int(limits.min) if bound < limits.min else int(limits.max) if bound > limits.max else bound
+def _in_range(bound: int, dtype: np.dtype) -> int:
+    """`bound`, or the nearest integer that `dtype` can hold."""
+    limits = np.iinfo(dtype)
+    if bound < limits.min:
+        return int(limits.min)
+    return int(limits.max if bound > limits.max else bound)
 
 
-@op(input=lambda grad, input, min, max: keep(grad, inside(input, min, max)), kind="elementwise", public=False, name="clamp",
-    inplace_fn=lambda a, min, max: a.__setitem__(..., clipped(a, min, max)))
-def clamp_by_numbers(input: Any, min: Any, max: Any) -> Any:
+@op(input=lambda grad, input, min, max: keep(grad, inside(input, min, max)), kind="elementwise", public=False,
+    name="clamp", inplace_fn=lambda a, min, max: a.__setitem__(..., clipped(a, min, max)))
+def clamp_by_numbers(input: Array, min: float | None, max: float | None) -> Array:
     """`input` held within two numbers, either of which may be None."""
     return clipped(input, min, max)
 
 
-def _lower_rule(grad: Any, input: Any, min: Any, max: Any) -> Any:
+def _lower_rule(grad: Operand, input: Operand, min: Operand, max: Operand) -> Operand:
     below = input < min
     return keep(grad, below if max is None else below & (min < max))
 
 
-def _upper_rule(grad: Any, input: Any, min: Any, max: Any) -> Any:
+def _upper_rule(grad: Operand, input: Operand, min: Operand, max: Operand) -> Operand:
     above = input > max
     return keep(grad, above if min is None else above | (max < min))
 
 
-@op(input=lambda grad, input, min, max: keep(grad, inside(input, min, max)), min=_lower_rule, max=_upper_rule, kind="elementwise", public=False, name="clamp")
-def _clamp_by_tensors(input: Any, min: Any = None, max: Any = None) -> Any:
+@op(input=lambda grad, input, min, max: keep(grad, inside(input, min, max)), min=_lower_rule, max=_upper_rule,
+    kind="elementwise", public=False, name="clamp")
+def _clamp_by_tensors(input: Array, min: Array | None = None, max: Array | None = None) -> Array:
     if min is not None:
         input = xp(input).maximum(input, min)
     return input if max is None else xp(input).minimum(input, max)
 
 
+def _has_tensor(*bounds: Operand) -> bool:
+    return any([hasattr(bound, "ndim") for bound in bounds])
+
+
+def _promoted(input: Operand, dtype: np.dtype, *bounds: Number | None) -> Operand:
+    """Integers in floating point, where a bound is."""
+    numbers = [(promotion.number_dtype(bound), promotion.NUMBER) for bound in bounds if bound is not None]
+    result = promotion.result_type([(dtype, promotion.DIMENSIONED), *numbers])
+    if dtypes.category(result) == dtypes.COMPLEX:
+        raise RuntimeError("clamp is not supported for complex types")
+    return input if result == dtype else cast(input, result)
+
+
 @composite(method=True, inplace=True)
-def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
+def clamp(input: Operand, min: Operand = None, max: Operand = None, *, out: Operand = None) -> Any:
     """Elements held within bounds; the gradient passes at the bounds too.
 
     Args:
-        input: a real tensor.
         min: the lower bound, a number or a tensor that broadcasts with `input`; None: no bound.
         max: the upper bound; it wins where it is less than `min`.
 
@@ -172,8 +169,7 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if _by_tensor(min) or _by_tensor(max):
-        # Numbers beside tensors become tensors too.
+    if _has_tensor(min, max):
         return _clamp_by_tensors(input, min, max, out=out)
     dtype = raw(input).dtype
     if dtype.kind not in "fV":
@@ -181,35 +177,19 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
     return clamp_by_numbers(input, min, max, out=out)
 
 
-def _clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
+def _clamp_(self: Tensor, min: Operand = None, max: Operand = None) -> Tensor:
     """In-place form of `clamp`; returns the tensor."""
-    from tapegrad.autograd.dispatch import inplace
-    function = clamp_by_numbers if self._array.dtype.kind in "fV" and not _by_tensor(min) and not _by_tensor(max) and (min, max) != (None, None) else clamp
-    return inplace.apply(function, self, (min, max), {})
+    bounded = min is not None or max is not None
+    direct = bounded and self._array.dtype.kind in "fV" and not _has_tensor(min, max)
+    return inplace.apply(clamp_by_numbers if direct else clamp, self, (min, max), {})
 
 
-Tensor.clamp_ = _clamp_  # type: ignore[attr-defined]
-
-
-def _by_tensor(bound: Any) -> bool:
-    return bound is not None and hasattr(bound, "ndim")
-
-
-def _promoted(input: Any, dtype: np.dtype, *bounds: Any) -> Any:
-    """Integers in floating point, where a bound is."""
-    result = promotion.result_type([(dtype, promotion.DIMENSIONED), *((promotion.number_dtype(b), promotion.NUMBER) for b in bounds if b is not None)])
-    if dtypes.category(result) == dtypes.COMPLEX:
-        raise RuntimeError("clamp is not supported for complex types")
-    return input if result == dtype else cast(input, result)
+Tensor.clamp_ = _clamp_  # type: ignore[method-assign,assignment]
 
 
 @composite(method=True, inplace=True)
-def clamp_min(input: Any, min: Any, *, out: Any = None) -> Any:
-    """Elements held above a lower bound.
-
-    Args:
-        input: a real tensor.
-        min: a number, or a tensor that broadcasts with `input`.
+def clamp_min(input: Operand, min: Operand, *, out: Operand = None) -> Any:
+    """Elements held above a lower bound, a number or a tensor.
 
     Example:
         >>> tapegrad.clamp_min(tapegrad.tensor([-2.0, 0.5]), 0)
@@ -219,12 +199,8 @@ def clamp_min(input: Any, min: Any, *, out: Any = None) -> Any:
 
 
 @composite(method=True, inplace=True)
-def clamp_max(input: Any, max: Any, *, out: Any = None) -> Any:
-    """Elements held below an upper bound.
-
-    Args:
-        input: a real tensor.
-        max: a number, or a tensor that broadcasts with `input`.
+def clamp_max(input: Operand, max: Operand, *, out: Operand = None) -> Any:
+    """Elements held below an upper bound, a number or a tensor.
 
     Example:
         >>> tapegrad.clamp_max(tapegrad.tensor([-2.0, 0.5]), 0)
@@ -234,5 +210,3 @@ def clamp_max(input: Any, max: Any, *, out: Any = None) -> Any:
 
 
 clip = alias(clamp, "clip")
-
-__all__ = ["clamp", "clamp_max", "clamp_min", "clip", "fmax", "fmin", "maximum", "minimum"]

@@ -2,205 +2,81 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import Tensor, raw
-from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.decorator import OpFunction, composite, op
+from tapegrad.autograd.ops.common.errors import not_implemented
+from tapegrad.autograd.ops.common.families import documented, elementwise
 from tapegrad.autograd.ops.common.shared_rules import alias
-from tapegrad.autograd.types.dtypes import of
 from tapegrad.backends import xp
 
 
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def eq(input: Any, other: Any) -> Any:
-    """Elementwise ``input == other``.
-
-    Args:
-        input: a tensor.
-        other: a tensor that broadcasts with it, or a number.
-
-    Example:
-        >>> tapegrad.eq(tapegrad.tensor([1, 2]), 2)
-        tensor([False,  True])
-    """
-    return input == other
+def _comparison(name: str, symbol: str, formula: Callable[..., Any], result: str) -> OpFunction:
+    call = f"tapegrad.{name}(tapegrad.tensor([1, 2, 3]), 2)"
+    summary = f"Elementwise ``input {symbol} other``; `other` is a tensor or a number."
+    return elementwise(input=None, other=None)(documented(formula, name, summary, call, f"tensor({result})"))
 
 
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def ne(input: Any, other: Any) -> Any:
-    """Elementwise ``input != other``.
-
-    Args:
-        input: a tensor.
-        other: a tensor that broadcasts with it, or a number.
-
-    Example:
-        >>> tapegrad.ne(tapegrad.tensor([1, 2]), 2)
-        tensor([ True, False])
-    """
-    return input != other
-
-
-def _real(name: str, input: Any) -> Any:
+def _real(name: str, input: Operand) -> Operand:
     """`input`, unless it is complex, of which NumPy would compare the real parts first."""
     if getattr(input, "dtype", None) is not None and input.dtype.kind == "c":
-        raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{of(input.dtype).scalar_type}'")
+        raise not_implemented(f"{name}_cpu", input.dtype)
     return input
 
 
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def lt(input: Any, other: Any) -> Any:
-    """Elementwise ``input < other``.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it, or a number.
-
-    Example:
-        >>> tapegrad.lt(tapegrad.tensor([1, 2]), 2)
-        tensor([ True, False])
-    """
-    return _real("lt", input) < other
+eq = _comparison("eq", "==", lambda input, other: input == other, "[False,  True, False]")
+ne = _comparison("ne", "!=", lambda input, other: input != other, "[ True, False,  True]")
+lt = _comparison("lt", "<", lambda input, other: _real("lt", input) < other, "[ True, False, False]")
+le = _comparison("le", "<=", lambda input, other: _real("le", input) <= other, "[ True,  True, False]")
+gt = _comparison("gt", ">", lambda input, other: _real("gt", input) > other, "[False, False,  True]")
+ge = _comparison("ge", ">=", lambda input, other: _real("ge", input) >= other, "[False,  True,  True]")
 
 
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def le(input: Any, other: Any) -> Any:
-    """Elementwise ``input <= other``.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it, or a number.
-
-    Example:
-        >>> tapegrad.le(tapegrad.tensor([1, 2, 3]), 2)
-        tensor([ True,  True, False])
-    """
-    return _real("le", input) <= other
+def _element_test(name: str, meaning: str, formula: Callable[..., Any], result: str) -> OpFunction:
+    call = f'tapegrad.{name}(tapegrad.tensor([1.0, float("nan"), float("inf"), float("-inf")]))'
+    documented(formula, name, f"Whether an element is {meaning}.", call, f"tensor({result})")
+    return elementwise(input=None, inplace=False)(formula)
 
 
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def gt(input: Any, other: Any) -> Any:
-    """Elementwise ``input > other``.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it, or a number.
-
-    Example:
-        >>> tapegrad.gt(tapegrad.tensor([1, 2, 3]), 2)
-        tensor([False, False,  True])
-    """
-    return _real("gt", input) > other
-
-
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def ge(input: Any, other: Any) -> Any:
-    """Elementwise ``input >= other``.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it, or a number.
-
-    Example:
-        >>> tapegrad.ge(tapegrad.tensor([1, 2, 3]), 2)
-        tensor([False,  True,  True])
-    """
-    return _real("ge", input) >= other
-
-
-def _inexact(array: Any) -> bool:
+def _inexact(array: Array) -> bool:
     return array.dtype.kind in "fcV"
 
 
-@op(input=None, kind="elementwise", method=True)
-def isnan(input: Any) -> Any:
-    """Whether an element is NaN.
-
-    Args:
-        input: a tensor.
-
-    Example:
-        >>> tapegrad.isnan(tapegrad.tensor([1.0, float("nan")]))
-        tensor([False,  True])
-    """
-    return xp(input).isnan(input) if _inexact(input) else xp(input).zeros(input.shape, np.bool_)
+def _ask(name: str, input: Array, of_integers: bool) -> Array:
+    """What the library's function says; it knows no integers, which all have the same answer."""
+    space = xp(input)
+    return getattr(space, name)(input) if _inexact(input) else space.full(input.shape, of_integers, np.bool_)
 
 
-@op(input=None, kind="elementwise", method=True)
-def isinf(input: Any) -> Any:
-    """Whether an element is infinite.
-
-    Args:
-        input: a tensor.
-
-    Example:
-        >>> tapegrad.isinf(tapegrad.tensor([1.0, float("-inf")]))
-        tensor([False,  True])
-    """
-    return xp(input).isinf(input) if _inexact(input) else xp(input).zeros(input.shape, np.bool_)
-
-
-@op(input=None, kind="elementwise", method=True)
-def isfinite(input: Any) -> Any:
-    """Whether an element is neither infinite nor NaN.
-
-    Args:
-        input: a tensor.
-
-    Example:
-        >>> tapegrad.isfinite(tapegrad.tensor([1.0, float("inf")]))
-        tensor([ True, False])
-    """
-    return xp(input).isfinite(input) if _inexact(input) else xp(input).ones(input.shape, np.bool_)
-
-
-@op(input=None, kind="elementwise", method=True)
-def isposinf(input: Any) -> Any:
-    """Whether an element is infinite and positive.
-
-    Args:
-        input: a real tensor.
-
-    Example:
-        >>> tapegrad.isposinf(tapegrad.tensor([float("inf"), float("-inf")]))
-        tensor([ True, False])
-    """
+def _is(name: str, input: Array, value: float) -> Array:
     if input.dtype.kind == "c":
-        raise RuntimeError("isposinf does not support complex inputs.")
-    return input == np.inf
+        raise RuntimeError(f"{name} does not support complex inputs.")
+    return input == value
 
 
-@op(input=None, kind="elementwise", method=True)
-def isneginf(input: Any) -> Any:
-    """Whether an element is infinite and negative.
-
-    Args:
-        input: a real tensor.
-
-    Example:
-        >>> tapegrad.isneginf(tapegrad.tensor([float("inf"), float("-inf")]))
-        tensor([False,  True])
-    """
-    if input.dtype.kind == "c":
-        raise RuntimeError("isneginf does not support complex inputs.")
-    return input == -np.inf
+isnan = _element_test("isnan", "NaN", lambda input: _ask("isnan", input, False), "[False,  True, False, False]")
+isinf = _element_test("isinf", "infinite", lambda input: _ask("isinf", input, False), "[False, False,  True,  True]")
+isfinite = _element_test("isfinite", "neither infinite nor NaN", lambda input: _ask("isfinite", input, True),
+                         "[ True, False, False, False]")
+isposinf = _element_test("isposinf", "infinite and positive", lambda input: _is("isposinf", input, np.inf),
+                         "[False, False,  True, False]")
+isneginf = _element_test("isneginf", "infinite and negative", lambda input: _is("isneginf", input, -np.inf),
+                         "[False, False, False,  True]")
 
 
-@op(input=None, other=None, kind="elementwise", operands="same", method=True)
-def isclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    """Whether elements differ by at most ``atol + rtol * abs(other)``.
+@elementwise(input=None, other=None, operands="same", inplace=False)
+def isclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
+    """Whether elements differ by at most ``atol + rtol * abs(other)``; both tensors have the same dtype.
 
     Args:
-        input: a tensor.
-        other: a tensor of the same dtype that broadcasts with it.
         rtol: the tolerance relative to `other`.
         atol: the absolute tolerance.
         equal_nan: whether NaN is close to NaN.
-
-    Raises:
-        RuntimeError: the dtypes differ.
 
     Example:
         >>> tapegrad.isclose(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([1.0 + 1e-7, 2.1]))
@@ -224,52 +100,39 @@ def isclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equa
     return equal | ((distance <= allowed) & xp(distance).isfinite(distance))
 
 
-def _refuse_batch(text: str, *operands: Any) -> None:
+def _refuse_batch(text: str, *operands: Operand) -> None:
     """Raise torch's error for a single answer about tensors under vmap."""
     if any(hasattr(raw(x), "level") for x in operands):
         raise RuntimeError(text)
 
 
 @composite(method=True)
-def allclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+def allclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether all elements are close, as by `isclose`.
-
-    Args:
-        input: a tensor.
-        other: a tensor of the same dtype that broadcasts with it.
-        rtol: the tolerance relative to `other`.
-        atol: the absolute tolerance.
-        equal_nan: whether NaN is close to NaN.
-
-    Raises:
-        RuntimeError: the dtypes differ.
 
     Example:
         >>> tapegrad.allclose(tapegrad.tensor([1.0]), tapegrad.tensor([1.0 + 1e-7]))
         True
     """
-    _refuse_batch("vmap over torch.allclose isn't supported yet. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature.",
-                  input, other)
+    _refuse_batch("vmap over torch.allclose isn't supported yet. Please file an issue at "
+                  "https://github.com/pytorch/pytorch/issues if you need this feature.", input, other)
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
 
 
 @composite(method=True)
-def equal(input: Any, other: Any) -> bool:
+def equal(input: Operand, other: Operand) -> bool:
     """Whether two tensors have the same shape and equal elements.
-
-    Args:
-        input: a tensor.
-        other: a tensor.
 
     Example:
         >>> tapegrad.equal(tapegrad.tensor([1, 2]), tapegrad.tensor([1, 2]))
         True
     """
-    _refuse_batch("vmap: Batching rule not implemented for aten::equal. We could not generate a fallback.", input, other)
+    _refuse_batch("vmap: Batching rule not implemented for aten::equal. We could not generate a fallback.",
+                  input, other)
     return tuple(input.shape) == tuple(other.shape) and bool((input == other).all())
 
 
-def _isin_in_batch(batched: frozenset[str], elements: Any, test_elements: Any, invert: bool) -> Any:
+def _isin_in_batch(batched: frozenset[str], elements: Operand, test_elements: Operand, invert: bool) -> Tensor:
     if "test_elements" not in batched:
         return _isin(elements, test_elements, invert)
     size = test_elements.shape[0]
@@ -277,26 +140,24 @@ def _isin_in_batch(batched: frozenset[str], elements: Any, test_elements: Any, i
     if isinstance(elements, Tensor):
         shape = elements.shape[1:] if "elements" in batched else elements.shape
         own = elements.reshape((size if "elements" in batched else 1, math.prod(shape), 1))
-        found = (own == tests[:, None]).any(2).reshape((size, *shape))
+        inside = (own == tests[:, None]).any(2).reshape((size, *shape))
     else:
-        found = (tests == elements).any(1)
-    return ~found if invert else found
+        inside = (tests == elements).any(1)
+    return ~inside if invert else inside
 
 
-@op(elements=None, test_elements=None, operands="promote", public=False, name="isin",
-    batch=lambda batched, elements, test_elements, invert: _isin_in_batch(batched, elements, test_elements, invert))
-def _isin(elements: Any, test_elements: Any, invert: bool) -> Any:
-    found = xp(elements).isin(elements, test_elements.ravel())
-    return ~found if invert else found
+@op(elements=None, test_elements=None, operands="promote", public=False, name="isin", batch=_isin_in_batch)
+def _isin(elements: Array, test_elements: Array, invert: bool) -> Array:
+    inside = xp(elements).isin(elements, test_elements.ravel())
+    return ~inside if invert else inside
 
 
 @composite()
-def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False, out: Any = None) -> Any:
-    """Whether each element is one of `test_elements`.
+def isin(elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False,
+         out: Operand = None) -> Tensor:
+    """Whether each element is one of `test_elements`; either may be a number.
 
     Args:
-        elements: a tensor or a number.
-        test_elements: a tensor or a number.
         assume_unique: promise that neither repeats an element; allowed, not used.
         invert: whether it is none of them.
 
@@ -312,6 +173,3 @@ less = alias(lt, "less")
 less_equal = alias(le, "less_equal")
 greater = alias(gt, "greater")
 greater_equal = alias(ge, "greater_equal")
-
-__all__ = ["allclose", "eq", "equal", "ge", "greater", "greater_equal", "gt", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "le",
-           "less", "less_equal", "lt", "ne", "not_equal"]

@@ -1,6 +1,7 @@
 """Complex numbers and their parts.
 
-A gradient travels through the tape without the conjugate that PyTorch's convention puts on it: for a real result it is ``d/d real - i d/d imag``.
+A gradient travels through the tape without the conjugate that PyTorch's convention puts on it: for a real result it is
+``d/d real - i d/d imag``.
 """
 from __future__ import annotations
 
@@ -8,31 +9,32 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import stored
+from tapegrad.autograd.dispatch.primitives import zero_gradient
 from tapegrad.autograd.ops.common.half_precision import category
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
+from tapegrad.autograd.ops.pointwise.comparison import eq
+from tapegrad.autograd.ops.pointwise.trigonometry import cos, sin
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
 
 @op(input=lambda grad: grad, kind="view", public=False, name="real", batch=over())
-def _real(input: Any) -> Any:
+def _real(input: Array) -> Array:
     return input.real
 
 
 @op(input=lambda grad: grad * -1j, kind="view", public=False, name="imag", batch=over())
-def _imag(input: Any) -> Any:
+def _imag(input: Array) -> Array:
     return input.imag
 
 
 @composite()
-def real(input: Any) -> Any:
+def real(input: Operand) -> Any:
     """The real parts, as a view; of a real tensor the tensor itself. Also ``x.real``.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.real(tapegrad.tensor([1 + 2j]))
@@ -42,11 +44,8 @@ def real(input: Any) -> Any:
 
 
 @composite()
-def imag(input: Any) -> Any:
+def imag(input: Operand) -> Any:
     """The imaginary parts, as a view. Also ``x.imag``.
-
-    Args:
-        input: a complex tensor.
 
     Raises:
         RuntimeError: `input` is not complex.
@@ -60,30 +59,27 @@ def imag(input: Any) -> Any:
     return _imag(input)
 
 
-def _set_real(self: Tensor, value: Any) -> None:
+def _set_real(self: Tensor, value: Operand) -> None:
     real(self)[...] = value
 
 
-def _set_imag(self: Tensor, value: Any) -> None:
+def _set_imag(self: Tensor, value: Operand) -> None:
     imag(self)[...] = value
 
 
-Tensor.real = property(real, _set_real, doc="The real parts.")  # type: ignore[attr-defined]
-Tensor.imag = property(imag, _set_imag, doc="The imaginary parts.")  # type: ignore[attr-defined]
+Tensor.real = property(real, _set_real, doc="The real parts.")  # type: ignore[method-assign,assignment]
+Tensor.imag = property(imag, _set_imag, doc="The imaginary parts.")  # type: ignore[method-assign,assignment]
 
 
 @op(input=lambda grad: conjugate(grad), kind="linear", public=False, name="conj", batch=over())
-def conjugate(input: Any) -> Any:
+def conjugate(input: Array) -> Array:
     """The complex conjugate, a new array."""
     return xp(input).conj(input)
 
 
 @composite(method=True)
-def conj(input: Any) -> Any:
+def conj(input: Operand) -> Any:
     """The complex conjugate; a real tensor is its own.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.conj(tapegrad.tensor([1 + 2j]))
@@ -93,11 +89,8 @@ def conj(input: Any) -> Any:
 
 
 @composite(method=True, inplace=True)
-def conj_physical(input: Any, *, out: Any = None) -> Any:
+def conj_physical(input: Operand, *, out: Operand = None) -> Any:
     """The complex conjugate in memory of its own; a real tensor is its own.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.conj_physical(tapegrad.tensor([1 + 2j]))
@@ -107,11 +100,8 @@ def conj_physical(input: Any, *, out: Any = None) -> Any:
 
 
 @composite(method=True)
-def resolve_conj(input: Any) -> Any:
+def resolve_conj(input: Operand) -> Any:
     """`input` itself: conjugates are never put off here.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.resolve_conj(tapegrad.tensor([1 + 2j]).conj())
@@ -120,13 +110,17 @@ def resolve_conj(input: Any) -> Any:
     return input
 
 
-@op(input=lambda grad, input: _angle_rule(grad, input), kind="elementwise", operands="float", method=True,
-    jvp=lambda d_input, input: _angle_rule(d_input, input).real)
-def angle(input: Any) -> Any:
-    """The angle in radians; of a real number 0, or pi where it is negative.
+def _angle_rule(grad: Operand, input: Operand) -> Operand:
+    if category(input) != "c":
+        return zero_gradient(grad)
+    size = (input * input.conj()).real
+    return grad * (input.conj() * -1j) / (size + (size == 0))
 
-    Args:
-        input: a tensor.
+
+@op(input=_angle_rule, kind="elementwise", operands="float", method=True,
+    jvp=lambda d_input, input: _angle_rule(d_input, input).real)
+def angle(input: Array) -> Array:
+    """The angle in radians; of a real number 0, or pi where it is negative.
 
     Example:
         >>> tapegrad.angle(tapegrad.tensor([1j, -1, 1 + 1j]))
@@ -137,20 +131,9 @@ def angle(input: Any) -> Any:
     return xp(input).where(input != input, input, ((input < 0) * np.pi).astype(input.dtype))
 
 
-def _angle_rule(grad: Any, input: Any) -> Any:
-    if category(input) != "c":
-        return zero_gradient(grad)
-    size = (input * input.conj()).real
-    at_zero = size == 0
-    return grad * (input.conj() * -1j) / (size + at_zero)
-
-
-@op(input=lambda grad: view_as_complex(_contiguous(grad)).conj(), kind="view", method=False, batch=over())
-def view_as_real(input: Any) -> Any:
+@op(input=lambda grad: view_as_complex(_contiguous(grad)).conj(), kind="view", batch=over())
+def view_as_real(input: Array) -> Array:
     """A complex tensor as a real one, with a last dimension of real and imaginary parts; a view.
-
-    Args:
-        input: a complex tensor.
 
     Raises:
         RuntimeError: `input` is not complex.
@@ -165,9 +148,14 @@ def view_as_real(input: Any) -> Any:
     return input[..., None].view(part)
 
 
-@op(input=lambda grad: view_as_real(grad.conj()), kind="view", method=False,
-    batch=lambda batched, input: view_as_complex(_with_dimensions(input)))
-def view_as_complex(input: Any) -> Any:
+def _view_as_complex_in_batch(batched: frozenset[str], input: Tensor) -> Tensor:
+    if raw(input).ndim == 1:  # the members have no dimensions
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    return view_as_complex(input)
+
+
+@op(input=lambda grad: view_as_real(grad.conj()), kind="view", batch=_view_as_complex_in_batch)
+def view_as_complex(input: Array) -> Array:
     """A real tensor whose last dimension holds pairs as a complex one; a view.
 
     Args:
@@ -181,8 +169,8 @@ def view_as_complex(input: Any) -> Any:
         tensor([1.+2.j])
     """
     if input.dtype.kind != "f" or input.dtype.itemsize < 4:
-        raise RuntimeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
-                           f"{dtypes.of(input.dtype).scalar_type}")
+        raise RuntimeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of "
+                           f"scalar type: {dtypes.of(input.dtype).scalar_type}")
     if not input.ndim:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if input.shape[-1] != 2:
@@ -193,26 +181,19 @@ def view_as_complex(input: Any) -> Any:
     return input.view(pairs)[..., 0]
 
 
-def _with_dimensions(input: Any) -> Any:
-    """`input` of a batch, unless its members have no dimensions."""
-    if raw(input).ndim == 1:
-        raise RuntimeError("Input tensor must have one or more dimensions")
-    return input
-
-
 @op(input=lambda grad: _contiguous(grad), kind="linear", public=False, batch=over())
-def _contiguous(input: Any) -> Any:
+def _contiguous(input: Array) -> Array:
     return xp(input).ascontiguousarray(input) if input.ndim else input
 
 
-@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", operands="same", method=False,
-    jvp=lambda d_real, d_imag, real, imag: complex(zero_gradient(real) if d_real is None else d_real, zero_gradient(imag) if d_imag is None else d_imag))
-def complex(real: Any, imag: Any) -> Any:
-    """A complex tensor of real and imaginary parts.
+def _complex_tangent(d_real: Operand, d_imag: Operand, real: Operand, imag: Operand) -> Operand:
+    return complex(zero_gradient(real) if d_real is None else d_real, zero_gradient(imag) if d_imag is None else d_imag)
 
-    Args:
-        real: a float32 or float64 tensor.
-        imag: a tensor of the same dtype that broadcasts with it.
+
+@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", operands="same",
+    jvp=_complex_tangent)
+def complex(real: Array, imag: Array) -> Array:
+    """A complex tensor of real and imaginary parts, of float32 or float64.
 
     Raises:
         RuntimeError: the dtypes differ, or are others.
@@ -223,20 +204,16 @@ def complex(real: Any, imag: Any) -> Any:
     """
     dtype = real.dtype
     if dtype.kind != "f" or dtype.itemsize < 4:
-        raise RuntimeError(f"Expected both inputs to be Half, Float or Double tensors but got {dtypes.of(dtype).scalar_type} and "
-                           f"{dtypes.of(imag.dtype).scalar_type}")
+        raise RuntimeError("Expected both inputs to be Half, Float or Double tensors but got "
+                           f"{dtypes.of(dtype).scalar_type} and {dtypes.of(imag.dtype).scalar_type}")
     result = xp(real).empty(np.broadcast_shapes(real.shape, imag.shape), np.dtype(f"c{dtype.itemsize * 2}"))
     result.real, result.imag = real, imag
     return result
 
 
 @composite()
-def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
-    """A complex tensor of magnitudes and angles, ``abs * (cos(angle) + i sin(angle))``.
-
-    Args:
-        abs: a float32 or float64 tensor.
-        angle: a tensor of the same dtype that broadcasts with it, in radians.
+def polar(abs: Operand, angle: Operand, *, out: Operand = None) -> Any:
+    """A complex tensor of magnitudes and angles, ``abs * (cos(angle) + i sin(angle))``, of float32 or float64.
 
     Raises:
         RuntimeError: the dtypes differ, or are others.
@@ -245,33 +222,19 @@ def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
         >>> tapegrad.polar(tapegrad.tensor([2.0]), tapegrad.tensor([0.0]))
         tensor([2.+0.j])
     """
-    from tapegrad.autograd.ops.pointwise.trigonometry import cos, sin
-    first, second = raw(abs).dtype, raw(angle).dtype
-    if first != second:
-        raise RuntimeError(f"Expected object of scalar type {dtypes.of(first).scalar_type} but got scalar type {dtypes.of(second).scalar_type} for second "
-                           "argument")
-    result = complex(abs * cos(angle), abs * sin(angle))
-    if out is None:
-        return result
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out("polar", out, result)
+    first, second = dtypes.of(raw(abs).dtype), dtypes.of(raw(angle).dtype)
+    if first is not second:
+        raise RuntimeError(f"Expected object of scalar type {first.scalar_type} but got scalar type "
+                           f"{second.scalar_type} for second argument")
+    return stored("polar", out, complex(abs * cos(angle), abs * sin(angle)))
 
 
 @composite(method=True)
-def isreal(input: Any) -> Any:
+def isreal(input: Operand) -> Any:
     """Whether the imaginary part is zero.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.isreal(tapegrad.tensor([1 + 1j, 2 + 0j]))
         tensor([False,  True])
     """
-    if category(input) != "c":
-        from tapegrad.autograd.ops.pointwise.comparison import eq
-        return eq(input, input) | True
-    return imag(input) == 0
-
-
-__all__ = ["angle", "complex", "conj", "conj_physical", "imag", "isreal", "polar", "real", "resolve_conj", "view_as_complex", "view_as_real"]
+    return imag(input) == 0 if category(input) == "c" else eq(input, input) | True

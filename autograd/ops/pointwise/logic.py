@@ -1,71 +1,44 @@
 """Logic on truth values and on bits; nothing here has a gradient."""
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
-from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.core.operand import Array, Operand
+from tapegrad.autograd.dispatch.decorator import OpFunction
+from tapegrad.autograd.ops.common.errors import not_implemented
+from tapegrad.autograd.ops.common.families import documented, elementwise
 from tapegrad.autograd.ops.common.shared_rules import array_among
 from tapegrad.backends import xp
 
+# ---- on truth values
 
-def _truths(array: Any, name: str = "") -> Any:
+
+def _logical(name: str, meaning: str, result: str) -> OpFunction:
+    def function(input: Array, other: Array) -> Array:
+        return getattr(xp(input), name)(_truths(input), _truths(other, name))
+
+    call = f"tapegrad.{name}(tapegrad.tensor([True, True, False]), tapegrad.tensor([True, False, False]))"
+    documented(function, name, f"Elementwise {meaning}; numbers are true unless zero.", call, f"tensor({result})")
+    return elementwise(input=None, other=None, operands="free")(function)
+
+
+def _truths(array: Operand, name: str = "") -> Array:
     """`array` for a logical function; CuPy's take no complex numbers."""
     if not hasattr(array, "dtype"):
         raise TypeError(f"{name}(): argument 'other' (position 2) must be Tensor, not {type(array).__name__}")
     return array if array.dtype.kind != "c" else array != 0
 
 
-@op(input=None, other=None, kind="elementwise", operands="free", method=True, inplace=True)
-def logical_and(input: Any, other: Any) -> Any:
-    """Elementwise "and"; numbers are true unless zero.
-
-    Args:
-        input: a tensor.
-        other: a tensor that broadcasts with it; its dtype may be another.
-
-    Example:
-        >>> tapegrad.logical_and(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
-        tensor([ True, False])
-    """
-    return xp(input).logical_and(_truths(input), _truths(other, "logical_and"))
+logical_and = _logical("logical_and", '"and"', "[ True, False, False]")
+logical_or = _logical("logical_or", '"or"', "[ True,  True, False]")
+logical_xor = _logical("logical_xor", '"either, not both"', "[False,  True, False]")
 
 
-@op(input=None, other=None, kind="elementwise", operands="free", method=True, inplace=True)
-def logical_or(input: Any, other: Any) -> Any:
-    """Elementwise "or"; numbers are true unless zero.
-
-    Args:
-        input: a tensor.
-        other: a tensor that broadcasts with it; its dtype may be another.
-
-    Example:
-        >>> tapegrad.logical_or(tapegrad.tensor([False, True]), tapegrad.tensor([False, False]))
-        tensor([False,  True])
-    """
-    return xp(input).logical_or(_truths(input), _truths(other, "logical_or"))
-
-
-@op(input=None, other=None, kind="elementwise", operands="free", method=True, inplace=True)
-def logical_xor(input: Any, other: Any) -> Any:
-    """Elementwise "either, not both"; numbers are true unless zero.
-
-    Args:
-        input: a tensor.
-        other: a tensor that broadcasts with it; its dtype may be another.
-
-    Example:
-        >>> tapegrad.logical_xor(tapegrad.tensor([True, True]), tapegrad.tensor([True, False]))
-        tensor([False,  True])
-    """
-    return xp(input).logical_xor(_truths(input), _truths(other, "logical_xor"))
-
-
-@op(input=None, kind="elementwise", method=True, inplace=True)
-def logical_not(input: Any) -> Any:
+@elementwise(input=None)
+def logical_not(input: Array) -> Array:
     """Elementwise "not"; numbers are true unless zero.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.logical_not(tapegrad.tensor([0, 2]))
@@ -74,125 +47,45 @@ def logical_not(input: Any) -> Any:
     return xp(input).logical_not(_truths(input))
 
 
-def _check_bits(name: str, array: Any) -> None:
+# ---- on bits
+
+
+def _bitwise(name: str, meaning: str, operate: Callable[..., Any], result: str, kernel: str = "") -> OpFunction:
+    kernel = f"{kernel or name}_cpu"
+
+    def function(input: Operand, other: Operand) -> Array:
+        _check_bits(kernel, array_among(input, other))
+        return operate(input, other)
+
+    documented(function, name, meaning, f"tapegrad.{name}(tapegrad.tensor([1, 6, 12]), 2)", f"tensor({result})")
+    return elementwise(input=None, other=None)(function)
+
+
+def _check_bits(kernel: str, array: Array) -> None:
     """Raise torch's error for numbers without bits to work on."""
     if array.dtype.kind not in "iub":
-        from tapegrad.autograd.types import dtypes
-        raise NotImplementedError(f'"{name}_cpu" not implemented for \'{dtypes.of(array.dtype).scalar_type}\'')
+        raise not_implemented(kernel, array.dtype)
 
 
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def bitwise_and(input: Any, other: Any) -> Any:
-    """Bitwise "and" of integers, Python's ``&``; of bool the logical one.
-
-    Args:
-        input: an integer or bool tensor.
-        other: a tensor that broadcasts with it, or a number.
-
-    Raises:
-        NotImplementedError: the tensors are of floating point.
-
-    Example:
-        >>> tapegrad.bitwise_and(tapegrad.tensor([1, 2]), 3)
-        tensor([1, 2])
-    """
-    _check_bits("bitwise_and", array_among(input, other))
-    return input & other
+bitwise_and = _bitwise("bitwise_and", "Bitwise \"and\" of integers, Python's ``&``; of bool the logical one.",
+                       operator.and_, "[0, 2, 0]")
+bitwise_or = _bitwise("bitwise_or", "Bitwise \"or\" of integers, Python's ``|``; of bool the logical one.",
+                      operator.or_, "[ 3,  6, 14]")
+bitwise_xor = _bitwise("bitwise_xor", "Bitwise \"xor\" of integers, Python's ``^``; of bool the logical one.",
+                       operator.xor, "[ 3,  4, 14]")
+bitwise_left_shift = _bitwise("bitwise_left_shift", "Bits of integers shifted to the left, Python's ``<<``.",
+                              operator.lshift, "[ 4, 24, 48]", kernel="lshift")
+bitwise_right_shift = _bitwise("bitwise_right_shift", "Bits of integers shifted to the right, Python's ``>>``.",
+                               operator.rshift, "[0, 1, 3]", kernel="rshift")
 
 
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def bitwise_or(input: Any, other: Any) -> Any:
-    """Bitwise "or" of integers, Python's ``|``; of bool the logical one.
-
-    Args:
-        input: an integer or bool tensor.
-        other: a tensor that broadcasts with it, or a number.
-
-    Raises:
-        NotImplementedError: the tensors are of floating point.
-
-    Example:
-        >>> tapegrad.bitwise_or(tapegrad.tensor([1, 4]), 2)
-        tensor([3, 6])
-    """
-    _check_bits("bitwise_or", array_among(input, other))
-    return input | other
-
-
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def bitwise_xor(input: Any, other: Any) -> Any:
-    """Bitwise "xor" of integers, Python's ``^``; of bool the logical one.
-
-    Args:
-        input: an integer or bool tensor.
-        other: a tensor that broadcasts with it, or a number.
-
-    Raises:
-        NotImplementedError: the tensors are of floating point.
-
-    Example:
-        >>> tapegrad.bitwise_xor(tapegrad.tensor([1, 3]), 1)
-        tensor([0, 2])
-    """
-    _check_bits("bitwise_xor", array_among(input, other))
-    return input ^ other
-
-
-@op(input=None, kind="elementwise", method=True, inplace=True)
-def bitwise_not(input: Any) -> Any:
+@elementwise(input=None)
+def bitwise_not(input: Array) -> Array:
     """Bitwise "not" of integers, Python's ``~``; of bool the logical one.
-
-    Args:
-        input: an integer or bool tensor.
-
-    Raises:
-        NotImplementedError: the tensor is of floating point.
 
     Example:
         >>> tapegrad.bitwise_not(tapegrad.tensor([True, False])), tapegrad.bitwise_not(tapegrad.tensor([0, 5]))
         (tensor([False,  True]), tensor([-1, -6]))
     """
-    _check_bits("bitwise_not", input)
+    _check_bits("bitwise_not_cpu", input)
     return ~input
-
-
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def bitwise_left_shift(input: Any, other: Any) -> Any:
-    """Bits shifted to the left, Python's ``<<``.
-
-    Args:
-        input: an integer tensor.
-        other: by how many places; a tensor that broadcasts with it, or a number.
-
-    Raises:
-        NotImplementedError: the tensors are not integer.
-
-    Example:
-        >>> tapegrad.bitwise_left_shift(tapegrad.tensor([2, 3]), 2)
-        tensor([ 8, 12])
-    """
-    _check_bits("lshift", array_among(input, other))
-    return input << other
-
-
-@op(input=None, other=None, kind="elementwise", method=True, inplace=True)
-def bitwise_right_shift(input: Any, other: Any) -> Any:
-    """Bits shifted to the right, Python's ``>>``.
-
-    Args:
-        input: an integer tensor.
-        other: by how many places; a tensor that broadcasts with it, or a number.
-
-    Raises:
-        NotImplementedError: the tensors are not integer.
-
-    Example:
-        >>> tapegrad.bitwise_right_shift(tapegrad.tensor([2, 4]), 2)
-        tensor([0, 1])
-    """
-    _check_bits("rshift", array_among(input, other))
-    return input >> other
-
-
-__all__ = ["bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "logical_and", "logical_not", "logical_or",
-           "logical_xor"]

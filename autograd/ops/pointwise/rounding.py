@@ -1,71 +1,45 @@
 """Rounding, and division with a rest."""
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.core.operand import Array, Operand
+from tapegrad.autograd.dispatch.decorator import OpFunction
+from tapegrad.autograd.dispatch.primitives import zero_gradient
+from tapegrad.autograd.ops.common.errors import not_implemented
+from tapegrad.autograd.ops.common.families import documented, elementwise
 from tapegrad.autograd.ops.common.half_precision import in_float32
-from tapegrad.autograd.ops.common.shared_rules import alias, array_among, no_rule, zero_gradient
+from tapegrad.autograd.ops.common.shared_rules import alias, array_among, no_rule
 from tapegrad.autograd.ops.pointwise.arithmetic import check_divisor, div, floored_quotient
+from tapegrad.autograd.ops.pointwise.comparison import isfinite
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp
 
 
-def _is_whole(array: Any) -> bool:
+def _is_whole(array: Array) -> bool:
     return array.dtype.kind in "iub"
 
 
-@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
-def floor(input: Any) -> Any:
-    """The largest integer that is not greater. Its gradient is zero.
+def _rounding(name: str, meaning: str, result: str) -> OpFunction:
+    def function(input: Array) -> Array:
+        return input.copy() if _is_whole(input) else getattr(xp(input), name)(input)
 
-    Args:
-        input: a real tensor.
-
-    Example:
-        >>> tapegrad.floor(tapegrad.tensor([1.5, -1.5]))
-        tensor([ 1., -2.])
-    """
-    return xp(input).floor(input) if not _is_whole(input) else input.copy()
+    call = f"tapegrad.{name}(tapegrad.tensor([1.5, -1.5]))"
+    documented(function, name, f"{meaning}. Its gradient is zero.", call, f"tensor({result})")
+    return elementwise(input=zero_gradient)(function)
 
 
-@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
-def ceil(input: Any) -> Any:
-    """The smallest integer that is not less. Its gradient is zero.
-
-    Args:
-        input: a real tensor.
-
-    Example:
-        >>> tapegrad.ceil(tapegrad.tensor([1.5, -1.5]))
-        tensor([ 2., -1.])
-    """
-    return xp(input).ceil(input) if not _is_whole(input) else input.copy()
+floor = _rounding("floor", "The largest integer that is not greater", "[ 1., -2.]")
+ceil = _rounding("ceil", "The smallest integer that is not less", "[ 2., -1.]")
+trunc = _rounding("trunc", "The integer part", "[ 1., -1.]")
 
 
-@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
-def trunc(input: Any) -> Any:
-    """The integer part. Its gradient is zero.
-
-    Args:
-        input: a real tensor.
-
-    Example:
-        >>> tapegrad.trunc(tapegrad.tensor([1.5, -1.5]))
-        tensor([ 1., -1.])
-    """
-    return xp(input).trunc(input) if not _is_whole(input) else input.copy()
-
-
-@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
+@elementwise(input=zero_gradient)
 @in_float32
-def round(input: Any, *, decimals: int = 0) -> Any:
+def round(input: Array, *, decimals: int = 0) -> Array:
     """The nearest integer, of two equally near the even one. Its gradient is zero.
 
     Args:
-        input: a real tensor.
         decimals: how many decimal places to keep; negative: how many places before the point become zeros.
 
     Example:
@@ -74,7 +48,7 @@ def round(input: Any, *, decimals: int = 0) -> Any:
     """
     if _is_whole(input):
         if decimals:
-            raise RuntimeError(f'"round_cpu" not implemented for \'{_scalar_type(input.dtype)}\'')
+            raise not_implemented("round_cpu", input.dtype)
         return input.copy()
     if not decimals:
         return xp(input).rint(input)
@@ -82,17 +56,9 @@ def round(input: Any, *, decimals: int = 0) -> Any:
     return xp(input).rint(input * scale) / scale if decimals > 0 else xp(input).rint(input / scale) * scale
 
 
-def _scalar_type(dtype: np.dtype) -> str:
-    from tapegrad.autograd.types import dtypes
-    return dtypes.of(dtype).scalar_type
-
-
-@op(input=lambda grad: grad, kind="elementwise", method=True, inplace=True)
-def frac(input: Any) -> Any:
+@elementwise(input=lambda grad: grad)
+def frac(input: Array) -> Array:
     """The fractional part, with the sign of `input`.
-
-    Args:
-        input: a real floating-point tensor.
 
     Example:
         >>> tapegrad.frac(tapegrad.tensor([1.5, -1.25]))
@@ -101,13 +67,9 @@ def frac(input: Any) -> Any:
     return input - xp(input).trunc(input)
 
 
-@op(input=no_rule("floor_divide"), other=no_rule("floor_divide"), kind="elementwise", method=True, inplace=True)
-def floor_divide(input: Any, other: Any) -> Any:
+@elementwise(input=no_rule("floor_divide"), other=no_rule("floor_divide"))
+def floor_divide(input: Operand, other: Operand) -> Array:
     """Elementwise quotient rounded down, Python's ``//``.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it, or a number.
 
     Raises:
         RuntimeError: an integer is divided by zero (on the CPU).
@@ -119,14 +81,10 @@ def floor_divide(input: Any, other: Any) -> Any:
     return floored_quotient(input, other)
 
 
-@op(input=lambda grad: grad, other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="floor")), kind="elementwise", method=True,
-    inplace=True)
-def remainder(input: Any, other: Any) -> Any:
+@elementwise(input=lambda grad: grad,
+             other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="floor")))
+def remainder(input: Operand, other: Operand) -> Array:
     """The rest of the division rounded down, Python's ``%``; it has the sign of `other`.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it, or a number.
 
     Raises:
         RuntimeError: an integer is divided by zero (on the CPU).
@@ -135,22 +93,17 @@ def remainder(input: Any, other: Any) -> Any:
         >>> tapegrad.remainder(tapegrad.tensor([7, -7]), 3)
         tensor([1, 2])
     """
-    if array_among(input, other).dtype.kind == "b":
-        raise NotImplementedError("\"remainder_cpu\" not implemented for 'Bool'")
+    array = array_among(input, other)
+    if array.dtype.kind == "b":
+        raise not_implemented("remainder_cpu", array.dtype)
     check_divisor(input, other)
-    if input.__class__ is np.ndarray:
-        return input % other
-    return xp(array_among(input, other)).remainder(input, other)
+    return input % other if input.__class__ is np.ndarray else xp(array).remainder(input, other)
 
 
-@op(input=lambda grad: grad, other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="trunc")), kind="elementwise", method=True,
-    inplace=True)
-def fmod(input: Any, other: Any) -> Any:
+@elementwise(input=lambda grad: grad,
+             other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="trunc")))
+def fmod(input: Operand, other: Operand) -> Array:
     """The rest of the division rounded towards zero, C's ``fmod``; it has the sign of `input`.
-
-    Args:
-        input: a real tensor.
-        other: a tensor that broadcasts with it, or a number.
 
     Raises:
         RuntimeError: an integer is divided by zero (on the CPU).
@@ -163,16 +116,16 @@ def fmod(input: Any, other: Any) -> Any:
     return xp(array_among(input, other)).fmod(input, other)
 
 
-@op(input=lambda grad, input: keep(grad, _finite(input)), kind="elementwise", method=True, inplace=True)
+@elementwise(input=lambda grad, input: keep(grad, isfinite(input)))
 @in_float32
-def nan_to_num(input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Any:
+def nan_to_num(input: Array, nan: float | None = None, posinf: float | None = None,
+               neginf: float | None = None) -> Array:
     """NaN and infinities replaced by numbers.
 
     Args:
-        input: a tensor.
-        nan: what stands for NaN; 0 if not given.
-        posinf: what stands for infinity; the largest number of the dtype if not given.
-        neginf: what stands for minus infinity; the smallest number of the dtype if not given.
+        nan: what stands for NaN; None: 0.
+        posinf: what stands for infinity; None: the largest number of the dtype.
+        neginf: what stands for minus infinity; None: the smallest number of the dtype.
 
     Example:
         >>> tapegrad.nan_to_num(tapegrad.tensor([float("nan"), 1.0]), nan=-1.0)
@@ -182,23 +135,16 @@ def nan_to_num(input: Any, nan: float | None = None, posinf: float | None = None
         return input.copy()
     if input.dtype.kind == "c":
         result = xp(input).empty(input.shape, input.dtype)
-        result.real, result.imag = (_number(part, nan, posinf, neginf) for part in (input.real, input.imag))
+        result.real, result.imag = (_finite_part(part, nan, posinf, neginf) for part in (input.real, input.imag))
         return result
-    return _number(input, nan, posinf, neginf)
+    return _finite_part(input, nan, posinf, neginf)
 
 
-def _number(x: Any, nan: float | None, posinf: float | None, neginf: float | None) -> Any:
+def _finite_part(x: Array, nan: float | None, posinf: float | None, neginf: float | None) -> Array:
     where, limits = xp(x).where, np.finfo(x.dtype)
     x = where(x == np.inf, float(limits.max) if posinf is None else posinf, x)
     x = where(x == -np.inf, float(limits.min) if neginf is None else neginf, x)
     return where(x != x, 0.0 if nan is None else nan, x)
 
 
-def _finite(input: Any) -> Any:
-    from tapegrad.autograd.ops.pointwise.comparison import isfinite
-    return isfinite(input)
-
-
 fix = alias(trunc, "fix")
-
-__all__ = ["ceil", "fix", "floor", "floor_divide", "fmod", "frac", "nan_to_num", "remainder", "round", "trunc"]

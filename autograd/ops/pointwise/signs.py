@@ -1,23 +1,20 @@
 """Magnitudes and signs, of real and complex numbers."""
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from tapegrad.autograd.dispatch.decorator import op
+from tapegrad.autograd.core.operand import Array, Operand
+from tapegrad.autograd.dispatch.primitives import zero_gradient
+from tapegrad.autograd.ops.common.families import elementwise
 from tapegrad.autograd.ops.common.half_precision import category
-from tapegrad.autograd.ops.common.shared_rules import alias, no_rule, zero_gradient
+from tapegrad.autograd.ops.common.shared_rules import alias, no_rule
 from tapegrad.backends import xp
 
 
-@op(input=lambda grad, input: grad * _direction(input), kind="elementwise", method=True, inplace=True,
-    jvp=lambda d_input, input: (d_input * _direction(input)).real)
-def abs(input: Any) -> Any:
+@elementwise(input=lambda grad, input: grad * direction(input),
+             jvp=lambda d_input, input: (d_input * direction(input)).real)
+def abs(input: Array) -> Array:
     """Elementwise magnitude; of complex numbers a real result. Its derivative at 0 is 0.
-
-    Args:
-        input: a tensor.
 
     Example:
         >>> tapegrad.abs(tapegrad.tensor([-1.5, 2.0]))
@@ -26,18 +23,15 @@ def abs(input: Any) -> Any:
     return xp(input).absolute(input)
 
 
-def _direction(input: Any) -> Any:
+def direction(input: Operand) -> Operand:
     """The derivative of the magnitude: the sign, conjugated."""
     signs = sgn(input)
     return signs.conj() if category(input) == "c" else signs
 
 
-@op(input=lambda grad: zero_gradient(grad), kind="elementwise", method=True, inplace=True)
-def sign(input: Any) -> Any:
+@elementwise(input=zero_gradient)
+def sign(input: Array) -> Array:
     """-1, 0 or 1 as the element is negative, zero or positive.
-
-    Args:
-        input: a real tensor.
 
     Raises:
         RuntimeError: `input` is complex.
@@ -51,7 +45,7 @@ def sign(input: Any) -> Any:
     return _sign(input)
 
 
-def _sign(x: Any) -> Any:
+def _sign(x: Array) -> Array:
     """The signs of real numbers; 0 for NaN, as in PyTorch."""
     dtype = x.dtype
     if dtype.kind == "b":
@@ -61,13 +55,28 @@ def _sign(x: Any) -> Any:
     return (x > 0).astype(dtype) - (x < 0).astype(dtype)
 
 
-@op(input=lambda grad, input, result: _sgn_rule(grad, input, result), kind="elementwise", method=True, inplace=True,
-    jvp=lambda d_input, input, result: _sgn_tangent(d_input, input, result))
-def sgn(input: Any) -> Any:
-    """The sign; of a complex number the number of magnitude 1 in its direction, and 0 at 0.
+def _sgn_rule(grad: Operand, input: Operand, result: Operand) -> Operand:
+    """A change along the direction itself turns nothing."""
+    if category(input) != "c":
+        return zero_gradient(grad)
+    return _per_size(grad - result.conj() * (grad * result).real, input)
 
-    Args:
-        input: a tensor.
+
+def _sgn_tangent(d_input: Operand, input: Operand, result: Operand) -> Operand:
+    if category(input) != "c":
+        return zero_gradient(d_input)
+    return _per_size(d_input - result * (d_input * result.conj()).real, input)
+
+
+def _per_size(change: Operand, input: Operand) -> Operand:
+    """`change` divided by the magnitude of `input`, 0 where that is 0."""
+    size = abs(input)
+    return change * (size != 0) / (size + (size == 0))
+
+
+@elementwise(input=_sgn_rule, jvp=_sgn_tangent)
+def sgn(input: Array) -> Array:
+    """The sign; of a complex number the number of magnitude 1 in its direction, and 0 at 0.
 
     Example:
         >>> tapegrad.sgn(tapegrad.tensor([3 + 4j, 0]))
@@ -79,28 +88,9 @@ def sgn(input: Any) -> Any:
     return input / (size + (size == 0))
 
 
-def _sgn_rule(grad: Any, input: Any, result: Any) -> Any:
-    if category(input) != "c":
-        return zero_gradient(grad)
-    size = abs(input)
-    along = (grad * result).real  # a change along the direction itself turns nothing
-    return (grad - result.conj() * along) * (size != 0) / (size + (size == 0))
-
-
-def _sgn_tangent(d_input: Any, input: Any, result: Any) -> Any:
-    if category(input) != "c":
-        return zero_gradient(d_input)
-    size = abs(input)
-    return (d_input - result * (d_input * result.conj()).real) * (size != 0) / (size + (size == 0))
-
-
-@op(input=no_rule("heaviside"), values=no_rule("heaviside"), kind="elementwise", operands="same", method=True, inplace=True)
-def heaviside(input: Any, values: Any) -> Any:
+@elementwise(input=no_rule("heaviside"), values=no_rule("heaviside"), operands="same")
+def heaviside(input: Array, values: Array) -> Array:
     """0 where `input` is negative, 1 where it is positive, `values` where it is zero.
-
-    Args:
-        input: a real tensor.
-        values: a tensor of the same dtype that broadcasts with it.
 
     Raises:
         RuntimeError: the tensors differ in dtype.
@@ -112,12 +102,9 @@ def heaviside(input: Any, values: Any) -> Any:
     return xp(input).where(input == 0, values, (input > 0).astype(input.dtype))
 
 
-@op(input=None, kind="elementwise", method=True)
-def signbit(input: Any) -> Any:
+@elementwise(input=None, inplace=False)
+def signbit(input: Array) -> Array:
     """Whether the sign bit is set: true for negative numbers, and for -0.0.
-
-    Args:
-        input: a real tensor.
 
     Example:
         >>> tapegrad.signbit(tapegrad.tensor([-0.0, 0.0, -2.0]))
@@ -125,9 +112,7 @@ def signbit(input: Any) -> Any:
     """
     if input.dtype.kind == "b":
         return xp(input).zeros(input.shape, np.bool_)
-    return xp(input).signbit(input) if input.dtype.kind not in "iu" else input < 0
+    return input < 0 if input.dtype.kind in "iu" else xp(input).signbit(input)
 
 
 absolute = alias(abs, "absolute")
-
-__all__ = ["abs", "absolute", "heaviside", "sgn", "sign", "signbit"]

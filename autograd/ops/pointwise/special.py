@@ -2,91 +2,55 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.core.operand import Array, Operand
+from tapegrad.autograd.core.tensor import Tensor
+from tapegrad.autograd.dispatch.decorator import OpFunction, composite, inplace_form, op
+from tapegrad.autograd.dispatch.inplace import stored
+from tapegrad.autograd.ops.common.families import documented, elementwise
 from tapegrad.autograd.ops.common.half_precision import in_float32
 from tapegrad.autograd.ops.pointwise.exponential import exp
 from tapegrad.backends import backend, xp
 
-
-@op(input=lambda grad, input: grad * (exp(-(input * input)) * (2 / math.sqrt(math.pi))), kind="elementwise", operands="float", method=True, inplace=True)
-def erf(input: Any) -> Any:
-    """The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t * t)`` from 0 to `input`.
-
-    Args:
-        input: a real tensor; integers are taken as the default dtype.
-
-    Example:
-        >>> tapegrad.erf(tapegrad.tensor([0.0, 1.0]))
-        tensor([0.0000, 0.8427])
-    """
-    return backend(input).erf(input)
+_ROOT_PI = math.sqrt(math.pi)
 
 
-@op(input=lambda grad, input: grad * (exp(-(input * input)) * (-2 / math.sqrt(math.pi))), kind="elementwise", operands="float", method=True, inplace=True)
-def erfc(input: Any) -> Any:
-    """The complementary error function, ``1 - erf(input)``.
+def _special(name: str, rule: Callable[..., Any], summary: str, of: str, result: str) -> OpFunction:
+    """A function of real numbers that backends bring."""
 
-    Args:
-        input: a real tensor; integers are taken as the default dtype.
+    def function(input: Array) -> Array:
+        return getattr(backend(input), name)(input)
 
-    Example:
-        >>> tapegrad.erfc(tapegrad.tensor([0.0, 1.0]))
-        tensor([1.0000, 0.1573])
-    """
-    return backend(input).erfc(input)
+    call = f"tapegrad.{name}(tapegrad.tensor({of}))"
+    return elementwise(input=rule, operands="float")(documented(function, name, summary, call, f"tensor({result})"))
 
 
-@op(input=lambda grad, result: grad * (exp(result * result) * (math.sqrt(math.pi) / 2)), kind="elementwise", operands="float", method=True, inplace=True)
-def erfinv(input: Any) -> Any:
-    """The inverse of `erf`: infinite at -1 and 1, NaN beyond.
-
-    Args:
-        input: a real tensor; integers are taken as the default dtype.
-
-    Example:
-        >>> tapegrad.erfinv(tapegrad.tensor([0.0, 0.5]))
-        tensor([0.0000, 0.4769])
-    """
-    return backend(input).erfinv(input)
-
-
-@op(input=lambda grad, input: grad * digamma(input), kind="elementwise", operands="float", method=True, inplace=True)
-def lgamma(input: Any) -> Any:
-    """The logarithm of the magnitude of the gamma function.
-
-    Args:
-        input: a real tensor; integers are taken as the default dtype.
-
-    Example:
-        >>> tapegrad.lgamma(tapegrad.tensor([1.0, 5.0]))
-        tensor([0.0000, 3.1781])
-    """
-    return backend(input).lgamma(input)
-
-
-@op(input=lambda grad, input: grad * _polygamma(input, 1), kind="elementwise", operands="float", method=True, inplace=True)
-def digamma(input: Any) -> Any:
-    """The derivative of the logarithm of the gamma function.
-
-    Args:
-        input: a real tensor; integers are taken as the default dtype.
-
-    Example:
-        >>> tapegrad.digamma(tapegrad.tensor([1.0, 2.0]))
-        tensor([-0.5772,  0.4228])
-    """
-    return backend(input).digamma(input)
+erf = _special("erf", lambda grad, input: grad * (exp(-(input * input)) * (2 / _ROOT_PI)),
+               "The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t * t)`` from 0 to `input`.",
+               "[0.0, 1.0]", "[0.0000, 0.8427]")
+erfc = _special("erfc", lambda grad, input: grad * (exp(-(input * input)) * (-2 / _ROOT_PI)),
+                "The complementary error function, ``1 - erf(input)``.", "[0.0, 1.0]", "[1.0000, 0.1573]")
+erfinv = _special("erfinv", lambda grad, result: grad * (exp(result * result) * (_ROOT_PI / 2)),
+                  "The inverse of `erf`: infinite at -1 and 1, NaN beyond.", "[0.0, 0.5]", "[0.0000, 0.4769]")
+lgamma = _special("lgamma", lambda grad, input: grad * digamma(input),
+                  "The logarithm of the magnitude of the gamma function.", "[1.0, 5.0]", "[0.0000, 3.1781]")
+digamma = _special("digamma", lambda grad, input: grad * _polygamma(input, 1),
+                   "The derivative of the logarithm of the gamma function.", "[1.0, 2.0]", "[-0.5772,  0.4228]")
 
 
 # Bernoulli numbers B2, B4, ... over their factorials (2k)!: the terms of Euler's and Maclaurin's sum.
-_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600, -3617 / 10670622842880000)
+_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600,
+              -3617 / 10670622842880000)
 _SHIFT = 10
 
 
-def _zeta(s: int, x: Any) -> Any:
-    """Hurwitz' zeta function ``sum of (x + k) ** -s over k >= 0`` for positive x, by Euler's and Maclaurin's formula (NIST DLMF 25.11.43)."""
+def _zeta(s: int, x: Array) -> Array:
+    """Hurwitz' zeta function, the sum of ``(x + k) ** -s`` over k >= 0, for positive x.
+
+    By Euler's and Maclaurin's formula (NIST DLMF 25.11.43).
+    """
     total = x ** -float(s)
     for k in range(1, _SHIFT):
         total = total + (x + k) ** -float(s)
@@ -101,7 +65,7 @@ def _zeta(s: int, x: Any) -> Any:
     return total
 
 
-def _reflected(n: int, x: Any) -> Any:
+def _reflected(n: int, x: Array) -> Array:
     """``d^n/dx^n`` of ``pi * cot(pi x)``, by the polynomial in the cotangent that it is."""
     slope = [0.0, 1.0]
     for _ in range(n):  # d/dx p(c) = -pi (1 + c^2) p'(c)
@@ -116,9 +80,10 @@ def _reflected(n: int, x: Any) -> Any:
     return math.pi * value
 
 
-@op(input=lambda grad, input, order: grad * _polygamma(input, order + 1), kind="elementwise", operands="float", public=False, name="polygamma")
+@op(input=lambda grad, input, order: grad * _polygamma(input, order + 1), kind="elementwise", operands="float",
+    public=False, name="polygamma")
 @in_float32
-def _polygamma(input: Any, order: int) -> Any:
+def _polygamma(input: Array, order: int) -> Array:
     space = xp(input)
     sign = (-1) ** (order + 1) * math.factorial(order)
     below = input <= 0
@@ -130,12 +95,8 @@ def _polygamma(input: Any, order: int) -> Any:
 
 
 @composite()
-def polygamma(n: int, input: Any, *, out: Any = None) -> Any:
+def polygamma(n: int, input: Operand, *, out: Operand = None) -> Any:
     """The derivative of order `n` of `digamma`.
-
-    Args:
-        n: the order, not negative.
-        input: a real tensor; integers are taken as the default dtype.
 
     Raises:
         RuntimeError: `n` is negative.
@@ -149,28 +110,19 @@ def polygamma(n: int, input: Any, *, out: Any = None) -> Any:
     return digamma(input, out=out) if n == 0 else _polygamma(input, n, out=out)
 
 
-def _polygamma_method(self: Any, n: int) -> Any:
+def _polygamma_method(self: Tensor, n: int) -> Any:
     """``polygamma(n, self)``."""
     return polygamma(n, self)
 
 
-def _install() -> None:
-    from tapegrad.autograd.core.tensor import Tensor
-    from tapegrad.autograd.dispatch.decorator import inplace_form
-    Tensor.polygamma = _polygamma_method  # type: ignore[attr-defined]
-    Tensor.polygamma_ = inplace_form(lambda input, n: polygamma(n, input))  # type: ignore[attr-defined]
-
-
-_install()
+_polygamma_method.__name__ = "polygamma"
+Tensor.polygamma = _polygamma_method  # type: ignore[method-assign,assignment]
+Tensor.polygamma_ = inplace_form(_polygamma_method)  # type: ignore[method-assign]
 
 
 @composite(method=True, inplace=True)
-def mvlgamma(input: Any, p: int, *, out: Any = None) -> Any:
-    """The logarithm of the multivariate gamma function of dimension `p`.
-
-    Args:
-        input: a real tensor whose elements are greater than ``(p - 1) / 2``.
-        p: the dimension.
+def mvlgamma(input: Operand, p: int, *, out: Operand = None) -> Any:
+    """The logarithm of the multivariate gamma function of dimension `p`; elements exceed ``(p - 1) / 2``.
 
     Example:
         >>> tapegrad.mvlgamma(tapegrad.tensor([3.0]), 2)
@@ -181,11 +133,4 @@ def mvlgamma(input: Any, p: int, *, out: Any = None) -> Any:
     result = lgamma(input)
     for j in range(1, p):
         result = result + lgamma(input - j / 2)
-    result = result + p * (p - 1) / 4 * math.log(math.pi)
-    if out is None:
-        return result
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out("mvlgamma", out, result)
-
-
-__all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "mvlgamma", "polygamma"]
+    return stored("mvlgamma", out, result + p * (p - 1) / 4 * math.log(math.pi))

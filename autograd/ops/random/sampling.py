@@ -10,7 +10,7 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import aligned
-from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.decorator import composite, exported, op
 from tapegrad.autograd.modes.device_guard import on, on_device_of, on_first
 from tapegrad.autograd.ops.creation.factories import finish, place, size_of
 from tapegrad.autograd.ops.creation.pin_memory import pin
@@ -20,8 +20,6 @@ from tapegrad.autograd.ops.shape.expand import broadcast_shapes
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device, xp
 from tapegrad.backends.numerics import philox as draws
-
-__all__ = ["bernoulli", "dropout_mask", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm"]
 
 
 def _words(draw: str, n: int, dtype: Any, device: Device, generator: Generator | None) -> Any:
@@ -40,7 +38,7 @@ def _make(draw: str, size: tuple[int, ...], dtype: Any, device: Any, generator: 
           mean: float = 0.0, std: float = 1.0) -> Tensor:
     where = place(device if out is None or device is not None else out.device)
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    if wanted not in dtypes.INEXACT:
+    if not dtypes.is_inexact(wanted):
         raise NotImplementedError(f'"{draw}" not implemented for \'{dtypes.of(wanted).scalar_type}\'')
 
     def of(shape: tuple[int, ...]) -> Any:
@@ -69,11 +67,6 @@ def rand(*sizes: Any, size: Any = None, generator: Generator | None = None, out:
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        generator: whose stream to take; the device's default one if not given.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.rand(2, 3).shape
@@ -90,11 +83,6 @@ def randn(*sizes: Any, size: Any = None, generator: Generator | None = None, out
 
     Args:
         *sizes: the shape, as integers or one sequence.
-        size: the shape, by name.
-        generator: whose stream to take; the device's default one if not given.
-        dtype: of the result; the default dtype if not given.
-        device: where the tensor lives.
-        requires_grad: whether gradients flow into it.
 
     Example:
         >>> tapegrad.randn(2, 3).shape
@@ -138,7 +126,7 @@ def _integers(shape: tuple[int, ...], low: int, high: int, dtype: np.dtype, devi
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     words = _words("integers", math.prod(shape), None, device, generator)
-    if dtype in dtypes.INEXACT:
+    if dtypes.is_inexact(dtype):
         return draws.integers(xp(words), words, low, high, np.dtype(np.int64)).astype(dtype).reshape(shape)
     return draws.integers(xp(words), words, low, high, dtype).reshape(shape)
 
@@ -151,10 +139,7 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     Args:
         low: the least integer; with ``randint(high, size)`` it is 0.
         high: one more than the greatest.
-        size: the shape.
-        generator: whose stream to take; the device's default one if not given.
         dtype: of the result; int64 if not given.
-        device: where the tensor lives.
 
     Raises:
         RuntimeError: the range is empty.
@@ -208,9 +193,7 @@ def randperm(n: int, *, generator: Generator | None = None, out: Any = None, dty
 
     Args:
         n: how many integers.
-        generator: whose stream to take; the device's default one if not given.
         dtype: of the result; int64 if not given.
-        device: where the tensor lives.
 
     Example:
         >>> tapegrad.randperm(4).sort().values
@@ -235,7 +218,6 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
         mean: a number, or a tensor of means.
         std: a number, or a tensor of standard deviations.
         size: the shape, where both are numbers.
-        generator: whose stream to take; the device's default one if not given.
 
     Raises:
         RuntimeError: a standard deviation is negative.
@@ -285,9 +267,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     """Zeros and ones; each is one with the probability that `input` holds there (or `p`).
 
     Args:
-        input: probabilities.
         p: one probability for all, instead.
-        generator: whose stream to take; the device's default one if not given.
 
     Raises:
         RuntimeError: a probability lies outside [0, 1].
@@ -340,7 +320,6 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         input: non-negative weights, of shape (n,) or (rows, n).
         num_samples: how many to draw of each row.
         replacement: whether an index may be drawn again.
-        generator: whose stream to take; the device's default one if not given.
 
     Returns:
         int64 tensor of shape (num_samples,) or (rows, num_samples).
@@ -355,7 +334,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     array = input._array
     if array.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
-    if array.dtype not in dtypes.FLOATING:
+    if not dtypes.of(array.dtype).is_floating_point:
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {dtypes.of(array.dtype).scalar_type}")
     n = array.shape[-1]
     if num_samples <= 0:
@@ -391,7 +370,7 @@ def _draw_into(t: Tensor, make: Callable[[tuple[int, ...]], Any]) -> Tensor:
 def _draw_floats_into(t: Tensor, draw: str, generator: Generator | None, transform: Callable[[Any], Any]) -> Tensor:
     """Write transformed draws over `t`, in its dtype, which must be floating."""
     dtype, device = t._array.dtype, t.device
-    if dtype not in dtypes.FLOATING:
+    if not dtypes.of(dtype).is_floating_point:
         raise NotImplementedError(f'"{draw}" not implemented for \'{dtypes.of(dtype).scalar_type}\'')
     return _draw_into(t, lambda shape: transform(_draw(draw, shape, dtype, device, generator)))
 
@@ -524,6 +503,7 @@ def scale_kept(input: Any, mask: Any, scale: float) -> Any:
     return y
 
 
+@exported
 def dropout_mask(shape: tuple[int, ...], p: float, device: Device, generator: Generator | None = None) -> Any:
     """A boolean array that is False with probability `p`, held to 1/65536."""
     def of(shape: tuple[int, ...]) -> Any:
@@ -539,7 +519,6 @@ def dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Te
     """`input` with elements zeroed with probability `p` and the others divided by ``1 - p``.
 
     Args:
-        input: any tensor.
         p: probability, held to 1/65536.
         shape: of the mask, which broadcasts (to drop whole channels); by default that of `input`.
     """

@@ -5,17 +5,20 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import wrap
+from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.dispatch.primitives import cast
+from tapegrad.autograd.ops.common.dims import Dims, wrap
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, in_float32, is_half
 from tapegrad.autograd.ops.common.tangents import added
-from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.autograd.ops.gather.along_dim import put_along
 from tapegrad.autograd.ops.pointwise.exponential import exp
 from tapegrad.autograd.ops.reduction.max_min import pair_tangent, rows, store_pair
 from tapegrad.autograd.ops.reduction.sum import as_type, axes, expand_reduced, floored
+from tapegrad.autograd.ops.shape.cat import cat
 from tapegrad.backends import xp
 
 
@@ -24,18 +27,18 @@ def _part(dim: int, start: int | None, stop: int | None, step: int | None = None
     return (*(slice(None),) * dim, slice(start, stop, step))
 
 
-def _flipped(array: Any, dim: int) -> Any:
+def _flipped(array: Array, dim: int) -> Array:
     return array[_part(dim, None, None, -1)]
 
 
-def _running(array: Any, dim: int, name: str, dtype: Any) -> Any:
+def _running(array: Array, dim: int, name: str, dtype: Any) -> Array:
     """NumPy's `cumsum` or `cumprod` along a dimension, counted from the front; a tensor without dimensions is its own."""
     if not array.ndim:
         return array.astype(dtype or array.dtype)
     return getattr(array, name)(axis=dim, dtype=dtype)
 
 
-def _accumulated(input: Any, dim: int, name: str, dtype: Any, backward: bool) -> Any:
+def _accumulated(input: Array, dim: int, name: str, dtype: Any, backward: bool) -> Array:
     if dtype is not None:
         input = as_type(input, dtype)
     wanted = input.dtype
@@ -51,18 +54,17 @@ def _accumulated(input: Any, dim: int, name: str, dtype: Any, backward: bool) ->
 # ---- sums
 
 @op(input=lambda grad, dim, backward: running_sum(grad, dim, not backward), kind="linear", public=False, name="cumsum", batch=over(dim=along))
-def running_sum(input: Any, dim: int, backward: bool) -> Any:
+def running_sum(input: Array, dim: int, backward: bool) -> Array:
     """The running sum along `dim`, from its end if `backward`."""
     return _accumulated(input, dim, "cumsum", None, backward)
 
 
 @op(input=lambda grad, dim: running_sum(grad, dim, True), kind="linear", method=True, inplace=True)
-def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
+def cumsum(input: Array, dim: int, *, dtype: Any = None) -> Array:
     """The running sum along a dimension.
 
     Args:
         input: a tensor; integers and bool are added up as int64.
-        dim: the dimension.
         dtype: to cast to before adding up.
 
     Raises:
@@ -82,7 +84,7 @@ def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
 # no exception, and the gradient of such a recurrence is one that runs the other way, so all orders are made of the same few ops.
 
 @op(input=lambda grad, dim: shifted_back(grad, dim), kind="linear", public=False, jvp=lambda d_input, dim: shifted(d_input, dim), batch=over(dim=along))
-def shifted(input: Any, dim: int, fill: float = 0) -> Any:
+def shifted(input: Array, dim: int, fill: float = 0) -> Array:
     """``result[i] = input[i - 1]``, and `fill` at the front."""
     if not input.ndim:
         return xp(input).full((), fill, input.dtype)
@@ -93,7 +95,7 @@ def shifted(input: Any, dim: int, fill: float = 0) -> Any:
 
 
 @op(input=lambda grad, dim: shifted(grad, dim), kind="linear", public=False, jvp=lambda d_input, dim: shifted_back(d_input, dim), batch=over(dim=along))
-def shifted_back(input: Any, dim: int, fill: float = 0) -> Any:
+def shifted_back(input: Array, dim: int, fill: float = 0) -> Array:
     """``result[i] = input[i + 1]``, and `fill` at the end."""
     if not input.ndim:
         return xp(input).full((), fill, input.dtype)
@@ -103,7 +105,7 @@ def shifted_back(input: Any, dim: int, fill: float = 0) -> Any:
     return result
 
 
-def _recur(x: Any, c: Any, dim: int) -> Any:
+def _recur(x: Array, c: Array, dim: int) -> Array:
     """``y[i] = x[i] + c[i] * y[i - 1]``, in log2(n) steps of the whole array."""
     y = x.copy()
     if not x.ndim:
@@ -122,7 +124,7 @@ def _recur(x: Any, c: Any, dim: int) -> Any:
     factor=lambda grad, factor, result, dim: recurrence_back(grad, factor, dim) * shifted(result, dim), public=False, batch=over(dim=along),
     jvp=lambda d_input, d_factor, factor, result, dim: recurrence(
         added(d_input, None if d_factor is None else d_factor * shifted(result, dim)), factor, dim))
-def recurrence(input: Any, factor: Any, dim: int) -> Any:
+def recurrence(input: Array, factor: Array, dim: int) -> Array:
     """``y[i] = input[i] + factor[i] * y[i - 1]`` along `dim`."""
     return _recur(input, factor, dim)
 
@@ -131,25 +133,25 @@ def recurrence(input: Any, factor: Any, dim: int) -> Any:
     factor=lambda grad, factor, result, dim: shifted(recurrence(grad, factor, dim), dim) * result, public=False, batch=over(dim=along),
     jvp=lambda d_input, d_factor, factor, result, dim: recurrence_back(
         added(d_input, None if d_factor is None else shifted_back(d_factor * result, dim)), factor, dim))
-def recurrence_back(input: Any, factor: Any, dim: int) -> Any:
+def recurrence_back(input: Array, factor: Array, dim: int) -> Array:
     """``y[i] = input[i] + factor[i + 1] * y[i + 1]`` along `dim`."""
     if not input.ndim:
         return input.copy()
     return _flipped(_recur(_flipped(input, dim), shifted.__wrapped__(_flipped(factor, dim), dim), dim), dim)  # type: ignore[attr-defined]
 
 
-def _cumprod_tangent(d_input: Any, input: Any, result: Any, dim: int) -> Any:
+def _cumprod_tangent(d_input: Operand, input: Operand, result: Operand, dim: int) -> Operand:
     """``dy[i] = dx[i] * y[i - 1] + x[i] * dy[i - 1]``."""
     dim = wrap(dim, raw(input).ndim)
     return recurrence(shifted(result, dim, 1) * d_input, _in_type_of(result, input), dim)
 
 
-def _in_type_of(result: Any, input: Any) -> Any:
+def _in_type_of(result: Array, input: Array) -> Array:
     """`input` in the dtype of `result`, which ``dtype=`` may have changed."""
     return input if raw(input).dtype == raw(result).dtype else cast(input, raw(result).dtype)
 
 
-def _cumprod_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
+def _cumprod_rule(grad: Operand, input: Operand, result: Operand, dim: int) -> Operand:
     dim = wrap(dim, input.ndim)
     if result.__class__ is np.ndarray and result.all() and np.isfinite(result).all():  # nothing is lost where no product is zero, and division is faster
         return _accumulated(grad * result, dim, "cumsum", None, True) / input
@@ -158,12 +160,11 @@ def _cumprod_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
 
 @op(input=lambda grad, input, result, dim: _cumprod_rule(grad, input, result, dim), kind="general", method=True, inplace=True,
     jvp=lambda d_input, input, result, dim: _cumprod_tangent(d_input, input, result, dim))
-def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
+def cumprod(input: Array, dim: int, *, dtype: Any = None) -> Array:
     """The running product along a dimension; its gradient is exact where elements are zero.
 
     Args:
         input: a tensor; integers and bool are multiplied as int64.
-        dim: the dimension.
         dtype: to cast to before multiplying.
 
     Raises:
@@ -178,12 +179,12 @@ def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
 
 @op(input=lambda grad, input, result, dim: shifted_back(result, dim, 1) * recurrence(grad, shifted(input, dim), dim), public=False,
     jvp=lambda d_input, input, result, dim: recurrence_back(shifted_back(result, dim, 1) * d_input, shifted(input, dim), dim))
-def _cumprod_back(input: Any, dim: int) -> Any:
+def _cumprod_back(input: Array, dim: int) -> Array:
     """The running product from the end."""
     return _accumulated(input, dim, "cumprod", None, True)
 
 
-def _products_of_others(input: Any, dim: int) -> Any:
+def _products_of_others(input: Array, dim: int) -> Array:
     """For each element the product of the others along `dim`, exact where some are zero."""
     if input.__class__ is np.ndarray and input.ndim and not is_half(input.dtype):
         whole = np.multiply.reduce(input, dim, keepdims=True)
@@ -192,7 +193,7 @@ def _products_of_others(input: Any, dim: int) -> Any:
     return shifted(cumprod(input, dim), dim, 1) * shifted_back(_cumprod_back(input, dim), dim, 1)
 
 
-def _prod_rule(grad: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+def _prod_rule(grad: Operand, input: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     shape = input.shape
     if dim is None:
         others = _products_of_others(input.reshape(-1), 0).reshape(shape)
@@ -203,13 +204,11 @@ def _prod_rule(grad: Any, input: Any, dim: Any, keepdim: bool) -> Any:
 
 @op(input=lambda grad, input, dim, keepdim: _prod_rule(grad, input, dim, keepdim), kind="reduction", method=True,
     batch=lambda batched, input, dim, keepdim, dtype: _prod_in_batch(input, dim, keepdim, dtype))
-def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The product of all elements, or along a dimension; its gradient is exact where elements are zero.
 
     Args:
         input: a tensor; integers and bool are multiplied as int64.
-        dim: the dimension; None: all.
-        keepdim: keep the reduced dimension with size 1.
         dtype: to cast to before multiplying.
 
     Raises:
@@ -231,7 +230,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     return result if result.dtype == wanted else result.astype(wanted)
 
 
-def _prod_in_batch(input: Any, dim: int | None, keepdim: bool, dtype: Any) -> Any:
+def _prod_in_batch(input: Operand, dim: int | None, keepdim: bool, dtype: Any) -> Operand:
     ndim = raw(input).ndim - 1
     if dim is not None and ndim:
         return prod(input, along(dim, ndim, 0), keepdim, dtype=dtype)
@@ -243,7 +242,7 @@ def _prod_in_batch(input: Any, dim: int | None, keepdim: bool, dtype: Any) -> An
 
 # ---- running extremes
 
-def _scanned(x: Any, dim: int, name: str) -> Any:
+def scanned(x: Array, dim: int, name: str) -> Array:
     """A ufunc such as `maximum` accumulated along a dimension; NumPy does that itself, CuPy in log2(n) steps of the whole array."""
     function = getattr(xp(x), name)
     if x.__class__ is np.ndarray:
@@ -257,7 +256,7 @@ def _scanned(x: Any, dim: int, name: str) -> Any:
     return y
 
 
-def _extreme_so_far(input: Any, dim: int, name: str) -> tuple[Any, Any]:
+def _extreme_so_far(input: Array, dim: int, name: str) -> tuple[Any, Any]:
     space = xp(input)
     dim = wrap(dim, input.ndim)
     if not input.ndim:
@@ -265,36 +264,32 @@ def _extreme_so_far(input: Any, dim: int, name: str) -> tuple[Any, Any]:
     if input.dtype.kind == "b":
         values, indices = _extreme_so_far(input.astype(np.uint8), dim, name)
         return values.astype(np.bool_), indices
-    values = _scanned(input, dim, name)
+    values = scanned(input, dim, name)
     # The index of the latest element that is the extreme so far: the largest index up to here of such.
     mine = space.arange(input.shape[dim]).reshape([-1 if i == dim else 1 for i in range(input.ndim)])
     indices = space.where((input == values) | (input != input), mine, space.zeros((), np.int64))
-    return values, _scanned(indices, dim, "maximum")
+    return values, scanned(indices, dim, "maximum")
 
 
-def _extreme_rule(grad: Any, indices: Any, shape: tuple[int, ...], dim: int) -> Any:
+def _extreme_rule(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: int) -> Operand:
     return put_along(grad[0], indices, wrap(dim, len(shape)), shape, True, False)
 
 
 @op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummax",
     jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False))
-def _cummax(input: Any, dim: int) -> Any:
+def _cummax(input: Array, dim: int) -> Array:
     return _extreme_so_far(input, dim, "maximum")
 
 
 @op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummin",
     jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False))
-def _cummin(input: Any, dim: int) -> Any:
+def _cummin(input: Array, dim: int) -> Array:
     return _extreme_so_far(input, dim, "minimum")
 
 
 @composite(method=True)
-def cummax(input: Any, dim: int, *, out: Any = None) -> Any:
+def cummax(input: Operand, dim: int, *, out: Operand = None) -> Any:
     """The largest element so far along a dimension, and its index; of equal ones the latest.
-
-    Args:
-        input: a real tensor.
-        dim: the dimension.
 
     Returns:
         A named pair (values, indices).
@@ -309,12 +304,8 @@ def cummax(input: Any, dim: int, *, out: Any = None) -> Any:
 
 
 @composite(method=True)
-def cummin(input: Any, dim: int, *, out: Any = None) -> Any:
+def cummin(input: Operand, dim: int, *, out: Operand = None) -> Any:
     """The smallest element so far along a dimension, and its index; of equal ones the latest.
-
-    Args:
-        input: a real tensor.
-        dim: the dimension.
 
     Returns:
         A named pair (values, indices).
@@ -328,14 +319,14 @@ def cummin(input: Any, dim: int, *, out: Any = None) -> Any:
 
 # ---- logcumsumexp
 
-def _logcumsumexp_rule(grad: Any, input: Any, result: Any, dim: int) -> Any:
+def _logcumsumexp_rule(grad: Operand, input: Operand, result: Operand, dim: int) -> Operand:
     """The sum over k >= i of ``g[k] * exp(x[i] - y[k])``, as a recurrence whose factors are at most 1."""
     dim = wrap(dim, input.ndim)
     result = floored(result)
     return recurrence_back(grad, exp(shifted(result, dim) - result), dim) * exp(input - result)
 
 
-def _logcumsumexp_tangent(d_input: Any, input: Any, result: Any, dim: int) -> Any:
+def _logcumsumexp_tangent(d_input: Operand, input: Operand, result: Operand, dim: int) -> Operand:
     dim = wrap(dim, raw(input).ndim)
     result = floored(result)
     return recurrence(exp(input - result) * d_input, exp(shifted(result, dim) - result), dim)
@@ -344,12 +335,8 @@ def _logcumsumexp_tangent(d_input: Any, input: Any, result: Any, dim: int) -> An
 @op(input=lambda grad, input, result, dim: _logcumsumexp_rule(grad, input, result, dim), operands="float", method=True,
     jvp=lambda d_input, input, result, dim: _logcumsumexp_tangent(d_input, input, result, dim))
 @in_float32
-def logcumsumexp(input: Any, dim: int) -> Any:
+def logcumsumexp(input: Array, dim: int) -> Array:
     """The logarithm of the running sum of exponentials along a dimension, without overflow.
-
-    Args:
-        input: a real floating-point tensor.
-        dim: the dimension.
 
     Example:
         >>> tapegrad.logcumsumexp(tapegrad.tensor([0.0, 0.0]), 0)
@@ -358,19 +345,19 @@ def logcumsumexp(input: Any, dim: int) -> Any:
     dim = wrap(dim, input.ndim)
     if input.dtype.kind == "c":
         raise NotImplementedError("\"logcumsumexp\" not implemented for complex numbers")
-    return _scanned(input, dim, "logaddexp") if input.ndim else input.copy()
+    return scanned(input, dim, "logaddexp") if input.ndim else input.copy()
 
 
 # ---- differences
 
 @op(input=lambda grad, dim: _minus_diff_back(grad, dim), kind="linear", public=False, name="diff")
-def _diff(input: Any, dim: int) -> Any:
+def _diff(input: Array, dim: int) -> Array:
     late, early = input[_part(dim, 1, None)], input[_part(dim, None, -1)]
     return late - early if input.dtype.kind != "b" else late != early
 
 
 @op(input=lambda grad, dim: _diff(grad, dim), kind="linear", public=False)
-def _minus_diff_back(input: Any, dim: int) -> Any:
+def _minus_diff_back(input: Array, dim: int) -> Array:
     """The transposed of `_diff`: ``result[i] = input[i - 1] - input[i]``, with zeros beyond the ends."""
     shape = list(input.shape)
     shape[dim] += 1
@@ -381,13 +368,11 @@ def _minus_diff_back(input: Any, dim: int) -> Any:
 
 
 @composite(method=True)
-def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None, *, out: Any = None) -> Any:
+def diff(input: Operand, n: int = 1, dim: int = -1, prepend: Operand = None, append: Operand = None, *, out: Operand = None) -> Any:
     """Differences of neighbours along a dimension, `n` times over.
 
     Args:
-        input: a tensor.
         n: how often.
-        dim: the dimension.
         prepend: a tensor to put before `input` along `dim` first.
         append: a tensor to put after it.
 
@@ -404,15 +389,10 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = wrap(dim, input.ndim)
     if prepend is not None or append is not None:
-        from tapegrad.autograd.ops.shape.cat import cat
         input = cat([part for part in (prepend, input, append) if part is not None], dim)
     result = input.clone() if n == 0 and hasattr(input, "clone") else input
     for _ in range(min(n, result.shape[dim])):
         result = _diff(result, dim)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("diff", out, result)
-
-
-__all__ = ["cummax", "cummin", "cumprod", "cumsum", "diff", "logcumsumexp", "prod"]

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import wrap
+from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.ops.common.dims import Dims, wrap
 from tapegrad.autograd.ops.gather.along_dim import put_along, take_along
 from tapegrad.autograd.ops.pointwise.clamp import maximum, minimum
 from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, kept_dims, reduced_shape
@@ -17,7 +19,7 @@ from tapegrad.autograd.types.return_types import return_type
 from tapegrad.backends import xp
 
 
-def check_not_empty(name: str, shape: tuple[int, ...], dim: Any) -> None:
+def check_not_empty(name: str, shape: tuple[int, ...], dim: Dims | None) -> None:
     """Raise torch's error for a dimension without elements, which has no largest."""
     if dim is None or dim == ():
         if 0 in shape:
@@ -32,7 +34,7 @@ def check_not_empty(name: str, shape: tuple[int, ...], dim: Any) -> None:
 
 
 @op(input=None, result=None, operands="free", public=False, batch=lambda batched, input, result, dim, keepdim: _shares_in_batch(input, result, dim, keepdim))
-def _shares(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
+def shares(input: Array, result: Array, dim: Dims | None, keepdim: bool) -> Array:
     """1/n at each of the n elements that are the extreme one of their slice, 0 elsewhere."""
     result = kept_dims(result, input.shape, dim, keepdim)
     extreme = (input == result) | ((input != input) & (result != result))
@@ -40,20 +42,20 @@ def _shares(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     return (extreme / count).astype(input.dtype)
 
 
-def _shares_in_batch(input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
+def _shares_in_batch(input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     shape = raw(input).shape[1:]
     if not shape:
-        return _shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
-    return _shares(input, result.reshape((raw(result).shape[0], *reduced_shape(shape, dim))),
+        return shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
+    return shares(input, result.reshape((raw(result).shape[0], *reduced_shape(shape, dim))),
                    reduced(dim, len(shape), 0), True)
 
 
-def _spread(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
+def spread(grad: Operand, input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     """The gradient of an extreme element, in equal parts for all that are equal to it."""
-    return expand_reduced(grad, input.shape, dim, keepdim) * _shares(input, result, dim, keepdim)
+    return expand_reduced(grad, input.shape, dim, keepdim) * shares(input, result, dim, keepdim)
 
 
-def rows(input: Any, name: str | None = None) -> Any:
+def rows(input: Array, name: str | None = None) -> Array:
     """The members of a batch as vectors, which must not be empty if `name` is given."""
     shape = raw(input).shape
     if name is not None:
@@ -61,7 +63,7 @@ def rows(input: Any, name: str | None = None) -> Any:
     return input if len(shape) == 2 else input.reshape((shape[0], math.prod(shape[1:])))
 
 
-def _reduced(name: str, input: Any, dim: Any, keepdim: bool, function: str) -> Any:
+def _reduced(name: str, input: Array, dim: Dims | None, keepdim: bool, function: str) -> Array:
     if not input.size:
         check_not_empty(name, input.shape, dim)
     if input.dtype.kind == "b":
@@ -69,15 +71,10 @@ def _reduced(name: str, input: Any, dim: Any, keepdim: bool, function: str) -> A
     return getattr(input, function)(axis=axes(dim, input.ndim), keepdims=keepdim)
 
 
-@op(input=lambda grad, input, result, dim, keepdim: _spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
+@op(input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
     batch=over(dim=reduced))
-def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
+def amax(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     """The largest of all elements, or along dimensions; equal ones share the gradient.
-
-    Args:
-        input: a real tensor.
-        dim: a dimension or several; none: all.
-        keepdim: keep the reduced dimensions with size 1.
 
     Raises:
         RuntimeError: there are no elements.
@@ -89,15 +86,10 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _reduced("amax", input, dim, keepdim, "max")
 
 
-@op(input=lambda grad, input, result, dim, keepdim: _spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
+@op(input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
     batch=over(dim=reduced))
-def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
+def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     """The smallest of all elements, or along dimensions; equal ones share the gradient.
-
-    Args:
-        input: a real tensor.
-        dim: a dimension or several; none: all.
-        keepdim: keep the reduced dimensions with size 1.
 
     Raises:
         RuntimeError: there are no elements.
@@ -109,28 +101,28 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _reduced("amin", input, dim, keepdim, "min")
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="max",
+@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="max",
     batch=lambda batched, input: amax(rows(input, "max"), 1))
-def _largest(input: Any) -> Any:
+def _largest(input: Array) -> Array:
     return _reduced("max", input, None, False, "max")
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="min",
+@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="min",
     batch=lambda batched, input: amin(rows(input, "min"), 1))
-def _smallest(input: Any) -> Any:
+def _smallest(input: Array) -> Array:
     return _reduced("min", input, None, False, "min")
 
 
-def pair_tangent(d_input: Any, indices: Any, dim: Any, keepdim: bool = True, unique: bool = True) -> tuple[Any, None]:
+def pair_tangent(d_input: Operand, indices: Operand, dim: Dims | None, keepdim: bool = True, unique: bool = True) -> tuple[Any, None]:
     """The tangents of elements taken along a dimension, and of their indices."""
     return take_along(d_input, indices, wrap(dim, raw(d_input).ndim), keepdim, unique), None
 
 
-def _pick(grad: Any, indices: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+def _pick(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
     return put_along(grad[0], indices, wrap(dim, len(shape)), shape, keepdim)
 
 
-def _with_index(name: str, input: Any, dim: Any, keepdim: bool) -> tuple[Any, Any]:
+def _with_index(name: str, input: Array, dim: Dims | None, keepdim: bool) -> tuple[Any, Any]:
     if not input.size:
         check_not_empty(name, input.shape, dim)
     axis = wrap(dim, input.ndim)
@@ -142,27 +134,26 @@ def _with_index(name: str, input: Any, dim: Any, keepdim: bool) -> tuple[Any, An
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"), kind="reduction",
     public=False, name="max", jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
-def _largest_along(input: Any, dim: Any, keepdim: bool) -> Any:
+def _largest_along(input: Array, dim: Dims | None, keepdim: bool) -> Array:
     return _with_index("max", input, dim, keepdim)
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"), kind="reduction",
     public=False, name="min", jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
-def _smallest_along(input: Any, dim: Any, keepdim: bool) -> Any:
+def _smallest_along(input: Array, dim: Dims | None, keepdim: bool) -> Array:
     return _with_index("min", input, dim, keepdim)
 
 
-def store_pair(name: str, out: Any, results: Any) -> Any:
+def store_pair(name: str, out: Operand, results: Array) -> Array:
     """Write several results to the tensors in `out`, where it is given."""
     if out is None:
         return results
-    from tapegrad.autograd.dispatch.inplace import store_out
     stored = [store_out(name, target, result) for target, result in zip(out, results)]
     return return_type(f"{name}_out", type(results)._fields)(stored) if hasattr(results, "_fields") else tuple(stored)
 
 
-def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Any, dim: Any, keepdim: bool, other: Any, axis: Any, keepdims: bool | None,
-            out: Any) -> Any:
+def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Array, dim: Dims | None, keepdim: bool, other: Array, axis: Dims | None, keepdims: bool | None,
+            out: Operand) -> Array:
     """The three functions that go by the name of max (or min)."""
     dim = dim if axis is None else axis
     keepdim = keepdim if keepdims is None else keepdims
@@ -175,15 +166,13 @@ def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Any, dim: A
 
 
 @composite(method=True)
-def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: bool | None = None, out: Any = None) -> Any:
+def max(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, other: Operand = None, axis: Dims | None = None, keepdims: bool | None = None, out: Operand = None) -> Any:
     """The largest of all elements; along a dimension, with its indices; or of two tensors, elementwise.
 
     Of equal elements, the whole reduction gives each an equal part of the gradient, and the one along a dimension all of it to the one at the index.
 
     Args:
-        input: a real tensor.
         dim: a dimension; None: all. A tensor here is taken for `other`.
-        keepdim: keep the reduced dimension with size 1.
         other: a tensor to compare with, elementwise.
 
     Returns:
@@ -205,15 +194,13 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
 
 
 @composite(method=True)
-def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: bool | None = None, out: Any = None) -> Any:
+def min(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, other: Operand = None, axis: Dims | None = None, keepdims: bool | None = None, out: Operand = None) -> Any:
     """The smallest of all elements; along a dimension, with its indices; or of two tensors, elementwise.
 
     Of equal elements, the whole reduction gives each an equal part of the gradient, and the one along a dimension all of it to the one at the index.
 
     Args:
-        input: a real tensor.
         dim: a dimension; None: all. A tensor here is taken for `other`.
-        keepdim: keep the reduced dimension with size 1.
         other: a tensor to compare with, elementwise.
 
     Returns:
@@ -229,7 +216,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     return _choose("min", _smallest, _smallest_along, minimum, input, dim, keepdim, other, axis, keepdims, out)
 
 
-def _place(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
+def _place(name: str, input: Array, dim: Dims | None, keepdim: bool) -> Array:
     if input.dtype.kind == "b":
         raise RuntimeError(f"{name}(): does not support bool input")
     if not input.size:
@@ -240,7 +227,7 @@ def _place(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
     return getattr(input, name)(axis=axis, keepdims=keepdim)
 
 
-def _place_in_batch(function: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+def _place_in_batch(function: Any, input: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     ndim = raw(input).ndim - 1
     if dim is not None and ndim:
         return function(input, along(dim, ndim, 0), keepdim)
@@ -251,13 +238,11 @@ def _place_in_batch(function: Any, input: Any, dim: Any, keepdim: bool) -> Any:
 
 
 @op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _place_in_batch(argmax, input, dim, keepdim))
-def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def argmax(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """The index of the largest element; of equal ones the first.
 
     Args:
-        input: a real tensor, not of bool.
         dim: a dimension; None: the index into the flattened tensor.
-        keepdim: keep the reduced dimension with size 1.
 
     Raises:
         IndexError: there are no elements.
@@ -270,13 +255,11 @@ def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 @op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _place_in_batch(argmin, input, dim, keepdim))
-def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def argmin(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """The index of the smallest element; of equal ones the first.
 
     Args:
-        input: a real tensor, not of bool.
         dim: a dimension; None: the index into the flattened tensor.
-        keepdim: keep the reduced dimension with size 1.
 
     Raises:
         IndexError: there are no elements.
@@ -289,13 +272,8 @@ def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 @composite(method=True)
-def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
+def aminmax(input: Operand, *, dim: Dims | None = None, keepdim: bool = False, out: Operand = None) -> Any:
     """The smallest and the largest of all elements, or along a dimension; equal ones share the gradient.
-
-    Args:
-        input: a real tensor.
-        dim: a dimension; None: all.
-        keepdim: keep the reduced dimension with size 1.
 
     Returns:
         A named pair (min, max).
@@ -312,7 +290,3 @@ def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False, out: Any = No
         check_not_empty("aminmax", array.shape, dim)
     dims = () if dim is None else dim
     return store_pair("aminmax", out, return_type("aminmax", ("min", "max"))((amin(input, dims, keepdim), amax(input, dims, keepdim))))
-
-
-__all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "max", "min"]
-

@@ -5,37 +5,39 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.autograd.core.tensor import raw
+from tapegrad.autograd.core.operand import Array, Operand
+from tapegrad.autograd.core.tensor import Tensor, from_array, raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.gather.along_dim import put_along, take_along
 from tapegrad.autograd.ops.pointwise.arithmetic import lerp
 from tapegrad.autograd.ops.pointwise.rounding import ceil, floor, round
 from tapegrad.autograd.ops.pointwise.where import where
-from tapegrad.autograd.ops.reduction.cumulative import _scanned
-from tapegrad.autograd.ops.reduction.max_min import _spread, check_not_empty, pair_tangent, rows, store_pair
-from tapegrad.autograd.ops.reduction.sort import _sort, order_of
+from tapegrad.autograd.ops.reduction.cumulative import scanned
+from tapegrad.autograd.ops.reduction.max_min import check_not_empty, pair_tangent, rows, spread, store_pair
+from tapegrad.autograd.ops.reduction.sort import order_of, sort_with_indices
 from tapegrad.backends import xp
 
 
-def _at(input: Any, index: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
+def _at(input: Array, index: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
     """The elements of an array at one index per slice, which has the dimension still, and the index."""
     values = xp(input).take_along_axis(input, index, axis=dim)
     return (values, index) if keepdim else (values.squeeze(dim), index.squeeze(dim))
 
 
-def _single(input: Any) -> tuple[Any, Any]:
+def _single(input: Array) -> tuple[Any, Any]:
     """The answer for a tensor without dimensions: itself."""
     return input.copy(), xp(input).zeros((), np.int64)
 
 
-def _pair_rule(grad: Any, indices: Any, shape: tuple[int, ...], dim: int, keepdim: bool) -> Any:
+def _pair_rule(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: int, keepdim: bool) -> Operand:
     return put_along(grad[0], indices, wrap(dim, len(shape)), shape, keepdim)
 
 
-def _median_index(input: Any, dim: int, ignore_nan: bool) -> Any:
+def _median_index(input: Array, dim: int, ignore_nan: bool) -> Array:
     """Where the median of each slice along `dim` is, the lower one of two; without `ignore_nan` at the first NaN, if there is one."""
     space = xp(input)
     order = order_of(input, dim)
@@ -47,34 +49,34 @@ def _median_index(input: Any, dim: int, ignore_nan: bool) -> Any:
     return space.where(missing.any(axis=dim, keepdims=True), missing.argmax(axis=dim, keepdims=True), middle)
 
 
-def _median_along(input: Any, dim: int, keepdim: bool, ignore_nan: bool) -> tuple[Any, Any]:
+def _median_along(input: Array, dim: int, keepdim: bool, ignore_nan: bool) -> tuple[Any, Any]:
     if not input.size:
         check_not_empty("nanmedian" if ignore_nan else "median", input.shape, dim)
     dim = wrap(dim, input.ndim)
     return _at(input, _median_index(input, dim, ignore_nan), dim, keepdim) if input.ndim else _single(input)
 
 
-def _median_of_all(input: Any, ignore_nan: bool) -> Any:
+def _median_of_all(input: Array, ignore_nan: bool) -> Array:
     flat = input.reshape(-1)
     if not flat.size:
         return xp(input).full((), np.nan, input.dtype)
     return _at(flat, _median_index(flat, 0, ignore_nan), 0, False)[0]
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="median",
+@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="median",
     batch=lambda batched, input: _median_of_each(rows(input), 1, False))
-def _median(input: Any) -> Any:
+def _median(input: Array) -> Array:
     return _median_of_all(input, False)
 
 
-@op(input=lambda grad, input, result: _spread(grad, input, result, None, False), kind="reduction", public=False, name="nanmedian",
+@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="nanmedian",
     batch=lambda batched, input: _median_of_each(rows(input), 1, True))
-def _nanmedian(input: Any) -> Any:
+def _nanmedian(input: Array) -> Array:
     return _median_of_all(input, True)
 
 
-@op(input=lambda grad, input, result, dim: _spread(grad, input, result, dim, False), kind="reduction", public=False, name="median", batch=over(dim=along))
-def _median_of_each(input: Any, dim: int, ignore_nan: bool) -> Any:
+@op(input=lambda grad, input, result, dim: spread(grad, input, result, dim, False), kind="reduction", public=False, name="median", batch=over(dim=along))
+def _median_of_each(input: Array, dim: int, ignore_nan: bool) -> Array:
     """The medians along a dimension, with the gradient that those of all elements have."""
     if input.shape[dim]:
         return _median_along(input, dim, False, ignore_nan)[0]
@@ -84,32 +86,20 @@ def _median_of_each(input: Any, dim: int, ignore_nan: bool) -> Any:
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
     kind="reduction", public=False, name="median",
     jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
-def _median_dim(input: Any, dim: int, keepdim: bool) -> Any:
+def _median_dim(input: Array, dim: int, keepdim: bool) -> Array:
     return _median_along(input, dim, keepdim, False)
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
     kind="reduction", public=False, name="nanmedian",
     jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
-def _nanmedian_dim(input: Any, dim: int, keepdim: bool) -> Any:
+def _nanmedian_dim(input: Array, dim: int, keepdim: bool) -> Array:
     return _median_along(input, dim, keepdim, True)
 
 
-def _stored(name: str, out: Any, result: Any) -> Any:
-    if out is None:
-        return result
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out(name, out, result)
-
-
 @composite(method=True)
-def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def median(input: Operand, dim: int | None = None, keepdim: bool = False, *, out: Operand = None) -> Any:
     """The median of all elements, or along a dimension with its indices: of an even number the lower one, and NaN where there is a NaN.
-
-    Args:
-        input: a real tensor.
-        dim: the dimension; None: all.
-        keepdim: keep the reduced dimension with size 1.
 
     Returns:
         A tensor, or along a dimension a named pair (values, indices).
@@ -119,18 +109,13 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         tensor(2.)
     """
     if dim is None:
-        return _stored("median", out, _median(input))
+        return stored("median", out, _median(input))
     return store_pair("median", out, _median_dim(input, dim, keepdim))
 
 
 @composite(method=True)
-def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def nanmedian(input: Operand, dim: int | None = None, keepdim: bool = False, *, out: Operand = None) -> Any:
     """The median of the elements that are not NaN, of all or along a dimension with its indices.
-
-    Args:
-        input: a real tensor.
-        dim: the dimension; None: all.
-        keepdim: keep the reduced dimension with size 1.
 
     Returns:
         A tensor, or along a dimension a named pair (values, indices).
@@ -140,14 +125,14 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out:
         tensor(2.)
     """
     if dim is None:
-        return _stored("nanmedian", out, _nanmedian(input))
+        return stored("nanmedian", out, _nanmedian(input))
     return store_pair("nanmedian", out, _nanmedian_dim(input, dim, keepdim))
 
 
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
     kind="reduction", public=False, name="kthvalue",
     jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
-def _kthvalue(input: Any, k: int, dim: int, keepdim: bool) -> Any:
+def _kthvalue(input: Array, k: int, dim: int, keepdim: bool) -> Array:
     dim = wrap(dim, input.ndim)
     if not 1 <= k <= (input.shape[dim] if input.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
@@ -157,14 +142,11 @@ def _kthvalue(input: Any, k: int, dim: int, keepdim: bool) -> Any:
 
 
 @composite(method=True)
-def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
+def kthvalue(input: Operand, k: int, dim: int = -1, keepdim: bool = False, *, out: Operand = None) -> Any:
     """The `k`-th smallest element along a dimension, and its index; NaN counts as the largest.
 
     Args:
-        input: a real tensor.
         k: which, from 1 on.
-        dim: the dimension.
-        keepdim: keep the reduced dimension with size 1.
 
     Returns:
         A named pair (values, indices).
@@ -184,7 +166,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
 @op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
     kind="reduction", public=False, name="mode",
     jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
-def _mode(input: Any, dim: int, keepdim: bool) -> Any:
+def _mode(input: Array, dim: int, keepdim: bool) -> Array:
     if not input.size:
         check_not_empty("mode", input.shape, dim)
     dim = wrap(dim, input.ndim)
@@ -198,19 +180,14 @@ def _mode(input: Any, dim: int, keepdim: bool) -> Any:
     # In sorted order equal elements stand in runs; the last of the first longest run is the answer.
     start = space.zeros(input.shape, np.int64)
     start[late] = (ranked[late] != ranked[early]) * place[late]
-    length = place - _scanned(start, dim, "maximum")
+    length = place - scanned(start, dim, "maximum")
     last = length.argmax(axis=dim, keepdims=True)
     return _at(input, space.take_along_axis(order, last, axis=dim), dim, keepdim)
 
 
 @composite(method=True)
-def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
+def mode(input: Operand, dim: int = -1, keepdim: bool = False, *, out: Operand = None) -> Any:
     """The most frequent element along a dimension, of several the smallest, and the index of its last occurrence.
-
-    Args:
-        input: a real tensor.
-        dim: the dimension.
-        keepdim: keep the reduced dimension with size 1.
 
     Returns:
         A named pair (values, indices).
@@ -227,7 +204,7 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _checked(name: str, input: Any, q: Any, interpolation: str) -> Any:
+def _checked(name: str, input: Array, q: Array, interpolation: str) -> Array:
     """`q` as a tensor, after torch's checks."""
     array = raw(input)
     if not array.size:
@@ -239,7 +216,6 @@ def _checked(name: str, input: Any, q: Any, interpolation: str) -> Any:
     if isinstance(q, (int, float)):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
-        from tapegrad.autograd.core.tensor import Tensor, from_array
         value = xp(array).full((), q, array.dtype)
         return from_array(value) if isinstance(input, Tensor) else value
     values = raw(q)
@@ -253,7 +229,7 @@ def _checked(name: str, input: Any, q: Any, interpolation: str) -> Any:
 
 
 @op(ranked=None, operands="free", public=False, batch=over(dim=along))
-def _last_rank(ranked: Any, dim: int, ignore_nan: bool) -> Any:
+def _last_rank(ranked: Array, dim: int, ignore_nan: bool) -> Array:
     """The rank of the last element that counts of each sorted slice along `dim`: NaN where there is a NaN, unless they are ignored."""
     n = ranked.shape[dim]
     if ignore_nan:
@@ -263,19 +239,19 @@ def _last_rank(ranked: Any, dim: int, ignore_nan: bool) -> Any:
 
 
 @op(rank=None, operands="free", public=False, batch=over())
-def _index(rank: Any, last: int) -> Any:
+def _index(rank: Array, last: int) -> Array:
     """Ranks as an index; a rank that is NaN is the last, which is NaN itself."""
     rank = xp(rank).where(rank == rank, rank, xp(rank).full((), last, rank.dtype))
     return xp(rank).clip(rank, 0, last).astype(np.int64)
 
 
-def _quantile(name: str, input: Any, q: Any, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool) -> Any:
+def _quantile(name: str, input: Array, q: Array, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool) -> Array:
     q = _checked(name, input, q, interpolation)
     shape = tuple(input.shape)
     scalar = not q.ndim
     place = 0 if dim is None else wrap(dim, len(shape))
     x = input.reshape(-1) if dim is None or not shape else input
-    ranked = _sort(x, place, False)[0]
+    ranked = sort_with_indices(x, place, False)[0]
     n = ranked.shape[place]
     along = [1] * ranked.ndim
     along[place] = -1
@@ -288,7 +264,7 @@ def _quantile(name: str, input: Any, q: Any, dim: int | None, keepdim: bool, int
     elif interpolation == "higher":
         low = high
 
-    def at(r: Any) -> Any:
+    def at(r: Array) -> Array:
         return take_along(ranked, _index(r, n - 1), place, True, False)
 
     result = at(low)
@@ -299,11 +275,11 @@ def _quantile(name: str, input: Any, q: Any, dim: int | None, keepdim: bool, int
     return _shaped(result, shape, None if dim is None else place, keepdim, scalar)
 
 
-def _no_nan(weight: Any) -> Any:
+def _no_nan(weight: Array) -> Array:
     return where(weight == weight, weight, 0.0)
 
 
-def _shaped(result: Any, shape: tuple[int, ...], dim: int | None, keepdim: bool, scalar: bool) -> Any:
+def _shaped(result: Array, shape: tuple[int, ...], dim: int | None, keepdim: bool, scalar: bool) -> Array:
     """Quantiles that stand along the dimension they were taken of, as torch returns them: in front."""
     count = result.shape[0 if dim is None else dim]
     if dim is None or not shape:
@@ -315,14 +291,14 @@ def _shaped(result: Any, shape: tuple[int, ...], dim: int | None, keepdim: bool,
 
 @op(input=lambda grad, dim, input_shape: _from_front(grad, dim, input_shape), kind="linear", public=False,
     batch=lambda batched, input, dim, shape: _in_front_of_batch(input, dim, shape))
-def _in_front(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
+def _in_front(input: Array, dim: int, shape: tuple[int, ...]) -> Array:
     """`input` with `dim` first, then in another shape."""
     return xp(input).moveaxis(input, dim, 0).reshape(shape) if input.ndim else input.reshape(shape)
 
 
 @op(input=lambda grad, dim, input_shape: _in_front(grad, dim, input_shape), kind="linear", public=False,
     batch=lambda batched, input, dim, shape: _from_front_of_batch(input, dim, shape))
-def _from_front(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
+def _from_front(input: Array, dim: int, shape: tuple[int, ...]) -> Array:
     """The transposed of `_in_front`; `shape` is that of the result."""
     if not shape:
         return input.reshape(shape)
@@ -330,12 +306,12 @@ def _from_front(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
     return xp(input).moveaxis(input.reshape(moved), 0, dim)
 
 
-def _in_front_of_batch(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
+def _in_front_of_batch(input: Operand, dim: int, shape: tuple[int, ...]) -> Operand:
     moved = input.movedim(dim + 1, 1) if raw(input).ndim > 1 else input
     return moved.reshape((raw(input).shape[0], *shape))
 
 
-def _from_front_of_batch(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
+def _from_front_of_batch(input: Operand, dim: int, shape: tuple[int, ...]) -> Operand:
     size = raw(input).shape[0]
     if not shape:
         return input.reshape((size,))
@@ -344,14 +320,11 @@ def _from_front_of_batch(input: Any, dim: int, shape: tuple[int, ...]) -> Any:
 
 @composite(method=True)
 @on_first
-def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None) -> Any:
+def quantile(input: Operand, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Operand = None) -> Any:
     """The quantiles of all elements, or along a dimension; NaN where there is a NaN.
 
     Args:
-        input: a float32 or float64 tensor.
         q: a number in [0, 1], or a 1-dimensional tensor of such, which gives the result a first dimension.
-        dim: the dimension; None: all.
-        keepdim: keep the reduced dimension with size 1.
         interpolation: between two elements: "linear", "lower", "higher", "midpoint" or "nearest".
 
     Raises:
@@ -361,19 +334,16 @@ def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, 
         >>> tapegrad.quantile(tapegrad.tensor([0.0, 1.0, 2.0, 3.0]), 0.5)
         tensor(1.5000)
     """
-    return _stored("quantile", out, _quantile("quantile", input, q, dim, keepdim, interpolation, False))
+    return stored("quantile", out, _quantile("quantile", input, q, dim, keepdim, interpolation, False))
 
 
 @composite(method=True)
 @on_first
-def nanquantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None) -> Any:
+def nanquantile(input: Operand, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Operand = None) -> Any:
     """The quantiles of the elements that are not NaN, of all or along a dimension.
 
     Args:
-        input: a float32 or float64 tensor.
         q: a number in [0, 1], or a 1-dimensional tensor of such, which gives the result a first dimension.
-        dim: the dimension; None: all.
-        keepdim: keep the reduced dimension with size 1.
         interpolation: between two elements: "linear", "lower", "higher", "midpoint" or "nearest".
 
     Raises:
@@ -383,7 +353,4 @@ def nanquantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = Fals
         >>> tapegrad.nanquantile(tapegrad.tensor([0.0, 1.0, float("nan")]), 0.5)
         tensor(0.5000)
     """
-    return _stored("nanquantile", out, _quantile("nanquantile", input, q, dim, keepdim, interpolation, True))
-
-
-__all__ = ["kthvalue", "median", "mode", "nanmedian", "nanquantile", "quantile"]
+    return stored("nanquantile", out, _quantile("nanquantile", input, q, dim, keepdim, interpolation, True))

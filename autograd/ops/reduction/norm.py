@@ -4,21 +4,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.dispatch.batch_rules import over, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.primitives import cast, zero_gradient
+from tapegrad.autograd.ops.common.dims import Dims
 from tapegrad.autograd.ops.common.half_precision import category, wide
-from tapegrad.autograd.ops.common.shared_rules import zero_gradient
-from tapegrad.autograd.ops.creation.casts_and_copies import cast
 from tapegrad.autograd.ops.pointwise.powers import power_of_number
 from tapegrad.autograd.ops.pointwise.signs import abs, sgn
 from tapegrad.autograd.ops.pointwise.where import keep
-from tapegrad.autograd.ops.reduction.max_min import _shares
+from tapegrad.autograd.ops.reduction.max_min import shares
 from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, kept_dims, total
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
 
-def _norm_rule(grad: Any, input: Any, result: Any, ord: float, dim: Any, keepdim: bool) -> Any:
+def _norm_rule(grad: Operand, input: Operand, result: Operand, ord: float, dim: Dims | None, keepdim: bool) -> Operand:
     shape = input.shape
     if ord == 0:
         return expand_reduced(zero_gradient(grad), shape, dim, keepdim)
@@ -27,7 +28,7 @@ def _norm_rule(grad: Any, input: Any, result: Any, ord: float, dim: Any, keepdim
     if ord == 1:
         return expand_reduced(grad, shape, dim, keepdim) * direction
     if ord in (math.inf, -math.inf):
-        return expand_reduced(grad, shape, dim, keepdim) * direction * _shares(abs(input), result, dim, keepdim)
+        return expand_reduced(grad, shape, dim, keepdim) * direction * shares(abs(input), result, dim, keepdim)
     # The norm of a zero vector has the gradient 0.
     at_zero = result == 0
     scale = keep(grad / power_of_number(result + at_zero, ord - 1), ~at_zero)
@@ -40,7 +41,7 @@ def _norm_rule(grad: Any, input: Any, result: Any, ord: float, dim: Any, keepdim
 
 @op(input=lambda grad, input, result, ord, dim, keepdim: _norm_rule(grad, input, result, ord, dim, keepdim), kind="reduction", public=False,
     name="linalg_vector_norm", batch=over(dim=reduced))
-def vector_norm(input: Any, ord: float, dim: Any, keepdim: bool) -> Any:
+def vector_norm(input: Array, ord: float, dim: Dims | None, keepdim: bool) -> Array:
     """The norm of order `ord` over all elements, or along dimensions; `ord` is any number, infinities included.
 
     Raises:
@@ -69,14 +70,11 @@ def vector_norm(input: Any, ord: float, dim: Any, keepdim: bool) -> Any:
 
 
 @composite(method=True)
-def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None) -> Any:
+def norm(input: Operand, p: Operand = "fro", dim: Dims | None = None, keepdim: bool = False, out: Operand = None, dtype: Any = None) -> Any:
     """The norm of all elements as one vector, or along dimensions. Its gradient at the zero vector is 0.
 
     Args:
-        input: a floating-point or complex tensor.
         p: the order, a number, infinity or minus infinity; "fro" means 2.
-        dim: a dimension or several; None: all.
-        keepdim: keep the reduced dimensions with size 1.
         dtype: to cast to first.
 
     Raises:
@@ -98,12 +96,10 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out
 
 
 @composite(method=True)
-def dist(input: Any, other: Any, p: float = 2) -> Any:
+def dist(input: Operand, other: Operand, p: float = 2) -> Any:
     """The norm of ``input - other`` as one vector.
 
     Args:
-        input: a floating-point or complex tensor.
-        other: a tensor that broadcasts with it.
         p: the order of the norm.
 
     Example:
@@ -111,6 +107,3 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
         tensor(5.)
     """
     return vector_norm(input - other, float(p), None, False)
-
-
-__all__ = ["dist", "norm"]

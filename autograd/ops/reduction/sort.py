@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.ops.common.dims import wrap
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.autograd.ops.gather.along_dim import put_along
@@ -15,7 +17,7 @@ from tapegrad.backends import xp
 _FEW = 64  # elements along the dimension up to which sorting them all is no slower than partitioning
 
 
-def order_of(input: Any, dim: int, descending: bool = False) -> Any:
+def order_of(input: Array, dim: int, descending: bool = False) -> Array:
     """The indices that sort an array along `dim`, stably; NaN counts as the largest."""
     if not input.ndim:
         return xp(input).zeros((), np.int64)
@@ -27,30 +29,28 @@ def order_of(input: Any, dim: int, descending: bool = False) -> Any:
     return input.shape[dim] - 1 - input[back].argsort(axis=dim, kind="stable")[back]
 
 
-def taken(input: Any, index: Any, dim: int) -> Any:
+def taken(input: Array, index: Any, dim: int) -> Array:
     """The elements of an array at `index` along `dim`."""
     return xp(input).take_along_axis(input, index, axis=dim) if input.ndim else input.copy()
 
 
-def _rule(grad: Any, indices: Any, shape: tuple[int, ...], dim: int) -> Any:
+def _rule(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: int) -> Operand:
     return put_along(grad[0], indices, wrap(dim, len(shape)), shape)
 
 
 @op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="sort",
     jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim))
-def _sort(input: Any, dim: int, descending: bool) -> Any:
+def sort_with_indices(input: Array, dim: int, descending: bool) -> Array:
     dim = wrap(dim, input.ndim)
     indices = order_of(input, dim, descending)
     return taken(input, indices, dim), indices
 
 
 @composite(method=True)
-def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool | None = None, *, out: Any = None) -> Any:
+def sort(input: Operand, dim: int = -1, descending: bool = False, stable: bool | None = None, *, out: Operand = None) -> Any:
     """The elements in order along a dimension, and their indices; equal ones stay in their order, and NaN counts as the largest.
 
     Args:
-        input: a real tensor.
-        dim: the dimension.
         descending: whether the largest comes first.
         stable: allowed, and always so.
 
@@ -63,16 +63,14 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool | Non
         values=tensor([3., 2., 1.]),
         indices=tensor([1, 0, 2]))
     """
-    return store_pair("sort", out, _sort(input, dim, descending))
+    return store_pair("sort", out, sort_with_indices(input, dim, descending))
 
 
 @op(input=None, method=True)
-def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
     """The indices that sort along a dimension; equal elements stay in their order.
 
     Args:
-        input: a real tensor.
-        dim: the dimension.
         descending: whether the largest comes first.
         stable: allowed, and always so.
 
@@ -84,29 +82,25 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
 
 
 @composite(method=True)
-def msort(input: Any, *, out: Any = None) -> Any:
+def msort(input: Operand, *, out: Operand = None) -> Any:
     """The elements in order along the first dimension.
-
-    Args:
-        input: a real tensor.
 
     Example:
         >>> tapegrad.msort(tapegrad.tensor([[2, 1], [1, 3]]))
         tensor([[1, 1],
                 [2, 3]])
     """
-    values = _sort(input, 0, False)[0]
+    values = sort_with_indices(input, 0, False)[0]
     if out is None:
         return values
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("msort", out, values)
 
 
-def _first(array: Any, dim: int, k: int) -> Any:
+def _first(array: Array, dim: int, k: int) -> Array:
     return array[(*(slice(None),) * dim, slice(0, k))]
 
 
-def _top(input: Any, k: int, dim: int, largest: bool) -> Any:
+def _top(input: Array, k: int, dim: int, largest: bool) -> Array:
     """The indices of the first `k` along `dim`, in order."""
     n = input.shape[dim]
     if n <= _FEW or 4 * k > n or not k or input.__class__ is not np.ndarray:
@@ -129,7 +123,7 @@ def _few(x: np.ndarray, k: int, largest: bool) -> np.ndarray:
 
 @op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="topk",
     jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim))
-def _topk(input: Any, k: int, dim: int, largest: bool) -> Any:
+def _topk(input: Array, k: int, dim: int, largest: bool) -> Array:
     dim = wrap(dim, input.ndim)
     if not 0 <= k <= (input.shape[dim] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
@@ -140,13 +134,11 @@ def _topk(input: Any, k: int, dim: int, largest: bool) -> Any:
 
 
 @composite(method=True)
-def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None) -> Any:
+def topk(input: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Operand = None) -> Any:
     """The `k` largest elements along a dimension, and their indices; NaN counts as the largest.
 
     Args:
-        input: a real tensor.
         k: how many.
-        dim: the dimension.
         largest: whether the largest are wanted, or the smallest.
         sorted: allowed; they are always in order.
 
@@ -163,6 +155,3 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         indices=tensor([1, 0]))
     """
     return store_pair("topk", out, _topk(input, k, dim, largest))
-
-
-__all__ = ["argsort", "msort", "sort", "topk"]

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, raised, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.dims import wrap, wrap_all
+from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.dispatch.slow_paths import sum_to
+from tapegrad.autograd.ops.common.dims import Dims, wrap, wrap_all
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, wide
 from tapegrad.autograd.ops.pointwise.exponential import exp
 from tapegrad.autograd.ops.pointwise.where import keep
@@ -19,7 +22,7 @@ from tapegrad.backends import xp
 _FEW = 8192
 
 
-def axes(dim: Any, ndim: int) -> Any:
+def axes(dim: Dims | None, ndim: int) -> Array:
     """`dim` as users give it, as the ``axis`` of an array function: a number, several, or None for all."""
     if dim is None:
         return None
@@ -32,7 +35,7 @@ def axes(dim: Any, ndim: int) -> Any:
     return place if ndim else None
 
 
-def reduced_shape(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
+def reduced_shape(shape: tuple[int, ...], dim: Dims | None) -> tuple[int, ...]:
     """The shape of a reduced result that keeps its dimensions."""
     axis = axes(dim, len(shape))
     if axis is None:
@@ -42,7 +45,7 @@ def reduced_shape(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
     return tuple([1 if i in axis else n for i, n in enumerate(shape)])
 
 
-def reduced_count(shape: tuple[int, ...], dim: Any) -> int:
+def reduced_count(shape: tuple[int, ...], dim: Dims | None) -> int:
     """How many elements go into one element of a reduced result."""
     axis = axes(dim, len(shape))
     if axis is None:
@@ -50,19 +53,19 @@ def reduced_count(shape: tuple[int, ...], dim: Any) -> int:
     return shape[axis] if axis.__class__ is int else math.prod([shape[i] for i in axis])
 
 
-def kept_dims(value: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+def kept_dims(value: Array, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Array:
     """A reduced result (a tensor or an array) with its dimensions."""
     return value if keepdim or not shape else value.reshape(reduced_shape(shape, dim))
 
 
-def expand_reduced(grad: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+def expand_reduced(grad: Operand, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
     """The gradient of a reduced result, for each element that went into it."""
     return _expand(grad if dim is None and not keepdim else kept_dims(grad, shape, dim, keepdim), shape)
 
 
 @op(input=lambda grad, input_shape: _sum_to(grad, input_shape), kind="linear", view=True, public=False,
     batch=lambda batched, input, shape: _expand(raised(input, len(shape)), (raw(input).shape[0], *shape)))
-def _expand(input: Any, shape: tuple[int, ...]) -> Any:
+def _expand(input: Array, shape: tuple[int, ...]) -> Array:
     if input.__class__ is not np.ndarray and not isinstance(input, np.generic):
         return xp(input).broadcast_to(input, shape)
     if math.prod(shape) <= _FEW:  # a small array is made sooner than a view
@@ -72,30 +75,27 @@ def _expand(input: Any, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to(input, shape)
 
 
-def _sum_to(grad: Any, shape: tuple[int, ...]) -> Any:
-    from tapegrad.autograd.dispatch.slow_paths import sum_to
+def _sum_to(grad: Operand, shape: tuple[int, ...]) -> Operand:
     return sum_to(grad, shape)
 
 
-def as_type(input: Any, dtype: Any) -> Any:
+def as_type(input: Array, dtype: Any) -> Array:
     """The array with elements of what ``dtype=`` says."""
     wanted = dtypes.numpy_dtype(dtype)
     return input if input.dtype == wanted else input.astype(wanted)
 
 
-def total(input: Any, axis: Any, keepdim: bool) -> Any:
+def total(input: Array, axis: Dims | None, keepdim: bool) -> Array:
     """The sum of an array of floating-point or complex numbers; that of half types is float32."""
     return xp(input).add.reduce(input, axis, FLOAT32 if input.dtype.itemsize == 2 else None, None, keepdim)
 
 
 @op(input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad, input_shape, dim, keepdim), kind="linear", method=True, batch=over(dim=reduced))
-def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def sum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum of all elements, or along dimensions.
 
     Args:
         input: a tensor; integers and bool are added up as int64.
-        dim: a dimension or several; None: all.
-        keepdim: keep the reduced dimensions with size 1.
         dtype: to cast to before adding up.
 
     Raises:
@@ -119,13 +119,10 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 
 @op(input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad / reduced_count(input_shape, dim), input_shape, dim, keepdim), kind="linear",
     method=True, batch=over(dim=reduced))
-def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def mean(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The mean of all elements, or along dimensions.
 
     Args:
-        input: a floating-point or complex tensor.
-        dim: a dimension or several; None: all.
-        keepdim: keep the reduced dimensions with size 1.
         dtype: to cast to before adding up.
 
     Raises:
@@ -148,13 +145,11 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 
 @op(input=lambda grad, input, dim, keepdim: keep(expand_reduced(grad, input.shape, dim, keepdim), input == input), kind="linear", method=True,
     jvp=lambda d_input, input, dim, keepdim, dtype: sum(keep(d_input, input == input), dim, keepdim, dtype=dtype), batch=over(dim=reduced))
-def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def nansum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum of all elements, or along dimensions, with NaN taken as zero.
 
     Args:
         input: a real tensor; integers and bool are added up as int64.
-        dim: a dimension or several; None: all.
-        keepdim: keep the reduced dimensions with size 1.
         dtype: to cast to before adding up.
 
     Example:
@@ -167,13 +162,10 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
 
 @composite(method=True)
-def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+def nanmean(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None, out: Operand = None) -> Any:
     """The mean of the elements that are not NaN, of all or along dimensions.
 
     Args:
-        input: a floating-point tensor.
-        dim: a dimension or several; None: all.
-        keepdim: keep the reduced dimensions with size 1.
         dtype: to cast to before adding up.
 
     Example:
@@ -186,24 +178,18 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     result = nansum(input, dim, keepdim, dtype=dtype) / sum(input == input, dim, keepdim)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("nanmean", out, result)
 
 
-def _lowest(x: Any) -> Any:
+def _lowest(x: Array) -> Array:
     """`x` with minus infinity replaced by the smallest number."""
     return xp(x).maximum(x, np.finfo(x.dtype).min)
 
 
 @op(input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim), kind="reduction", operands="float", method=True,
     batch=over(dim=reduced))
-def logsumexp(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def logsumexp(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """``log(sum(exp(input)))`` along dimensions, without overflow.
-
-    Args:
-        input: a real tensor; integers are taken as the default dtype.
-        dim: a dimension or several; None: all.
-        keepdim: keep the reduced dimensions with size 1.
 
     Example:
         >>> tapegrad.logsumexp(tapegrad.tensor([1.0, 1.0]), 0)
@@ -220,7 +206,7 @@ def logsumexp(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return result if result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _logsumexp_rule(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
+def _logsumexp_rule(grad: Operand, input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
     shape = input.shape
     # Where all is minus infinity nothing has a share, rather than NaN.
     result = floored(kept_dims(result, shape, dim, keepdim))
@@ -228,7 +214,7 @@ def _logsumexp_rule(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool)
 
 
 @op(input=lambda grad: grad, kind="elementwise", public=False)
-def floored(input: Any) -> Any:
+def floored(input: Array) -> Array:
     """`input` with minus infinity replaced by the smallest finite number."""
     if input.dtype.kind == "V":
         return _lowest(input.astype(np.float32)).astype(input.dtype)
@@ -236,13 +222,8 @@ def floored(input: Any) -> Any:
 
 
 @op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _tested(all, input, dim, keepdim))
-def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def all(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether all elements are true (not zero), of all or along dimensions.
-
-    Args:
-        input: a tensor.
-        dim: a dimension or several; None: all.
-        keepdim: keep the reduced dimensions with size 1.
 
     Example:
         >>> tapegrad.all(tapegrad.tensor([[True, False], [True, True]]), dim=1)
@@ -253,13 +234,8 @@ def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 @op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _tested(any, input, dim, keepdim))
-def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def any(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether any element is true (not zero), of all or along dimensions.
-
-    Args:
-        input: a tensor.
-        dim: a dimension or several; None: all.
-        keepdim: keep the reduced dimensions with size 1.
 
     Example:
         >>> tapegrad.any(tapegrad.tensor([[True, False], [False, False]]), dim=1)
@@ -269,7 +245,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return result if input.dtype != np.uint8 else result.astype(np.uint8)
 
 
-def _tested(function: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+def _tested(function: Any, input: Array, dim: Dims | None, keepdim: bool) -> Array:
     """`all` or `any` in a batch; of no dimensions each element is tested for itself."""
     ndim = raw(input).ndim - 1
     if dim == ():
@@ -281,18 +257,11 @@ def _tested(function: Any, input: Any, dim: Any, keepdim: bool) -> Any:
 
 
 @op(input=None, method=True, batch=over(dim=reduced))
-def count_nonzero(input: Any, dim: Any = None) -> Any:
+def count_nonzero(input: Array, dim: Dims | None = None) -> Array:
     """How many elements are not zero, of all or along dimensions.
-
-    Args:
-        input: a tensor.
-        dim: a dimension or several; None: all.
 
     Example:
         >>> tapegrad.count_nonzero(tapegrad.tensor([[0, 1], [2, 3]]), dim=0)
         tensor([1, 2])
     """
     return xp(input).add.reduce(input != 0, axes(dim, input.ndim), INT64, None, False)
-
-
-__all__ = ["all", "any", "count_nonzero", "logsumexp", "mean", "nanmean", "nansum", "sum"]

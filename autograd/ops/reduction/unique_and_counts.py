@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import Tensor, from_array, raw
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.modes.device_guard import on_first
@@ -17,7 +18,7 @@ from tapegrad.backends import is_array, xp
 from tapegrad.backends.determinism import alert
 
 
-def _wrapped(input: Any, results: list[Any]) -> Any:
+def _wrapped(input: Array, results: list[Any]) -> Array:
     """One result or a tuple of several, tensors where `input` is one."""
     found = [from_array(np.asarray(r) if isinstance(r, np.generic) else r) if isinstance(input, Tensor) else r for r in results]
     return found[0] if len(found) == 1 else tuple(found)
@@ -25,11 +26,10 @@ def _wrapped(input: Any, results: list[Any]) -> Any:
 
 @composite(method=True)
 @on_first
-def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique(input: Operand, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
     """The different elements in order; along a dimension, the different slices.
 
     Args:
-        input: a tensor.
         sorted: allowed; they are always in order.
         return_inverse: also return where each element of `input` is among them.
         return_counts: also return how often each occurs.
@@ -56,11 +56,10 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
 
 @composite(method=True)
 @on_first
-def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique_consecutive(input: Operand, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
     """The elements without those that equal the one before; along a dimension, the slices.
 
     Args:
-        input: a tensor.
         return_inverse: also return where each element of `input` is among them.
         return_counts: also return how many equal ones stood together.
         dim: the dimension; None: single elements.
@@ -94,7 +93,7 @@ def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: 
     return _wrapped(input, results)
 
 
-def _searchsorted_in_batch(batched: frozenset[str], sequence: Any, input: Any, sorter: Any, right: bool, out_int32: bool) -> Any:
+def _searchsorted_in_batch(batched: frozenset[str], sequence: Operand, input: Operand, sorter: Operand, right: bool, out_int32: bool) -> Operand:
     if batched == {"input"} and raw(sequence).ndim == 1:
         return _searchsorted(sequence, input, sorter, right, out_int32)
     given = {"sorted_sequence": sequence, "input": input, "sorter": sorter}
@@ -107,7 +106,7 @@ def _searchsorted_in_batch(batched: frozenset[str], sequence: Any, input: Any, s
 
 
 @op(sorted_sequence=None, input=None, sorter=None, operands="free", public=False, name="searchsorted", batch=_searchsorted_in_batch)
-def _searchsorted(sorted_sequence: Any, input: Any, sorter: Any = None, right: bool = False, out_int32: bool = False) -> Any:
+def _searchsorted(sorted_sequence: Array, input: Array, sorter: Array = None, right: bool = False, out_int32: bool = False) -> Array:
     side = "right" if right else "left"
     space = xp(sorted_sequence)
     if sorter is not None:
@@ -125,7 +124,7 @@ def _searchsorted(sorted_sequence: Any, input: Any, sorter: Any = None, right: b
     return found.astype(np.int32) if out_int32 else found
 
 
-def _operand(input: Any, like: Any) -> Any:
+def _operand(input: Array, like: Array) -> Array:
     """A number as a 0-d tensor (or array) beside `like`."""
     if isinstance(input, Tensor) or is_array(input):
         return input
@@ -134,7 +133,7 @@ def _operand(input: Any, like: Any) -> Any:
     return from_array(value) if isinstance(like, Tensor) else value
 
 
-def _checked(sequence: Any, input: Any, number: bool, sorter: Any, right: bool, side: str | None) -> bool:
+def _checked(sequence: Array, input: Array, number: bool, sorter: Array, right: bool, side: str | None) -> bool:
     """Whether equal elements are passed, after torch's checks."""
     a, b = raw(sequence), raw(input)
     if a.dtype != b.dtype and not number:
@@ -156,8 +155,8 @@ def _checked(sequence: Any, input: Any, number: bool, sorter: Any, right: bool, 
 
 
 @composite()
-def searchsorted(sorted_sequence: Any, input: Any, *, out_int32: bool = False, right: bool = False, side: str | None = None, sorter: Any = None,
-                 out: Any = None) -> Any:
+def searchsorted(sorted_sequence: Operand, input: Operand, *, out_int32: bool = False, right: bool = False, side: str | None = None, sorter: Operand = None,
+                 out: Operand = None) -> Any:
     """Where elements would have to be inserted into sorted sequences.
 
     Args:
@@ -180,7 +179,7 @@ def searchsorted(sorted_sequence: Any, input: Any, *, out_int32: bool = False, r
 
 
 @composite()
-def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False, out: Any = None) -> Any:
+def bucketize(input: Operand, boundaries: Operand, *, out_int32: bool = False, right: bool = False, out: Operand = None) -> Any:
     """Which of the intervals between boundaries each element lies in.
 
     Args:
@@ -201,7 +200,7 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
-def _each(function: Any, batched: frozenset[str], operands: dict[str, Any], *args: Any) -> Any:
+def _each(function: Any, batched: frozenset[str], operands: dict[str, Any], *args: Array) -> Array:
     """The results for each member of a batch, which must have one shape."""
     size = raw(next(operands[name] for name in batched)).shape[0]
     return stack([function(*[x[i] if name in batched else x for name, x in operands.items()], *args) for i in range(size)])
@@ -209,7 +208,7 @@ def _each(function: Any, batched: frozenset[str], operands: dict[str, Any], *arg
 
 @op(input=None, weights=None, operands="free", public=False, name="bincount",
     batch=lambda batched, input, weights, minlength: _each(_bincount, batched, {"input": input, "weights": weights}, minlength))
-def _bincount(input: Any, weights: Any, minlength: int) -> Any:
+def _bincount(input: Array, weights: Array, minlength: int) -> Array:
     if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and bool(input.min() < 0)):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:
@@ -223,7 +222,7 @@ def _bincount(input: Any, weights: Any, minlength: int) -> Any:
 
 
 @composite(method=True)
-def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
+def bincount(input: Operand, weights: Operand = None, minlength: int = 0) -> Any:
     """How often each of 0, 1, 2, ... occurs, or the sum of its weights.
 
     Args:
@@ -243,7 +242,7 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
 
 @op(input=None, public=False, name="histc",
     batch=lambda batched, input, bins, min, max: _each(_histc, batched, {"input": input}, bins, min, max))
-def _histc(input: Any, bins: int, min: float, max: float) -> Any:
+def _histc(input: Array, bins: int, min: float, max: float) -> Array:
     if bins <= 0:
         raise RuntimeError("bins must be > 0")
     x = input.reshape(-1)
@@ -262,11 +261,10 @@ def _histc(input: Any, bins: int, min: float, max: float) -> Any:
 
 
 @composite(method=True)
-def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0, *, out: Any = None) -> Any:
+def histc(input: Operand, bins: int = 100, min: float = 0, max: float = 0, *, out: Operand = None) -> Any:
     """How many elements lie in each of equally wide bins; those outside are not counted.
 
     Args:
-        input: a real floating-point tensor.
         bins: how many bins.
         min: the lower end; where it equals `max`, the smallest and largest elements are the ends.
         max: the upper end, which the last bin holds too.
@@ -279,6 +277,3 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0, *, out: A
         tensor([0., 2., 1., 0.])
     """
     return _histc(input, bins, min, max, out=out)
-
-
-__all__ = ["bincount", "bucketize", "histc", "searchsorted", "unique", "unique_consecutive"]

@@ -5,14 +5,17 @@ import math
 import warnings
 from typing import Any
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.dispatch.batch_rules import over, reduced
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import stored
+from tapegrad.autograd.ops.common.dims import Dims
 from tapegrad.autograd.ops.common.half_precision import category, wide
 from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, mean, reduced_count, total
 from tapegrad.backends import xp
 
 
-def _variance(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+def _variance(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     """The variance of an array, in float32 for half types."""
     if input.dtype.kind in "iub":
         raise RuntimeError("std and var only support floating point and complex dtypes")
@@ -25,7 +28,7 @@ def _variance(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
     return total(square, axis, keepdim) / max(count - correction, 0)
 
 
-def _slope(grad: Any, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+def _slope(grad: Operand, input: Operand, dim: Dims | None, correction: float, keepdim: bool) -> Operand:
     """The gradient of the variance."""
     shape = input.shape
     freedom = reduced_count(shape, dim) - correction
@@ -39,12 +42,12 @@ def _slope(grad: Any, input: Any, dim: Any, correction: float, keepdim: bool) ->
 
 @op(input=lambda grad, input, dim, correction, keepdim: _slope(grad, input, dim, correction, keepdim), kind="reduction", public=False, name="var",
     batch=over(dim=reduced))
-def _var(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+def _var(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     result = _variance(input, dim, correction, keepdim)
     return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _std_slope(grad: Any, input: Any, result: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+def _std_slope(grad: Operand, input: Operand, result: Operand, dim: Dims | None, correction: float, keepdim: bool) -> Operand:
     at_zero = result == 0
     grad = grad / (result * 2 + at_zero)
     return _slope(grad * ~at_zero, input, dim, correction, keepdim)
@@ -52,13 +55,13 @@ def _std_slope(grad: Any, input: Any, result: Any, dim: Any, correction: float, 
 
 @op(input=lambda grad, input, result, dim, correction, keepdim: _std_slope(grad, input, result, dim, correction, keepdim), kind="reduction", public=False,
     name="std", batch=over(dim=reduced))
-def _std(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+def _std(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     variance = _variance(input, dim, correction, keepdim)
     result = xp(input).sqrt(variance)
     return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _told(name: str, input: Any, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None, axis: Any,
+def _told(name: str, input: Array, dim: Dims | None, unbiased: bool | None, keepdim: bool, correction: float | None, axis: Dims | None,
           keepdims: bool | None) -> tuple[Any, float, bool]:
     """What the several ways to call var and std mean: dim, correction, keepdim."""
     if axis is not None:
@@ -80,23 +83,13 @@ def _told(name: str, input: Any, dim: Any, unbiased: bool | None, keepdim: bool,
     return dim, freedom, keepdim
 
 
-def _stored(name: str, out: Any, result: Any) -> Any:
-    if out is None:
-        return result
-    from tapegrad.autograd.dispatch.inplace import store_out
-    return store_out(name, out, result)
-
-
 @composite(method=True)
-def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Any = None,
-        keepdims: bool | None = None, out: Any = None) -> Any:
+def var(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
+        keepdims: bool | None = None, out: Operand = None) -> Any:
     """The variance of all elements, or along dimensions.
 
     Args:
-        input: a floating-point or complex tensor.
-        dim: a dimension or several; None: all.
         unbiased: another way to say ``correction=1`` (True) or 0 (False).
-        keepdim: keep the reduced dimensions with size 1.
         correction: what is subtracted from the number of elements; 1 if not given.
 
     Raises:
@@ -107,19 +100,16 @@ def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
         (tensor(7.), tensor(4.6667))
     """
     told = _told("var", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    return _stored("var", out, _var(input, *told))
+    return stored("var", out, _var(input, *told))
 
 
 @composite(method=True)
-def std(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Any = None,
-        keepdims: bool | None = None, out: Any = None) -> Any:
+def std(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
+        keepdims: bool | None = None, out: Operand = None) -> Any:
     """The standard deviation of all elements, or along dimensions. Its gradient where all are equal is 0.
 
     Args:
-        input: a floating-point or complex tensor.
-        dim: a dimension or several; None: all.
         unbiased: another way to say ``correction=1`` (True) or 0 (False).
-        keepdim: keep the reduced dimensions with size 1.
         correction: what is subtracted from the number of elements; 1 if not given.
 
     Raises:
@@ -130,19 +120,16 @@ def std(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
         tensor(2.6458)
     """
     told = _told("std", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    return _stored("std", out, _std(input, *told))
+    return stored("std", out, _std(input, *told))
 
 
 @composite()
-def var_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Any = None,
+def var_mean(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
              keepdims: bool | None = None) -> tuple[Any, Any]:
     """The variance and the mean of all elements, or along dimensions.
 
     Args:
-        input: a floating-point or complex tensor.
-        dim: a dimension or several; None: all.
         unbiased: another way to say ``correction=1`` (True) or 0 (False).
-        keepdim: keep the reduced dimensions with size 1.
         correction: what is subtracted from the number of elements; 1 if not given.
 
     Returns:
@@ -157,15 +144,12 @@ def var_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim:
 
 
 @composite()
-def std_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Any = None,
+def std_mean(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
              keepdims: bool | None = None) -> tuple[Any, Any]:
     """The standard deviation and the mean of all elements, or along dimensions.
 
     Args:
-        input: a floating-point or complex tensor.
-        dim: a dimension or several; None: all.
         unbiased: another way to say ``correction=1`` (True) or 0 (False).
-        keepdim: keep the reduced dimensions with size 1.
         correction: what is subtracted from the number of elements; 1 if not given.
 
     Returns:
@@ -177,6 +161,3 @@ def std_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim:
     """
     dim, freedom, keep = _told("std_mean", input, dim, unbiased, keepdim, correction, axis, keepdims)
     return _std(input, dim, freedom, keep), mean(input, dim, keep)
-
-
-__all__ = ["std", "std_mean", "var", "var_mean"]

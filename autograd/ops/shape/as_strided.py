@@ -7,30 +7,17 @@ from typing import Any
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, sized
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.dispatch.primitives import lay_out, reach, steps_in_bytes
 from tapegrad.autograd.ops.common.dims import integer, wrap
 from tapegrad.autograd.ops.common.metadata_queries import owner_of, strides_of
+from tapegrad.autograd.ops.shape.cat import stack
+from tapegrad.autograd.ops.shape.reshape import ravel
+from tapegrad.autograd.ops.shape.split import unbind
 from tapegrad.backends import backend, xp
 
 # A geometry: shape, strides in elements, offset in elements from the first element of the array it belongs to.
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
-
-
-def _bytes(steps: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    return tuple([step * itemsize for step in steps])
-
-
-def _reach(shape: tuple[int, ...], steps: tuple[int, ...]) -> int:
-    """How many elements the memory must have from the first element on."""
-    return 1 + sum([(n - 1) * step for n, step in zip(shape, steps)]) if 0 not in shape else 0
-
-
-@op(input=lambda grad: grad, kind="linear", public=False, batch=lambda batched, input, steps: lay_out(input, (max(_reach(input.shape[1:], steps), 1), *steps)))
-def lay_out(input: Any, steps: tuple[int, ...]) -> Any:
-    """A copy whose strides, in elements, are `steps`."""
-    memory = xp(input).zeros(max(_reach(input.shape, steps), 1), input.dtype)
-    result = backend(input).as_strided(memory, input.shape, _bytes(steps, input.itemsize))
-    result[...] = input
-    return result
 
 
 # ---- as_strided
@@ -41,7 +28,7 @@ def lay_out(input: Any, steps: tuple[int, ...]) -> Any:
 def _as_strided(input: Any, source: Geometry, target: Geometry) -> Any:
     if strides_of(input) != source[1]:
         input = lay_out(input, source[1])
-    return backend(input).as_strided(input, target[0], _bytes(target[1], input.itemsize), target[2] * input.itemsize)
+    return backend(input).as_strided(input, target[0], steps_in_bytes(target[1], input.itemsize), target[2] * input.itemsize)
 
 
 @op(input=lambda grad, source, target, shared: _exchange(grad, target, source, shared), kind="linear", public=False,
@@ -52,15 +39,15 @@ def _exchange(input: Any, source: Geometry, target: Geometry, shared: Geometry) 
     Elements of memory that `shared` shows several times are divided among them.
     """
     lowest = min(source[2], target[2], 0)
-    reach = max(_reach(*source[:2]) + source[2], _reach(*target[:2]) + target[2], 0) - lowest
-    memory = xp(input).zeros(max(reach, 1), input.dtype)
+    size = max(reach(*source[:2]) + source[2], reach(*target[:2]) + target[2], 0) - lowest
+    memory = xp(input).zeros(max(size, 1), input.dtype)
     _add(memory, source, lowest, input)
     if _overlaps(shared):
         count = xp(input).zeros(memory.shape, memory.dtype)
         _add(count, shared, lowest, xp(input).ones(shared[0], memory.dtype))
         memory /= xp(input).maximum(count, 1)
     shape, steps, offset = target
-    return backend(memory).as_strided(memory, shape, _bytes(steps, memory.itemsize), (offset - lowest) * memory.itemsize).copy()
+    return backend(memory).as_strided(memory, shape, steps_in_bytes(steps, memory.itemsize), (offset - lowest) * memory.itemsize).copy()
 
 
 def _member(input: Any) -> tuple[Any, int]:
@@ -78,8 +65,6 @@ def _strided_in_batch(input: Any, source: Geometry, target: Geometry) -> Any:
 
 
 def _exchange_in_batch(input: Any, source: Geometry, target: Geometry, shared: Geometry) -> Any:
-    from tapegrad.autograd.ops.shape.cat import stack
-    from tapegrad.autograd.ops.shape.split import unbind
     return stack([_exchange(part, source, target, shared) for part in unbind(input)])
 
 
@@ -91,18 +76,18 @@ def _add(memory: Any, geometry: Geometry, lowest: int, values: Any) -> None:
             where += (xp(memory).arange(n) * step).reshape((n,) + (1,) * (len(shape) - 1 - axis))
         backend(memory).scatter_add(memory, where.reshape(-1), values.reshape(-1))
     else:
-        part = backend(memory).as_strided(memory, shape, _bytes(steps, memory.itemsize), (offset - lowest) * memory.itemsize)
+        part = backend(memory).as_strided(memory, shape, steps_in_bytes(steps, memory.itemsize), (offset - lowest) * memory.itemsize)
         part[...] = values
 
 
 def _overlaps(geometry: Geometry) -> bool:
     """Whether some element of memory may be shown twice."""
     shape, steps, _ = geometry
-    reach = 0
+    last = 0
     for step, n in sorted([(step, n) for n, step in zip(shape, steps) if n > 1]):
-        if step <= reach:
+        if step <= last:
             return True
-        reach += (n - 1) * step
+        last += (n - 1) * step
     return False
 
 
@@ -111,7 +96,6 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
     """A view of the tensor's memory with any shape and strides.
 
     Args:
-        input: a tensor.
         size: the shape of the view.
         stride: for each dimension, how many elements of memory lie between neighbours.
         storage_offset: the element of memory to begin at; None: the first of `input`.
@@ -138,9 +122,9 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
     if offset < 0:
         raise RuntimeError(f"Tensor: invalid storage offset {offset}")
     has = owner.nbytes // array.itemsize
-    if offset + _reach(shape, steps) > has and 0 not in shape:
+    if offset + reach(shape, steps) > has and 0 not in shape:
         raise RuntimeError(f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset}, and itemsize {array.itemsize} requiring a "
-                           f"storage size of {(offset + _reach(shape, steps)) * array.itemsize} are out of bounds for storage of size {owner.nbytes}")
+                           f"storage size of {(offset + reach(shape, steps)) * array.itemsize} are out of bounds for storage of size {owner.nbytes}")
     return _as_strided(input, (array.shape, strides_of(array), 0), (shape, steps, offset - begins))
 
 
@@ -164,7 +148,6 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The diagonals of the matrices in two dimensions of `input`, as the last dimension; a view.
 
     Args:
-        input: a tensor of at least two dimensions.
         offset: which diagonal: above the main one if positive, below if negative.
         dim1: the dimension of the rows.
         dim2: the dimension of the columns.
@@ -199,7 +182,6 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     """Matrices with the last dimension of `input` on a diagonal, and zeros beside it.
 
     Args:
-        input: a tensor of at least one dimension.
         offset: which diagonal: above the main one if positive, below if negative.
         dim1: the dimension of the rows in the result.
         dim2: the dimension of the columns in the result.
@@ -226,7 +208,6 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
     Args:
         input: a tensor of one or two dimensions.
         diagonal: which diagonal: above the main one if positive, below if negative.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: `input` has another number of dimensions.
@@ -241,7 +222,6 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
     result = diag_embed(input, diagonal) if ndim == 1 else _diagonal_copy(input, diagonal)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("diag", out, result)
 
 
@@ -256,7 +236,6 @@ def diagflat(input: Any, offset: int = 0) -> Any:
     """The matrix with all elements of `input` on its diagonal.
 
     Args:
-        input: a tensor.
         offset: which diagonal: above the main one if positive, below if negative.
 
     Example:
@@ -265,7 +244,6 @@ def diagflat(input: Any, offset: int = 0) -> Any:
                 [0, 0, 2],
                 [0, 0, 0]])
     """
-    from tapegrad.autograd.ops.shape.reshape import ravel
     return diag_embed(ravel(input), offset)
 
 
@@ -279,7 +257,6 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     """The windows of `size` elements along a dimension, every `step`, as a new last dimension; a view.
 
     Args:
-        input: a tensor.
         dimension: along which the windows lie.
         size: the number of elements of each.
         step: how far it is from one to the next.
@@ -334,6 +311,3 @@ def _fold_windows(input: Any, shape: tuple[int, ...], dimension: int, size: int,
 
 def _fold_back(grad: Any, shape: tuple[int, ...], dimension: int, step: int) -> Any:
     return _fold_windows(grad, shape, dimension, grad.shape[-1], step)
-
-
-__all__ = ["as_strided", "diag", "diag_embed", "diagflat", "diagonal", "unfold"]

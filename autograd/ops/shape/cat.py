@@ -10,16 +10,19 @@ import numpy as np
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import along
 from tapegrad.autograd.dispatch.decorator import composite, each, op
+from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.ops.common.dims import sequence, wrap
+from tapegrad.autograd.ops.creation.factories import like
 from tapegrad.autograd.ops.creation.host_operands import to_device_of
 from tapegrad.autograd.ops.indexing.getitem import FULL, gather_by
-from tapegrad.autograd.ops.shape.expand import _expand_core
-from tapegrad.autograd.ops.shape.reshape import _reshape_core, atleast_1d, atleast_2d, atleast_3d
+from tapegrad.autograd.ops.shape.expand import expand_to
+from tapegrad.autograd.ops.shape.pad import constant_pad_nd
+from tapegrad.autograd.ops.shape.reshape import atleast_1d, atleast_2d, atleast_3d, reshape_to
 from tapegrad.autograd.types.type_names import type_name
 from tapegrad.backends import is_array, xp
 
 
-def _along(dim: int, i: Any) -> tuple[Any, ...]:
+def index_along(dim: int, i: Any) -> tuple[Any, ...]:
     """The index `i` for the dimension `dim`."""
     return (*[FULL] * dim, i)
 
@@ -48,9 +51,6 @@ def cat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> Any
 
     Args:
         tensors: a list of tensors whose shapes agree in the other dimensions; their dtypes are promoted.
-        dim: the dimension.
-        axis: the same by NumPy's name.
-        out: a tensor to write the result to.
 
     Raises:
         RuntimeError: the shapes do not agree.
@@ -66,7 +66,6 @@ def cat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> Any
     result = _cat_core(tensors, dim if axis is None else axis)
     if out is None:
         return result
-    from tapegrad.autograd.dispatch.inplace import store_out
     return store_out("cat", out, result)
 
 
@@ -110,7 +109,7 @@ def _cat_back(grad: Any, shapes: list[tuple[int, ...]], dim: int) -> list[Any]:
         if shape == (0,) and grad.ndim > 1:
             parts.append(None)
             continue
-        parts.append(grad[_along(dim, slice(start, start + shape[dim]))])
+        parts.append(grad[index_along(dim, slice(start, start + shape[dim]))])
         start += shape[dim]
     return parts
 
@@ -121,9 +120,6 @@ def concat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> 
 
     Args:
         tensors: a list of tensors whose shapes agree in the other dimensions.
-        dim: the dimension.
-        axis: the same by NumPy's name.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.concat([tapegrad.zeros(2), tapegrad.ones(1)])
@@ -138,9 +134,6 @@ def concatenate(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None
 
     Args:
         tensors: a list of tensors whose shapes agree in the other dimensions.
-        dim: the dimension.
-        axis: the same by NumPy's name.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.concatenate([tapegrad.zeros(2), tapegrad.ones(1)], axis=0)
@@ -179,7 +172,7 @@ def stack(tensors: Any, dim: int = 0) -> Any:
 
 def _stack_back(grad: Any, count: int, dim: int) -> list[Any]:
     dim = dim % grad.ndim
-    return [grad[_along(dim, i)] for i in range(count)]
+    return [grad[index_along(dim, i)] for i in range(count)]
 
 
 @composite()
@@ -188,7 +181,6 @@ def hstack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors; ones without dimensions are taken for vectors.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.hstack([tapegrad.zeros(2, 1), tapegrad.ones(2, 2)])
@@ -205,7 +197,6 @@ def vstack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.vstack([tapegrad.zeros(2), tapegrad.ones(2)])
@@ -221,7 +212,6 @@ def row_stack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.row_stack([tapegrad.zeros(2), tapegrad.ones(2)]).shape
@@ -236,7 +226,6 @@ def dstack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors; ones of fewer dimensions are given three.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.dstack([tapegrad.zeros(2), tapegrad.ones(2)])
@@ -252,14 +241,13 @@ def column_stack(tensors: Any, *, out: Any = None) -> Any:
 
     Args:
         tensors: a list of tensors.
-        out: a tensor to write the result to.
 
     Example:
         >>> tapegrad.column_stack([tapegrad.zeros(2), tapegrad.ones(2)])
         tensor([[0., 1.],
                 [0., 1.]])
     """
-    columns = [_reshape_core(x, (raw(x).size, 1)) if raw(x).ndim <= 1 else x for x in _some(tensors, "column_stack")]
+    columns = [reshape_to(x, (raw(x).size, 1)) if raw(x).ndim <= 1 else x for x in _some(tensors, "column_stack")]
     return cat(columns, 1, out=out)
 
 
@@ -286,7 +274,6 @@ def _blocks_of_batch(tensors: Any) -> Any:
     shapes = [_matrix(x.shape[1:]) for x in tensors]
     width = sum([m for _, m in shapes])
     ends = list(itertools.accumulate([m for _, m in shapes]))
-    from tapegrad.autograd.ops.shape.pad import constant_pad_nd
     return cat([constant_pad_nd(x.reshape((-1, *shape)), (end - shape[1], width - end)) for x, shape, end in zip(tensors, shapes, ends)], 1)
 
 
@@ -361,7 +348,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
         order[:2] = [1, 0]
     sizes = [raw(x).size for x in given]
     shape = tuple([sizes[i] for i in order])
-    return tuple(_expand_core(_reshape_core(x, tuple([sizes[i] if k == i else 1 for k in order])), shape) for i, x in enumerate(given))
+    return tuple(expand_to(reshape_to(x, tuple([sizes[i] if k == i else 1 for k in order])), shape) for i, x in enumerate(given))
 
 
 @composite()
@@ -383,7 +370,7 @@ def cartesian_prod(*tensors: Any) -> Any:
             raise RuntimeError(f"Expect a 1D vector, but got shape {list(raw(x).shape)}")
     if len(tensors) == 1:
         return tensors[0]
-    return stack([_reshape_core(x, (-1,)) for x in meshgrid(*tensors, indexing="ij")], 1)
+    return stack([reshape_to(x, (-1,)) for x in meshgrid(*tensors, indexing="ij")], 1)
 
 
 @composite()
@@ -391,7 +378,6 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """All ways to take `r` elements of a vector, one in a row.
 
     Args:
-        input: a vector.
         r: how many elements.
         with_replacement: an element may be taken again.
 
@@ -410,14 +396,7 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
-        from tapegrad.autograd.ops.creation.factories import like
-        return like("empty", _reshape_core(input, (-1,)), None, None, False)[:0]
+        return like("empty", reshape_to(input, (-1,)), None, None, False)[:0]
     ways = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     table = np.array(list(ways(range(array.shape[0]), r)), np.int64).reshape(-1, r)
     return gather_by(input, to_device_of(table, array))
-
-
-__all__ = [
-    "block_diag", "cartesian_prod", "cat", "column_stack", "combinations", "concat", "concatenate", "dstack", "hstack", "meshgrid", "row_stack", "stack",
-    "vstack",
-]

@@ -9,14 +9,13 @@ from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import raised
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.ops.common.dims import sequence, shape_arguments
-from tapegrad.autograd.types import dtypes
+from tapegrad.autograd.ops.common.dims import common_shape, expanded_shape, sequence, shape_arguments
 from tapegrad.autograd.types.size import Size
 from tapegrad.backends import backend
 
 
 @op(input=lambda grad, input_shape: sum_to(grad, input_shape), kind="view", name="expand", public=False,
-    batch=lambda batched, input, shape: _expand_core(raised(input, len(shape)), (raw(input).shape[0], *shape)))
+    batch=lambda batched, input, shape: expand_to(raised(input, len(shape)), (raw(input).shape[0], *shape)))
 def _expand(input: Any, shape: tuple[int, ...]) -> Any:
     old, strides = input.shape, input.strides
     lead = len(shape) - len(old)
@@ -24,7 +23,7 @@ def _expand(input: Any, shape: tuple[int, ...]) -> Any:
     return backend(input).as_strided(input, shape, steps)
 
 
-_expand_core = _expand.op.core
+expand_to = _expand.op.core
 
 
 @composite(method=True)
@@ -32,7 +31,6 @@ def expand(input: Any, *sizes: Any) -> Any:
     """`input` repeated along its dimensions of size 1, and along new ones in front, without a copy.
 
     Args:
-        input: a tensor.
         *sizes: the new shape, as integers or one sequence; -1 keeps a size.
 
     Raises:
@@ -42,36 +40,7 @@ def expand(input: Any, *sizes: Any) -> Any:
         >>> tapegrad.tensor([[1], [2]]).expand(2, 2, -1).shape
         torch.Size([2, 2, 1])
     """
-    return _expand_core(input, expanded_shape(raw(input), shape_arguments(sizes)))
-
-
-def expanded_shape(array: Any, size: tuple[int, ...]) -> tuple[int, ...]:
-    """`size` with its -1 replaced by what `array` has there.
-
-    Raises:
-        RuntimeError: `array` cannot be broadcast to it.
-    """
-    shape = array.shape
-    lead = len(size) - len(shape)
-    if lead < 0:
-        kind = f"torch.{dtypes.of(array.dtype).scalar_type}Tensor"
-        raise RuntimeError(f"expand({kind}{{{list(shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater or equal to the "
-                           f"number of dimensions in the tensor ({len(shape)})")
-    result = []
-    for i, n in enumerate(size):
-        if i < lead:
-            if n < 0:
-                raise RuntimeError(f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}")
-            result.append(n)
-            continue
-        m = shape[i - lead]
-        if n == -1:
-            n = m
-        elif (n != m and m != 1) or n < 0:
-            raise RuntimeError(f"The expanded size of the tensor ({n}) must match the existing size ({m}) at non-singleton dimension {i}.  "
-                               f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}")
-        result.append(n)
-    return tuple(result)
+    return expand_to(input, expanded_shape(raw(input), shape_arguments(sizes)))
 
 
 @composite(method=True)
@@ -79,7 +48,6 @@ def expand_as(input: Any, other: Any) -> Any:
     """`input` expanded to the shape of `other`.
 
     Args:
-        input: a tensor.
         other: a tensor to whose shape it can be broadcast.
 
     Example:
@@ -94,7 +62,6 @@ def broadcast_to(input: Any, *size: Any) -> Any:
     """`input` expanded to the shape `size`.
 
     Args:
-        input: a tensor.
         size: a shape to which it can be broadcast.
 
     Example:
@@ -135,21 +102,6 @@ def broadcast_shapes(*shapes: Any) -> Size:
     return Size(result)
 
 
-def common_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape that `shapes` have together, or the error that an op of tensors of these shapes raises."""
-    result: list[int] = []
-    for shape in shapes:
-        if len(shape) > len(result):
-            result[:0] = [1] * (len(shape) - len(result))
-        for i in range(-1, -1 - len(shape), -1):
-            if result[i] == 1:
-                result[i] = shape[i]
-            elif shape[i] not in (1, result[i]):
-                raise RuntimeError(f"The size of tensor a ({result[i]}) must match the size of tensor b ({shape[i]}) at non-singleton dimension "
-                                   f"{len(result) + i}")
-    return tuple(result)
-
-
 @composite()
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     """The tensors, each expanded to the shape that they have together.
@@ -166,7 +118,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     """
     given = sequence(tensors)
     shape = common_shape(*[raw(t).shape for t in given])
-    return tuple(_expand_core(t, shape) for t in given)
+    return tuple(expand_to(t, shape) for t in given)
 
 
 @composite(method=True)
@@ -174,7 +126,6 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     """`input` added up to the shape `size`: what expanding from that shape has as its gradient.
 
     Args:
-        input: a tensor.
         *size: a shape that can be broadcast to that of `input`, as integers or one sequence.
 
     Raises:
@@ -198,6 +149,3 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     batch=lambda batched, input, shape: _sum_to_size(input, (raw(input).shape[0], *(1,) * (raw(input).ndim - 1 - len(shape)), *shape)).reshape((-1, *shape)))
 def _sum_to_size(input: Any, shape: tuple[int, ...]) -> Any:
     return sum_to(input.astype(np.int64) if input.dtype.kind in "biu" else input, shape)
-
-
-__all__ = ["broadcast_shapes", "broadcast_tensors", "broadcast_to", "expand", "expand_as", "sum_to_size"]

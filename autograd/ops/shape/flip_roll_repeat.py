@@ -3,13 +3,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, raised
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.modes.levels import refuse_dynamic
 from tapegrad.autograd.ops.common.dims import integer, sequence, shape_arguments, wrap, wrap_all
 from tapegrad.backends import xp
 
@@ -24,7 +21,6 @@ def flip(input: Any, *dims: Any) -> Any:
     """A copy with the order of the elements along some dimensions reversed.
 
     Args:
-        input: a tensor.
         *dims: the dimensions, as integers or one sequence.
 
     Raises:
@@ -43,9 +39,6 @@ def flip(input: Any, *dims: Any) -> Any:
 def fliplr(input: Any) -> Any:
     """A copy with the order of the columns reversed.
 
-    Args:
-        input: a tensor of at least two dimensions.
-
     Raises:
         RuntimeError: it has fewer.
 
@@ -62,9 +55,6 @@ def fliplr(input: Any) -> Any:
 @composite(method=True)
 def flipud(input: Any) -> Any:
     """A copy with the order of the rows reversed.
-
-    Args:
-        input: a tensor of at least one dimension.
 
     Raises:
         RuntimeError: it has none.
@@ -84,7 +74,6 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     """A copy turned by 90 degrees in the plane of two dimensions.
 
     Args:
-        input: a tensor of at least two dimensions.
         k: how many times; from the first dimension towards the second.
         dims: the two dimensions.
 
@@ -130,7 +119,6 @@ def roll(input: Any, shifts: Any, dims: Any = ()) -> Any:
     """A copy with the elements moved along dimensions; what leaves at one end comes in at the other.
 
     Args:
-        input: a tensor.
         shifts: how far, for each dimension.
         dims: the dimensions; none: the elements are moved in the order of their indices.
 
@@ -174,7 +162,6 @@ def repeat(input: Any, *repeats: Any) -> Any:
     """Copies of `input` side by side.
 
     Args:
-        input: a tensor.
         *repeats: how many along each dimension, as integers or one sequence; more than it has dimensions give new ones in front.
 
     Raises:
@@ -202,7 +189,6 @@ def tile(input: Any, *dims: Any) -> Any:
     """Copies of `input` side by side, as NumPy's `tile`.
 
     Args:
-        input: a tensor.
         *dims: how many along each dimension, as integers or one sequence; ones are put in front where they are fewer than the dimensions.
 
     Example:
@@ -213,79 +199,6 @@ def tile(input: Any, *dims: Any) -> Any:
     return repeat(input, (1,) * (raw(input).ndim - len(times)) + times)
 
 
-@op(input=lambda grad, input_shape, repeats, dim: _unrepeat_each(grad, input_shape, repeats, dim), kind="linear", name="repeat_interleave", public=False,
-    batch=over(dim=along))
-def _repeat_each(input: Any, repeats: int, dim: int) -> Any:
-    return xp(input).repeat(input, repeats, axis=dim)
-
-
-def _unrepeat_each(grad: Any, shape: tuple[int, ...], repeats: int, dim: int) -> Any:
-    apart = (*shape[:dim + 1], repeats, *shape[dim + 1:])
-    return sum_to(grad.reshape(apart), (*shape[:dim + 1], 1, *shape[dim + 1:])).reshape(tuple(shape))
-
-
-@composite(method=True)
-def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, output_size: int | None = None) -> Any:
-    """Each element, or each item along a dimension, several times in a row.
-
-    Args:
-        input: a tensor; or, alone, the integer tensor `repeats`: then each index that many times.
-        repeats: how many times: an integer, or an integer tensor with a number for each item.
-        dim: the dimension; None: the elements of the flattened tensor.
-        output_size: the sum of `repeats` where it is known; saves a wait for the device.
-
-    Raises:
-        RuntimeError: `repeats` is negative or of the wrong size.
-
-    Example:
-        >>> tapegrad.tensor([1, 2]).repeat_interleave(tapegrad.tensor([1, 3]))
-        tensor([1, 2, 2, 2])
-    """
-    from tapegrad.autograd.core.tensor import Tensor, from_array
-    from tapegrad.autograd.ops.gather.index_select import index_select
-    if repeats is None:
-        return from_array(_interleaved(raw(input), output_size))
-    if isinstance(repeats, bool) or not (isinstance(repeats, (int, Tensor)) or hasattr(repeats, "dtype")):
-        raise TypeError("repeat_interleave() received an invalid combination of arguments - got "
-                        f"({type(repeats).__name__}), but expected one of:\n * (Tensor repeats, int dim = None, *, int output_size = None)\n"
-                        " * (int repeats, int dim = None, *, int output_size = None)")
-    if dim is None:
-        input, dim = input.reshape((-1,)), 0
-    if not raw(input).ndim:
-        input = input.reshape((1,))
-    dim = wrap(dim, raw(input).ndim)
-    if isinstance(repeats, int):
-        if repeats < 0:
-            raise RuntimeError("Repeats must be non-negative")
-        return _repeat_each(input, repeats, dim)
-    times = raw(repeats)
-    refuse_dynamic(times, "repeat_interleave")
-    if times.ndim > 1:
-        raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
-    n = raw(input).shape[dim]
-    if times.size == 1:
-        times = xp(times).broadcast_to(times.reshape((1,)), (n,))
-    if times.size != n:
-        raise RuntimeError(f"repeats must have the same size as input along dim, but got repeats.size(0) = {times.size} and input.size({dim}) = {n}")
-    return index_select(input, dim, _interleaved(times, output_size))
-
-
-def _interleaved(times: Any, total: int | None) -> Any:
-    """Each index as often as `times` says."""
-    if times.dtype not in (np.int64, np.int32):
-        from tapegrad.autograd.types import dtypes
-        raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{dtypes.of(times.dtype).scalar_type}'")
-    if times.__class__ is np.ndarray and times.size and times.min() < 0:
-        raise RuntimeError("repeats can not be negative")
-    ends = times.cumsum()
-    if total is None or times.__class__ is np.ndarray:
-        found = int(ends[-1].item()) if times.size else 0
-        if total is not None and total != found:
-            raise RuntimeError("allocated size does not match required size")
-        total = found
-    return xp(times).searchsorted(ends, xp(times).arange(total, dtype=ends.dtype), side="right")
-
-
 # ---- triangles
 
 
@@ -294,7 +207,6 @@ def tril(input: Any, diagonal: int = 0) -> Any:
     """The matrices of `input` with zeros above a diagonal.
 
     Args:
-        input: a tensor of at least two dimensions.
         diagonal: which: above the main diagonal if positive, below if negative.
 
     Raises:
@@ -315,7 +227,6 @@ def triu(input: Any, diagonal: int = 0) -> Any:
     """The matrices of `input` with zeros below a diagonal.
 
     Args:
-        input: a tensor of at least two dimensions.
         diagonal: which: above the main diagonal if positive, below if negative.
 
     Raises:
@@ -329,6 +240,3 @@ def triu(input: Any, diagonal: int = 0) -> Any:
     if input.ndim < 2:
         raise RuntimeError("triu: input tensor must have at least 2 dimensions")
     return xp(input).triu(input, integer(diagonal))
-
-
-__all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_interleave", "roll", "rot90", "tile", "tril", "triu"]

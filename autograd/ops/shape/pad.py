@@ -37,7 +37,6 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
     """`input` with a constant around it.
 
     Args:
-        input: any tensor.
         pad: how much is put before and after the last dimension, then the one before it, and so on; negative numbers cut off.
         value: the constant.
 
@@ -120,7 +119,7 @@ def _mode_pad_back(input: Any, pads: Pads, mode: str) -> Any:
     return input
 
 
-@composite()
+@composite(functional=True)
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
     """`input` with values around it.
 

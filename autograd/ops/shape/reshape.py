@@ -21,7 +21,7 @@ def _reshape(input: Any, shape: tuple[int, ...]) -> Any:
     return input.reshape(shape)
 
 
-_reshape_core = _reshape.op.core
+reshape_to = _reshape.op.core
 
 
 @op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="linear", batch=over(shape=sized), public=False)
@@ -35,7 +35,6 @@ def reshape(input: Any, *shape: Any) -> Any:
     """`input` with another shape: a view where the layout allows it, a copy otherwise.
 
     Args:
-        input: a tensor.
         *shape: the new shape, as integers or one sequence; one dimension may be -1.
 
     Raises:
@@ -59,7 +58,7 @@ def _reshaped(input: Any, shape: Any) -> Any:
         if n < -1:
             raise _bad_shape(input, shape)  # NumPy takes any negative number for -1
     try:
-        return _reshape_core(input, shape)
+        return reshape_to(input, shape)
     except ValueError:
         raise _bad_shape(input, shape) from None
 
@@ -82,7 +81,6 @@ def reshape_as(input: Any, other: Any) -> Any:
     """`input` with the shape of `other`.
 
     Args:
-        input: a tensor.
         other: a tensor of as many elements.
 
     Example:
@@ -98,10 +96,8 @@ def view(input: Any, *shape: Any, dtype: Any = None, size: Any = None) -> Any:
     """The same memory with another shape (or, given a dtype, with its bytes read as that).
 
     Args:
-        input: a tensor.
         *shape: the new shape, as integers or one sequence, where one dimension may be -1; or a dtype.
         dtype: the dtype, by name.
-        size: the shape, by name.
 
     Raises:
         RuntimeError: the shape does not have as many elements, or needs a copy.
@@ -134,7 +130,6 @@ def view_as(input: Any, other: Any) -> Any:
     """The same memory with the shape of `other`.
 
     Args:
-        input: a tensor.
         other: a tensor of as many elements.
 
     Example:
@@ -170,7 +165,6 @@ def unsqueeze(input: Any, dim: int) -> Any:
     """`input` with a dimension of size 1 more; a view.
 
     Args:
-        input: a tensor.
         dim: where the new dimension stands.
 
     Raises:
@@ -191,7 +185,6 @@ def squeeze(input: Any, dim: Any = None) -> Any:
     """`input` without its dimensions of size 1; a view.
 
     Args:
-        input: a tensor.
         dim: the dimension, or dimensions, to drop where their size is 1; None: all.
 
     Raises:
@@ -238,21 +231,18 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if shape and start == end:
         return input
-    return _reshape_core(input, (*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
+    return reshape_to(input, (*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
 
 
 @composite(method=True)
 def ravel(input: Any) -> Any:
     """`input` as one dimension; a view where the layout allows it.
 
-    Args:
-        input: a tensor.
-
     Example:
         >>> tapegrad.ones(2, 2).ravel()
         tensor([1., 1., 1., 1.])
     """
-    return _reshape_core(input, (raw(input).size,))
+    return reshape_to(input, (raw(input).size,))
 
 
 @composite(method=True)
@@ -260,7 +250,6 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     """`input` with one dimension made several; a view.
 
     Args:
-        input: a tensor.
         dim: the dimension to divide.
         sizes: the sizes of the new dimensions; one may be -1.
 
@@ -283,7 +272,7 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
         parts = tuple([shape[dim] // known if n == -1 else n for n in parts])
     if math.prod(parts) != shape[dim]:
         raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the input tensor")
-    return _reshape_core(input, (*shape[:dim], *parts, *shape[dim + 1:]))
+    return reshape_to(input, (*shape[:dim], *parts, *shape[dim + 1:]))
 
 
 def _atleast(ndim: int, tensors: tuple[Any, ...], widen: Any) -> Any:
@@ -293,17 +282,17 @@ def _atleast(ndim: int, tensors: tuple[Any, ...], widen: Any) -> Any:
 
 
 def _atleast_1d(input: Any) -> Any:
-    return _reshape_core(input, (1,)) if not raw(input).ndim else input
+    return reshape_to(input, (1,)) if not raw(input).ndim else input
 
 
 def _atleast_2d(input: Any) -> Any:
     shape = raw(input).shape
-    return _reshape_core(input, (1,) * (2 - len(shape)) + shape) if len(shape) < 2 else input
+    return reshape_to(input, (1,) * (2 - len(shape)) + shape) if len(shape) < 2 else input
 
 
 def _atleast_3d(input: Any) -> Any:
     shape = raw(input).shape
-    return input if len(shape) >= 3 else unsqueeze(input, -1) if len(shape) == 2 else _reshape_core(input, (1, shape[0] if shape else 1, 1))
+    return input if len(shape) >= 3 else unsqueeze(input, -1) if len(shape) == 2 else reshape_to(input, (1, shape[0] if shape else 1, 1))
 
 
 @composite(method=True)
@@ -346,6 +335,3 @@ def atleast_3d(*tensors: Any) -> Any:
         torch.Size([2, 4, 1])
     """
     return _atleast(3, tensors, _atleast_3d)
-
-
-__all__ = ["atleast_1d", "atleast_2d", "atleast_3d", "flatten", "ravel", "reshape", "reshape_as", "squeeze", "unflatten", "unsqueeze", "view", "view_as"]

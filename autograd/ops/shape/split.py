@@ -10,8 +10,8 @@ from tapegrad.autograd.core.node import At
 from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.ops.common.dims import integer, wrap
-from tapegrad.autograd.ops.indexing.getitem import FULL, _slice_core
-from tapegrad.autograd.ops.shape.cat import _along, cat, stack
+from tapegrad.autograd.ops.indexing.getitem import FULL, slice_view
+from tapegrad.autograd.ops.shape.cat import cat, index_along, stack
 from tapegrad.backends import xp
 
 
@@ -23,10 +23,6 @@ def _zeros(input: Any, shape: tuple[int, ...]) -> Any:
 @op(input=lambda grad, input_shape, dim: _unbind_back(grad, input_shape, dim), kind="view", outs="many", method=True)
 def unbind(input: Any, dim: int = 0) -> Any:
     """The items along a dimension, as a tuple of views without it.
-
-    Args:
-        input: a tensor of at least one dimension.
-        dim: the dimension.
 
     Raises:
         IndexError: there is no such dimension.
@@ -47,7 +43,7 @@ def _unbind_back(grads: list[Any], shape: tuple[int, ...], dim: int) -> Any:
     known = [i for i, g in enumerate(grads) if g is not None]
     some = grads[known[0]]
     if len(known) == 1:
-        return At(_along(dim, known[0]), some, shape, True)
+        return At(index_along(dim, known[0]), some, shape, True)
     if len(known) < len(grads):
         zeros = _zeros(some, shape[:dim] + shape[dim + 1:])
         grads = [zeros if g is None else g for g in grads]
@@ -56,7 +52,7 @@ def _unbind_back(grads: list[Any], shape: tuple[int, ...], dim: int) -> Any:
 
 def _pieces(input: Any, sizes: tuple[int, ...], dim: int) -> list[Any]:
     ends = list(itertools.accumulate(sizes))
-    return [input[_along(dim, slice(end - n, end))] for n, end in zip(sizes, ends)]
+    return [input[index_along(dim, slice(end - n, end))] for n, end in zip(sizes, ends)]
 
 
 def _split_back(grads: list[Any], shape: tuple[int, ...], sizes: tuple[int, ...], dim: int) -> Any:
@@ -64,7 +60,7 @@ def _split_back(grads: list[Any], shape: tuple[int, ...], sizes: tuple[int, ...]
     some = grads[known[0]]
     if len(known) == 1:
         start = sum(sizes[:known[0]])
-        return At(_along(dim, slice(start, start + sizes[known[0]])), some, shape, True)
+        return At(index_along(dim, slice(start, start + sizes[known[0]])), some, shape, True)
     return cat([_zeros(some, (*shape[:dim], n, *shape[dim + 1:])) if g is None else g for n, g in zip(sizes, grads)], dim)
 
 
@@ -117,7 +113,6 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     Args:
         tensor: a tensor of at least one dimension.
         split_size_or_sections: the size of the pieces, of which the last may be smaller; or a list of sizes.
-        dim: the dimension.
 
     Raises:
         RuntimeError: the sizes do not add up to that of the dimension.
@@ -137,9 +132,7 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, .
     """A dimension cut into pieces of given sizes, as a tuple of views.
 
     Args:
-        input: a tensor of at least one dimension.
         split_sizes: the sizes.
-        dim: the dimension.
 
     Raises:
         RuntimeError: the sizes do not add up to that of the dimension.
@@ -159,7 +152,6 @@ def unsafe_split(tensor: Any, split_size: int, dim: int = 0) -> tuple[Any, ...]:
     Args:
         tensor: a tensor of at least one dimension.
         split_size: the size of the pieces, of which the last may be smaller.
-        dim: the dimension.
 
     Example:
         >>> tapegrad.arange(3).unsafe_split(2)
@@ -174,9 +166,7 @@ def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple
     """`split_with_sizes` into pieces that share no memory with `input`, so that they may be written in place.
 
     Args:
-        input: a tensor of at least one dimension.
         split_sizes: the sizes of the pieces.
-        dim: the dimension.
 
     Raises:
         RuntimeError: the sizes do not add up to that of `dim`.
@@ -200,9 +190,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """A dimension cut into at most `chunks` pieces of one size, the last perhaps smaller, as a tuple of views.
 
     Args:
-        input: a tensor of at least one dimension.
         chunks: how many pieces are wanted.
-        dim: the dimension.
 
     Raises:
         RuntimeError: `chunks` is not positive.
@@ -220,9 +208,7 @@ def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """`chunk` whose results are tensors of their own, so that they may be written in place.
 
     Args:
-        input: a tensor of at least one dimension.
         chunks: how many pieces are wanted.
-        dim: the dimension.
 
     Example:
         >>> tapegrad.arange(3).unsafe_chunk(2)
@@ -237,9 +223,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
     """A dimension cut into a number of nearly equal pieces, or cut at given indices, as a tuple of views.
 
     Args:
-        input: a tensor of at least one dimension.
         indices_or_sections: the number of pieces, or the indices at which to cut; a tensor on the CPU stands for what it holds.
-        dim: the dimension.
 
     Raises:
         RuntimeError: the number of pieces is not positive.
@@ -267,7 +251,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
         least, more = divmod(shape[dim], sections)
         ends = list(itertools.accumulate([least + (i < more) for i in range(sections)]))
         bounds = list(zip([0, *ends], ends))
-    return tuple(_slice_core(input, _along(dim, slice(start, end))) for start, end in bounds)
+    return tuple(slice_view(input, index_along(dim, slice(start, end))) for start, end in bounds)
 
 
 def _split_at(input: Any, indices_or_sections: Any, dim: int, name: str, least: int) -> tuple[Any, ...]:
@@ -285,7 +269,6 @@ def hsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """The second dimension (the first of a vector) cut into equal pieces, or at given indices, as a tuple of views.
 
     Args:
-        input: a tensor of at least one dimension.
         indices_or_sections: the number of pieces, or the indices at which to cut.
 
     Raises:
@@ -303,7 +286,6 @@ def vsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """The first dimension cut into equal pieces, or at given indices, as a tuple of views.
 
     Args:
-        input: a tensor of at least two dimensions.
         indices_or_sections: the number of pieces, or the indices at which to cut.
 
     Raises:
@@ -332,7 +314,3 @@ def dsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
         [torch.Size([1, 2, 2]), torch.Size([1, 2, 2])]
     """
     return _split_at(input, indices_or_sections, 2, "dsplit", 3)
-
-
-__all__ = ["chunk", "dsplit", "hsplit", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk", "unsafe_split",
-           "unsafe_split_with_sizes", "vsplit"]

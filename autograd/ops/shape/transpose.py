@@ -14,7 +14,6 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """`input` with two dimensions exchanged; a view.
 
     Args:
-        input: a tensor.
         dim0: one dimension.
         dim1: the other.
 
@@ -37,7 +36,6 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
     """`transpose` by NumPy's name.
 
     Args:
-        input: a tensor.
         axis0: one dimension.
         axis1: the other.
 
@@ -53,7 +51,6 @@ def swapdims(input: Any, dim0: int, dim1: int) -> Any:
     """`transpose` by another name.
 
     Args:
-        input: a tensor.
         dim0: one dimension.
         dim1: the other.
 
@@ -88,7 +85,7 @@ def _permute(input: Any, dims: tuple[int, ...]) -> Any:
     return input.transpose(dims)
 
 
-_permute_core = _permute.op.core
+permute_to = _permute.op.core
 
 
 def permute_back(grad: Any, dims: tuple[int, ...]) -> Any:
@@ -96,7 +93,7 @@ def permute_back(grad: Any, dims: tuple[int, ...]) -> Any:
     back = [0] * len(dims)
     for i, d in enumerate(dims):
         back[d] = i
-    return _permute_core(grad, tuple(back))
+    return permute_to(grad, tuple(back))
 
 
 @composite(method=True)
@@ -104,7 +101,6 @@ def permute(input: Any, *dims: Any) -> Any:
     """`input` with its dimensions in the order `dims`; a view.
 
     Args:
-        input: a tensor.
         *dims: all its dimensions, as integers or one sequence.
 
     Raises:
@@ -118,9 +114,9 @@ def permute(input: Any, *dims: Any) -> Any:
         raise TypeError('permute() missing 1 required positional arguments: "dims"')
     order = sequence(dims)
     try:
-        return _permute_core(input, order)
+        return permute_to(input, order)
     except (ValueError, TypeError):
-        return _permute_core(input, _permutation(order, raw(input).ndim))
+        return permute_to(input, _permutation(order, raw(input).ndim))
 
 
 def _permutation(dims: tuple[Any, ...], ndim: int) -> tuple[int, ...]:
@@ -139,7 +135,6 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     """`input` with dimensions moved to other places, the rest in their order; a view.
 
     Args:
-        input: a tensor.
         source: a dimension or several.
         destination: where they go.
 
@@ -162,7 +157,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
         if len(set(found)) != len(found):
             raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
     rest = iter([dim for dim in range(ndim) if dim not in at])
-    return _permute_core(input, tuple([at[to.index(dim)] if dim in to else next(rest) for dim in range(ndim)]))
+    return permute_to(input, tuple([at[to.index(dim)] if dim in to else next(rest) for dim in range(ndim)]))
 
 
 @composite(method=True)
@@ -170,7 +165,6 @@ def moveaxis(input: Any, source: Any, destination: Any) -> Any:
     """`movedim` by NumPy's name.
 
     Args:
-        input: a tensor.
         source: a dimension or several.
         destination: where they go.
 
@@ -184,9 +178,6 @@ def moveaxis(input: Any, source: Any, destination: Any) -> Any:
 @composite(method=True)
 def adjoint(input: Any) -> Any:
     """The matrices of `input` transposed and conjugated; a view where they are real.
-
-    Args:
-        input: a tensor of at least two dimensions.
 
     Raises:
         RuntimeError: it has one.
@@ -225,13 +216,10 @@ def _t_property(self: Tensor) -> Tensor:
                           "dimensions of a tensor.", stacklevel=2)
         else:
             warnings.warn("Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.", stacklevel=2)
-    return _permute_core(self, tuple(range(ndim))[::-1])
+    return permute_to(self, tuple(range(ndim))[::-1])
 
 
-Tensor.T = property(_t_property)  # type: ignore[attr-defined]
-Tensor.mT = property(lambda self: _transposed(self, "mT", " or batches of matrices", 2, False), doc="The matrices transposed; a view.")  # type: ignore[attr-defined]
-Tensor.mH = property(lambda self: _transposed(self, "mH", " or batches of matrices", 2, True), doc="The matrices transposed and conjugated.")  # type: ignore[attr-defined]
-Tensor.H = property(lambda self: _transposed(self, "H", "", 2, True), doc="The matrix transposed and conjugated.")  # type: ignore[attr-defined]
-
-
-__all__ = ["adjoint", "moveaxis", "movedim", "permute", "swapaxes", "swapdims", "t", "transpose"]
+Tensor.T = property(_t_property)  # type: ignore[method-assign,assignment]
+Tensor.mT = property(lambda self: _transposed(self, "mT", " or batches of matrices", 2, False), doc="The matrices transposed; a view.")  # type: ignore[method-assign,assignment]
+Tensor.mH = property(lambda self: _transposed(self, "mH", " or batches of matrices", 2, True), doc="The matrices transposed and conjugated.")  # type: ignore[method-assign,assignment]
+Tensor.H = property(lambda self: _transposed(self, "H", "", 2, True), doc="The matrix transposed and conjugated.")  # type: ignore[method-assign,assignment]

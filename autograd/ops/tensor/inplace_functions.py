@@ -2,20 +2,8 @@
 from __future__ import annotations
 
 from tapegrad.autograd.core.tensor import Tensor
-from tapegrad.autograd.dispatch.decorator import inplace_form
-from tapegrad.autograd.ops.pointwise import (  # noqa: F401  their methods are looked up below
-    activation,
-    activation_smooth,
-    arithmetic,
-    clamp,
-    complex,
-    exponential,
-    powers,
-    rounding,
-    signs,
-    special,
-    trigonometry,
-)
+from tapegrad.autograd.dispatch.decorator import NAMES, exported, inplace_form
+from tapegrad.autograd.ops.pointwise.activation import celu, selu, threshold
 
 _METHODS = (
     "abs", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "asin", "asinh", "atan", "atanh", "ceil", "clamp",
@@ -24,10 +12,6 @@ _METHODS = (
     "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh", "trunc", "xlogy",
 )
 
-globals().update({f"{name}_": Tensor.__dict__[f"{name}_"] for name in _METHODS})
-
-selu_ = inplace_form(activation.selu)
-celu_ = inplace_form(activation.celu)
-threshold_ = inplace_form(activation.threshold)
-
-__all__ = ["celu_", "selu_", "threshold_"] + [f"{name}_" for name in _METHODS]
+NAMES.update({f"{name}_": getattr(Tensor, f"{name}_") for name in _METHODS})
+for _function in (celu, selu, threshold):
+    exported(inplace_form(_function))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapegrad.autograd.core.gate import GRAD_OFF, gate, state
-from tapegrad.autograd.core.rebase import as_before, set_node
+from tapegrad.autograd.core.history import as_before, set_node
 from tapegrad.autograd.core.tensor import Tensor, from_array, new, requires_grad
 from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump, counter_of
 from tapegrad.autograd.core.view import Former, View
@@ -135,4 +135,3 @@ for _method in (t_, transpose_, squeeze_, unsqueeze_, as_strided_, resize_, resi
     setattr(Tensor, _method.__name__, _method)
 for _name in ("swapaxes_", "swapdims_"):
     setattr(Tensor, _name, transpose_)
-__all__: list[str] = []

@@ -20,23 +20,16 @@ HALVES = (np.dtype(np.float16), BFLOAT16)
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact.
+    """A fact."""
 
-    Args:
-        name: as in the report, and in docs/cuda.md.
-        about: one sentence.
-        expected: what `look` returns where the fact holds; None where it measures and nothing is expected.
-        look: finds out; it may return a `Finding` of its own.
-    """
-
-    name: str
-    about: str
-    expected: Any
-    look: Callable[[Machine], Any]
+    name: str  # as in the report, and in docs/cuda.md
+    about: str  # one sentence
+    expected: Any  # what `look` returns where the fact holds; None where it measures and nothing is expected
+    look: Callable[[Machine], Any]  # finds out; it may return a `Finding` of its own
 
 
 class Facts(dict[str, Fact]):
-    """The facts of one subject by name; calling it decorates one: ``@FACTS("what it says", expected)``."""
+    """The facts of one subject by name: ``@FACTS("what it says", expected)`` enters one, ``FACTS.as_items()`` are the items of a section."""
 
     def __call__(self, about: str, expected: Any = None) -> Callable[[Callable[[Machine], Any]], Callable[[Machine], Any]]:
         """Enter the decorated function, which finds out whether the fact `about` is as `expected`."""
@@ -46,21 +39,21 @@ class Facts(dict[str, Fact]):
         return add
 
 
-def items_of(facts: Facts) -> Items:
-    """An item for each fact."""
-    return {name: functools.partial(check, fact) for name, fact in facts.items()}
+    def as_items(self) -> Items:
+        """An item for each fact."""
+        return {name: functools.partial(check, fact) for name, fact in self.items()}
 
 
 def check(fact: Fact, m: Machine) -> Finding:
     """Find out about a fact."""
-    found = fact.look(m)
-    if isinstance(found, Finding):
-        found.text = f"{fact.about.rstrip('.')}: {found.text}"
-        return found
-    about = {"about": fact.about, "expected": fact.expected, "found": found}
-    if found == fact.expected:
-        return Finding("", "ok", f"{fact.about.rstrip('.')}: {shown(found)}", about)
-    return Finding("", "unexpected", f"{fact.about.rstrip('.')}: {shown(found)}, where {shown(fact.expected)} was expected", about)
+    result = fact.look(m)
+    if isinstance(result, Finding):
+        result.text = f"{fact.about}: {result.text}"
+        return result
+    values = {"about": fact.about, "expected": fact.expected, "found": result}
+    if result == fact.expected:
+        return Finding("", "ok", f"{fact.about}: {shown(result)}", values)
+    return Finding("", "unexpected", f"{fact.about}: {shown(result)}, where {shown(fact.expected)} was expected", values)
 
 
 def shown(value: Any) -> str:

@@ -5,17 +5,13 @@ import importlib.util
 
 import numpy as np
 
-from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, Facts, items_of, raised
+import tapegrad
+from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, Facts, raised
 from tapegrad.benchmarks.gpu.report.finding import Skip
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
+items = FACTS.as_items
 
 
 @FACTS("numpy.from_dlpack of an array on the GPU is", "refused")
@@ -31,7 +27,6 @@ def numpy_takes_a_copy(m: Machine) -> list[float]:
 
 @FACTS("tapegrad to PyTorch and back through DLPack is", ["the same memory", "the same memory"])
 def torch_by_dlpack(m: Machine) -> list[str]:
-    import tapegrad
     torch = m.torch
     ours = tapegrad.ones(5, device=m.device)
     theirs = torch.from_dlpack(ours)
@@ -42,7 +37,6 @@ def torch_by_dlpack(m: Machine) -> list[str]:
 
 @FACTS("A bfloat16 tensor of PyTorch's is through DLPack", "bfloat16, the same memory")
 def torch_bfloat16_by_dlpack(m: Machine) -> str:
-    import tapegrad
     theirs = m.torch.ones(5, device=m.device, dtype=m.torch.bfloat16)
     ours = tapegrad.from_dlpack(theirs)
     return f"{ours.dtype.name}, {'the same memory' if ours.array.data.ptr == theirs.data_ptr() else 'a copy'}"
@@ -50,14 +44,12 @@ def torch_bfloat16_by_dlpack(m: Machine) -> str:
 
 @FACTS("torch.as_tensor of a tapegrad tensor is", "the same memory")
 def torch_by_cuda_array_interface(m: Machine) -> str:
-    import tapegrad
     ours = tapegrad.ones(5, device=m.device)
     return "the same memory" if m.torch.as_tensor(ours, device=m.device).data_ptr() == ours.array.data.ptr else "a copy"
 
 
 @FACTS("numba.cuda.as_cuda_array of a tapegrad tensor is", "the same memory")
 def numba(m: Machine) -> str:
-    import tapegrad
     ours = tapegrad.ones(5, device=m.device)
     pointer = m.cupy.asarray(ours.array).data.ptr
     if importlib.util.find_spec("numba") is None:
@@ -93,6 +85,5 @@ def ufunc_of_another_device(m: Machine) -> bool:
 @FACTS("An op of tapegrad's on cuda:1, while cuda:0 is current, gives its result on the device, with the values", [1, [1.0, 2.0, 3.0, 4.0]])
 def ops_of_another_device(m: Machine) -> list[object]:
     second(m)
-    import tapegrad
     y = tapegrad.arange(4.0, device="cuda:1") + 1
     return [y.device.index, y.tolist()]

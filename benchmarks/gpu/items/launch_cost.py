@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.backends.kernels import launch
 from tapegrad.benchmarks.contender import Contender
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -31,15 +32,15 @@ def row(name: str) -> Callable[[Callable[[Machine], Call]], Callable[[Machine], 
 
 
 def items() -> Items:
-    """One for each kind of call, and one for each op of ours with PyTorch's beside it."""
+    """One for each kind of call, and one for each op of ours and PyTorch's."""
     found: Items = {name: functools.partial(arrays, make) for name, make in ROWS.items()}
     return found | {f"op {name}": functools.partial(ops, make) for name, make in OPS.items()}
 
 
 def arrays(make: Callable[[Machine], Call], m: Machine) -> Finding:
     """Time a call on arrays."""
-    told = timed(make(m), Contender("tapegrad", None, m.device))
-    return noted(f"{told.median * 1e6:.2f} us (quartiles {told.q1 * 1e6:.2f} to {told.q3 * 1e6:.2f})", us=told.median * 1e6, q1=told.q1 * 1e6, q3=told.q3 * 1e6)
+    took = timed(make(m), Contender("tapegrad", None, m.device))
+    return noted(f"{took.median * 1e6:.2f} us (quartiles {took.q1 * 1e6:.2f} to {took.q3 * 1e6:.2f})", us=took.median * 1e6, q1=took.q1 * 1e6, q3=took.q3 * 1e6)
 
 
 def timed(call: Call, contender: Contender) -> Summary:
@@ -48,76 +49,67 @@ def timed(call: Call, contender: Contender) -> Summary:
     return Summary.of([time_calls(call, loops, contender) for _ in range(SAMPLES)])
 
 
-def vectors(m: Machine) -> tuple[Any, Any, Any]:
-    """Two vectors of floats, and one for a result."""
+def operands(m: Machine, *shape: int) -> tuple[Any, Any, Any]:
+    """Two arrays of floats, and one for a result."""
     rng = np.random.default_rng(0)
-    x, y = (m.put(rng.standard_normal(SIZE), np.float32) for _ in range(2))
+    x, y = (m.put(rng.standard_normal(shape or SIZE), np.float32) for _ in range(2))
     return x, y, m.xp.empty_like(x)
 
 
 @row("empty array")
 def empty(m: Machine) -> Call:
-    """An allocation from the pool."""
     xp = m.xp
     return lambda: xp.empty(SIZE, np.float32)
 
 
 @row("ufunc")
 def ufunc(m: Machine) -> Call:
-    """An addition."""
-    x, y, _ = vectors(m)
-    add = m.xp.add
+    (x, y, _), add = operands(m), m.xp.add
     return lambda: add(x, y)
 
 
 @row("ufunc with out=")
 def ufunc_out(m: Machine) -> Call:
-    """An addition into an array that is there."""
-    x, y, out = vectors(m)
-    add = m.xp.add
+    (x, y, out), add = operands(m), m.xp.add
     return lambda: add(x, y, out)
 
 
 @row("ufunc with a number")
 def ufunc_number(m: Machine) -> Call:
-    """A product with a Python float."""
-    x, _, _ = vectors(m)
+    x, _, _ = operands(m)
     return lambda: x * 2.5
 
 
 @row("ElementwiseKernel")
 def elementwise_kernel(m: Machine) -> Call:
-    """A kernel of CuPy's generator."""
     kernel = m.cupy.ElementwiseKernel("T x, T y", "T z", "z = x + y", "tapegrad_report_add")
-    x, y, _ = vectors(m)
+    x, y, _ = operands(m)
     return lambda: kernel(x, y)
+
+
+def copies(m: Machine, kernel: Any) -> Call:
+    """A call of a compiled `SOURCE`, its result there already."""
+    x, _, out = operands(m)
+    n = np.int32(SIZE)
+    return lambda: kernel((4,), (256,), (x, out, n))
 
 
 @row("RawKernel")
 def raw_kernel(m: Machine) -> Call:
-    """A kernel of our own through `cupy.RawKernel`, its result there already."""
-    kernel = m.cupy.RawKernel(SOURCE, "copy")
-    x, _, out = vectors(m)
-    n = np.int32(SIZE)
-    return lambda: kernel((4,), (256,), (x, out, n))
+    return copies(m, m.cupy.RawKernel(SOURCE, "copy"))
 
 
 @row("Function")
 def function(m: Machine) -> Call:
-    """The same through `cupy.cuda.Function`, which a module gives."""
     module = m.cupy.cuda.Module()
     from cupy.cuda import compiler
     module.load(bytes(compiler.compile_using_nvrtc(SOURCE, (), m.cupy.cuda.Device().compute_capability, "report.cu")[0]))
-    kernel = module.get_function("copy")
-    x, _, out = vectors(m)
-    n = np.int32(SIZE)
-    return lambda: kernel((4,), (256,), (x, out, n))
+    return copies(m, module.get_function("copy"))
 
 
 @row("launch of ours")
 def launch_of_ours(m: Machine) -> Call:
     """250 threads of `philox.words` through `launch`, which checks its arguments."""
-    from tapegrad.backends.kernels import launch
     out = m.xp.empty(SIZE, np.uint64)
     if m.on_cuda:
         return lambda: launch.launch("philox.words", 1, 256, (out, SIZE, 0, 1, 2), like=out)
@@ -126,58 +118,45 @@ def launch_of_ours(m: Machine) -> Call:
 
 @row("sum of all")
 def reduction(m: Machine) -> Call:
-    """A reduction to one number."""
-    x, _, _ = vectors(m)
+    x, _, _ = operands(m)
     return lambda: x.sum()
 
 
 @row("sum of rows")
 def row_reduction(m: Machine) -> Call:
-    """A reduction along an axis."""
-    x = vectors(m)[0].reshape((10, 100))
+    x = operands(m)[0].reshape((10, 100))
     return lambda: x.sum(axis=1)
 
 
 @row("matmul by CuPy")
 def product_by_cupy(m: Machine) -> Call:
-    """`xp.matmul` of 32 x 32 matrices."""
-    x, y, out = matrices(m)
-    matmul = m.xp.matmul
+    (x, y, out), matmul = operands(m, SIDE, SIDE), m.xp.matmul
     return lambda: matmul(x, y, out)
 
 
 @row("matmul of ours")
 def product_of_ours(m: Machine) -> Call:
-    """The backend's product of the same matrices: one call of cuBLAS."""
-    x, y, _ = matrices(m)
-    matmul = m.backend.matmul
+    (x, y, _), matmul = operands(m, SIDE, SIDE), m.backend.matmul
     return lambda: matmul(x, y)
 
 
 @row("view")
 def view(m: Machine) -> Call:
-    """A transposed view, which launches nothing."""
-    x, _, _ = matrices(m)
+    x, _, _ = operands(m, SIDE, SIDE)
     return lambda: x.T
-
-
-def matrices(m: Machine) -> tuple[Any, Any, Any]:
-    """Two square matrices of about a thousand floats, and one for a result."""
-    rng = np.random.default_rng(0)
-    x, y = (m.put(rng.standard_normal((SIDE, SIDE)), np.float32) for _ in range(2))
-    return x, y, m.xp.empty_like(x)
 
 
 # ---- whole ops, with torch's names: PyTorch runs the same functions
 
-def _leaf(c: Contender, *shape: int) -> Any:
+def leaves(c: Contender, count: int, *shape: int) -> list[Any]:
+    """Leaves of the same numbers for every contender."""
     values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    return c.lib.tensor(values, device=c.device, requires_grad=True)
+    return [c.lib.tensor(values, device=c.device, requires_grad=True) for _ in range(count)]
 
 
 def mul_unrecorded(c: Contender) -> Call:
     """A product under no_grad."""
-    x, y, no_grad = _leaf(c, SIZE), _leaf(c, SIZE), c.lib.no_grad
+    (x, y), no_grad = leaves(c, 2, SIZE), c.lib.no_grad
 
     def call() -> Any:
         with no_grad():
@@ -186,41 +165,32 @@ def mul_unrecorded(c: Contender) -> Call:
 
 
 def mul_forward(c: Contender) -> Call:
-    """A recorded product."""
-    x, y = _leaf(c, SIZE), _leaf(c, SIZE)
+    x, y = leaves(c, 2, SIZE)
     return lambda: x * y
 
 
 def mul_backward(c: Contender) -> Call:
-    """A product, and its backward to both factors."""
-    x, y = _leaf(c, SIZE), _leaf(c, SIZE)
-    seed, grad = c.lib.ones(SIZE, device=c.device), c.lib.autograd.grad
+    (x, y), seed, grad = leaves(c, 2, SIZE), c.lib.ones(SIZE, device=c.device), c.lib.autograd.grad
     return lambda: grad(x * y, (x, y), seed)
 
 
 def matmul_forward(c: Contender) -> Call:
-    """A recorded product of matrices."""
-    x, y = _leaf(c, SIDE, SIDE), _leaf(c, SIDE, SIDE)
+    x, y = leaves(c, 2, SIDE, SIDE)
     return lambda: x @ y
 
 
 def matmul_backward(c: Contender) -> Call:
-    """A product of matrices, and its backward."""
-    x, y = _leaf(c, SIDE, SIDE), _leaf(c, SIDE, SIDE)
-    seed, grad = c.lib.ones(SIDE, SIDE, device=c.device), c.lib.autograd.grad
+    (x, y), seed, grad = leaves(c, 2, SIDE, SIDE), c.lib.ones(SIDE, SIDE, device=c.device), c.lib.autograd.grad
     return lambda: grad(x @ y, (x, y), seed)
 
 
 def softmax_backward(c: Contender) -> Call:
-    """A softmax of rows, and its backward."""
-    x = _leaf(c, 10, SIZE // 10)
-    seed, grad = c.lib.ones(10, SIZE // 10, device=c.device), c.lib.autograd.grad
+    (x,), seed, grad = leaves(c, 1, 10, SIZE // 10), c.lib.ones(10, SIZE // 10, device=c.device), c.lib.autograd.grad
     return lambda: grad(x.softmax(1), x, seed)
 
 
 def sum_backward(c: Contender) -> Call:
-    """A sum of all, and its backward."""
-    x, grad = _leaf(c, SIZE), c.lib.autograd.grad
+    (x,), grad = leaves(c, 1, SIZE), c.lib.autograd.grad
     return lambda: grad(x.sum(), x)
 
 
@@ -232,7 +202,7 @@ OPS: dict[str, Callable[[Contender], Call]] = {
 
 def ops(make: Callable[[Contender], Call], m: Machine) -> Finding:
     """Time a whole op, of ours and of PyTorch's."""
-    told = {contender.name: timed(make(contender), contender).median * 1e6 for contender in m.contenders}
-    ours = told["tapegrad"]
-    beside = "".join(f"; {name} {us:.2f} us, ratio {ours / us:.2f}" for name, us in told.items() if name != "tapegrad")
-    return noted(f"{ours:.2f} us{beside}", us=ours, **{f"{name}_us": us for name, us in told.items() if name != "tapegrad"})
+    us = {contender.name: timed(make(contender), contender).median * 1e6 for contender in m.contenders}
+    ours = us.pop("tapegrad")
+    peers = "".join(f"; {name} {theirs:.2f} us, ratio {ours / theirs:.2f}" for name, theirs in us.items())
+    return noted(f"{ours:.2f} us{peers}", us=ours, **{f"{name}_us": theirs for name, theirs in us.items()})

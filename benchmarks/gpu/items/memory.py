@@ -7,30 +7,27 @@ from typing import Any
 
 import numpy as np
 
+import tapegrad
+from tapegrad.backends import Device
 from tapegrad.benchmarks.contender import Contender
-from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
+from tapegrad.benchmarks.gpu.items.fact import Facts, raised
 from tapegrad.benchmarks.gpu.items.launch_cost import timed
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
+items = FACTS.as_items
 MIB = 2**20
 
 
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
-
-
-def allocations(m: Machine) -> Callable[[], Any]:
-    """A hundred small arrays, made and dropped."""
+def microseconds(m: Machine) -> float:
+    """What an allocation of a small array takes, and its release."""
     empty = m.xp.empty
 
-    def call() -> None:
+    def hundred() -> None:
         for _ in range(100):
             empty(1000, np.float32)
-    return call
+    return timed(hundred, Contender("tapegrad", None, m.device)).median * 1e4
 
 
 @FACTS("An allocation costs, without and with one of CuPy's memory hooks in Python")
@@ -38,21 +35,19 @@ def memory_hook_cost(m: Machine) -> Finding:
     class Hook(m.cupy.cuda.MemoryHook):  # type: ignore[name-defined]
         name = "tapegrad.report.nothing"
 
-        def malloc_postprocess(self, **told: Any) -> None:
+        def malloc_postprocess(self, **allocation: Any) -> None:
             pass
-    call, us = Contender("tapegrad", None, m.device), [0.0, 0.0]
-    us[0] = timed(allocations(m), call).median * 1e4
+    without = microseconds(m)
     with Hook():
-        us[1] = timed(allocations(m), call).median * 1e4
-    return noted(f"{us[0]:.2f} us and {us[1]:.2f} us", without=us[0], hooked=us[1])
+        hooked = microseconds(m)
+    return noted(f"{without:.2f} us and {hooked:.2f} us", without=without, hooked=hooked)
 
 
 @FACTS("An allocation costs, before and after reset_peak_memory_stats")
 def peak_cost(m: Machine) -> Finding:
-    contender = Contender("tapegrad", None, m.device)
-    before = timed(allocations(m), contender).median * 1e4
+    before = microseconds(m)
     m.backend.reset_peak_memory_stats()
-    after = timed(allocations(m), contender).median * 1e4
+    after = microseconds(m)
     m.backend.stop_peak_memory_stats()
     return noted(f"{before:.2f} us and {after:.2f} us", before=before, after=after)
 
@@ -72,7 +67,6 @@ def peak_is_exact(m: Machine) -> int:
 
 @FACTS("More than the device has raises, and the program", ["OutOfMemoryError", "and goes on"])
 def out_of_memory(m: Machine) -> list[str]:
-    import tapegrad
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
     total = m.backend.memory_info()[1]
@@ -160,6 +154,5 @@ def asynchronous_copies(m: Machine) -> list[str]:
 @FACTS("Values that are uploaded from pinned memory without blocking, and used at once, are", "the same")
 def pinned_upload_order(m: Machine) -> str:
     pinned = m.backend.pin(np.arange(MIB, dtype=np.float32))
-    from tapegrad.backends import Device
     there = m.backend.from_host(pinned, Device(m.device), non_blocking=True)
     return "the same" if np.array_equal(m.get(there * 2), pinned * 2) else "others"

@@ -6,22 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
+import tapegrad
+from tapegrad.benchmarks.gpu.items.fact import Facts, raised
 from tapegrad.benchmarks.gpu.report.finding import Skip
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
+items = FACTS.as_items
 
 
 @FACTS("rand, randint and bernoulli give the numbers of the CPU", [True, True, True])
 def random_numbers(m: Machine) -> list[bool]:
-    import tapegrad
     found = []
     draws: list[Callable[[str], Any]] = [
         lambda device: tapegrad.rand(1001, device=device), lambda device: tapegrad.randint(17, (1001,), device=device),
@@ -38,7 +33,6 @@ def random_numbers(m: Machine) -> list[bool]:
 
 @FACTS("An index out of range raises in the call, at the next synchronisation, and then", ["nothing", "AcceleratorError", "the device works on"])
 def index_errors(m: Machine) -> list[str]:
-    import tapegrad
     x, index = tapegrad.arange(5.0, device=m.device), tapegrad.tensor([0, 7], device=m.device)
     found = [raised(lambda: x.index_select(0, index)), raised(m.synchronize)]
     total = float((x + 1).sum().item())
@@ -47,7 +41,6 @@ def index_errors(m: Machine) -> list[str]:
 
 @FACTS('In the mode "blocking" it raises in the call, and then', ["AcceleratorError", "the device works on"])
 def index_errors_at_once(m: Machine) -> list[str]:
-    import tapegrad
     before = tapegrad.cuda.get_index_assert_mode()
     tapegrad.cuda.set_index_assert_mode("blocking")
     try:
@@ -63,7 +56,6 @@ def index_errors_at_once(m: Machine) -> list[str]:
 def deterministic_sums(m: Machine) -> list[str]:
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
-    import tapegrad
     rng = np.random.default_rng(0)
     index = tapegrad.tensor(rng.integers(0, 3, 100_000), device=m.device)
     values = tapegrad.tensor(rng.standard_normal(100_000).astype(np.float32), device=m.device)
@@ -80,7 +72,6 @@ def deterministic_sums(m: Machine) -> list[str]:
 
 @FACTS("After ten steps of Adam the loss of a small network agrees with the CPU's", "to 1e-05")
 def training_step(m: Machine) -> str:
-    import tapegrad
     losses = []
     for device in ("cpu", m.device):
         tapegrad.manual_seed(0)
@@ -103,7 +94,6 @@ def no_wait_in_a_step(m: Machine) -> str:
     import time
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
-    import tapegrad
     w = tapegrad.randn(4096, 4096, device=m.device, requires_grad=True)
 
     def work() -> Any:
@@ -124,7 +114,6 @@ def no_wait_in_a_step(m: Machine) -> str:
 
 @FACTS("The device of a tensor, whether .to() and back keeps the values, whether .numpy() refuses", ["cuda:0", True, True])
 def tensors(m: Machine) -> list[object]:
-    import tapegrad
     x = tapegrad.arange(6.0).reshape(2, 3)
     y = x.to(m.device)
     return [str(y.device).replace("strict", "cuda"), y.cpu().tolist() == x.tolist(), raised(lambda: y.numpy(), TypeError) == "TypeError"]

@@ -1,4 +1,4 @@
-"""What a training step holds at most, beside PyTorch, and what the process has from the driver."""
+"""The peak memory of training steps, compared with PyTorch's, and the memory that the process has from the driver."""
 from __future__ import annotations
 
 import functools
@@ -21,7 +21,7 @@ def items() -> Items:
 
 def step(name: str, m: Machine) -> Finding:
     """The peak of a workload's step above what was held before it."""
-    return _beside(m, lambda c: WORKLOADS[name].build(Setting(c)))
+    return _compared(m, lambda c: WORKLOADS[name].build(Setting(c)))
 
 
 def chain(m: Machine) -> Finding:
@@ -36,18 +36,14 @@ def chain(m: Machine) -> Finding:
                 y = y.tanh()
             y.sum().backward()
         return run
-    return _beside(m, build)
+    return _compared(m, build)
 
 
-def _beside(m: Machine, build: Any) -> Finding:
-    found = {}
-    for contender in m.contenders:
-        told = contender.memory(build(contender))
-        if told is not None:
-            found[contender.name] = told[0]
-    ours = found["tapegrad"]
-    beside = "".join(f"; {name} {quantity(size, 'B')}, ratio {ours / size:.2f}" for name, size in found.items() if name != "tapegrad" and size)
-    return noted(f"{quantity(ours, 'B')}{beside}", **found)
+def _compared(m: Machine, build: Any) -> Finding:
+    peaks = {contender.name: memory[0] for contender in m.contenders if (memory := contender.memory(build(contender))) is not None}
+    ours = peaks["tapegrad"]
+    peers = "".join(f"; {name} {quantity(peak, 'B')}, ratio {ours / peak:.2f}" for name, peak in peaks.items() if name != "tapegrad" and peak)
+    return noted(f"{quantity(ours, 'B')}{peers}", **peaks)
 
 
 def process(m: Machine) -> Finding:

@@ -7,18 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, HALVES, Facts, items_of, raised, relative_error
+import tapegrad
+from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, HALVES, Facts, raised, relative_error
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
+items = FACTS.as_items
 TF32 = 2e-5  # a relative error above this is TF32's, which keeps 11 of 24 bits; float32's is far below
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
 
 
 @functools.cache
@@ -60,8 +56,8 @@ def cupy_batched_float16(m: Machine) -> list[str]:
     class Sizes(m.cupy.cuda.MemoryHook):  # type: ignore[name-defined]
         name = "tapegrad.report.sizes"
 
-        def malloc_postprocess(self, **told: Any) -> None:
-            sizes.append(told["size"])
+        def malloc_postprocess(self, **allocation: Any) -> None:
+            sizes.append(allocation["size"])
     m.cupy.matmul(x, x)
     pool.free_all_blocks()
     with Sizes():
@@ -76,7 +72,6 @@ def cupy_products_of_halves_accumulate(m: Machine) -> list[float]:
 
 def ours(m: Machine, dtype: str) -> tuple[Any, Any, Any]:
     """tapegrad, and two stacks of matrices of a dtype."""
-    import tapegrad
     rng = np.random.default_rng(0)
     kind = getattr(tapegrad, dtype)
     a, b = (tapegrad.tensor(rng.standard_normal(shape), device=m.device).to(kind) for shape in ((3, 65, 130), (3, 130, 33)))
@@ -100,7 +95,6 @@ def our_batched_products(m: Machine) -> list[str]:
 
 @FACTS("tapegrad's products of float32 matrices compute in", "float32")
 def our_default_precision(m: Machine) -> str:
-    import tapegrad
     return precision(m, lambda a, b: (tapegrad.as_tensor(a) @ tapegrad.as_tensor(b)).array)
 
 
@@ -108,19 +102,17 @@ def our_default_precision(m: Machine) -> str:
 def our_tf32(m: Machine) -> str:
     if not m.on_cuda:
         raise Skip("needs CuPy on a GPU")
-    import tapegrad
     switches: Any = tapegrad.backends.cuda.matmul
     switches.allow_tf32 = True
     try:
-        told = precision(m, lambda a, b: (tapegrad.as_tensor(a) @ tapegrad.as_tensor(b)).array)
+        result = precision(m, lambda a, b: (tapegrad.as_tensor(a) @ tapegrad.as_tensor(b)).array)
     finally:
         switches.allow_tf32 = False
-    return "float32" if told == "float32" else "TF32"
+    return "float32" if result == "float32" else "TF32"
 
 
 @FACTS("tapegrad's convolutions of float32 compute in", "float32")
 def our_convolutions(m: Machine) -> str:
-    import tapegrad
     rng = np.random.default_rng(0)
     x, w = (tapegrad.tensor(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 64, 14, 14), (32, 64, 3, 3)))
     exact = np.asarray(tapegrad.nn.functional.conv2d(x.double(), w.double(), padding=1).numpy())
@@ -148,7 +140,6 @@ def cudnn_convolution(m: Machine) -> Finding:
     import cudnn
     rng = np.random.default_rng(0)
     x, w = (np.ascontiguousarray(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 14, 14, 64), (32, 3, 3, 64)))  # NHWC
-    import tapegrad
     nchw = [tapegrad.tensor(array.astype(np.float64)).permute(0, 3, 1, 2) for array in (x, w)]
     exact = np.asarray(tapegrad.nn.functional.conv2d(nchw[0], nchw[1], padding=1).permute(0, 2, 3, 1).numpy())
     errors = {}

@@ -46,7 +46,7 @@ def run(m: Machine) -> Finding:
         file.touch()
         done = run_for(m.left - RESERVE, command, Path(folder, "output"), {**os.environ, VARIABLE: str(file)}, root)
         lines = [json.loads(line) for line in lines_of(file)]
-    return told(lines, done.status, done.output)
+    return summed_up(lines, done.status, done.output)
 
 
 def workers_of(cores: int) -> int:
@@ -54,8 +54,8 @@ def workers_of(cores: int) -> int:
     return max(1, min(12, cores - 1))
 
 
-def told(lines: list[dict[str, Any]], status: int | None, output: str) -> Finding:
-    """What a run came to.
+def summed_up(lines: list[dict[str, Any]], status: int | None, output: str) -> Finding:
+    """The finding of a run.
 
     Args:
         lines: what `outcomes` wrote.

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.benchmarks.gpu.items.fact import Facts, items_of, raised
+import tapegrad
+from tapegrad.backends.kernels import launch
+from tapegrad.backends.numerics import philox
+from tapegrad.benchmarks.gpu.items.fact import Facts, raised
 from tapegrad.benchmarks.gpu.report.finding import Finding, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
+items = FACTS.as_items
 BUSY = """
 extern "C" __global__ void busy(float* x, long long ticks) {
     const long long start = clock64();
@@ -20,11 +23,6 @@ extern "C" __global__ void busy(float* x, long long ticks) {
 }
 """
 TICKS = 100_000_000  # some 50 to 100 ms
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
 
 
 def busy(m: Machine, x: Any) -> None:
@@ -60,7 +58,6 @@ def order_of_streams(m: Machine) -> list[str]:
 
 @FACTS("The same with tapegrad.cuda.Stream, unasked and after wait_stream", ["does not wait", "waits"])
 def our_streams(m: Machine) -> list[str]:
-    import tapegrad
     cupy = m.cupy
     busy(m, cupy.zeros(1, np.float32))
     words = []
@@ -126,7 +123,6 @@ def captured(m: Machine, work: Callable[[], Any]) -> Any:
 
 @FACTS("A graph of a ufunc, a reduction and a kernel of ours, launched three times", "replays right")
 def capture(m: Machine) -> str:
-    from tapegrad.backends.kernels import launch
     cupy = m.cupy
     x, total, words = cupy.arange(1000, dtype=np.float32), cupy.zeros((), np.float32), cupy.zeros(1000, np.uint64)
 
@@ -141,7 +137,6 @@ def capture(m: Machine) -> str:
     for _ in range(3):
         graph.launch(stream)
     stream.synchronize()
-    from tapegrad.backends.numerics import philox
     expected = float((np.arange(1000) + 4).sum())  # once before the capture, three times in it
     right = abs(float(total) - expected) < 1 and np.array_equal(m.get(words), philox.words((1, 2), 0, 1000))
     return "replays right" if right else f"gives {float(total)} instead of {expected}"

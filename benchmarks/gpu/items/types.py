@@ -5,17 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, DTYPES, HALVES, Facts, items_of, raised
+from tapegrad.backends import Device, backend_for
+from tapegrad.benchmarks.gpu.items.fact import BFLOAT16, DTYPES, HALVES, Facts, raised
 from tapegrad.benchmarks.gpu.report.finding import Finding, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
-from tapegrad.benchmarks.gpu.report.section import Items
 
 FACTS = Facts()
-
-
-def items() -> Items:
-    """One for each fact."""
-    return items_of(FACTS)
+items = FACTS.as_items
 
 
 @FACTS("A bfloat16 array times a Python float has the dtype", "bfloat16")
@@ -154,7 +150,6 @@ def singular_matrices_on_request(m: Machine) -> str:
 
 @FACTS("Errors of the special functions against the CPU backend's, in units in the last place (float64, float32)")
 def special_functions(m: Machine) -> Finding:
-    from tapegrad.backends import Device, backend_for
     cpu: Any = backend_for(Device("cpu"))
     found: dict[str, list[float]] = {}
     for name, low, high in (("erf", -4, 4), ("erfc", -4, 8), ("erfinv", -0.999, 0.999), ("lgamma", 0.1, 30), ("digamma", 0.1, 30)):

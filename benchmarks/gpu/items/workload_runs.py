@@ -4,6 +4,7 @@ from __future__ import annotations
 import functools
 from dataclasses import asdict
 
+from tapegrad.benchmarks.cli import run as run_workloads
 from tapegrad.benchmarks.contender import PEERS
 from tapegrad.benchmarks.gpu.report.finding import Finding, failed, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -23,7 +24,6 @@ def items() -> Items:
 
 def run(name: str, m: Machine) -> Finding:
     """Run a workload as ``tapegrad-bench`` does."""
-    from tapegrad.benchmarks.cli import run as run_workloads
     report = run_workloads([WORKLOADS[name]], ["cpu", m.device], list(PEERS), PLAN)
     values = {"rows": [asdict(row) for row in report.rows], "skipped": report.skipped}
     if report.failed:
@@ -31,7 +31,7 @@ def run(name: str, m: Machine) -> Finding:
     words = []
     for row in report.rows:
         if not row.variant:
-            beside = "".join(f", {ratio.median:.2f} of {of}" for ratio, of in ((row.of_peer, "PyTorch's"), (row.of_cpu, "the CPU's")) if ratio)
+            ratios = "".join(f", {ratio.median:.2f} of {of}" for ratio, of in ((row.of_peer, "PyTorch's"), (row.of_cpu, "the CPU's")) if ratio)
             peak = f", peak {quantity(row.peak_bytes, 'B')}" if row.peak_bytes is not None else ""
-            words.append(f"{row.contender} {row.device} {quantity(row.summary.median, 's')}{beside}{peak}")
+            words.append(f"{row.contender} {row.device} {quantity(row.summary.median, 's')}{ratios}{peak}")
     return noted("; ".join(words), **values)

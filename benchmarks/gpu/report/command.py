@@ -18,17 +18,13 @@ from tapegrad.benchmarks.gpu.report.finding import Finding
 from tapegrad.benchmarks.gpu.report.section import Section
 from tapegrad.benchmarks.gpu.report.sections import SECTIONS, TOTAL
 
-EPILOG = """exit status: 0 if all was well, 1 if something failed or is not as expected, 2 for wrong arguments or where the device cannot be had.
+EPILOG = """exit status: 0 if all was well, 1 if something failed or is not as expected, 2 for wrong arguments or where the device is not available.
 It reads settings of the GPU and sets none."""
 _DEVICE = Section("device", "Device", "tapegrad.benchmarks.gpu.report.environment:reachable", 60, 60)
 
 
 def gpu_report(arguments: Sequence[str], sections: Sequence[Section] = SECTIONS) -> int:
     """Run ``tapegrad-bench gpu-report``.
-
-    Args:
-        arguments: the command line after these words.
-        sections: the report's sections.
 
     Returns:
         The exit status.
@@ -64,9 +60,9 @@ def gpu_report(arguments: Sequence[str], sections: Sequence[Section] = SECTIONS)
     environment = {pytest_run.FOLDER: str(options.root.resolve()), pytest_run.ARGUMENTS: json.dumps(options.pytest)}
     if options.workers:
         environment[pytest_run.WORKERS] = str(options.workers)
-    told = source()
+    here = source()
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    document = Document(created, options.device, options.commit or told["commit"], None if options.commit else told["changed"],
+    document = Document(created, options.device, options.commit or here["commit"], None if options.commit else here["changed"],
                         only=options.only or [])
     files = fill(document, [section for section in sections if section.name in wanted], begun, options.seconds, options.out, environment)
     print(f"\n{summary(document)}\n{files[0]}\n{files[1]}", flush=True)
@@ -77,12 +73,9 @@ def fill(document: Document, sections: Sequence[Section], begun: float, seconds:
     """Run the sections, and write the report after each.
 
     Args:
-        document: gets the parts.
         sections: what to run; the last has all the time that is left.
         begun: when the command began, by `time.monotonic`.
         seconds: how long all of it may take.
-        out: the folder for the report.
-        environment: variables for the processes.
 
     Returns:
         The report's files.

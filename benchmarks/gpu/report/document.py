@@ -26,25 +26,15 @@ class Part:
 
 @dataclass
 class Document:
-    """The report.
+    """The report."""
 
-    Args:
-        created: date and time.
-        device: "cuda" or "strict".
-        commit: the commit's name; None where nobody knows it.
-        changed: whether files differed from the commit.
-        parts: the sections, as far as they were run.
-        seconds: how long all of it took.
-        only: the sections that were asked for; empty where all were.
-    """
-
-    created: str
-    device: str
-    commit: str | None
-    changed: bool | None
-    parts: list[Part] = field(default_factory=list)
-    seconds: float = 0.0
-    only: list[str] = field(default_factory=list)
+    created: str  # date and time
+    device: str  # "cuda" or "strict"
+    commit: str | None  # the commit's name; None where nobody knows it
+    changed: bool | None  # whether files differed from the commit
+    parts: list[Part] = field(default_factory=list)  # the sections, as far as they were run
+    seconds: float = 0.0  # how long all of it took
+    only: list[str] = field(default_factory=list)  # the sections that were asked for; empty where all were
 
     @property
     def dry(self) -> bool:
@@ -99,7 +89,7 @@ def summary(document: Document) -> str:
 
 
 def device_of(document: Document) -> str:
-    """The GPU's name, where the environment told it."""
+    """The GPU's name, where the environment has it."""
     return next((finding.text for finding in document.findings if finding.name == "gpu" and finding.status == "noted"), document.device)
 
 
@@ -116,7 +106,7 @@ def markdown(document: Document) -> str:
     lines += ["```text", summary(document), "```", ""]
     for part in document.parts:
         lines += [f"## {part.title}", "", f"{counts(part.findings)}; {part.seconds:.1f} s.", "", "| | | |", "|---|---|---|"]
-        lines += [f"| {_counter(finding.name)} | {_status(finding)} | {_counter(finding.text)} |" for finding in part.findings]
+        lines += [f"| {_cell(finding.name)} | {_status(finding)} | {_cell(finding.text)} |" for finding in part.findings]
         for finding in part.findings:
             lines += _details(finding)
         lines.append("")
@@ -124,10 +114,12 @@ def markdown(document: Document) -> str:
 
 
 def _status(finding: Finding) -> str:
-    return "" if finding.status == "noted" else finding.status if finding.well else f"**{finding.status}**"
+    if finding.status == "noted":
+        return ""
+    return finding.status if finding.well else f"**{finding.status}**"
 
 
-def _counter(text: str) -> str:
+def _cell(text: str) -> str:
     return re.sub(r"\s+", " ", text).replace("|", "\\|")
 
 
@@ -135,8 +127,8 @@ def _details(finding: Finding) -> list[str]:
     """What a table has no room for."""
     lines: list[str] = []
     for key in ("failures", "running", "skips", "slowest", "wrong", "traceback", "output"):
-        told: Any = finding.values.get(key)
-        if told:
-            rows = [f"{count} x {what}" for what, count in told.items()] if isinstance(told, dict) else [str(line) for line in told]
+        details: Any = finding.values.get(key)
+        if details:
+            rows = [f"{count} x {what}" for what, count in details.items()] if isinstance(details, dict) else map(str, details)
             lines += ["", f"`{finding.name}`, {key}:", "", "```text", *rows, "```"]
     return lines

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import tapegrad
 from tapegrad.benchmarks.facts import processor, version
 from tapegrad.benchmarks.gpu.report.finding import Finding, Skip, failed, noted
 from tapegrad.benchmarks.gpu.report.machine import Machine
@@ -31,17 +32,16 @@ def items() -> Items:
 
 
 def reachable() -> Items:
-    """One: whether the device can be had."""
+    """One: whether the device is available."""
     return {"device": device}
 
 
 def python(m: Machine) -> Finding:
     """Python and the packages that take part."""
-    import tapegrad
     found = {"python": platform.python_version(), "tapegrad": tapegrad.__version__, "numpy": np.__version__}
     names = ("cupy-cuda13x", "cupy-cuda12x", "cupy", "torch", "ml_dtypes", "scipy", "numba", "numba-cuda", "nvidia-cudnn-frontend", "pytest", "pytest-xdist")
-    found |= {name: told for name in names if (told := version(name)) is not None}
-    return noted(", ".join(f"{name} {told}" for name, told in found.items()), **found)
+    found |= {name: number for name in names if (number := version(name)) is not None}
+    return noted(", ".join(f"{name} {number}" for name, number in found.items()), **found)
 
 
 def cpu(m: Machine) -> Finding:
@@ -51,7 +51,7 @@ def cpu(m: Machine) -> Finding:
 
 
 def device(m: Machine) -> Finding:
-    """Whether the device can be had at all."""
+    """Whether the device is available."""
     try:
         backend = m.backend
     except RuntimeError as error:
@@ -61,9 +61,9 @@ def device(m: Machine) -> Finding:
 
 def gpu(m: Machine) -> Finding:
     """What the runtime says of the GPU."""
-    told: dict[str, Any] = m.cupy.cuda.runtime.getDeviceProperties(m.cupy.cuda.Device().id)
-    values: dict[str, Any] = {key: value.decode(errors="replace") if isinstance(value, bytes) else value for key, value in told.items()}
-    values = {key: value for key, value in values.items() if key not in ("uuid", "luid")}
+    properties: dict[str, Any] = m.cupy.cuda.runtime.getDeviceProperties(m.cupy.cuda.Device().id)
+    values: dict[str, Any] = {key: value.decode(errors="replace") if isinstance(value, bytes) else value for key, value in properties.items()
+                              if key not in ("uuid", "luid")}
     return noted(
         f"{values['name']}, compute capability {values['major']}.{values['minor']}, {values['multiProcessorCount']} multiprocessors, "
         f"{values['totalGlobalMem'] / 2**30:.0f} GiB, {values['l2CacheSize'] / 2**20:.0f} MiB L2", **values)
@@ -120,7 +120,7 @@ def tools(m: Machine) -> Finding:
 
 def settings(m: Machine) -> Finding:
     """Environment variables that change what CUDA, CuPy or tapegrad do."""
-    # A report is kept: where somebody's folders are is no part of it.
+    # A report is published: paths of this machine do not belong into it.
     found = {name: "(a path)" if os.sep in value else value for name, value in sorted(os.environ.items())
              if (name in SETTINGS or name.startswith(PREFIXES)) and not name.startswith("TAPEGRAD_REPORT_")}
     return noted(", ".join(f"{name}={value}" for name, value in found.items()) or "none set", **found)

@@ -10,27 +10,21 @@ BAD = ("unexpected", "failed", "crashed", "hung", "not run")
 
 
 class Skip(Exception):
-    """An item cannot be had here; the text says why."""
+    """An item is not possible here; the text says why."""
 
 
 @dataclass
 class Finding:
-    """What one item of a section gave.
+    """What one item of a section gave."""
 
-    Args:
-        name: the item's.
-        status: "ok"; "noted", a measurement of which nothing was expected; "skipped", it cannot be had here; "unexpected", a fact is not what was
-            expected; "failed", it raised or gave wrong numbers; "crashed", its process died; "hung", it took longer than it may; "not run", no time was left.
-        text: one line.
-        values: the same for programs.
-        seconds: how long it took.
-    """
-
-    name: str
+    name: str  # the item's
+    #: "ok"; "noted", a measurement of which nothing was expected; "skipped", it is not possible here;
+    #: "unexpected", a fact is not what was expected; "failed", it raised or gave wrong numbers; "crashed", its
+    #: process died; "hung", it took longer than it may; "not run", no time was left
     status: str
-    text: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
+    text: str = ""  # one line
+    values: dict[str, Any] = field(default_factory=dict)  # the same for programs
+    seconds: float = 0.0  # how long it took
 
     @property
     def well(self) -> bool:

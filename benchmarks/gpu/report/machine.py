@@ -72,7 +72,7 @@ class Machine:
 
     @functools.cached_property
     def contenders(self) -> list[Contender]:
-        """tapegrad on the device, and PyTorch there where it can be had."""
+        """tapegrad on the device, and PyTorch where it is available there."""
         return find_contenders([self.device], ["torch"] if self.on_cuda else [], 1)[0]
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""A plugin of pytest's that writes what becomes of each test as it happens, so that a run which is stopped has told what it knew.
+"""A plugin of pytest's that writes the outcome of each test as it happens, so that the outcomes of a run which is stopped are known.
 
 The environment variable TAPEGRAD_TEST_OUTCOMES names the file. Tests of the device under test come first.
 """

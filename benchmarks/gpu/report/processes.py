@@ -41,17 +41,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended.
+    """How a command ended."""
 
-    Args:
-        status: its exit status; None if it was stopped.
-        output: what it wrote.
-        seconds: how long it ran.
-    """
-
-    status: int | None
-    output: str
-    seconds: float
+    status: int | None  # its exit status; None if it was stopped
+    output: str  # what it wrote
+    seconds: float  # how long it ran
 
 
 def run_for(seconds: float, command: Sequence[str], output: Path, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Done:
@@ -59,10 +53,7 @@ def run_for(seconds: float, command: Sequence[str], output: Path, environment: M
 
     Args:
         seconds: after these it is stopped.
-        command: what to run.
-        output: the file for its output.
         environment: its variables; this process's by default.
-        folder: where it runs.
     """
     begun = time.monotonic()
     process = start(command, output, environment, folder)

@@ -14,21 +14,13 @@ Items = dict[str, Item]
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report.
+    """A part of the report."""
 
-    Args:
-        name: what `--only` calls it.
-        title: its heading.
-        source: ``"module:function"``, the function that returns the items by name; the process that runs them imports it.
-        seconds: how long it may take.
-        item_seconds: how long one item may take.
-    """
-
-    name: str
-    title: str
-    source: str
-    seconds: float
-    item_seconds: float
+    name: str  # what `--only` calls it
+    title: str  # its heading
+    source: str  # ``"module:function"``, the function that returns the items by name; the process that runs them imports it
+    seconds: float  # how long it may take
+    item_seconds: float  # how long one item may take
 
 
 def items_of(source: str) -> Items:

@@ -29,10 +29,7 @@ def run(section: Section, device: str, seconds: float, environment: Mapping[str,
     """Run a section, in as many processes as it takes.
 
     Args:
-        section: what to run.
-        device: "cuda" or "strict".
-        seconds: how long all of it may take.
-        environment: variables for the processes, beside this one's.
+        environment: variables for the processes, added to this one's.
 
     Returns:
         A finding for each item, whatever happened to it.
@@ -101,7 +98,6 @@ def serve(source: Callable[[], Items], machine: Machine, skip: list[str], file: 
 
     Args:
         source: returns the items.
-        machine: what they work with.
         skip: names of those that an earlier process ran.
         file: where the lines go.
 

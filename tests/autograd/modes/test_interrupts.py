@@ -97,13 +97,8 @@ def undone() -> Iterator[None]:
         this_thread.hooks = ()
         this_thread.before_write = None
         state.running = None
-        end_dual_level()
+        state.dual = None
         set_bits(0)
-
-
-def end_dual_level() -> None:
-    from tapegrad.autograd.transforms import dual
-    dual._now.level = None
 
 
 def raised_at(scene: Callable[[Any], Any], number: int) -> tuple[bool, bool]:

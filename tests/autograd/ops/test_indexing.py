@@ -6,7 +6,7 @@ import pytest
 
 import tapegrad
 from tapegrad import Tensor
-from tapegrad.autograd.tape import engine as tape
+from tapegrad.autograd.tape import sums as tape
 from tapegrad.backends.registry import standing_in
 from tapegrad.backends.strict.backend import StrictBackend, refusing
 

@@ -2,12 +2,18 @@
 
 import copy
 import pickle
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from repository import ROOT
 
+import tapegrad
+from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.types import dtypes, promotion
 from tapegrad.autograd.types.dtypes import numpy_dtype, of
 from tapegrad.autograd.types.size import Size, size_of
@@ -73,12 +79,11 @@ def test_immutable_and_not_made():
         _ = dtypes.float32.nope
 
 
-def test_sets():
-    every = {getattr(dtypes, n).numpy for n in NAMES}
-    assert {getattr(dtypes, n).numpy for n in ("float16", "bfloat16", "float32", "float64")} == dtypes.FLOATING
-    assert {np.dtype("c8"), np.dtype("c16")} == dtypes.COMPLEX_DTYPES
-    assert dtypes.INEXACT == dtypes.FLOATING | dtypes.COMPLEX_DTYPES
-    assert every - dtypes.INEXACT - {np.dtype(bool)} == dtypes.INTEGRAL
+def test_categories():
+    inexact = {name for name in NAMES if dtypes.is_inexact(getattr(dtypes, name).numpy)}
+    assert inexact == {"float16", "bfloat16", "float32", "float64", "complex64", "complex128"}
+    assert {getattr(dtypes, name).numpy for name in inexact} == dtypes.INEXACT
+    assert not any(dtypes.is_inexact(np.dtype(t)) for t in ("bool", "int64", ">f4", "O", "U3", "M8[s]", "V2", [("bfloat16", "f4")]))
     assert [dtypes.category(np.dtype(t)) for t in ("bool", "uint8", "float16", "complex64")] == [0, 1, 2, 3]
 
 
@@ -168,13 +173,13 @@ def test_iinfo():
 
 
 def test_promotion():
-    assert dtypes.promote_types(dtypes.float16, dtypes.bfloat16) is dtypes.float32
-    assert dtypes.promote_types("uint8", np.int8) is dtypes.int16
+    assert promotion.promote_types(dtypes.float16, dtypes.bfloat16) is dtypes.float32
+    assert promotion.promote_types("uint8", np.int8) is dtypes.int16
     assert dtypes.can_cast(dtypes.float64, dtypes.float16) and not dtypes.can_cast(dtypes.complex64, dtypes.float64)
     assert dtypes.can_cast(np.dtype("f8"), np.dtype("f4")) and not dtypes.can_cast(np.dtype("i8"), np.dtype("?"))
     message = "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote UInt16 and Int"
     with pytest.raises(RuntimeError, match=message):
-        dtypes.promote_types(dtypes.uint16, dtypes.int32)
+        promotion.promote_types(dtypes.uint16, dtypes.int32)
     with pytest.raises(RuntimeError, match="at least one operand"):
         promotion.result_type([])
 
@@ -211,18 +216,83 @@ from tapegrad.autograd.types import dtypes, promotion, size
 assert "ml_dtypes" not in sys.modules
 f4, i8 = np.dtype("float32"), np.dtype("int64")
 assert dtypes.bfloat16 != f4 and f4 != dtypes.bfloat16 and dtypes.bfloat16 != np.float32
-assert promotion.promote_types(f4, i8) == f4 and dtypes.of(f4) is dtypes.float32
+assert promotion.promoted(f4, i8) == f4 and dtypes.of(f4) is dtypes.float32
 assert dtypes.finfo(dtypes.bfloat16).eps == 0.0078125 and repr(dtypes.bfloat16) == "torch.bfloat16"
 dtypes.set_default_dtype(dtypes.bfloat16)
 assert printing.tensor_repr(np.ones(2, "f4")) == "tensor([1., 1.], dtype=torch.float32)"
-assert "ml_dtypes" not in sys.modules and len(dtypes.FLOATING) == 3
+assert not dtypes.is_inexact(np.dtype("V2"))
+assert "ml_dtypes" not in sys.modules and len(dtypes.INEXACT) == 5
 import ml_dtypes
 outside = np.dtype(ml_dtypes.bfloat16)
 assert outside == dtypes.bfloat16 and dtypes.of(outside) is dtypes.bfloat16
-assert outside in dtypes.FLOATING and outside in dtypes.INEXACT
+assert outside in dtypes.INEXACT
 """
+    in_fresh_process(code)
+
+
+def in_fresh_process(code: str) -> None:
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("first_use", [
+    "grad = tapegrad.func.grad(lambda x: (x * x).sum())(x)",
+    "t = from_array(x).requires_grad_(); t.atan().sum().backward(); grad = t.grad",
+    "t = tapegrad.nn.Parameter(from_array(x)); (t ** 2).sum().backward(); grad = t.grad",
+    "value, grad = tapegrad.func.jvp(tapegrad.atan, (x,), (x,))",
+    "grad = tapegrad.vmap(tapegrad.func.grad(lambda x: x * x))(x)",
+    "grad = tapegrad.from_numpy(x).exp()",
+    "grad = from_array(x).view(tapegrad.int16).view(tapegrad.bfloat16); assert tapegrad.func.grad(lambda x: x.sum())(grad).dtype is tapegrad.bfloat16",
+])
+def test_the_first_bfloat16_array_is_as_good_as_the_second(first_use: str) -> None:
+    """Whatever meets the dtype first knows it, though somebody else has imported ml_dtypes."""
+    in_fresh_process(f"""
+import ml_dtypes
+import numpy as np
+import tapegrad
+from tapegrad.autograd.core.tensor import from_array
+x = np.ones(3, ml_dtypes.bfloat16)
+{first_use}
+assert tapegrad.as_tensor(grad).dtype is tapegrad.bfloat16
+""")
+
+
+def test_only_the_wrappers_of_ops_look_into_the_set() -> None:
+    """It fills as dtypes are met: for everybody else there is `is_inexact`."""
+    folders = [ROOT / name for name in ("api", "autograd", "backends", "benchmarks", "nn", "optim")]
+    users = {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*.py")
+             if re.search(r"\bINEXACT\b", path.read_text(encoding="utf-8"))}
+    assert users <= {"autograd/types/dtypes.py", "autograd/dispatch/decorator.py", "autograd/dispatch/codegen.py", "autograd/ops/tensor/operators.py"}
+
+
+def unpickled(array: np.ndarray) -> np.ndarray:
+    """The array with a dtype object that is not NumPy's own."""
+    array = pickle.loads(pickle.dumps(array))
+    assert array.dtype is not np.dtype(array.dtype.name)
+    return array
+
+
+ENTRANCES = {
+    "from_numpy": tapegrad.from_numpy, "as_tensor": tapegrad.as_tensor, "tensor": tapegrad.tensor, "from_dlpack": tapegrad.from_dlpack,
+    "unpickled": lambda array: pickle.loads(pickle.dumps(tapegrad.tensor(array))), "vmap": tapegrad.vmap(lambda t: t),
+    "vjp": lambda array: tapegrad.func.vjp(lambda t: t, array)[0], "grad": tapegrad.func.grad(lambda t: t.abs().sum()),
+}
+
+
+@pytest.mark.parametrize("enter", ENTRANCES.values(), ids=ENTRANCES)
+@pytest.mark.parametrize("array", [unpickled(np.ones(2, np.float32)), unpickled(np.ones(2, np.complex64))], ids=["float32", "complex64"])
+def test_arrays_come_in_with_the_dtype_of_numpy(enter: Callable[[Any], Any], array: np.ndarray) -> None:
+    """Ops compare dtypes by `is`."""
+    result = raw(enter(array))
+    assert result.dtype is dtypes.of(result.dtype).numpy and result.tolist() == [1, 1]
+
+
+def test_long_long_is_int64() -> None:
+    array = np.ones(2, np.longlong)
+    t = tapegrad.from_numpy(array)
+    assert t.array.dtype is dtypes.int64.numpy and t.dtype is dtypes.int64
+    t[0] = 5
+    assert array[0] == 5
 
 
 def test_size():
