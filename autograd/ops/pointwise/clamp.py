@@ -140,7 +140,7 @@ def _clamp_by_tensors(input: Array, min: Array | None = None, max: Array | None 
 
 
 def _has_tensor(*bounds: Operand) -> bool:
-    return any([hasattr(bound, "ndim") for bound in bounds])
+    return any(hasattr(bound, "ndim") for bound in bounds)
 
 
 def _promoted(input: Operand, dtype: np.dtype, *bounds: Number | None) -> Operand:
