@@ -75,7 +75,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
     if known is None:
         raise RuntimeError("Dual level must be a positive number.")
     state.dual = None
-    known.__exit__(None)
+    known.leave()
 
 
 class dual_level(Mode):

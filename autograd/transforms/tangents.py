@@ -43,8 +43,8 @@ class Tangents(Level):
         # By the array's id: arrays are neither hashed nor compared.
         self._known: dict[int, tuple[weakref.ref[Any], Tensor]] = {}
 
-    def __exit__(self, *exc: Any) -> None:
-        super().__exit__(*exc)
+    def leave(self) -> None:
+        super().leave()
         self._known.clear()
 
     def set(self, t: Tensor, tangent: Tensor) -> None:
