@@ -1,4 +1,5 @@
 """tapegrad: PyTorch's eager autograd on the arrays Python already has, NumPy on the CPU and CuPy on CUDA."""
+
 import typing as _typing
 from math import e, inf, nan, pi
 
@@ -14,8 +15,23 @@ from tapegrad.autograd.interchange.array_protocols import from_dlpack
 from tapegrad.autograd.interchange.printing import get_printoptions, printoptions, set_printoptions
 from tapegrad.autograd.lazy import on_first_use as _on_first_use
 from tapegrad.autograd.modes.default_device import get_default_device, set_default_device
-from tapegrad.autograd.modes.grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
-from tapegrad.autograd.ops.random.generator import Generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from tapegrad.autograd.modes.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from tapegrad.autograd.ops.random.generator import (
+    Generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from tapegrad.autograd.transforms.vmap import vmap
 from tapegrad.autograd.types.dtypes import (
     bfloat16,
@@ -48,12 +64,22 @@ from tapegrad.autograd.types.dtypes import (
     uint32,
     uint64,
 )
-from tapegrad.autograd.types.memory_format import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
+from tapegrad.autograd.types.memory_format import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    memory_format,
+    preserve_format,
+)
 from tapegrad.autograd.types.promotion import promote_types
 from tapegrad.autograd.types.size import Size
 from tapegrad.backends import Device as device
 from tapegrad.backends.cupy.index_asserts import AcceleratorError
-from tapegrad.backends.determinism import are_deterministic_algorithms_enabled, is_deterministic_algorithms_warn_only_enabled, use_deterministic_algorithms
+from tapegrad.backends.determinism import (
+    are_deterministic_algorithms_enabled,
+    is_deterministic_algorithms_warn_only_enabled,
+    use_deterministic_algorithms,
+)
 from tapegrad.backends.out_of_memory import OutOfMemoryError
 from tapegrad.backends.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from tapegrad.nn.functional import (

@@ -1,4 +1,7 @@
-"""The profiler, by the names of `torch.profiler`; `tapegrad.autograd.profiler.recorder` says what it measures, and what that costs."""
+"""The profiler, by the names of `torch.profiler`; `tapegrad.autograd.profiler.recorder` says what it measures, and what
+that costs.
+"""
+
 from __future__ import annotations
 
 import enum
@@ -43,7 +46,9 @@ def supported_activities() -> set[ProfilerActivity]:
     return {ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda.is_available() else [])}
 
 
-def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0) -> Callable[[int], ProfilerAction]:
+def schedule(
+    *, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0
+) -> Callable[[int], ProfilerAction]:
     """Which steps to profile: of each cycle, some are waited for, some are profiled and thrown away, some are kept.
 
     Args:
@@ -87,7 +92,9 @@ def _always(step: int) -> ProfilerAction:
     return ProfilerAction.RECORD
 
 
-def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use_gzip: bool = False) -> Callable[[profile], None]:
+def tensorboard_trace_handler(
+    dir_name: str, worker_name: str | None = None, use_gzip: bool = False
+) -> Callable[[profile], None]:
     """A function for `on_trace_ready` that writes each trace to a file of its own in the folder `dir_name`.
 
     Args:
@@ -97,7 +104,8 @@ def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use
     Example:
         >>> import os, tempfile, tapegrad
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with tapegrad.profiler.profile(on_trace_ready=tapegrad.profiler.tensorboard_trace_handler(folder, "worker")):
+        ...     handler = tapegrad.profiler.tensorboard_trace_handler(folder, "worker")
+        ...     with tapegrad.profiler.profile(on_trace_ready=handler):
         ...         y = tapegrad.ones(2) + 1
         ...     [name.split(".")[0] for name in os.listdir(folder)]
         ['worker']
@@ -109,8 +117,11 @@ def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use
         except OSError as error:
             raise RuntimeError("Can't create directory: " + dir_name) from error
         import platform
+
         worker = worker_name or f"{platform.node()}_{os.getpid()}"
-        prof.export_chrome_trace(os.path.join(dir_name, f"{worker}.{time.time_ns()}.pt.trace.json{'.gz' if use_gzip else ''}"))
+        prof.export_chrome_trace(
+            os.path.join(dir_name, f"{worker}.{time.time_ns()}.pt.trace.json{'.gz' if use_gzip else ''}")
+        )
 
     return handle
 
@@ -121,7 +132,8 @@ class profile:
     Methods that return or write results raise AssertionError before it has run.
 
     Args:
-        activities: without ``ProfilerActivity.CUDA`` the host does not wait for devices, and times are those of starting work there. By default it does.
+        activities: without ``ProfilerActivity.CUDA`` the host does not wait for devices, and times are those of
+            starting work there. By default it does.
         schedule: which steps to profile, as `schedule` makes it; the program then calls ``step()`` after each.
         on_trace_ready: called with the profiler whenever there is a profile to look at.
         record_shapes: record the shapes of operands.
@@ -141,9 +153,16 @@ class profile:
         ['Name', 'Self', 'time', '%']
     """
 
-    def __init__(self, *, activities: Iterable[ProfilerActivity] | None = None, schedule: Callable[[int], ProfilerAction] | None = None,
-                 on_trace_ready: Callable[[profile], Any] | None = None, record_shapes: bool = False, profile_memory: bool = False,
-                 with_stack: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        activities: Iterable[ProfilerActivity] | None = None,
+        schedule: Callable[[int], ProfilerAction] | None = None,
+        on_trace_ready: Callable[[profile], Any] | None = None,
+        record_shapes: bool = False,
+        profile_memory: bool = False,
+        with_stack: bool = False,
+    ) -> None:
         chosen = None if activities is None else set(activities)
         if chosen is not None and not chosen:
             raise AssertionError("No valid profiler activities found")
@@ -154,8 +173,12 @@ class profile:
         self.profiler: _profiler.profile | None = None
         self._stepping = schedule is not None
         self._range: record_function | None = None
-        self._options = {"record_shapes": record_shapes, "profile_memory": profile_memory, "with_stack": with_stack,
-                         "synchronize": chosen is None or ProfilerActivity.CUDA in chosen}
+        self._options = {
+            "record_shapes": record_shapes,
+            "profile_memory": profile_memory,
+            "with_stack": with_stack,
+            "synchronize": chosen is None or ProfilerActivity.CUDA in chosen,
+        }
 
     def __enter__(self) -> profile:
         self.start()
@@ -190,7 +213,9 @@ class profile:
         self._begin(before)
 
     def _begin(self, before: ProfilerAction) -> None:
-        running = before in _RECORDS and before is not ProfilerAction.RECORD_AND_SAVE and self.current_action in _RECORDS
+        running = (
+            before in _RECORDS and before is not ProfilerAction.RECORD_AND_SAVE and self.current_action in _RECORDS
+        )
         running = running or before is self.current_action is ProfilerAction.WARMUP
         if self.current_action is not ProfilerAction.NONE and not running:
             self.profiler = _profiler.profile(**self._options).__enter__()
@@ -232,4 +257,12 @@ class profile:
         return self.profiler
 
 
-__all__ = ["ProfilerAction", "ProfilerActivity", "profile", "record_function", "schedule", "supported_activities", "tensorboard_trace_handler"]
+__all__ = [
+    "ProfilerAction",
+    "ProfilerActivity",
+    "profile",
+    "record_function",
+    "schedule",
+    "supported_activities",
+    "tensorboard_trace_handler",
+]

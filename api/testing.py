@@ -1,7 +1,8 @@
 """`tapegrad.testing`: comparing tensors, and running code on the strict device to see what it would do on a GPU.
 
-The strict device (``device="strict"``) is an array type over NumPy that refuses what a GPU array refuses and counts what costs there: it finds hidden
-copies and synchronisations on a machine without a GPU. `check_device` runs a function there and tells of each, with the line that causes it.
+The strict device (``device="strict"``) is an array type over NumPy that refuses what a GPU array refuses and counts
+what costs there: it finds hidden copies and synchronisations on a machine without a GPU. `check_device` runs a function
+there and tells of each, with the line that causes it.
 
 Example:
     >>> from tapegrad.testing import counting
@@ -11,6 +12,7 @@ Example:
     >>> transfers.device_to_host
     0
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -32,16 +34,33 @@ __all__ = ["allowed", "assert_close", "check_device", "counting", "refusing"]
 
 if not TYPE_CHECKING:  # the strict device is loaded by those who use it
     _STRICT = "tapegrad.backends.strict.backend"
-    __getattr__, __dir__ = on_first_use(__name__, check_device="tapegrad.utils.device_check.check", allowed=_STRICT, counting=_STRICT, refusing=_STRICT)
+    __getattr__, __dir__ = on_first_use(
+        __name__, check_device="tapegrad.utils.device_check.check", allowed=_STRICT, counting=_STRICT, refusing=_STRICT
+    )
 
 
 # (relative, absolute), as torch has them
-_TOLERANCES = {"float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7), "complex64": (1.3e-6, 1e-5),
-               "complex128": (1e-7, 1e-7)}
+_TOLERANCES = {
+    "float16": (1e-3, 1e-5),
+    "bfloat16": (1.6e-2, 1e-5),
+    "float32": (1.3e-6, 1e-5),
+    "float64": (1e-7, 1e-7),
+    "complex64": (1.3e-6, 1e-5),
+    "complex128": (1e-7, 1e-7),
+}
 
 
-def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol: float | None = None, equal_nan: bool = False, check_device: bool = True,
-                 check_dtype: bool = True, msg: str | None = None) -> None:
+def assert_close(
+    actual: Any,
+    expected: Any,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = False,
+    check_device: bool = True,
+    check_dtype: bool = True,
+    msg: str | None = None,
+) -> None:
     """Raise unless `actual` and `expected` are close: tensors, arrays, numbers, or sequences and mappings of them.
 
     Args:
@@ -56,10 +75,20 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
     """
     if (rtol is None) != (atol is None):
         raise ValueError("Both 'rtol' and 'atol' must be either specified or unspecified, but got only one of them.")
-    options = {"rtol": rtol, "atol": atol, "equal_nan": equal_nan, "check_device": check_device, "check_dtype": check_dtype, "msg": msg}
+    options = {
+        "rtol": rtol,
+        "atol": atol,
+        "equal_nan": equal_nan,
+        "check_device": check_device,
+        "check_dtype": check_dtype,
+        "msg": msg,
+    }
     if isinstance(actual, Mapping) and isinstance(expected, Mapping):
         if actual.keys() != expected.keys():
-            raise AssertionError(msg or f"The keys of the mappings do not match: {sorted(map(str, actual))} and {sorted(map(str, expected))}")
+            raise AssertionError(
+                msg
+                or f"The keys of the mappings do not match: {sorted(map(str, actual))} and {sorted(map(str, expected))}"
+            )
         for key in actual:
             assert_close(actual[key], expected[key], **options)  # type: ignore[arg-type]
         return
@@ -77,7 +106,10 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
     if check_dtype and a.dtype != b.dtype:
         raise AssertionError(msg or f"The values for attribute 'dtype' do not match: {a.dtype} != {b.dtype}.")
     if rtol is None or atol is None:
-        rtol, atol = (max(pair) for pair in zip(_TOLERANCES.get(a.dtype.name, (0.0, 0.0)), _TOLERANCES.get(b.dtype.name, (0.0, 0.0))))
+        rtol, atol = (
+            max(pair)
+            for pair in zip(_TOLERANCES.get(a.dtype.name, (0.0, 0.0)), _TOLERANCES.get(b.dtype.name, (0.0, 0.0)))
+        )
     _compare(_wide(host(a)), _wide(host(b)), rtol, atol, equal_nan, msg)
 
 
@@ -96,8 +128,10 @@ def _compare(a: np.ndarray, b: np.ndarray, rtol: float, atol: float, equal_nan: 
     if msg is not None:
         raise AssertionError(msg)
     if a.ndim == 0:
-        raise AssertionError(f"Scalars are not close!\n\nExpected {b.item()} but got {a.item()}.\n"
-                             f"Absolute difference: {abs(a - b)} (up to {atol} allowed)")
+        raise AssertionError(
+            f"Scalars are not close!\n\nExpected {b.item()} but got {a.item()}.\n"
+            f"Absolute difference: {abs(a - b)} (up to {atol} allowed)"
+        )
     wide = np.complex128 if a.dtype.kind == "c" else np.float64
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.abs(a.astype(wide) - b.astype(wide))
@@ -109,4 +143,5 @@ def _compare(a: np.ndarray, b: np.ndarray, rtol: float, atol: float, equal_nan: 
     raise AssertionError(
         f"Tensor-likes are not close!\n\nMismatched elements: {wrong} / {a.size} ({wrong / a.size:.1%})\n"
         f"Greatest absolute difference: {difference[at]} at index {at} (up to {atol} allowed)\n"
-        f"Greatest relative difference: {relative[at_relative]} at index {at_relative} (up to {rtol} allowed)")
+        f"Greatest relative difference: {relative[at_relative]} at index {at_relative} (up to {rtol} allowed)"
+    )

@@ -1,4 +1,5 @@
 """Tensor, the tape, and the ops with their derivatives."""
+
 from typing import TYPE_CHECKING
 
 from tapegrad.autograd import graph
@@ -7,7 +8,14 @@ from tapegrad.autograd.functions.function import Function
 from tapegrad.autograd.gradcheck import gradcheck, gradgradcheck
 from tapegrad.autograd.lazy import on_first_use
 from tapegrad.autograd.modes import device_guard as device_guard
-from tapegrad.autograd.modes.grad_mode import enable_grad, inference_mode, is_multithreading_enabled, no_grad, set_grad_enabled, set_multithreading_enabled
+from tapegrad.autograd.modes.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_multithreading_enabled,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+)
 from tapegrad.autograd.tape.backward import backward, grad
 from tapegrad.autograd.variable import Variable
 
@@ -16,5 +24,23 @@ if TYPE_CHECKING:
 
 __getattr__, __dir__ = on_first_use("tapegrad.autograd", "forward_ad", "functional", "profiler")
 
-__all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "functional", "grad", "gradcheck", "gradgradcheck", "graph",
-           "inference_mode", "is_multithreading_enabled", "no_grad", "profiler", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled"]
+__all__ = [
+    "Function",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "forward_ad",
+    "functional",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "graph",
+    "inference_mode",
+    "is_multithreading_enabled",
+    "no_grad",
+    "profiler",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+    "set_multithreading_enabled",
+]

@@ -1,8 +1,11 @@
-"""Anomaly mode: tells which line of the forward pass a failing step of the backward pass comes from, and which step made the first NaN.
+"""Anomaly mode: tells which line of the forward pass a failing step of the backward pass comes from, and which step
+made the first NaN.
 
-While the mode is on, a node remembers the calls that made it, and a pass warns of the node at which it fails. It is on for all threads or for none, as in
-PyTorch. Nodes have a constructor only while it is on, so making one costs nothing more while it is not.
+While the mode is on, a node remembers the calls that made it, and a pass warns of the node at which it fails. It is on
+for all threads or for none, as in PyTorch. Nodes have a constructor only while it is on, so making one costs nothing
+more while it is not.
 """
+
 from __future__ import annotations
 
 import threading
@@ -28,7 +31,9 @@ _function_init = BackwardCFunction.__init__
 
 
 def _remember(node: Node) -> None:
-    """What becomes `Node`'s constructor: its metadata has ``traceback_``, the calls that made it, and ``parent_``, the node whose backward did."""
+    """What becomes `Node`'s constructor: its metadata has ``traceback_``, the calls that made it, and ``parent_``, the
+    node whose backward did.
+    """
     metadata = node.metadata
     metadata["traceback_"] = Stack()
     parent = getattr(_running, "node", None)
@@ -73,7 +78,8 @@ class _AnomalyMode(Watcher):
         _running.node = node.origin
         for edge in node.edges:
             if isinstance(edge, Tensor):
-                self.users[id(edge)] = weakref.ref(node)  # nodes run in falling order, so the last to come is the earliest
+                # nodes run in falling order, so the last to come is the earliest
+                self.users[id(edge)] = weakref.ref(node)
         try:
             grads = pull(node, grad, graph)
             if self.check_nan and not isinstance(node, Slot):
@@ -124,7 +130,10 @@ def _report(target: Any, error: BaseException) -> None:
     if isinstance(target, Tensor):
         ref = _mode.users.get(id(target))
         user = ref() if ref is not None else None
-        _warn(_error("torch::autograd::AccumulateGrad", user.metadata.get("traceback_") if user is not None else None), error)
+        _warn(
+            _error("torch::autograd::AccumulateGrad", user.metadata.get("traceback_") if user is not None else None),
+            error,
+        )
         return
     node = (target.edges[0] if isinstance(target, Slot) else target).origin
     metadata = node.metadata
@@ -132,13 +141,21 @@ def _report(target: Any, error: BaseException) -> None:
     while (parent := metadata.get("parent_")) is not None:
         metadata = parent.metadata
         stack = metadata.get("traceback_")
-        _warn(_error(parent.name(), None) if stack is None else
-              f"\n\nPrevious calculation was induced by {parent.name()}. Traceback of forward call that induced the previous calculation:\n{stack}", error)
+        _warn(
+            _error(parent.name(), None)
+            if stack is None
+            else f"\n\nPrevious calculation was induced by {parent.name()}. Traceback of forward call that induced "
+            f"the previous calculation:\n{stack}",
+            error,
+        )
 
 
 def _error(name: str, stack: Stack | None) -> str:
     if stack is None:
-        return f"Error detected in {name}. No forward pass information available. Enable detect anomaly during forward pass for more information."
+        return (
+            f"Error detected in {name}. No forward pass information available. Enable detect anomaly during "
+            "forward pass for more information."
+        )
     return f"Error detected in {name}. Traceback of forward call that caused the error:\n{stack}"
 
 
@@ -151,6 +168,7 @@ def _warn(message: str, error: BaseException) -> None:
 
 
 # ---- what users call
+
 
 def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
     """Put anomaly mode on or off, for all threads.
@@ -170,7 +188,10 @@ def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
     """
     for position, (name, value) in enumerate((("enabled", enabled), ("check_nan", check_nan)), 1):
         if not isinstance(value, bool):
-            raise TypeError(f"set_anomaly_enabled(): argument '{name}' (position {position}) must be bool, not {type(value).__name__}")
+            raise TypeError(
+                f"set_anomaly_enabled(): argument '{name}' (position {position}) must be bool, not "
+                f"{type(value).__name__}"
+            )
     _mode.switch(enabled, check_nan)
 
 
@@ -197,9 +218,10 @@ def is_anomaly_check_nan_enabled() -> bool:
 class set_detect_anomaly:
     """Put anomaly mode on or off, from the call on; as a context manager until its end.
 
-    While it is on, each recorded operation remembers the calls that led to it. When a backward pass fails at an operation, a warning shows them: the last line
-    is that of the forward pass. A pass also raises where an operation returns a NaN, unless told not to look. The mode is on for all threads; it costs some
-    microseconds for each operation and, in backward, a look at each gradient (on a device a wait for it), so it is for finding errors only.
+    While it is on, each recorded operation remembers the calls that led to it. When a backward pass fails at an
+    operation, a warning shows them: the last line is that of the forward pass. A pass also raises where an operation
+    returns a NaN, unless told not to look. The mode is on for all threads; it costs some microseconds for each
+    operation and, in backward, a look at each gradient (on a device a wait for it), so it is for finding errors only.
 
     Args:
         mode: whether the mode is on.
@@ -254,7 +276,11 @@ class detect_anomaly:
         self.prev = is_anomaly_enabled()
         self.check_nan = check_nan
         self.prev_check_nan = is_anomaly_check_nan_enabled()
-        warnings.warn("Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging.", stacklevel=2)
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
+            "debugging.",
+            stacklevel=2,
+        )
 
     def __enter__(self) -> None:
         set_anomaly_enabled(True, self.check_nan)

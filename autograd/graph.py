@@ -1,4 +1,5 @@
 """The graph, as users see and name its parts: nodes, edges, hooks on several tensors at once, what nodes keep."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -13,12 +14,22 @@ from tapegrad.autograd.tape import node_call as _node_call  # noqa: F401  Node's
 from tapegrad.autograd.tape.gradient_edge import GradientEdge, get_gradient_edge
 from tapegrad.autograd.tape.multi_grad_hook import register_multi_grad_hook
 
-__all__ = ["GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version",
-           "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks"]
+__all__ = [
+    "GradientEdge",
+    "Node",
+    "allow_mutation_on_saved_tensors",
+    "disable_saved_tensors_hooks",
+    "get_gradient_edge",
+    "increment_version",
+    "register_multi_grad_hook",
+    "save_on_cpu",
+    "saved_tensors_hooks",
+]
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
-    """Tell the tape that the memory of a tensor has been written, where it cannot know: by a kernel, or through ``tensor.array``.
+    """Tell the tape that the memory of a tensor has been written, where it cannot know: by a kernel, or through
+    ``tensor.array``.
 
     A backward pass that needs what was there before then raises. Inference tensors track no version and are left alone.
 

@@ -1,4 +1,5 @@
 """Names that are loaded when they are first asked for."""
+
 from __future__ import annotations
 
 import sys

@@ -1,4 +1,5 @@
 """`Variable`, as code from before PyTorch 0.4 knows it: a tensor."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,22 +1,49 @@
 """Arrays: what a device can do. Knows nothing of gradients."""
+
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tapegrad.backends.backend import Array, Backend
 from tapegrad.backends.device import Device
 from tapegrad.backends.numpy.backend import CPU, NumpyBackend
-from tapegrad.backends.registry import ARRAYS, backend, backend_for, is_array, loaded, register, register_loader, standing_in, xp
+from tapegrad.backends.registry import (
+    ARRAYS,
+    backend,
+    backend_for,
+    is_array,
+    loaded,
+    register,
+    register_loader,
+    standing_in,
+    xp,
+)
 
-__all__ = ["ARRAYS", "Array", "Backend", "CPU", "Device", "backend", "backend_for", "is_array", "loaded", "register", "register_loader", "standing_in", "xp"]
+__all__ = [
+    "ARRAYS",
+    "Array",
+    "Backend",
+    "CPU",
+    "Device",
+    "backend",
+    "backend_for",
+    "is_array",
+    "loaded",
+    "register",
+    "register_loader",
+    "standing_in",
+    "xp",
+]
 
 
 def _cupy() -> Backend:
     from tapegrad.backends.cupy.backend import load
+
     return load()
 
 
 def _strict() -> Backend:
     from tapegrad.backends.strict.backend import StrictBackend
+
     return StrictBackend()
 
 

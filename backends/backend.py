@@ -1,4 +1,5 @@
 """`Backend`: what a device offers beyond its array namespace. Knows nothing of gradients."""
+
 from __future__ import annotations
 
 import builtins
@@ -15,8 +16,8 @@ Array = Any  # an array of some backend: numpy.ndarray, cupy.ndarray, StrictArra
 class Backend:
     """One kind of array: its namespace, and the few operations whose spelling differs between namespaces.
 
-    The NumPy backend is the specification; the others override what they must. Methods take and return arrays of their own backend, unless their name says
-    `host`.
+    The NumPy backend is the specification; the others override what they must. Methods take and return arrays of their
+    own backend, unless their name says `host`.
     """
 
     #: the device type it serves: "cpu", "cuda", "strict"
@@ -25,7 +26,8 @@ class Backend:
     array_type: builtins.type
     #: the array namespace, spelt as NumPy's main namespace is
     xp: Any
-    #: a device with streams of work: a namespace with `Stream`, `Event`, `get_current_stream` and `get_elapsed_time`, as `cupy.cuda` has them
+    #: a device with streams of work: a namespace with `Stream`, `Event`, `get_current_stream` and `get_elapsed_time`,
+    #: as `cupy.cuda` has them
     streams: Any
 
     # where arrays live
@@ -58,11 +60,15 @@ class Backend:
         raise NotImplementedError
 
     def from_host(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Array:
-        """`array`'s values on `device`; on the CPU the array itself. `non_blocking`: from pinned memory the copy may happen later."""
+        """`array`'s values on `device`; on the CPU the array itself. `non_blocking`: from pinned memory the copy may
+        happen later.
+        """
         raise NotImplementedError
 
     def to_host(self, array: Array, non_blocking: bool = False) -> np.ndarray:
-        """`array`'s values on the host; on the CPU the array itself. `non_blocking`: the values are there only when the current stream has come so far."""
+        """`array`'s values on the host; on the CPU the array itself. `non_blocking`: the values are there only when the
+        current stream has come so far.
+        """
         raise NotImplementedError
 
     def pin(self, array: np.ndarray) -> np.ndarray:
@@ -98,7 +104,8 @@ class Backend:
         raise NotImplementedError
 
     def matmul(self, a: Array, b: Array, convolution: bool = False) -> Array:
-        """``a @ b`` as `numpy.matmul` has it, of arrays of one dtype; half types are added up in float32. `convolution`: which switch allows TF32.
+        """``a @ b`` as `numpy.matmul` has it, of arrays of one dtype; half types are added up in float32.
+        `convolution`: which switch allows TF32.
 
         Raises:
             ValueError: the shapes do not fit.
@@ -156,7 +163,9 @@ class Backend:
         raise NotImplementedError
 
     def max_memory_allocated(self, device: Device | None = None) -> int:
-        """Peak of `memory_allocated` since the last `reset_peak_memory_stats`; a backend may keep none before the first."""
+        """Peak of `memory_allocated` since the last `reset_peak_memory_stats`; a backend may keep none before the
+        first.
+        """
         raise NotImplementedError
 
     def max_memory_reserved(self, device: Device | None = None) -> int:

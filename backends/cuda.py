@@ -1,4 +1,5 @@
 """`tapegrad.backends.cuda`: PyTorch's switches for CUDA. The devices themselves are `tapegrad.cuda`."""
+
 from __future__ import annotations
 
 import importlib.util

@@ -1,8 +1,10 @@
 """`tapegrad.backends.cudnn`: what programs for PyTorch set at their start, as far as it means something here.
 
-There is no cuDNN: convolutions are products of matrices, which cuBLAS computes, and are deterministic. So `benchmark` has nothing to choose from,
-`deterministic` nothing to switch, and `enabled` is False; they can be set, to booleans. `allow_tf32` does what it says.
+There is no cuDNN: convolutions are products of matrices, which cuBLAS computes, and are deterministic. So `benchmark`
+has nothing to choose from, `deterministic` nothing to switch, and `enabled` is False; they can be set, to booleans.
+`allow_tf32` does what it says.
 """
+
 from __future__ import annotations
 
 import sys

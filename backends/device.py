@@ -1,4 +1,5 @@
 """`Device`: where a tensor's array lives, a value object such as ``Device("cuda", 1)``."""
+
 from __future__ import annotations
 
 import threading
@@ -25,7 +26,8 @@ def entered() -> Device | None:
 
 
 class Device:
-    """A device's type and, where it has one, its index. As a context manager it is the device of the tensors made inside.
+    """A device's type and, where it has one, its index. As a context manager it is the device of the tensors made
+    inside.
 
     Args:
         type: ``"cpu"``, ``"cuda"``, ``"strict"``, ``"cuda:1"``, an index of a CUDA device, or a `Device`.
@@ -58,7 +60,9 @@ class Device:
             raise RuntimeError(f"Expected one of {', '.join(TYPES)} device type at start of device string: {type}")
         if colon:
             if index is not None:
-                raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+                raise RuntimeError(
+                    f"type (string) must not include an index because index was passed explicitly: {type}"
+                )
             if not digits.isdecimal():
                 raise RuntimeError(f"Invalid device string: '{type}'")
             index = int(digits)
@@ -90,7 +94,9 @@ class Device:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        return (
+            f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        )
 
 
 DeviceLike = Device | str | int

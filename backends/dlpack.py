@@ -1,4 +1,7 @@
-"""DLPack, through which arrays of different libraries share memory: what NumPy and CuPy lack of it, which is bfloat16, capsules, and old producers."""
+"""DLPack, through which arrays of different libraries share memory: what NumPy and CuPy lack of it, which is bfloat16,
+capsules, and old producers.
+"""
+
 from __future__ import annotations
 
 import ctypes
@@ -18,19 +21,32 @@ UINT, BFLOAT = 1, 4
 class DLTensor(ctypes.Structure):
     """DLPack's description of an array."""
 
-    _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32), ("ndim", ctypes.c_int32),
-                ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16), ("shape", ctypes.c_void_p), ("strides", ctypes.c_void_p),
-                ("byte_offset", ctypes.c_uint64)]
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+        ("lanes", ctypes.c_uint16),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("byte_offset", ctypes.c_uint64),
+    ]
 
 
-#: capsule name -> where its DLTensor lies: after the version, the manager's pointer, the deleter and the flags, where it has a version
+#: capsule name -> where its DLTensor lies: after the version, the manager's pointer, the deleter and the flags, where
+#: it has a version
 _OFFSETS = {b"dltensor": 0, b"dltensor_versioned": 32}
 _name = ctypes.pythonapi.PyCapsule_GetName
 _name.restype, _name.argtypes = ctypes.c_char_p, [ctypes.py_object]
 _pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer.restype, _pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-_INVALID = ("from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might have already constructed a tensor "
-            "from it once.")
+_INVALID = (
+    "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might "
+    "have already constructed a tensor "
+    "from it once."
+)
 
 
 def contents(capsule: Any) -> DLTensor:
@@ -92,6 +108,7 @@ def imported(source: Any, copy: bool | None = None) -> Array:
             array = np.asarray(_Writeable(array))  # a capsule without version does not say, and NumPy is cautious
         if producer.is_bfloat16:
             from ml_dtypes import bfloat16
+
             array = array.view(bfloat16)
     frozen = isinstance(array, np.ndarray) and not array.flags.writeable
     if frozen and copy is False:

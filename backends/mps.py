@@ -1,4 +1,5 @@
 """`tapegrad.backends.mps`: Apple's GPUs, which programs for PyTorch ask after; there is no backend for them."""
+
 from __future__ import annotations
 
 __all__ = ["is_available", "is_built"]

@@ -1,9 +1,12 @@
 """`OutOfMemoryError`, and what it says."""
+
 from __future__ import annotations
 
 
 class OutOfMemoryError(RuntimeError):
-    """A device has no memory left for what was asked. The program can go on: drop what holds memory, and try something smaller."""
+    """A device has no memory left for what was asked. The program can go on: drop what holds memory, and try something
+    smaller.
+    """
 
 
 def size_text(size: int) -> str:
@@ -14,7 +17,9 @@ def size_text(size: int) -> str:
     return f"{size} bytes"
 
 
-def out_of_memory_text(asked: int, device: int, *, total: int, free: int, allocated: int, reserved: int, limit: int | None) -> str:
+def out_of_memory_text(
+    asked: int, device: int, *, total: int, free: int, allocated: int, reserved: int, limit: int | None
+) -> str:
     """torch's message for an allocation that failed; all sizes in bytes.
 
     Args:
@@ -23,6 +28,10 @@ def out_of_memory_text(asked: int, device: int, *, total: int, free: int, alloca
         limit: what the pool may hold; None: no limit.
     """
     allowed = "" if limit is None else f"{size_text(limit)} allowed; "
-    return (f"CUDA out of memory. Tried to allocate {size_text(asked)}. GPU {device} has a total capacity of {size_text(total)} of which {size_text(free)} "
-            f"is free. {allowed}Of the allocated memory {size_text(allocated)} is allocated by arrays, and {size_text(reserved - allocated)} is reserved by "
-            "the memory pool but unallocated.")
+    return (
+        f"CUDA out of memory. Tried to allocate {size_text(asked)}. GPU {device} has a total capacity of "
+        f"{size_text(total)} of which {size_text(free)} "
+        f"is free. {allowed}Of the allocated memory {size_text(allocated)} is allocated by arrays, and "
+        f"{size_text(reserved - allocated)} is reserved by "
+        "the memory pool but unallocated."
+    )

@@ -1,8 +1,11 @@
-"""How exactly products are computed on CUDA: PyTorch's switches, which hold for the whole process. The CPU knows none of them.
+"""How exactly products are computed on CUDA: PyTorch's switches, which hold for the whole process. The CPU knows none
+of them.
 
-They are for products of matrices. Decompositions, inverses and solutions come from cuSOLVER by way of CuPy, which computes them in their dtype; where CuPy
-multiplies matrices on the way there (`pinv`, `matrix_power`), its own environment variable CUPY_TF32 decides, which is off unless it is set.
+They are for products of matrices. Decompositions, inverses and solutions come from cuSOLVER by way of CuPy, which
+computes them in their dtype; where CuPy multiplies matrices on the way there (`pinv`, `matrix_power`), its own
+environment variable CUPY_TF32 decides, which is off unless it is set.
 """
+
 from __future__ import annotations
 
 import warnings
@@ -13,9 +16,10 @@ class Matmul:
     """The switches for products of matrices: `tapegrad.backends.cuda.matmul`.
 
     Attributes:
-        allow_tf32: products of float32 and complex64 may round their factors to TF32, which has 10 bits of mantissa instead of 23, for the tensor
-            cores of devices of compute capability 8.0 and later. False unless it is set.
-        allow_fp16_reduced_precision_reduction: cuBLAS may add parts of a float16 product up in float16; within a part it adds in float32 in any case.
+        allow_tf32: products of float32 and complex64 may round their factors to TF32, which has 10 bits of mantissa
+            instead of 23, for the tensor cores of devices of compute capability 8.0 and later. False unless it is set.
+        allow_fp16_reduced_precision_reduction: cuBLAS may add parts of a float16 product up in float16; within a part
+            it adds in float32 in any case.
         allow_bf16_reduced_precision_reduction: the same for bfloat16.
 
     Example:
@@ -82,8 +86,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     """Set how exactly float32 matrices are multiplied on CUDA; on the CPU they are multiplied in float32 in any case.
 
     Args:
-        precision: "highest": in float32. "high" or "medium": their factors may be rounded to TF32; there is no difference between the two here, nor
-            in PyTorch on CUDA.
+        precision: "highest": in float32. "high" or "medium": their factors may be rounded to TF32; there is no
+            difference between the two here, nor in PyTorch on CUDA.
 
     Raises:
         RuntimeError: `precision` is no string.
@@ -97,7 +101,11 @@ def set_float32_matmul_precision(precision: str) -> None:
     if not isinstance(precision, str):
         raise RuntimeError(f"set_float32_matmul_precision expects a str, but got {type(precision).__name__}")
     if precision not in ("highest", "high", "medium"):
-        warnings.warn(f"{precision} is not one of 'highest', 'high', or 'medium'; the current setFloat32MatmulPrecision call has no effect.", stacklevel=2)
+        warnings.warn(
+            f"{precision} is not one of 'highest', 'high', or 'medium'; the current setFloat32MatmulPrecision call "
+            "has no effect.",
+            stacklevel=2,
+        )
         return
     matmul._float32 = precision
 

@@ -1,4 +1,5 @@
 """Which backend serves an array, and which serves a device."""
+
 from __future__ import annotations
 
 import contextlib
@@ -19,7 +20,9 @@ _foreign: dict[str, str] = {}
 
 
 class _ByArrayType(dict[type, Any]):
-    """Array class -> what was registered for it; NumPy's scalar classes, and classes whose backend is not loaded yet, are found at first use."""
+    """Array class -> what was registered for it; NumPy's scalar classes, and classes whose backend is not loaded yet,
+    are found at first use.
+    """
 
     def __missing__(self, cls: type) -> Any:
         for base in cls.__mro__:
@@ -65,7 +68,9 @@ def serve(backend: Backend) -> None:
 
 
 def register_loader(type: str, load: Callable[[], Backend], array: str | None = None) -> None:
-    """Register a function that makes the backend of a device type, called at the first use of the type or of an array of the class of full name `array`."""
+    """Register a function that makes the backend of a device type, called at the first use of the type or of an array
+    of the class of full name `array`.
+    """
     _loaders[type] = load
     if array is not None:
         _foreign[array] = type

@@ -1,4 +1,5 @@
 """Thread-local state that a worker thread takes over from the thread that waits for it."""
+
 from __future__ import annotations
 
 import threading

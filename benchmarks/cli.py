@@ -1,4 +1,5 @@
 """The command line: ``tapegrad-bench``."""
+
 from __future__ import annotations
 
 import argparse
@@ -19,8 +20,9 @@ from tapegrad.benchmarks.report import Report, rows_of, table
 from tapegrad.benchmarks.workload import Workload
 from tapegrad.benchmarks.workloads import WORKLOADS
 
-EPILOG = """exit status: 0 also when a device or a peer is missing or a target is missed; 1 when a workload raised; 2 for wrong arguments.
-Targets are judged on one thread, in whole (not --quick) runs. Ratios are medians over samples of the same round."""
+EPILOG = """exit status: 0 also when a device or a peer is missing or a target is missed; 1 when a workload raised;
+2 for wrong arguments. Targets are judged on one thread, in whole (not --quick) runs. Ratios are medians over samples of
+the same round."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _compare(arguments[1:])
         if arguments[:1] == ["gpu-report"]:
             from tapegrad.benchmarks.gpu.report.command import gpu_report
+
             return gpu_report(arguments[1:])
         return _run(arguments[1:] if arguments[:1] == ["run"] else arguments)
     except KeyboardInterrupt:
@@ -60,22 +63,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     parser = Parser(
-        prog="tapegrad-bench", description="Time tapegrad on its devices, and PyTorch. 'tapegrad-bench compare A.json B.json' compares two runs, "
+        prog="tapegrad-bench",
+        description="Time tapegrad on its devices, and PyTorch. 'tapegrad-bench compare A.json B.json' compares two "
+        "runs, "
         "'tapegrad-bench gpu-report' checks and measures everything on a GPU.",
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="tapegrad-bench [run] [options]  |  compare A.json B.json  |  gpu-report [options]",
         allow_abbrev=False,
     )
     peers = f"libraries to compare with, or none (default: {','.join(PEERS)})"
     every = list(WORKLOADS.values())
-    parser.add_argument("--devices", "--device", type=_devices, default=["cpu"], metavar="NAMES", help="cpu, cuda, cuda:1, strict; with commas (default: cpu)")
+    parser.add_argument(
+        "--devices",
+        "--device",
+        type=_devices,
+        default=["cpu"],
+        metavar="NAMES",
+        help="cpu, cuda, cuda:1, strict; with commas (default: cpu)",
+    )
     parser.add_argument("--peers", type=_peers, default=list(PEERS), metavar="NAMES", help=peers)
-    parser.add_argument("--workloads", type=_workloads, default=every, metavar="GLOBS", help="names or patterns, with commas (default: all)")
+    parser.add_argument(
+        "--workloads",
+        type=_workloads,
+        default=every,
+        metavar="GLOBS",
+        help="names or patterns, with commas (default: all)",
+    )
     parser.add_argument("--quick", action="store_true", help="few and short samples: does everything run?")
     parser.add_argument("--json", type=_target_file, metavar="FILE", help="write the report there as well")
-    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="threads of the CPU libraries (default: 1)")
-    parser.add_argument("--rounds", type=positive, metavar="N", help="samples of each contender (default: 25; quick: 3)")
-    parser.add_argument("--gc", choices=("on", "off"), default="on", help="Python's garbage collector while measuring (default: on)")
+    parser.add_argument(
+        "--threads", type=positive, default=1, metavar="N", help="threads of the CPU libraries (default: 1)"
+    )
+    parser.add_argument(
+        "--rounds", type=positive, metavar="N", help="samples of each contender (default: 25; quick: 3)"
+    )
+    parser.add_argument(
+        "--gc", choices=("on", "off"), default="on", help="Python's garbage collector while measuring (default: on)"
+    )
     parser.add_argument("--list", action="store_true", help="list the workloads and stop")
     options = parser.parse_args(arguments)
     if options.list:
@@ -113,7 +138,9 @@ def run(workloads: Sequence[Workload], devices: list[str], peers: list[str], pla
 
 
 def _compare(arguments: list[str]) -> int:
-    parser = Parser(prog="tapegrad-bench compare", description="Compare two reports written with --json.", allow_abbrev=False)
+    parser = Parser(
+        prog="tapegrad-bench compare", description="Compare two reports written with --json.", allow_abbrev=False
+    )
     parser.add_argument("before", metavar="A.json", type=Path)
     parser.add_argument("after", metavar="B.json", type=Path)
     options = parser.parse_args(arguments)
@@ -129,7 +156,10 @@ def _compare(arguments: list[str]) -> int:
 
 def _listed(workloads: Sequence[Workload]) -> list[str]:
     width = max(len(workload.name) for workload in workloads)
-    targets = {workload.name: f"  (target: <= {workload.limit:.2f} of the peer)" if workload.limit else "" for workload in workloads}
+    targets = {
+        workload.name: f"  (target: <= {workload.limit:.2f} of the peer)" if workload.limit else ""
+        for workload in workloads
+    }
     return [f"{workload.name:<{width}}  {workload.measures}{targets[workload.name]}" for workload in workloads]
 
 
@@ -176,5 +206,7 @@ def positive(text: str) -> int:
 def _target_file(text: str) -> Path:
     path = Path(text)
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"cannot write {text!r}: " + ("it is a folder" if path.is_dir() else "there is no such folder"))
+        raise argparse.ArgumentTypeError(
+            f"cannot write {text!r}: " + ("it is a folder" if path.is_dir() else "there is no such folder")
+        )
     return path

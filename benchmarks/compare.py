@@ -1,4 +1,5 @@
 """Two reports side by side: what became slower or larger, and what the spread explains."""
+
 from __future__ import annotations
 
 from tapegrad.benchmarks.measure import Summary
@@ -16,7 +17,8 @@ def change(before: Summary, after: Summary, noticeable: float = NOTICEABLE) -> s
     Example:
         >>> from tapegrad.benchmarks.compare import change
         >>> from tapegrad.benchmarks.measure import Summary
-        >>> change(Summary.of([1.0, 1.1, 1.2]), Summary.of([2.0, 2.1, 2.2])), change(Summary.of([1.0, 1.1, 1.2]), Summary.of([1.0, 1.15, 1.2]))
+        >>> before, slower, same = [Summary.of(x) for x in ([1.0, 1.1, 1.2], [2.0, 2.1, 2.2], [1.0, 1.15, 1.2])]
+        >>> change(before, slower), change(before, same)
         ('more', '')
     """
     if abs(after.median - before.median) <= noticeable * abs(before.median):
@@ -42,26 +44,45 @@ def comparison(before: Report, after: Report) -> str:
         changed += bool(found)
         ratio = f"{b.summary.median / a.summary.median:.2f}" if a.summary.median else ""
         name = a.workload if a.metric == "time" else f"{a.workload}: {a.metric}"
-        lines.append([
-            name, f"{a.contender} {a.variant}".rstrip(), a.device, quantity(a.summary.median, a.unit), quantity(b.summary.median, b.unit), ratio,
-            words.get(a.unit, {}).get(found, found),
-        ])
+        lines.append(
+            [
+                name,
+                f"{a.contender} {a.variant}".rstrip(),
+                a.device,
+                quantity(a.summary.median, a.unit),
+                quantity(b.summary.median, b.unit),
+                ratio,
+                words.get(a.unit, {}).get(found, found),
+            ]
+        )
     notes = [f"A: {_origin(before)}", f"B: {_origin(after)}"]
     notes += [f"only in A: {' '.join(filter(None, key))}" for key in old if key not in new]
     notes += [f"only in B: {' '.join(filter(None, key))}" for key in new if key not in old]
     notes += [f"{what} differs: {a} in A, {b} in B" for what, a, b in _differences(before, after) if a != b]
-    notes.append(f"{len(lines) - 1} compared, {changed} changed beyond their spread (interquartile ranges apart, medians more than {NOTICEABLE:.0%} apart)")
+    notes.append(
+        f"{len(lines) - 1} compared, {changed} changed beyond their spread (interquartile ranges apart, medians more "
+        f"than {NOTICEABLE:.0%} apart)"
+    )
     return "\n".join([*aligned(lines, right={3, 4, 5}), "", *notes])
 
 
 def _origin(report: Report) -> str:
     source = report.facts["source"]
-    commit = source["commit"][:12] + (" with changes" if source["changed"] else "") if source["commit"] else "no commit known"
+    commit = (
+        source["commit"][:12] + (" with changes" if source["changed"] else "")
+        if source["commit"]
+        else "no commit known"
+    )
     return f"{report.created}, tapegrad {report.facts['versions']['tapegrad']}, {commit}"
 
 
 def _differences(before: Report, after: Report) -> list[tuple[str, object, object]]:
     names = sorted({*before.facts["versions"], *after.facts["versions"]} - {"tapegrad"})
-    found: list[tuple[str, object, object]] = [(name, before.facts["versions"].get(name), after.facts["versions"].get(name)) for name in names]
-    found += [(name, before.facts["machine"].get(name), after.facts["machine"].get(name)) for name in ("cpu", "cores", "gpu", "system")]
+    found: list[tuple[str, object, object]] = [
+        (name, before.facts["versions"].get(name), after.facts["versions"].get(name)) for name in names
+    ]
+    found += [
+        (name, before.facts["machine"].get(name), after.facts["machine"].get(name))
+        for name in ("cpu", "cores", "gpu", "system")
+    ]
     return found + [(name, before.plan[name], after.plan[name]) for name in ("threads", "collect", "quick")]

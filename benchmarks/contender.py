@@ -1,4 +1,7 @@
-"""`Contender`: a library on one of its devices, how to wait for it and how to read its memory; and who can take part at all."""
+"""`Contender`: a library on one of its devices, how to wait for it and how to read its memory; and who can take part at
+all.
+"""
+
 from __future__ import annotations
 
 import gc
@@ -41,10 +44,12 @@ class Contender:
             self.lib.cuda.synchronize(self.device)
 
     def memory(self, run: Callable[[], Any], warm_up: Callable[[], Any] | None = None) -> tuple[int, int] | None:
-        """Bytes of one call of `run` above what was held before it: their peak, and what is left when its result is dropped.
+        """Bytes of one call of `run` above what was held before it: their peak, and what is left when its result is
+        dropped.
 
-        One call of `warm_up`, or of `run`, goes before, so that what happens once only is not counted. On host devices this is everything that
-        Python and NumPy allocate, traced; on a GPU it is what its memory pool hands out. None where the library tells nothing (PyTorch on the CPU).
+        One call of `warm_up`, or of `run`, goes before, so that what happens once only is not counted. On host devices
+        this is everything that Python and NumPy allocate, traced; on a GPU it is what its memory pool hands out. None
+        where the library tells nothing (PyTorch on the CPU).
         """
         if self.on_cuda:
             return self._memory_on_cuda(run, warm_up or run)
@@ -101,7 +106,8 @@ def find_contenders(devices: list[str], peers: list[str], threads: int) -> tuple
             continue
         try:
             lib = importlib.import_module(name)
-        except (ImportError, OSError) as error:  # a broken installation is the user's to know, and no reason to measure nothing
+        except (ImportError, OSError) as error:
+            # a broken installation is the user's to know, and no reason to measure nothing
             lines.append(f"{name}: cannot be imported: {_first_line(error)}")
             continue
         lib.set_num_threads(threads)

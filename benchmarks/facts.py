@@ -1,4 +1,5 @@
 """What a report says of where it was made: versions, machine, source."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -43,20 +44,32 @@ def version(distribution: str) -> str | None:
 
 
 def machine(contenders: Sequence[Contender]) -> dict[str, Any]:
-    """The processor, its cores, the operating system, the GPU, and how many programs ran in the last minute, where the system tells."""
+    """The processor, its cores, the operating system, the GPU, and how many programs ran in the last minute, where the
+    system tells.
+    """
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-    return {"cpu": processor(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}", "gpu": gpu(contenders), "load": load}
+    return {
+        "cpu": processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "gpu": gpu(contenders),
+        "load": load,
+    }
 
 
 def processor() -> str:
     """The processor's name."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
         if names:
             return names[0]
     if platform.system() == "Darwin":
-        return subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=True
+        ).stdout.strip()
     return platform.processor() or platform.machine()
 
 
@@ -66,6 +79,7 @@ def gpu(contenders: Sequence[Contender]) -> str | None:
         return None
     if importlib.util.find_spec("cupy") is not None:
         import cupy
+
         return str(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode())
     peer = next(contender for contender in contenders if contender.on_cuda)
     return str(peer.lib.cuda.get_device_name(peer.device))

@@ -1,4 +1,5 @@
 """Timing: the contenders take turns within every round, so that whatever else the machine does meets all of them."""
+
 from __future__ import annotations
 
 import contextlib
@@ -50,7 +51,9 @@ class Summary:
             >>> Summary.of([4.0, 1.0, 2.0, 3.0, 5.0])
             Summary(median=3.0, q1=2.0, q3=4.0, min=1.0, max=5.0, count=5)
         """
-        q1, median, q3 = statistics.quantiles(samples, n=4, method="inclusive") if len(samples) > 1 else list(samples) * 3
+        q1, median, q3 = (
+            statistics.quantiles(samples, n=4, method="inclusive") if len(samples) > 1 else list(samples) * 3
+        )
         return cls(median, q1, q3, min(samples), max(samples), len(samples))
 
 
@@ -74,8 +77,8 @@ def measure(workload: Workload, contenders: Sequence[Contender], plan: Plan) -> 
     """Run a workload on every contender.
 
     Returns:
-        What was measured, for a timed workload one entry for each contender and variant, for a probe one for each metric; and a line for each contender
-        on which the workload raised: the others' results are worth having.
+        What was measured, for a timed workload one entry for each contender and variant, for a probe one for each
+        metric; and a line for each contender on which the workload raised: the others' results are worth having.
     """
     if not workload.peers:
         contenders = [contender for contender in contenders if contender.ours]
@@ -96,7 +99,14 @@ def _time(workload: Workload, contenders: Sequence[Contender], plan: Plan) -> tu
                 failed.append(_failure(workload, contender, variant, error))
             else:
                 limit = workload.limit if contender.ours and contender.device == "cpu" else None
-                pairs.append((Measured(workload.name, "time", "s", contender, variant, [], loops, limit=limit, limit_of_peer=True), step))
+                pairs.append(
+                    (
+                        Measured(
+                            workload.name, "time", "s", contender, variant, [], loops, limit=limit, limit_of_peer=True
+                        ),
+                        step,
+                    )
+                )
     gc.collect()
     for turn in range(plan.rounds):
         first = turn % max(len(pairs), 1)
@@ -119,7 +129,11 @@ def _probe(workload: Workload, contenders: Sequence[Contender], plan: Plan) -> t
             continue
         for metric in metrics:
             limit = metric.limit if contender.ours else None
-            results.append(Measured(workload.name, metric.name, metric.unit, contender, "", list(metric.samples), loops=0, limit=limit))
+            results.append(
+                Measured(
+                    workload.name, metric.name, metric.unit, contender, "", list(metric.samples), loops=0, limit=limit
+                )
+            )
     order = list(dict.fromkeys(result.metric for result in results))
     return sorted(results, key=lambda result: order.index(result.metric)), failed
 

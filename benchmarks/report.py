@@ -1,4 +1,5 @@
 """A run's report: rows with ratios and verdicts, as JSON and as a table of plain text."""
+
 from __future__ import annotations
 
 import itertools
@@ -47,7 +48,8 @@ class Report:
     facts: dict[str, Any]  # versions, machine and source of what was measured
     plan: dict[str, Any]  # how it was measured
     rows: list[Row] = field(default_factory=list)  # the results
-    skipped: list[str] = field(default_factory=list)  # a line for each device or peer that was asked for and is not available
+    # a line for each device or peer that was asked for and is not available
+    skipped: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)  # a line for each workload that raised
 
     def write(self, path: Path) -> None:
@@ -100,17 +102,38 @@ def _judged(result: Measured, results: Sequence[Measured], plan: Plan) -> Row:
         return Summary.of([mine / theirs for mine, theirs in zip(result.samples, other.samples, strict=True)])
 
     same = [other for other in results if other.metric == result.metric and not other.variant]
-    peer = next((other for other in same if not other.contender.ours and other.contender.device == result.contender.device), None)
-    cpu = next((other for other in same if other.contender.name == result.contender.name and other.contender.device == "cpu"), None)
+    peer = next(
+        (other for other in same if not other.contender.ours and other.contender.device == result.contender.device),
+        None,
+    )
+    cpu = next(
+        (other for other in same if other.contender.name == result.contender.name and other.contender.device == "cpu"),
+        None,
+    )
     of_peer, of_cpu = ratio(peer), None if result.contender.device == "cpu" else ratio(cpu)
     target, reached = "", None
     if result.limit is not None:
         judged = of_peer if result.limit_of_peer else Summary.of(result.samples)
-        limit = f"{result.limit:.2f} of {peer.contender.name if peer else 'a peer'}" if result.limit_of_peer else quantity(result.limit, result.unit)
+        limit = (
+            f"{result.limit:.2f} of {peer.contender.name if peer else 'a peer'}"
+            if result.limit_of_peer
+            else quantity(result.limit, result.unit)
+        )
         target, reached = f"<= {limit}", judged.median <= result.limit if judged and plan.judges else None
     return Row(
-        result.workload, result.metric, result.unit, result.contender.name, result.variant, result.contender.device,
-        Summary.of(result.samples), result.loops, result.peak_bytes, of_peer, of_cpu, target, reached,
+        result.workload,
+        result.metric,
+        result.unit,
+        result.contender.name,
+        result.variant,
+        result.contender.device,
+        Summary.of(result.samples),
+        result.loops,
+        result.peak_bytes,
+        of_peer,
+        of_cpu,
+        target,
+        reached,
     )
 
 
@@ -122,13 +145,26 @@ def table(report: Report) -> str:
     for row in report.rows:
         name = row.workload if row.metric == "time" else f"{row.workload}: {row.metric}"
         who = f"{row.contender} {row.variant}".rstrip()
-        spread = f"+-{(row.summary.q3 - row.summary.q1) / 2 / abs(row.summary.median):.0%}" if row.summary.count > 1 and row.summary.median else ""
+        spread = (
+            f"+-{(row.summary.q3 - row.summary.q1) / 2 / abs(row.summary.median):.0%}"
+            if row.summary.count > 1 and row.summary.median
+            else ""
+        )
         memory = "n/a" if row.peak_bytes is None else quantity(row.peak_bytes, "B")
-        lines.append([
-            "" if name == previous else name, who, row.device, quantity(row.summary.median, row.unit), spread,
-            f"{row.of_peer.median:.2f}" if row.of_peer else "", f"{row.of_cpu.median:.2f}" if row.of_cpu else "",
-            memory if row.loops else "", row.target, verdict(row),
-        ])
+        lines.append(
+            [
+                "" if name == previous else name,
+                who,
+                row.device,
+                quantity(row.summary.median, row.unit),
+                spread,
+                f"{row.of_peer.median:.2f}" if row.of_peer else "",
+                f"{row.of_cpu.median:.2f}" if row.of_cpu else "",
+                memory if row.loops else "",
+                row.target,
+                verdict(row),
+            ]
+        )
         previous = name
     body = [*aligned(lines, right={3, 4, 5, 6, 7}), ""] if report.rows else []
     return "\n".join([*header(report), "", *body, *footer(report)])
@@ -147,9 +183,12 @@ def header(report: Report) -> list[str]:
     machine, plan = report.facts["machine"], report.plan
     return [
         versions,
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}" + (f"; {machine['gpu']}" if machine.get("gpu") else ""),
-        f"{plan['threads']} thread{'s' if plan['threads'] > 1 else ''}, garbage collector {'on' if plan['collect'] else 'off'}, "
-        f"median of {plan['rounds']} samples of at least {quantity(plan['seconds'], 's')}, contenders in turns; spread is half the interquartile range",
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}"
+        + (f"; {machine['gpu']}" if machine.get("gpu") else ""),
+        f"{plan['threads']} thread{'s' if plan['threads'] > 1 else ''}, garbage collector "
+        f"{'on' if plan['collect'] else 'off'}, "
+        f"median of {plan['rounds']} samples of at least {quantity(plan['seconds'], 's')}, contenders in turns; "
+        "spread is half the interquartile range",
     ]
 
 
@@ -159,11 +198,21 @@ def footer(report: Report) -> list[str]:
     lines = [f"skipped: {line}" for line in report.skipped] + [f"failed: {line}" for line in report.failed]
     machine = report.facts["machine"]
     if machine["load"] is not None and machine["load"] > machine["cores"] / 2:
-        lines.append(f"the machine was busy before the run began (load {machine['load']:.1f} on {machine['cores']} cores): repeat it on a quiet one to be sure")
+        lines.append(
+            f"the machine was busy before the run began (load {machine['load']:.1f} on {machine['cores']} cores): "
+            "repeat it on a quiet one to be sure"
+        )
     if report.plan["threads"] > 1:
-        lines.append("with several threads each library's thread pool disturbs the other's: run them apart (--peers none) for exact numbers")
+        lines.append(
+            "with several threads each library's thread pool disturbs the other's: run them apart (--peers none) for "
+            "exact numbers"
+        )
     if verdicts:
-        unjudged = f", {verdicts.count(None)} not judged (they need the peer, one thread and a run that is not --quick)" if None in verdicts else ""
+        unjudged = (
+            f", {verdicts.count(None)} not judged (they need the peer, one thread and a run that is not --quick)"
+            if None in verdicts
+            else ""
+        )
         lines.append(f"targets: {verdicts.count(True)} reached, {verdicts.count(False)} missed{unjudged}")
     return lines
 
@@ -194,13 +243,18 @@ def quantity(value: float, unit: str) -> str:
 
 
 def aligned(lines: Sequence[Sequence[str]], right: set[int]) -> list[str]:
-    """The lines' cells in columns, under their headings; the columns whose numbers are in `right` are aligned to the right, empty ones are left out."""
+    """The lines' cells in columns, under their headings; the columns whose numbers are in `right` are aligned to the
+    right, empty ones are left out.
+    """
     filled = [any(column[1:]) for column in zip(*lines, strict=True)]
     right = {new for new, old in enumerate(itertools.compress(itertools.count(), filled)) if old in right}
     lines = [list(itertools.compress(line, filled)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = [
-        "  ".join(cell.rjust(width) if column in right else cell.ljust(width) for column, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
         for line in lines
     ]
     return [rows[0], "-" * max(map(len, rows)), *rows[1:]]

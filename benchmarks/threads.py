@@ -1,4 +1,5 @@
 """How many threads the CPU libraries use: they read it from the environment, once, when they are loaded."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,7 @@
-"""`Workload`: one thing to measure, written once against torch's names so that every library that has them can run it."""
+"""`Workload`: one thing to measure, written once against torch's names so that every library that has them can run
+it.
+"""
+
 from __future__ import annotations
 
 import fnmatch
@@ -15,7 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Setting:
-    """What a workload is built for: a library with torch's names, one of its devices, and numbers that are the same for every contender."""
+    """What a workload is built for: a library with torch's names, one of its devices, and numbers that are the same for
+    every contender.
+    """
 
     contender: Contender  # who runs the workload
     quick: bool = False  # whether to shrink what would take long; nothing is judged then
@@ -60,14 +65,17 @@ class Workload:
     build: Callable[..., Any]
     probe: bool = False  # whether `build` measures by itself
     limit: float | None = None  # the most that a step's time on the CPU may be, as a share of the peer's
-    variants: dict[str, dict[str, Any]] = field(default_factory=dict)  # further options with which the peer runs, by name
+    # further options with which the peer runs, by name
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     peers: bool = True  # whether peers run it
 
 
 class Workloads(dict[str, Workload]):
     """The workloads by name; its methods are the decorators that add one."""
 
-    def timed(self, name: str, measures: str, *, limit: float | None = None, variants: dict[str, dict[str, Any]] | None = None) -> Callable[..., Any]:
+    def timed(
+        self, name: str, measures: str, *, limit: float | None = None, variants: dict[str, dict[str, Any]] | None = None
+    ) -> Callable[..., Any]:
         """Add the decorated function as a workload whose returned step is timed."""
         return partial(self._add, name, measures, limit=limit, variants=variants or {})
 

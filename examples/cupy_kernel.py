@@ -1,9 +1,12 @@
-"""Write a CUDA kernel and its derivative, make them a differentiable operation in one call, and train a small network with it.
+"""Write a CUDA kernel and its derivative, make them a differentiable operation in one call, and train a small network
+with it.
 
     python examples/cupy_kernel.py [--device cpu|cuda|auto] [--epochs N]
 
-On CUDA the operation is two raw kernels, compiled by CuPy. Without a GPU the same two formulas run in NumPy, and the program says so.
+On CUDA the operation is two raw kernels, compiled by CuPy. Without a GPU the same two formulas run in NumPy, and the
+program says so.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -40,6 +43,7 @@ NAMES = {"float32": "float", "float64": "double"}
 def kernel(name: str, dtype: str) -> Any:
     """A kernel for arrays of `dtype`: a `cupy.RawKernel`, compiled at its first use."""
     import cupy
+
     if dtype not in NAMES:
         raise TypeError(f"{name}: there is no kernel for {dtype}, only for {' and '.join(NAMES)}")
     instance = f"{name}<{NAMES[dtype]}>"
@@ -49,10 +53,11 @@ def kernel(name: str, dtype: str) -> Any:
 def launch(name: str, *arrays: Any) -> Any:
     """Run a kernel over `arrays`, which are read, and a new array, which it fills and which is returned.
 
-    CuPy launches on the current stream of the current device: here that of the arrays. Whatever else runs on this stream, tapegrad's own work included, keeps
-    its order.
+    CuPy launches on the current stream of the current device: here that of the arrays. Whatever else runs on this
+    stream, tapegrad's own work included, keeps its order.
     """
     import cupy
+
     with arrays[0].device:
         arrays = tuple(cupy.ascontiguousarray(a) for a in arrays)
         result = cupy.empty_like(arrays[0])
@@ -73,14 +78,18 @@ def numpy_swish_vjp(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
     return grad * s * (1 + x * (1 - s))
 
 
-def second_vjp(d: tapegrad.Tensor, grad: tapegrad.Tensor, x: tapegrad.Tensor) -> tuple[tapegrad.Tensor, tapegrad.Tensor]:
+def second_vjp(
+    d: tapegrad.Tensor, grad: tapegrad.Tensor, x: tapegrad.Tensor
+) -> tuple[tapegrad.Tensor, tapegrad.Tensor]:
     """The derivative of the second kernel, made of tapegrad's functions, which have derivatives themselves."""
     s = x.sigmoid()
     return d * s * (1 + x * (1 - s)), d * grad * s * (1 - s) * (2 + x * (1 - 2 * s))
 
 
 def differentiable(forward: Any, vjp: Any) -> Any:
-    """The two functions over arrays as an operation to be differentiated as often as one likes: the second is the derivative of the first, and has one."""
+    """The two functions over arrays as an operation to be differentiated as often as one likes: the second is the
+    derivative of the first, and has one.
+    """
     slope = tapegrad.custom_op(vjp, second_vjp, name="swish_vjp", higher_order=True)
     return tapegrad.custom_op(forward, slope, name="swish", higher_order=True)
 
@@ -99,7 +108,12 @@ class Swish(nn.Module):
 def main(argv: list[str] | None = None) -> float:
     """Check, train, print; returns the last loss."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="auto", help="auto: CUDA where there is one (default: auto)")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda", "auto"),
+        default="auto",
+        help="auto: CUDA where there is one (default: auto)",
+    )
     parser.add_argument("--epochs", type=int, default=300, help="steps of Adam (default: 300)")
     parser.error = lambda message: sys.exit(f"cupy_kernel.py: {message}")  # type: ignore[method-assign,assignment]
     args = parser.parse_args(argv)
@@ -112,7 +126,11 @@ def main(argv: list[str] | None = None) -> float:
         x = tapegrad.linspace(-3, 3, 128, device=device).reshape(-1, 1)
     except RuntimeError as error:
         sys.exit(f"cupy_kernel.py: {error}")
-    print("running the CUDA kernels" if device == "cuda" else "no GPU in use: running the same formulas in NumPy, not the CUDA kernels")
+    print(
+        "running the CUDA kernels"
+        if device == "cuda"
+        else "no GPU in use: running the same formulas in NumPy, not the CUDA kernels"
+    )
 
     sample = tapegrad.randn(4, 3, dtype=tapegrad.float64, device=device, requires_grad=True)
     tapegrad.autograd.gradcheck(Swish(), sample)

@@ -1,10 +1,12 @@
-"""Train a small network on scikit-learn's handwritten digits: 1797 real scans of 8 x 8 pixels, part of the package, nothing to download.
+"""Train a small network on scikit-learn's handwritten digits: 1797 real scans of 8 x 8 pixels, part of the package,
+nothing to download.
 
     python examples/digits.py [--device cpu|cuda|auto] [--epochs N] [--out FOLDER]
 
-Prints loss and accuracy for each epoch and the accuracy on digits it never saw; writes the model (digits.safetensors) and a picture (digits.png) with
-the loss curve and the digits it got wrong.
+Prints loss and accuracy for each epoch and the accuracy on digits it never saw; writes the model (digits.safetensors)
+and a picture (digits.png) with the loss curve and the digits it got wrong.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -23,10 +25,16 @@ BATCH = 64
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     """What the command line says; a wrong argument ends the program with one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], exit_on_error=True)
-    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="auto: CUDA where there is one (default: cpu)")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda", "auto"), default="cpu", help="auto: CUDA where there is one (default: cpu)"
+    )
     parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"passes over the training set (default: {EPOCHS})")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights, the split and the order of the batches (default: 0)")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the model and the picture (default: out)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the weights, the split and the order of the batches (default: 0)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), help="folder for the model and the picture (default: out)"
+    )
     parser.error = lambda message: sys.exit(f"digits.py: {message}")  # type: ignore[method-assign,assignment]
     args = parser.parse_args(argv)
     if args.epochs < 1:
@@ -39,6 +47,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 def load(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Images scaled to 0..1 and their labels: 1437 to train on, 360 held out."""
     from sklearn.datasets import load_digits
+
     digits = load_digits()
     order = np.random.default_rng(seed).permutation(len(digits.target))
     images = (digits.images[order] / 16).astype(np.float32)
@@ -49,11 +58,17 @@ def load(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 def build() -> nn.Module:
     """Two convolutions and two linear layers."""
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Dropout(0.3),
-        nn.Linear(32 * 4 * 4, 64), nn.ReLU(),
-        nn.Linear(64, 10))
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(32 * 4 * 4, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
 
 
 def evaluate(model: nn.Module, images: tapegrad.Tensor, labels: tapegrad.Tensor) -> tuple[float, np.ndarray]:
@@ -67,8 +82,10 @@ def evaluate(model: nn.Module, images: tapegrad.Tensor, labels: tapegrad.Tensor)
 def picture(path: Path, losses: list[float], images: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> None:
     """Draw the loss curve and the first ten digits that were not recognised."""
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     figure = plt.figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1))
     axes = left.subplots()
@@ -103,6 +120,7 @@ def main(argv: list[str] | None = None) -> float:
     criterion = nn.CrossEntropyLoss()
     losses = []
     from tqdm import tqdm
+
     progress = tqdm(range(1, args.epochs + 1), desc="training", unit="epoch")
     for epoch in progress:
         model.train()
@@ -122,7 +140,10 @@ def main(argv: list[str] | None = None) -> float:
     print(f"accuracy on {len(test_labels)} held-out digits: {accuracy:.1%}")
     args.out.mkdir(parents=True, exist_ok=True)
     from safetensors.numpy import save_file
-    save_file({name: value.cpu().numpy() for name, value in model.state_dict().items()}, args.out / "digits.safetensors")
+
+    save_file(
+        {name: value.cpu().numpy() for name, value in model.state_dict().items()}, args.out / "digits.safetensors"
+    )
     picture(args.out / "digits.png", losses, test_images, test_labels, predicted)
     print(f"wrote {args.out / 'digits.safetensors'} and {args.out / 'digits.png'}")
     return accuracy

@@ -1,7 +1,8 @@
 """Fit a straight line to noisy points, step by step as a first course in autograd does it, and draw it.
 
-    python examples/linear_regression.py [--device cpu|cuda|auto] [--epochs N] [--out FOLDER]
+python examples/linear_regression.py [--device cpu|cuda|auto] [--epochs N] [--out FOLDER]
 """
+
 from __future__ import annotations
 
 import argparse
@@ -15,7 +16,9 @@ from tapegrad import nn
 def main(argv: list[str] | None = None) -> tuple[float, float]:
     """Fit, print, draw; returns slope and intercept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="auto: CUDA where there is one (default: cpu)")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda", "auto"), default="cpu", help="auto: CUDA where there is one (default: cpu)"
+    )
     parser.add_argument("--epochs", type=int, default=100, help="steps of gradient descent (default: 100)")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the picture (default: out)")
     parser.error = lambda message: sys.exit(f"linear_regression.py: {message}")  # type: ignore[method-assign,assignment]
@@ -49,8 +52,10 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
     with tapegrad.no_grad():
         fitted = model(inputs)
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     figure, (points, curve) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
     points.plot(inputs.cpu().numpy(), targets.cpu().numpy(), ".", label="points")
     points.plot(inputs.cpu().numpy(), fitted.cpu().numpy(), label="fitted line")

@@ -1,10 +1,13 @@
-"""Find how well each piece of a rod conducts heat, from thermometers along it: gradient descent through SciPy's sparse solver.
+"""Find how well each piece of a rod conducts heat, from thermometers along it: gradient descent through SciPy's sparse
+solver.
 
     python examples/scipy_op.py [--device cpu|cuda|auto] [--epochs N]
 
-SciPy knows nothing of gradients. `sparse_solve` gives it one by the adjoint method: where A x = b, the gradient g of x gives b the gradient w with
-transpose(A) w = g, and the matrix -w transpose(x). The factors of A are kept from the forward pass, so backward costs two triangular solves.
+SciPy knows nothing of gradients. `sparse_solve` gives it one by the adjoint method: where A x = b, the gradient g of x
+gives b the gradient w with transpose(A) w = g, and the matrix -w transpose(x). The factors of A are kept from the
+forward pass, so backward costs two triangular solves.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -18,12 +21,16 @@ import tapegrad
 
 
 def solve(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, object]:
-    """Solve ``A x = b`` for the sparse matrix with `values` at `rows` and `columns`, which are added up where places repeat."""
+    """Solve ``A x = b`` for the sparse matrix with `values` at `rows` and `columns`, which are added up where places
+    repeat.
+    """
     factors = splu(csc_array((values, (rows, columns)), shape=(len(b), len(b))))
     return factors.solve(b), factors
 
 
-def solve_vjp(grad: np.ndarray, rows: np.ndarray, columns: np.ndarray, result: np.ndarray, factors: object) -> tuple[np.ndarray | None, ...]:
+def solve_vjp(
+    grad: np.ndarray, rows: np.ndarray, columns: np.ndarray, result: np.ndarray, factors: object
+) -> tuple[np.ndarray | None, ...]:
     """The gradients of `values` and `b`."""
     w = factors.solve(grad, trans="T")  # type: ignore[attr-defined]
     return -w[rows] * result[columns], None, None, w
@@ -33,7 +40,9 @@ sparse_solve = tapegrad.custom_op(solve, solve_vjp, keeps="factors", name="spars
 
 
 def temperatures(conductivity: tapegrad.Tensor, heat: tapegrad.Tensor) -> tapegrad.Tensor:
-    """The temperatures along a rod that is cold at both ends: piece i conducts between point i and the one before it."""
+    """The temperatures along a rod that is cold at both ends: piece i conducts between point i and the one before
+    it.
+    """
     n = len(conductivity) - 1
     i = np.arange(n)
     rows = np.concatenate([i, i[1:], i[:-1]])
@@ -47,7 +56,12 @@ def temperatures(conductivity: tapegrad.Tensor, heat: tapegrad.Tensor) -> tapegr
 def main(argv: list[str] | None = None) -> float:
     """Fit, print; returns the mean relative error of the conductivities found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="where the rod lives; auto: CUDA where there is one (default: cpu)")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda", "auto"),
+        default="cpu",
+        help="where the rod lives; auto: CUDA where there is one (default: cpu)",
+    )
     parser.add_argument("--epochs", type=int, default=300, help="steps of Adam (default: 300)")
     parser.error = lambda message: sys.exit(f"scipy_op.py: {message}")  # type: ignore[method-assign,assignment]
     args = parser.parse_args(argv)

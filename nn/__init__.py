@@ -1,4 +1,5 @@
 """`tapegrad.nn`: modules and functional forms, made of ops."""
+
 from tapegrad.nn import functional as functional
 from tapegrad.nn import init as init
 from tapegrad.nn import utils as utils

@@ -1,4 +1,5 @@
 """Containers of modules and of parameters."""
+
 from __future__ import annotations
 
 import operator
@@ -253,8 +254,9 @@ class ModuleDict(Module):
 
 def _pairs(name: str, entries: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(entries, Iterable):
-        raise TypeError(f"{name}.update should be called with an iterable of key/value pairs, "
-                        f"but got {type(entries).__name__}")
+        raise TypeError(
+            f"{name}.update should be called with an iterable of key/value pairs, but got {type(entries).__name__}"
+        )
     if isinstance(entries, (Mapping, ModuleDict, ParameterDict)):
         yield from entries.items()
         return
@@ -355,8 +357,10 @@ class ParameterDict(Module):
 
     def _attribute(self, key: Any) -> str:
         if not isinstance(key, str):
-            raise TypeError("Index given to ParameterDict cannot be used as a key as it is not a string "
-                            f"(type is '{type(key).__name__}'). Open an issue on github if you need non-string keys.")
+            raise TypeError(
+                "Index given to ParameterDict cannot be used as a key as it is not a string "
+                f"(type is '{type(key).__name__}'). Open an issue on github if you need non-string keys."
+            )
         return key
 
     def __getitem__(self, key: str) -> Any:

@@ -1,4 +1,5 @@
 """Convolution layers."""
+
 from __future__ import annotations
 
 import math
@@ -25,8 +26,21 @@ class _Conv(FunctionLayer):
     transposed = False
     bias: Parameter | None
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-                 output_padding: Any, groups: int, bias: bool, padding_mode: str, device: Any, dtype: Any) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        output_padding: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any,
+        dtype: Any,
+    ) -> None:
         super().__init__()
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
@@ -90,11 +104,34 @@ class _Conv(FunctionLayer):
 
 
 class _PlainConv(_Conv):
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
-                 dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None,
-                 dtype: Any = None) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias,
-                         padding_mode, device, dtype)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            0,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         padding: Any = self.padding
@@ -141,13 +178,37 @@ class Conv3d(_PlainConv):
 class _ConvTranspose(_Conv):
     transposed = True
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
-                 output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1,
-                 padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups,
-                         bias, padding_mode, device, dtype)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """The transposed convolution.
@@ -156,8 +217,9 @@ class _ConvTranspose(_Conv):
             output_size: which of the sizes that a convolution would reduce to the input's, instead of `output_padding`.
         """
         output_padding = self.output_padding if output_size is None else self._output_padding_for(input, output_size)
-        return self.function(input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups,
-                             self.dilation)
+        return self.function(
+            input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups, self.dilation
+        )
 
     def _output_padding_for(self, input: Tensor, size: Sequence[int]) -> tuple[int, ...]:
         d = self.dims
@@ -165,14 +227,20 @@ class _ConvTranspose(_Conv):
         if len(size) == lead + d:
             size = size[lead:]
         if len(size) != d:
-            raise ValueError(f"ConvTranspose{d}D: for {input.ndim}D input, output_size must have {d} or {lead + d} "
-                             f"elements (got {len(size)})")
-        least = [(n - 1) * s - 2 * p + (f * (k - 1) + 1 if f else k) for n, s, p, f, k in zip(
-            input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size)]
+            raise ValueError(
+                f"ConvTranspose{d}D: for {input.ndim}D input, output_size must have {d} or {lead + d} "
+                f"elements (got {len(size)})"
+            )
+        least = [
+            (n - 1) * s - 2 * p + (f * (k - 1) + 1 if f else k)
+            for n, s, p, f, k in zip(input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size)
+        ]
         most = [n + s - 1 for n, s in zip(least, self.stride)]
         if any(not low <= n <= high for low, n, high in zip(least, size, most)):
-            raise ValueError(f"requested an output size of {size}, but valid sizes range from {least} to {most} "
-                             f"(for an input of {input.size()[2:]})")
+            raise ValueError(
+                f"requested an output size of {size}, but valid sizes range from {least} to {most} "
+                f"(for an input of {input.size()[2:]})"
+            )
         return tuple(n - low for n, low in zip(size, least))
 
 

@@ -1,4 +1,5 @@
 """Distances and angles, as layers."""
+
 from __future__ import annotations
 
 from tapegrad.autograd.core.tensor import Tensor

@@ -1,4 +1,5 @@
 """Dropout layers, which do nothing in evaluation mode."""
+
 from __future__ import annotations
 
 from tapegrad.autograd.core.tensor import Tensor

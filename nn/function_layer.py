@@ -1,4 +1,5 @@
 """`FunctionLayer`: what most layers are, a function of `tapegrad.nn.functional` with its arguments as attributes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,4 +1,5 @@
 """`Module`: parameters, buffers and other modules under names, and a `forward`."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -57,11 +58,13 @@ class Module(Hooks, State):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs:
-            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument "
-                            f"'{next(iter(kwargs))}'")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+            )
         if args:
-            raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument "
-                            f"but {len(args) + 1} were given")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+            )
         own = self.__dict__
         own["training"] = True
         own["_parameters"] = {}
@@ -76,6 +79,7 @@ class Module(Hooks, State):
 
         def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
     else:
+
         def forward(self, *input):
             """What a call of the module computes; subclasses define it."""
             raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
@@ -112,12 +116,15 @@ class Module(Hooks, State):
             raise AttributeError("cannot assign parameter before Module.__init__() call")
         self._check_name(name, "parameter", self._parameters)
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{type_name(param)}' object to parameter '{name}' "
-                            "(torch.nn.Parameter or None required)")
+            raise TypeError(
+                f"cannot assign '{type_name(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+            )
         if param is not None and param.grad_fn is not None:
-            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
-                             f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
-                             "the forward() method.")
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
+                "the forward() method."
+            )
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -134,8 +141,9 @@ class Module(Hooks, State):
             raise AttributeError("cannot assign buffer before Module.__init__() call")
         self._check_name(name, "buffer", self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{type_name(tensor)}' object to buffer '{name}' "
-                            "(torch Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{type_name(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+            )
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -166,8 +174,9 @@ class Module(Hooks, State):
             return
         if parameters is not None and name in parameters:
             if value is not None:
-                raise TypeError(f"cannot assign '{type_name(value)}' as parameter '{name}' "
-                                "(torch.nn.Parameter or None expected)")
+                raise TypeError(
+                    f"cannot assign '{type_name(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                )
             parameters[name] = None
             return
         modules = own.get("_modules")
@@ -179,8 +188,9 @@ class Module(Hooks, State):
             return
         if modules is not None and name in modules:
             if value is not None:
-                raise TypeError(f"cannot assign '{type_name(value)}' as child module '{name}' "
-                                "(torch.nn.Module or None expected)")
+                raise TypeError(
+                    f"cannot assign '{type_name(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                )
             modules[name] = None
             return
         buffers = own.get("_buffers")
@@ -191,8 +201,10 @@ class Module(Hooks, State):
             return
         if buffers is not None and name in buffers:
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{type_name(value)}' as buffer '{name}' "
-                                "(torch.nn.Buffer, torch.Tensor or None expected)")
+                raise TypeError(
+                    f"cannot assign '{type_name(value)}' as buffer '{name}' "
+                    "(torch.nn.Buffer, torch.Tensor or None expected)"
+                )
             buffers[name] = value
             return
         object.__setattr__(self, name, value)
@@ -206,6 +218,7 @@ class Module(Hooks, State):
                 place.pop(name, None)
 
     if not TYPE_CHECKING:
+
         def __getattr__(self, name: str) -> Any:
             own = self.__dict__
             for store in ("_parameters", "_buffers", "_modules"):
@@ -232,8 +245,9 @@ class Module(Hooks, State):
 
     # ---- submodules, parameters, buffers
 
-    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """This module and all its submodules, with their names.
 
         Args:
@@ -274,8 +288,13 @@ class Module(Hooks, State):
         for _, module in self.named_children():
             yield module
 
-    def _named_members(self, get_members: Callable[[Module], Iterable[tuple[str, Any]]], prefix: str = "",
-                       recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:
+    def _named_members(
+        self,
+        get_members: Callable[[Module], Iterable[tuple[str, Any]]],
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[Any] = set()
         modules: Iterable[tuple[str, Module]] = [(prefix, self)]
         if recurse:
@@ -288,8 +307,9 @@ class Module(Hooks, State):
                     seen.add(value)
                 yield f"{module_name}.{name}" if module_name else name, value
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True,
-                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """The parameters with their names.
 
         Args:
@@ -309,8 +329,9 @@ class Module(Hooks, State):
         for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True,
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """The buffers with their names; arguments as in `named_parameters`."""
         yield from self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
 
@@ -414,8 +435,9 @@ class Module(Hooks, State):
         """
         device, dtype, non_blocking = _parsed_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-            raise TypeError("nn.Module.to only accepts floating point or complex dtypes, "
-                            f"but got desired dtype={dtype}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
 
         def convert(t: Tensor) -> Tensor:
             new_dtype = dtype if dtype is not None and dtypes.is_inexact(t._array.dtype) else t.dtype

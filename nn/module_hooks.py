@@ -1,4 +1,5 @@
 """Hooks of modules: on calls (forward) and on the gradients that pass through them (backward)."""
+
 from __future__ import annotations
 
 import warnings
@@ -40,8 +41,9 @@ class Hooks:
         for name in ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks", "_backward_pre_hooks"):
             self.__dict__[name] = OrderedDict()
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
-                                  with_kwargs: bool = False) -> RemovableHandle:
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
         """Call ``hook(module, args)`` before each `forward`; what it returns, if not None, replaces the arguments.
 
         Args:
@@ -50,8 +52,9 @@ class Hooks:
         """
         return register(self._forward_pre_hooks, (hook, with_kwargs), prepend)
 
-    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False,
-                              always_call: bool = False) -> RemovableHandle:
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after each `forward`; what it returns, if not None, replaces the output.
 
         Args:
@@ -107,18 +110,28 @@ class Hooks:
                 try:
                     _call(hook, with_kwargs, self, args, kwargs, result)
                 except Exception as error:  # torch makes it a warning, too
-                    warnings.warn("module forward hook with ``always_call=True`` raised an exception that was silenced "
-                                  f"as another error was raised in forward: {error}", stacklevel=3)
+                    warnings.warn(
+                        "module forward hook with ``always_call=True`` raised an exception that was silenced "
+                        f"as another error was raised in forward: {error}",
+                        stacklevel=3,
+                    )
             raise
 
 
-def _call(hook: Callable[..., Any], with_kwargs: bool, module: Hooks, args: tuple[Any, ...], kwargs: dict[str, Any],
-          *result: Any) -> Any:
+def _call(
+    hook: Callable[..., Any],
+    with_kwargs: bool,
+    module: Hooks,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *result: Any,
+) -> Any:
     return hook(module, args, kwargs, *result) if with_kwargs else hook(module, args, *result)
 
 
-def _new_arguments(module: Hooks, hook: Callable[..., Any], with_kwargs: bool, args: tuple[Any, ...],
-                   kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _new_arguments(
+    module: Hooks, hook: Callable[..., Any], with_kwargs: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments after a forward pre-hook."""
     result = _call(hook, with_kwargs, module, args, kwargs)
     if result is None:
@@ -131,6 +144,7 @@ def _new_arguments(module: Hooks, hook: Callable[..., Any], with_kwargs: bool, a
 
 
 # ---- backward hooks
+
 
 class _HookNode(Node):
     """The identity of several tensors, which passes their gradients through a function."""
@@ -173,8 +187,9 @@ def _behind_hook(values: tuple[Any, ...], hook: Callable[[Gradients], Gradients]
     node.saved = ()
     node.edges = tuple((v._node or v) if needed else None for v, needed in zip(values, watched))
     node.count = len(values)
-    node.zeros = tuple((xp(v._array).zeros, v._array.shape, v._array.dtype) if needed else None
-                       for v, needed in zip(values, watched))
+    node.zeros = tuple(
+        (xp(v._array).zeros, v._array.shape, v._array.dtype) if needed else None for v, needed in zip(values, watched)
+    )
     node.hook = hook
     behind = []
     for nr, (value, needed) in enumerate(zip(values, watched)):
@@ -221,11 +236,15 @@ class BackwardHooks:
             warnings.warn(
                 "Full backward hook is firing when gradients are computed with respect to module outputs since no "
                 "inputs require gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
-                "#torch.nn.Module.register_full_backward_hook for more details.", stacklevel=5)
+                "#torch.nn.Module.register_full_backward_hook for more details.",
+                stacklevel=5,
+            )
             for hook in self.hooks:
                 if hook(self.module, (None,) * self.inputs, grads) is not None:
-                    raise RuntimeError("Backward hook for Modules where no input requires gradient should always "
-                                       "return None or None for all gradients.")
+                    raise RuntimeError(
+                        "Backward hook for Modules where no input requires gradient should always "
+                        "return None or None for all gradients."
+                    )
         return grads
 
     def _inputs_pulled(self, grads: Gradients) -> Gradients:
@@ -246,6 +265,7 @@ def _replaced(result: Any, grads: Gradients, what: str, which: str) -> Gradients
     if not isinstance(result, tuple):
         result = (result,)
     if len(result) != len(grads):
-        raise RuntimeError(f"{what} returned an invalid number of {which}, "
-                           f"got {len(result)}, but expected {len(grads)}")
+        raise RuntimeError(
+            f"{what} returned an invalid number of {which}, got {len(result)}, but expected {len(grads)}"
+        )
     return tuple(r if g is not None else None for r, g in zip(result, grads))

@@ -1,4 +1,5 @@
 """`state_dict` and `load_state_dict`: a module's parameters and buffers by name."""
+
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
@@ -41,8 +42,12 @@ class State:
     _load_state_dict_post_hooks: OrderedDict[int, Callable[..., None]]
 
     def _make_state_hooks(self) -> None:
-        for name in ("_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
-                     "_load_state_dict_post_hooks"):
+        for name in (
+            "_state_dict_hooks",
+            "_state_dict_pre_hooks",
+            "_load_state_dict_pre_hooks",
+            "_load_state_dict_post_hooks",
+        ):
             self.__dict__[name] = OrderedDict()
 
     def get_extra_state(self) -> Any:
@@ -122,8 +127,9 @@ class State:
         """
         return register(self._load_state_dict_pre_hooks, (hook, True))
 
-    def _register_load_state_dict_pre_hook(self, hook: Callable[..., None],
-                                           with_module: bool = False) -> RemovableHandle:
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., None], with_module: bool = False
+    ) -> RemovableHandle:
         """As `register_load_state_dict_pre_hook`, but the hook receives the module only with `with_module`."""
         return register(self._load_state_dict_pre_hooks, (hook, with_module))
 
@@ -131,12 +137,28 @@ class State:
         """Call ``hook(module, incompatible_keys)`` after loading; it may change the lists of keys in place."""
         return register(self._load_state_dict_post_hooks, hook)
 
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], strict: bool,
-                              missing_keys: list[str], unexpected_keys: list[str], error_msgs: list[str]) -> None:
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
         """Load this module's own tensors; problems are added to the lists."""
         for hook, with_module in self._load_state_dict_pre_hooks.values():
-            hook(*((self,) if with_module else ()), state_dict, prefix, local_metadata, strict, missing_keys,
-                 unexpected_keys, error_msgs)
+            hook(
+                *((self,) if with_module else ()),
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         persistent = {k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set}
         own: dict[str, Tensor] = {k: v for k, v in (*self._parameters.items(), *persistent.items()) if v is not None}
         assign = local_metadata.get("assign_to_params_buffers", False)
@@ -159,13 +181,14 @@ class State:
         if strict:
             for key in state_dict:
                 if key.startswith(prefix) and key != extra:
-                    name, _, rest = key[len(prefix):].partition(".")
+                    name, _, rest = key[len(prefix) :].partition(".")
                     known: Mapping[str, Any] = self._modules if rest else own
                     if name not in known:
                         unexpected_keys.append(key)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
-                        assign: bool = False) -> _IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> _IncompatibleKeys:
         """Copy the values of a `state_dict` into this module and its submodules.
 
         Args:
@@ -205,7 +228,8 @@ class State:
                 if hook(module, keys) is not None:
                     raise AssertionError(
                         "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
-                        "values, if incompatible_keys need to be modified, it should be done inplace.")
+                        "values, if incompatible_keys need to be modified, it should be done inplace."
+                    )
 
         load(self, state_dict, "")
         if strict:
@@ -230,13 +254,17 @@ def _has_extra_state(module: State) -> bool:
 def _load_one(module: State, name: str, key: str, tensor: Tensor, loaded: Any, assign: bool) -> str | None:
     """Load one tensor; returns what is wrong with it, if anything."""
     if not isinstance(loaded, Tensor):
-        return (f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
-                f"checkpoint but received {type(loaded)}")
+        return (
+            f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
+            f"checkpoint but received {type(loaded)}"
+        )
     if tensor.ndim == 0 and loaded.shape == (1,):
         loaded = loaded[0]
     if loaded.shape != tensor.shape:
-        return (f"size mismatch for {key}: copying a param with shape {loaded.shape} from checkpoint, "
-                f"the shape in current model is {tensor.shape}.")
+        return (
+            f"size mismatch for {key}: copying a param with shape {loaded.shape} from checkpoint, "
+            f"the shape in current model is {tensor.shape}."
+        )
     try:
         with no_grad():
             if not assign:
@@ -249,6 +277,8 @@ def _load_one(module: State, name: str, key: str, tensor: Tensor, loaded: Any, a
                     loaded = Parameter(loaded, tensor.requires_grad)
             setattr(module, name, loaded)
     except Exception as error:
-        return (f'While copying the parameter named "{key}", whose dimensions in the model are {tensor.size()} and '
-                f"whose dimensions in the checkpoint are {loaded.size()}, an exception occurred : {error.args}.")
+        return (
+            f'While copying the parameter named "{key}", whose dimensions in the model are {tensor.size()} and '
+            f"whose dimensions in the checkpoint are {loaded.size()}, an exception occurred : {error.args}."
+        )
     return None

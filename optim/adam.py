@@ -1,4 +1,5 @@
 """Adam and AdamW."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,8 +15,19 @@ from tapegrad.optim.optimizer import Optimizer, Params, R, check_implementation,
 from tapegrad.optim.passes import Update, prepare, scalar
 
 
-def adam_update(*, beta1: Any, one_minus_beta1: Any, beta2: Any, one_minus_beta2: Any, lr: Any, eps: Any,
-                l2: Any = None, keep: Any = None, maximize: bool = False, amsgrad: bool = False) -> Update:
+def adam_update(
+    *,
+    beta1: Any,
+    one_minus_beta1: Any,
+    beta2: Any,
+    one_minus_beta2: Any,
+    lr: Any,
+    eps: Any,
+    l2: Any = None,
+    keep: Any = None,
+    maximize: bool = False,
+    amsgrad: bool = False,
+) -> Update:
     """Adam's update of (parameter, gradient, m, v) (Kingma and Ba, ICLR 2015, arXiv:1412.6980), in step t::
 
         m = beta1 * m + (1 - beta1) * grad
@@ -29,6 +41,7 @@ def adam_update(*, beta1: Any, one_minus_beta1: Any, beta2: Any, one_minus_beta2
         keep: makes the parameter ``keep * p`` first: AdamW's weight decay.
         amsgrad: divide by the largest v so far, the fifth array (Reddi et al., arXiv:1904.09237).
     """
+
     def update(xp: Any, arrays: tuple[Array, ...], temps: tuple[Array, ...]) -> None:
         p, grad, m, v = arrays[:4]
         t = temps[0]
@@ -65,10 +78,14 @@ def _update(group: dict[str, Any], t: Any, array: Array) -> Update:
     """
     lr, decay = scalar(group["lr"], array), group["weight_decay"]
     beta1, beta2 = (scalar(beta, array) for beta in group["betas"])
-    root = (1 - beta2 ** t) ** 0.5
+    root = (1 - beta2**t) ** 0.5
     options = {
-        "beta1": beta1, "one_minus_beta1": 1 - beta1, "beta2": beta2, "one_minus_beta2": 1 - beta2,
-        "lr": lr * root / (1 - beta1 ** t), "eps": group["eps"] * root,
+        "beta1": beta1,
+        "one_minus_beta1": 1 - beta1,
+        "beta2": beta2,
+        "one_minus_beta2": 1 - beta2,
+        "lr": lr * root / (1 - beta1**t),
+        "eps": group["eps"] * root,
     }
     if decay != 0 and group["decoupled_weight_decay"]:
         options["keep"] = 1 - lr * decay
@@ -105,11 +122,22 @@ class Adam(Optimizer):
         tensor([1.9000], requires_grad=True)
     """
 
-    def __init__(self, params: Params, lr: float | Tensor = 1e-3,
-                 betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float = 1e-8,
-                 weight_decay: float = 0, amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False,
-                 capturable: bool = False, differentiable: bool = False, fused: bool | None = None,
-                 decoupled_weight_decay: bool = False) -> None:
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
         if isinstance(lr, Tensor) and foreach and not capturable:
             raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         check_one_element("lr", lr)
@@ -126,10 +154,22 @@ class Adam(Optimizer):
         if not (all(isinstance(beta, float) for beta in betas) or all(isinstance(beta, Tensor) for beta in betas)):
             raise ValueError("betas must be either both floats or both Tensors")
         check_implementation(self.__class__.__name__, foreach, fused, differentiable)
-        super().__init__(params, {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-            "maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
-            "fused": fused, "decoupled_weight_decay": decoupled_weight_decay})
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+                "foreach": foreach,
+                "capturable": capturable,
+                "differentiable": differentiable,
+                "fused": fused,
+                "decoupled_weight_decay": decoupled_weight_decay,
+            },
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -212,13 +252,35 @@ class AdamW(Adam):
         tensor([1.8000], requires_grad=True)
     """
 
-    def __init__(self, params: Params, lr: float | Tensor = 1e-3,
-                 betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float = 1e-8,
-                 weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
-                 foreach: bool | None = None, capturable: bool = False, differentiable: bool = False,
-                 fused: bool | None = None) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize,
-                         capturable=capturable, differentiable=differentiable, fused=fused, decoupled_weight_decay=True)
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

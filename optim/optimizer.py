@@ -1,4 +1,5 @@
 """`Optimizer`: groups of parameters, their options and their state."""
+
 from __future__ import annotations
 
 import functools
@@ -55,6 +56,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         if self._stepping or not hooks:
             return step(*args, **kwargs)
         from tapegrad.autograd.profiler.recorder import record_function
+
         self._stepping = True
         try:
             with record_function(f"Optimizer.step#{type(self).__name__}.step"):
@@ -62,8 +64,9 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
                     result = hook(self, args, kwargs)
                     if result is not None:
                         if not (isinstance(result, tuple) and len(result) == 2):
-                            raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), "
-                                               f"but got {result}.")
+                            raise RuntimeError(
+                                f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}."
+                            )
                         args, kwargs = result
                 loss = step(*args, **kwargs)
                 for hook in [*after.values(), *_global_post_hooks.values()]:
@@ -108,8 +111,10 @@ class Optimizer:
         self.defaults = defaults
         self._make_unsaved()
         if isinstance(params, Tensor):
-            raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, "
-                            f"but got {_type_name(params)}")
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, "
+                f"but got {_type_name(params)}"
+            )
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         groups = list(params)
@@ -163,8 +168,10 @@ class Optimizer:
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         params = param_group["params"]
         if isinstance(params, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of "
-                            "tensors in sets will change between runs. Please use a list instead.")
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of "
+                "tensors in sets will change between runs. Please use a list instead."
+            )
         params = [params] if isinstance(params, Tensor) else list(params)
         names = [p[0] for p in params if isinstance(p, tuple)]
         params = param_group["params"] = [p[1] if isinstance(p, tuple) else p for p in params]
@@ -182,15 +189,20 @@ class Optimizer:
                 raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
             param_group.setdefault(name, default)
         if len(params) != len(set(params)):
-            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will cause "
-                          "an error; see github.com/pytorch/pytorch/issues/40967 for more information", stacklevel=3)
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause "
+                "an error; see github.com/pytorch/pytorch/issues/40967 for more information",
+                stacklevel=3,
+            )
         known: set[Tensor] = set()
         for group in self.param_groups:
             known.update(group["params"])
             if ("param_names" in param_group) != ("param_names" in group):
                 with_or_without = "with" if "param_names" in param_group else "without"
-                raise ValueError("all optimizer param groups should be with/without names. "
-                                 f"cannot add param group {with_or_without} names to the optimizer")
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. "
+                    f"cannot add param group {with_or_without} names to the optimizer"
+                )
         if not known.isdisjoint(params):
             raise ValueError("some parameters appear in more than one parameter group")
         self.param_groups.append(param_group)
@@ -300,8 +312,9 @@ class Optimizer:
         """Call ``hook(optimizer, state_dict)`` before each `load_state_dict`; it may return another."""
         return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
 
-    def register_load_state_dict_post_hook(self, hook: Callable[[Optimizer], None],
-                                           prepend: bool = False) -> RemovableHandle:
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[[Optimizer], None], prepend: bool = False
+    ) -> RemovableHandle:
         """Call ``hook(optimizer)`` after each `load_state_dict`."""
         return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
@@ -316,8 +329,10 @@ def _register(hooks: OrderedDict[int, Any], hook: Any, prepend: bool) -> Removab
 def check_implementation(optimizer: str, foreach: bool | None, fused: bool | None, differentiable: bool) -> None:
     """`foreach` and `fused` choose an implementation in torch, and change nothing here."""
     if differentiable:
-        raise NotImplementedError(f"{optimizer}: differentiable=True is not supported; "
-                                  "write the update with tensors to differentiate through it")
+        raise NotImplementedError(
+            f"{optimizer}: differentiable=True is not supported; "
+            "write the update with tensors to differentiate through it"
+        )
     if fused and foreach:
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
 

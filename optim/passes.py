@@ -4,6 +4,7 @@ An update is a function ``update(xp, arrays, temps)``: `arrays` are those of the
 all of one shape; `temps` are as many working arrays as the update asks for. It writes the parameter and the state in
 place, by ufuncs with ``out=``, so it runs on any backend.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -88,7 +89,7 @@ class Passes:
         temps = self._shaped.get(key)
         if temps is None:
             blocks = self._blocks(array.dtype, count)
-            temps = self._shaped[key] = tuple([block[:array.size].reshape(array.shape) for block in blocks])
+            temps = self._shaped[key] = tuple([block[: array.size].reshape(array.shape) for block in blocks])
         return temps
 
     def _blocks(self, dtype: np.dtype, count: int) -> list[np.ndarray]:
@@ -110,4 +111,4 @@ class Passes:
         size, block = parameter.size, BLOCK // parameter.itemsize
         for start in range(0, size, block):
             stop = min(start + block, size)
-            update(np, tuple([a[start:stop] for a in flat]), tuple([t[:stop - start] for t in working]))
+            update(np, tuple([a[start:stop] for a in flat]), tuple([t[: stop - start] for t in working]))

@@ -1,4 +1,5 @@
 """Stochastic gradient descent."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,17 +14,26 @@ from tapegrad.optim.passes import Update, prepare, scalar
 
 def plain_update(lr: Any) -> Update:
     """``p = p - lr * grad``."""
+
     def update(xp: Any, arrays: tuple[Array, ...], temps: tuple[Array, ...]) -> None:
         p, grad = arrays
-        t, = temps
+        (t,) = temps
         xp.multiply(grad, lr, out=t)
         xp.subtract(p, t, out=p)
 
     return update
 
 
-def sgd_update(*, lr: Any, momentum: Any = None, one_minus_dampening: Any = None, l2: Any = None,
-               nesterov: bool = False, maximize: bool = False, first: bool = False) -> Update:
+def sgd_update(
+    *,
+    lr: Any,
+    momentum: Any = None,
+    one_minus_dampening: Any = None,
+    l2: Any = None,
+    nesterov: bool = False,
+    maximize: bool = False,
+    first: bool = False,
+) -> Update:
     """The update of (parameter, gradient, m), as by Sutskever et al. (ICML 2013)::
 
         g = grad + l2 * p
@@ -32,6 +42,7 @@ def sgd_update(*, lr: Any, momentum: Any = None, one_minus_dampening: Any = None
 
     Without `momentum` the last line is ``p = p - lr * g``. Coefficients that are None cost no pass.
     """
+
     def update(xp: Any, arrays: tuple[Array, ...], temps: tuple[Array, ...]) -> None:
         p, grad = arrays[:2]
         t, u = temps
@@ -85,9 +96,20 @@ class SGD(Optimizer):
         tensor([1.6000], requires_grad=True)
     """
 
-    def __init__(self, params: Params, lr: float | Tensor = 1e-3, momentum: float = 0, dampening: float = 0,
-                 weight_decay: float | Tensor = 0, nesterov: bool = False, *, maximize: bool = False,
-                 foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None) -> None:
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | Tensor = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
         check_one_element("lr", lr)
         if value_of(lr) < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
@@ -98,9 +120,20 @@ class SGD(Optimizer):
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         check_implementation("SGD", foreach, fused, differentiable)
-        super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
-            "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused})
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+                "foreach": foreach,
+                "differentiable": differentiable,
+                "fused": fused,
+            },
+        )
 
     @overload
     def step(self, closure: None = None) -> None: ...

@@ -1,4 +1,5 @@
 """An optimizer's state as a dictionary to save, in torch's format: parameters are numbered, group by group."""
+
 from __future__ import annotations
 
 import copy
@@ -33,8 +34,9 @@ def unpack(groups: list[dict[str, Any]], saved: dict[str, Any]) -> dict[str, Any
     if len(groups) != len(saved_groups):
         raise ValueError("loaded state dict has a different number of parameter groups")
     if any(len(group["params"]) != len(saved_group["params"]) for group, saved_group in zip(groups, saved_groups)):
-        raise ValueError("loaded state dict contains a parameter group "
-                         "that doesn't match the size of optimizer's group")
+        raise ValueError(
+            "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+        )
     new_groups = []
     parameters = {}
     for group, saved_group in zip(groups, saved_groups):

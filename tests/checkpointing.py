@@ -1,4 +1,5 @@
 """What the tests of checkpoints share."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,4 +1,5 @@
 """Running without the garbage collector: what is freed is freed because nothing refers to it."""
+
 from __future__ import annotations
 
 import contextlib

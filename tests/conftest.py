@@ -1,4 +1,5 @@
 """Options, devices, seeds, and an account of what was skipped."""
+
 from __future__ import annotations
 
 import os
@@ -35,8 +36,15 @@ LACKS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tapegrad")
-    group.addoption("--device", action="append", choices=DEVICES, help="device to test on; may be repeated; by default cpu and strict")
-    group.addoption("--full", action="store_true", help="slow tests too: all dtypes on the strict device, every example, packaging")
+    group.addoption(
+        "--device",
+        action="append",
+        choices=DEVICES,
+        help="device to test on; may be repeated; by default cpu and strict",
+    )
+    group.addoption(
+        "--full", action="store_true", help="slow tests too: all dtypes on the strict device, every example, packaging"
+    )
 
 
 def devices(config: pytest.Config) -> list[str]:
@@ -49,7 +57,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "device" in metafunc.fixturenames:
-        metafunc.parametrize("device", [pytest.param(d, marks=pytest.mark.cuda if d == "cuda" else ()) for d in devices(metafunc.config)])
+        metafunc.parametrize(
+            "device", [pytest.param(d, marks=pytest.mark.cuda if d == "cuda" else ()) for d in devices(metafunc.config)]
+        )
 
 
 def missing_gpu() -> str | None:
@@ -82,17 +92,25 @@ def _same_start() -> Any:
     if hasattr(tapegrad, "manual_seed"):
         tapegrad.manual_seed(0)
     yield
-    left = (tapegrad.is_grad_enabled(), tapegrad.is_inference_mode_enabled(), tapegrad.get_default_dtype(), tapegrad.get_default_device())
+    left = (
+        tapegrad.is_grad_enabled(),
+        tapegrad.is_inference_mode_enabled(),
+        tapegrad.get_default_dtype(),
+        tapegrad.get_default_device(),
+    )
     set_bits(0)
     tapegrad.set_default_dtype(tapegrad.float32)
     tapegrad.set_default_device(None)
-    assert left == (True, False, tapegrad.float32, Device("cpu")), f"the test left grad mode, inference mode, default dtype, default device as {left}"
+    assert left == (True, False, tapegrad.float32, Device("cpu")), (
+        f"the test left grad mode, inference mode, default dtype, default device as {left}"
+    )
 
 
 @pytest.fixture
 def without_collector() -> Iterator[None]:
     """The test runs without the garbage collector."""
     from collector import no_collector  # not on the path of a suite that borrows this file
+
     with no_collector():
         yield
 
@@ -105,13 +123,16 @@ def rng() -> np.random.Generator:
 
 # ---- what was skipped
 
+
 def reason_of(report: Any) -> str:
     text = report.longrepr[2] if isinstance(report.longrepr, (tuple, list)) else str(report.longrepr)
     return text.removeprefix("Skipped: ")
 
 
 def lack_of(reason: str) -> str:
-    return next((lack for lack, pattern in LACKS.items() if re.search(pattern, reason, re.IGNORECASE)), "something else")
+    return next(
+        (lack for lack, pattern in LACKS.items() if re.search(pattern, reason, re.IGNORECASE)), "something else"
+    )
 
 
 def skipped(config: pytest.Config) -> dict[str, list[Any]]:
@@ -133,7 +154,11 @@ def is_controller(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if is_controller(session.config) and forbidden(session.config) and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+    if (
+        is_controller(session.config)
+        and forbidden(session.config)
+        and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -1,7 +1,9 @@
 """A test double: tapegrad's CuPy backend over real `cupy.ndarray` objects whose memory is the host's.
 
-Shapes, strides, views and memory objects are CuPy's own work, and need no GPU. Kernels, copies and streams do: what would use them raises CuPy's error.
+Shapes, strides, views and memory objects are CuPy's own work, and need no GPU. Kernels, copies and streams do: what
+would use them raises CuPy's error.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -35,7 +37,9 @@ class HostCupy(CupyBackend):
 
 @contextlib.contextmanager
 def serving(cupy: Any, xp: Any = None, cls: Any = None) -> Any:
-    """Inside, arrays of the class `cls`, or CuPy's, are served by a `HostCupy` with the namespace `xp`; afterwards everything is as before."""
+    """Inside, arrays of the class `cls`, or CuPy's, are served by a `HostCupy` with the namespace `xp`; afterwards
+    everything is as before.
+    """
     tables = registry._backends, registry._namespaces
     before = [dict(table) for table in tables]
     arrays = set(registry.ARRAYS)

@@ -1,4 +1,5 @@
 """A table of every module of `nn`, made with sensible options, and what to call each with."""
+
 from __future__ import annotations
 
 import inspect
@@ -40,7 +41,10 @@ LAYERS = {
     "Linear-vector": layer(lambda n: n.Linear(4, 5), (4,)),
     "Bilinear": layer(lambda n: n.Bilinear(3, 4, 5), (2, 3), (2, 4)),
     "Embedding": layer(lambda n: n.Embedding(6, 3), np.array([[1, 5, 1], [0, 2, 4]])),
-    "Embedding-options": layer(lambda n: n.Embedding(6, 3, padding_idx=-2, max_norm=1.5, norm_type=1.0, scale_grad_by_freq=True), np.array([1, 5, 1, 4])),
+    "Embedding-options": layer(
+        lambda n: n.Embedding(6, 3, padding_idx=-2, max_norm=1.5, norm_type=1.0, scale_grad_by_freq=True),
+        np.array([1, 5, 1, 4]),
+    ),
     "LayerNorm": layer(lambda n: n.LayerNorm(5), (2, 3, 5)),
     "LayerNorm-no-bias": layer(lambda n: n.LayerNorm((3, 5), eps=0.1, bias=False), (2, 3, 5)),
     "LayerNorm-plain": layer(lambda n: n.LayerNorm([3, 5], elementwise_affine=False), (2, 3, 5)),
@@ -76,7 +80,9 @@ LAYERS = {
     "ConvTranspose3d": layer(lambda n: n.ConvTranspose3d(2, 3, 2, bias=False), (1, 2, 3, 2, 3)),
     "MaxPool1d": layer(lambda n: n.MaxPool1d(3, 2, 1), (2, 3, 8)),
     "MaxPool2d": layer(lambda n: n.MaxPool2d(2), IMAGE),
-    "MaxPool2d-options": layer(lambda n: n.MaxPool2d((3, 2), stride=(2, 1), padding=1, dilation=(1, 2), ceil_mode=True), IMAGE),
+    "MaxPool2d-options": layer(
+        lambda n: n.MaxPool2d((3, 2), stride=(2, 1), padding=1, dilation=(1, 2), ceil_mode=True), IMAGE
+    ),
     "MaxPool3d": layer(lambda n: n.MaxPool3d(2), (1, 2, 4, 4, 4)),
     "AvgPool1d": layer(lambda n: n.AvgPool1d(3, 2, 1), (2, 3, 8)),
     "AvgPool2d": layer(lambda n: n.AvgPool2d(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False), IMAGE),
@@ -131,19 +137,30 @@ LAYERS = {
     "SmoothL1Loss-zero": layer(lambda n: n.SmoothL1Loss(beta=0.0), (3, 4), (3, 4)),
     "HuberLoss": layer(lambda n: n.HuberLoss(delta=0.5), (3, 4), (3, 4)),
     "CrossEntropyLoss": layer(lambda n: n.CrossEntropyLoss(), (3, 4), CLASSES),
-    "CrossEntropyLoss-ignored": layer(lambda n: n.CrossEntropyLoss(ignore_index=3, label_smoothing=0.1), (3, 4), CLASSES),
-    "CrossEntropyLoss-space": layer(lambda n: n.CrossEntropyLoss(reduction="none"), (3, 4, 2), np.array([[0, 1], [2, 3], [-100, 1]])),
+    "CrossEntropyLoss-ignored": layer(
+        lambda n: n.CrossEntropyLoss(ignore_index=3, label_smoothing=0.1), (3, 4), CLASSES
+    ),
+    "CrossEntropyLoss-space": layer(
+        lambda n: n.CrossEntropyLoss(reduction="none"), (3, 4, 2), np.array([[0, 1], [2, 3], [-100, 1]])
+    ),
     "CrossEntropyLoss-one": layer(lambda n: n.CrossEntropyLoss(), (4,), np.array(2)),
     "CrossEntropyLoss-probabilities": layer(lambda n: n.CrossEntropyLoss(label_smoothing=0.2), (3, 4), PROBABILITIES),
     "CrossEntropyLoss-weights": layer(
-        lambda n, lib: n.CrossEntropyLoss(lib.tensor([1.0, 2.0, 0.5, 1.5]).to(lib.float64), label_smoothing=0.3), (3, 4), CLASSES),
+        lambda n, lib: n.CrossEntropyLoss(lib.tensor([1.0, 2.0, 0.5, 1.5]).to(lib.float64), label_smoothing=0.3),
+        (3, 4),
+        CLASSES,
+    ),
     "NLLLoss": layer(lambda n, lib: n.NLLLoss(lib.tensor([1.0, 2.0, 0.5, 1.5]).to(lib.float64)), (3, 4), CLASSES),
     "NLLLoss-sum": layer(lambda n: n.NLLLoss(ignore_index=1, reduction="sum"), (3, 4), CLASSES),
     "BCELoss": layer(lambda n: n.BCELoss(), PROBABILITIES, PROBABILITIES[::-1].copy()),
     "BCEWithLogitsLoss": layer(lambda n: n.BCEWithLogitsLoss(), (3, 4), PROBABILITIES),
     "BCEWithLogitsLoss-weights": layer(
-        lambda n, lib: n.BCEWithLogitsLoss(lib.tensor([1.0, 2.0, 0.5, 1.5]), pos_weight=lib.tensor([2.0, 1.0, 3.0, 0.5]), reduction="sum"),
-        (3, 4), PROBABILITIES),
+        lambda n, lib: n.BCEWithLogitsLoss(
+            lib.tensor([1.0, 2.0, 0.5, 1.5]), pos_weight=lib.tensor([2.0, 1.0, 3.0, 0.5]), reduction="sum"
+        ),
+        (3, 4),
+        PROBABILITIES,
+    ),
     "KLDivLoss": layer(lambda n: n.KLDivLoss(reduction="batchmean"), (3, 4), PROBABILITIES),
     "KLDivLoss-log": layer(lambda n: n.KLDivLoss(reduction="sum", log_target=True), (3, 4), (3, 4)),
     "PoissonNLLLoss": layer(lambda n: n.PoissonNLLLoss(full=True), (3, 4), np.arange(12.0).reshape(3, 4), fixed=(1,)),
@@ -154,7 +171,11 @@ LAYERS = {
     "SoftMarginLoss": layer(lambda n: n.SoftMarginLoss(), (3,), SIGNS, fixed=(1,)),
     "TripletMarginLoss": layer(lambda n: n.TripletMarginLoss(swap=True), (3, 4), (3, 4), (3, 4)),
     "TripletMarginWithDistanceLoss": layer(
-        lambda n: n.TripletMarginWithDistanceLoss(distance_function=lambda a, b: (a - b).abs().sum(-1), margin=2.0), (3, 4), (3, 4), (3, 4)),
+        lambda n: n.TripletMarginWithDistanceLoss(distance_function=lambda a, b: (a - b).abs().sum(-1), margin=2.0),
+        (3, 4),
+        (3, 4),
+        (3, 4),
+    ),
     "CosineSimilarity": layer(lambda n: n.CosineSimilarity(), (3, 4), (3, 4)),
     "PairwiseDistance": layer(lambda n: n.PairwiseDistance(p=1.0, keepdim=True), (3, 4), (3, 4)),
     "ZeroPad1d": layer(lambda n: n.ZeroPad1d(2), (2, 3, 4)),

@@ -1,4 +1,5 @@
 """Where the repository and the installed package are, and what is in them."""
+
 from __future__ import annotations
 
 import importlib
@@ -39,7 +40,11 @@ def installed_files() -> dict[str, Path]:
     for package, place in PROJECT["tool"]["setuptools"]["package-dir"].items():
         for path in sorted((ROOT / place).rglob("*")):
             inside = path.relative_to(ROOT)
-            if path.suffix not in SUFFIXES or "__pycache__" in inside.parts or inside.as_posix().startswith(NOT_INSTALLED):
+            if (
+                path.suffix not in SUFFIXES
+                or "__pycache__" in inside.parts
+                or inside.as_posix().startswith(NOT_INSTALLED)
+            ):
                 continue
             found["/".join([*package.split("."), *path.relative_to(ROOT / place).parts])] = inside
     return found
@@ -51,12 +56,19 @@ def documents() -> list[Path]:
 
 def blocks(text: str) -> list[tuple[int, str]]:
     """The fenced blocks of Python in a document, with the lines on which they start."""
-    return [(text.count("\n", 0, match.start()) + 2, match[1]) for match in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+    return [
+        (text.count("\n", 0, match.start()) + 2, match[1])
+        for match in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    ]
 
 
 def rules() -> Iterator[tuple[str, str, object]]:
     """Every rule of every op, public or not: op, operand, function."""
-    for module in [importlib.import_module(name) for name in module_names() if name.startswith(("tapegrad.autograd", "tapegrad.nn"))]:
+    for module in [
+        importlib.import_module(name)
+        for name in module_names()
+        if name.startswith(("tapegrad.autograd", "tapegrad.nn"))
+    ]:
         for value in vars(module).values():
             told = getattr(value, "op", None)
             if isinstance(told, Op) and value.__module__ == module.__name__:

@@ -1,4 +1,7 @@
-"""The parity harness: a program runs with tapegrad and with PyTorch, and its results, errors and warnings must be the same."""
+"""The parity harness: a program runs with tapegrad and with PyTorch, and its results, errors and warnings must be the
+same.
+"""
+
 from __future__ import annotations
 
 import re
@@ -62,7 +65,14 @@ def comparable(value):
     """What can be compared of a result."""
     if isinstance(value, (tapegrad.Tensor, torch.Tensor)):
         array = value.detach().numpy() if value.dtype.itemsize > 2 else value.detach().float().numpy()
-        return "tensor", array.tolist(), tuple(value.shape), str(value.dtype).removeprefix("torch."), value.requires_grad, value.is_leaf
+        return (
+            "tensor",
+            array.tolist(),
+            tuple(value.shape),
+            str(value.dtype).removeprefix("torch."),
+            value.requires_grad,
+            value.is_leaf,
+        )
     if isinstance(value, dict):
         return {k: comparable(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
@@ -72,7 +82,13 @@ def comparable(value):
 
 def words(text):
     """A message without torch's hints to its own pages, source and compiler, and without addresses."""
-    for hint in ("\n\nNOTE", " (Triggered internally", "\nException raised from", "\nPlease file", "\nIf this error occurs under torch.compile"):
+    for hint in (
+        "\n\nNOTE",
+        " (Triggered internally",
+        "\nException raised from",
+        "\nPlease file",
+        "\nIf this error occurs under torch.compile",
+    ):
         text = text.partition(hint)[0]
     text = text.replace("satisfy -0 ", "satisfy 0 ")  # torch has two vmaps, of which the older one writes 0
     return re.sub("0x[0-9a-f]+", "0x", text).strip()

@@ -1,4 +1,5 @@
 """Which CUDA devices there are, what they are, and which is current."""
+
 from __future__ import annotations
 
 import contextlib
@@ -15,8 +16,7 @@ def backend() -> Backend:
 
 
 def index_of(value: Any) -> int:
-    """The index of the device that `value` means; ``"cuda"`` means the current one.
-    """
+    """The index of the device that `value` means; ``"cuda"`` means the current one."""
     index = explicit_index(value)
     if index is None:
         return backend().current_device()
@@ -131,7 +131,8 @@ class device:
 
 
 class device_of(device):
-    """A context manager: inside, the device of the tensor `obj` is the current one; for a tensor that is not on CUDA it changes nothing.
+    """A context manager: inside, the device of the tensor `obj` is the current one; for a tensor that is not on CUDA it
+    changes nothing.
 
     Example:
         >>> with tapegrad.cuda.device_of(tapegrad.ones(2)):
@@ -172,35 +173,56 @@ class CudaDeviceProperties:
         return properties[key]
 
     def __repr__(self) -> str:
-        return (f"_CudaDeviceProperties(name='{self.name}', major={self.major}, minor={self.minor}, total_memory={self.total_memory >> 20}MB, "
-                f"multi_processor_count={self.multi_processor_count})")
+        return (
+            f"_CudaDeviceProperties(name='{self.name}', major={self.major}, minor={self.minor}, "
+            f"total_memory={self.total_memory >> 20}MB, "
+            f"multi_processor_count={self.multi_processor_count})"
+        )
 
 
 # torch's names for further properties
 _NAMES = {
-    "L2_cache_size": "l2CacheSize", "clock_rate": "clockRate", "is_integrated": "integrated", "is_multi_gpu_board": "isMultiGpuBoard",
-    "max_threads_per_block": "maxThreadsPerBlock", "max_threads_per_multi_processor": "maxThreadsPerMultiProcessor", "memory_bus_width": "memoryBusWidth",
-    "memory_clock_rate": "memoryClockRate", "pci_bus_id": "pciBusID", "pci_device_id": "pciDeviceID", "pci_domain_id": "pciDomainID",
-    "regs_per_multiprocessor": "regsPerMultiprocessor", "shared_memory_per_block": "sharedMemPerBlock",
-    "shared_memory_per_block_optin": "sharedMemPerBlockOptin", "shared_memory_per_multiprocessor": "sharedMemPerMultiprocessor", "uuid": "uuid",
+    "L2_cache_size": "l2CacheSize",
+    "clock_rate": "clockRate",
+    "is_integrated": "integrated",
+    "is_multi_gpu_board": "isMultiGpuBoard",
+    "max_threads_per_block": "maxThreadsPerBlock",
+    "max_threads_per_multi_processor": "maxThreadsPerMultiProcessor",
+    "memory_bus_width": "memoryBusWidth",
+    "memory_clock_rate": "memoryClockRate",
+    "pci_bus_id": "pciBusID",
+    "pci_device_id": "pciDeviceID",
+    "pci_domain_id": "pciDomainID",
+    "regs_per_multiprocessor": "regsPerMultiprocessor",
+    "shared_memory_per_block": "sharedMemPerBlock",
+    "shared_memory_per_block_optin": "sharedMemPerBlockOptin",
+    "shared_memory_per_multiprocessor": "sharedMemPerMultiprocessor",
+    "uuid": "uuid",
 }
 
 
 def get_device_properties(device: DeviceLike | None = None) -> CudaDeviceProperties:
-    """What a device is: name, compute capability (`major`, `minor`), `total_memory`, `multi_processor_count`, `warp_size` and more.
+    """What a device is: name, compute capability (`major`, `minor`), `total_memory`, `multi_processor_count`,
+    `warp_size` and more.
 
     Example:
         >>> if tapegrad.cuda.is_available():
         ...     assert tapegrad.cuda.get_device_properties(0).total_memory > 0
     """
     found = backend().properties(at(device))
-    return CudaDeviceProperties(found["name"].decode(), found["major"], found["minor"], found["totalGlobalMem"], found["multiProcessorCount"],
-                                found["warpSize"], found)
+    return CudaDeviceProperties(
+        found["name"].decode(),
+        found["major"],
+        found["minor"],
+        found["totalGlobalMem"],
+        found["multiProcessorCount"],
+        found["warpSize"],
+        found,
+    )
 
 
 def get_device_name(device: DeviceLike | None = None) -> str:
-    """The name of a device, such as ``"NVIDIA H200"``.
-    """
+    """The name of a device, such as ``"NVIDIA H200"``."""
     return get_device_properties(device).name
 
 

@@ -1,4 +1,5 @@
 """Random numbers on CUDA devices: each device has a default generator of its own."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -25,7 +26,8 @@ def manual_seed(seed: int) -> None:
 
 
 def manual_seed_all(seed: int) -> None:
-    """Seed the default generators of all CUDA devices; without CUDA this does no harm. `tapegrad.manual_seed` seeds the CPU's too.
+    """Seed the default generators of all CUDA devices; without CUDA this does no harm. `tapegrad.manual_seed` seeds the
+    CPU's too.
 
     Example:
         >>> tapegrad.cuda.manual_seed_all(0)

@@ -1,12 +1,14 @@
 """Streams: queues of work for a device, and events, which are points in them.
 
-All that this library computes is put on CuPy's current stream of the thread that asks for it: CUDA's default stream, unless the program chooses another by
-`stream` (or by CuPy's own ``with``). That holds for backward passes too: they run on the stream that is current where ``backward()`` is called, not, as in
-PyTorch, on those that the forward pass ran on. So a program that computes on a stream of its own and calls ``backward()`` outside of it says, as for any other
-use of the values there, ``tapegrad.cuda.current_stream().wait_stream(s)``.
+All that this library computes is put on CuPy's current stream of the thread that asks for it: CUDA's default stream,
+unless the program chooses another by `stream` (or by CuPy's own ``with``). That holds for backward passes too: they run
+on the stream that is current where ``backward()`` is called, not, as in PyTorch, on those that the forward pass ran on.
+So a program that computes on a stream of its own and calls ``backward()`` outside of it says, as for any other use of
+the values there, ``tapegrad.cuda.current_stream().wait_stream(s)``.
 
-Memory that an array releases is kept for the stream on which it was allocated. Before an array that another stream still reads is released, the stream that
-allocated it must wait for the other: ``s.wait_stream(tapegrad.cuda.current_stream())``.
+Memory that an array releases is kept for the stream on which it was allocated. Before an array that another stream
+still reads is released, the stream that allocated it must wait for the other:
+``s.wait_stream(tapegrad.cuda.current_stream())``.
 
 Example:
     >>> if tapegrad.cuda.is_available():
@@ -19,6 +21,7 @@ Example:
     ...     2000.0
     2000.0
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -73,7 +76,9 @@ class Event:
         """
         stream = current_stream() if stream is None else stream
         if self._device is not None and self._device != stream.device:
-            raise RuntimeError(f"Event device {self._device.index} does not match recording stream's device {stream.device.index}.")
+            raise RuntimeError(
+                f"Event device {self._device.index} does not match recording stream's device {stream.device.index}."
+            )
         with backend().use(stream.device):
             if self._event is None:
                 self._event = backend().streams.Event(**self._options)
@@ -110,7 +115,11 @@ class Event:
         return float(backend().streams.get_elapsed_time(self._event, end_event._event))
 
     def __repr__(self) -> str:
-        return f"<torch.cuda.Event {self.cuda_event:#x}>" if self._event is not None else "<torch.cuda.Event uninitialized>"
+        return (
+            f"<torch.cuda.Event {self.cuda_event:#x}>"
+            if self._event is not None
+            else "<torch.cuda.Event uninitialized>"
+        )
 
 
 class Stream:
@@ -152,7 +161,9 @@ class Stream:
         event.wait(self)
 
     def wait_stream(self, stream: Stream) -> None:
-        """Make its later work wait for all the work that another stream has now, on any device; the program itself does not wait."""
+        """Make its later work wait for all the work that another stream has now, on any device; the program itself does
+        not wait.
+        """
         self.wait_event(stream.record_event())
 
     def __cuda_stream__(self) -> tuple[int, int]:
@@ -212,7 +223,9 @@ def default_stream(device: DeviceLike | None = None) -> Stream:
 
 
 def set_stream(stream: Stream | None) -> None:
-    """Put this thread's work on a stream, and make its device the current one; None changes nothing. `stream` does so for a block."""
+    """Put this thread's work on a stream, and make its device the current one; None changes nothing. `stream` does so
+    for a block.
+    """
     if stream is not None:
         assert stream.device.index is not None
         backend().set_device(stream.device.index)
@@ -220,7 +233,9 @@ def set_stream(stream: Stream | None) -> None:
 
 
 class StreamContext:
-    """A context manager: inside, this thread's work is put on a stream, and its device is the current one; None changes nothing."""
+    """A context manager: inside, this thread's work is put on a stream, and its device is the current one; None changes
+    nothing.
+    """
 
     def __init__(self, stream: Stream | None) -> None:
         self.stream = stream
@@ -238,7 +253,8 @@ class StreamContext:
 
 
 def stream(stream: Stream | None) -> StreamContext:
-    """A context manager: inside, this thread's work is put on a stream, and its device is the current one; None changes nothing.
+    """A context manager: inside, this thread's work is put on a stream, and its device is the current one; None changes
+    nothing.
 
     Example:
         >>> with tapegrad.cuda.stream(None):

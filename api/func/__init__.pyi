@@ -44,7 +44,9 @@ def functional_call(
     """Call a module with other tensors in the places of its parameters and buffers."""
 
 @overload
-def grad(func: Callable[[Tensor], Any], argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> OfTensor: ...
+def grad(func: Callable[[Tensor], Any], argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> OfTensor:
+    """The function that computes the gradient of `func`, which returns a 0-d tensor; applied again, the second"""
+
 @overload
 def grad(
     func: Callable[Concatenate[Tensor, Tensor, P], Any], argnums: Literal[0] = 0, has_aux: Literal[False] = False

@@ -1,4 +1,5 @@
 """Transforms by forward mode: `jvp`, `jacfwd`, `hessian`, `linearize`."""
+
 from __future__ import annotations
 
 import functools
@@ -15,11 +16,29 @@ from tapegrad.autograd.transforms.vmap import vmap
 from tapegrad.autograd.types.trees import leaves, mapped, spec
 from tapegrad.backends import is_array
 from tapegrad.func.reverse import jacrev
-from tapegrad.func.trace import Trace, arguments_of, check_real, in_any_mode, is_raw, leaving, only_tensors, positions_of, split, tensor_of
+from tapegrad.func.trace import (
+    Trace,
+    arguments_of,
+    check_real,
+    in_any_mode,
+    is_raw,
+    leaving,
+    only_tensors,
+    positions_of,
+    split,
+    tensor_of,
+)
 
 
 @in_any_mode
-def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, strict: bool = False, has_aux: bool = False) -> tuple[Any, ...]:
+def jvp(
+    func: Callable[..., Any],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    *,
+    strict: bool = False,
+    has_aux: bool = False,
+) -> tuple[Any, ...]:
     """Compute `func`, and the product of its Jacobian and a vector, in one pass.
 
     Args:
@@ -41,8 +60,12 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     if not isinstance(primals, tuple):
         raise RuntimeError(f"{name}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")
     if spec(primals) != spec(tangents):
-        raise RuntimeError(f"{name}: Expected primals and tangents to have the same python structure. For example, if primals is a tuple of 3 tensors, "
-                           f"tangents also must be. Got primals with structure {spec(primals)} and tangents with structure {spec(tangents)}")
+        raise RuntimeError(
+            f"{name}: Expected primals and tangents to have the same python structure. For example, if primals is a "
+            "tuple of 3 tensors, "
+            f"tangents also must be. Got primals with structure {spec(primals)} and tangents with structure "
+            f"{spec(tangents)}"
+        )
     for what, given in (("primals", primals), ("tangents", tangents)):
         if not list(leaves(given)):
             raise RuntimeError(f"{name}: Expected {what} to contain at least one Tensor.")
@@ -53,6 +76,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     vectors = iter([_vector(leaf, t) for leaf, t in zip(leaves(primals), leaves(tangents))])
     level = Tangents()
     with level:
+
         def dual(leaf: Any) -> Tensor:
             with below(level):
                 t = lifted(tensor_of(leaf))
@@ -66,7 +90,9 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
             tangent = level.of(t)
             if tangent is None:
                 if strict:
-                    raise RuntimeError(f"{name}: The output of f is independent of the inputs. This is not allowed with strict=True.")
+                    raise RuntimeError(
+                        f"{name}: The output of f is independent of the inputs. This is not allowed with strict=True."
+                    )
                 with below(level):
                     tangent = zero_tangent(t)
             found.append(tangent)
@@ -92,19 +118,27 @@ def _check_inexact(t: Tensor, what: str) -> None:
         raise ValueError(f"Expected {what} to be floating point or complex, but got: {t.dtype}")
 
 
-def jacfwd(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, chunk_size: int | None = None,
-           randomness: str = "error") -> Callable[..., Any]:
-    """The function that computes the Jacobian of `func` by one forward pass for all elements of its arguments (`vmap` of `jvp`).
+def jacfwd(
+    func: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    *,
+    chunk_size: int | None = None,
+    randomness: str = "error",
+) -> Callable[..., Any]:
+    """The function that computes the Jacobian of `func` by one forward pass for all elements of its arguments (`vmap`
+    of `jvp`).
 
     Returns:
-        A function of the same arguments. Its result is nested as the results are, and within as the arguments: a tensor of shape
-        ``output.shape + input.shape`` for each pair; with `has_aux` a pair of this and the rest.
+        A function of the same arguments. Its result is nested as the results are, and within as the arguments: a tensor
+        of shape ``output.shape + input.shape`` for each pair; with `has_aux` a pair of this and the rest.
 
     Example:
         >>> tapegrad.func.jacfwd(lambda x: x * x)(tapegrad.tensor([1.0, 2.0]))
         tensor([[2., 0.],
                 [0., 4.]])
     """
+
     @in_any_mode
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
@@ -162,12 +196,15 @@ def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Cal
 
 @in_any_mode
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """Compute ``func(*primals)``, and return with it the function that multiplies its Jacobian with vectors, without computing `func` again.
+    """Compute ``func(*primals)``, and return with it the function that multiplies its Jacobian with vectors, without
+    computing `func` again.
 
-    The backward pass is linear in the vector it is given; it is recorded once, and each product is a backward pass through that record.
+    The backward pass is linear in the vector it is given; it is recorded once, and each product is a backward pass
+    through that record.
 
     Returns:
-        The results, and a function that takes a tangent for each argument and returns the products, nested as the results are.
+        The results, and a function that takes a tangent for each argument and returns the products, nested as the
+        results are.
 
     Example:
         >>> y, product = tapegrad.func.linearize(lambda x: x * x, tapegrad.tensor([1.0, 2.0]))
@@ -189,18 +226,30 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     @in_any_mode
     def product(*tangents: Any) -> Any:
         if spec(tangents) != spec(primals):
-            raise RuntimeError(f"Expected the tangents {spec(tangents)} to have the same argspec as the primals {spec(primals)}")
+            raise RuntimeError(
+                f"Expected the tangents {spec(tangents)} to have the same argspec as the primals {spec(primals)}"
+            )
         vectors = []
         for n, (tangent, t) in enumerate(zip(leaves(tangents), trace.tensors)):
             vectors.append(tensor_of(tangent))
             for what in ("shape", "device", "dtype"):
                 got, want = getattr(vectors[n], what), getattr(t, what)
                 if got != want:
-                    raise RuntimeError(f"tangent:{n} with {what} {got} in flattened pytree doesn't match the {what} {want} of the corresponding primal.")
+                    raise RuntimeError(
+                        f"tangent:{n} with {what} {got} in flattened pytree doesn't match the {what} {want} of the "
+                        "corresponding primal."
+                    )
         record = is_grad_enabled() and (graph or any(v.requires_grad for v in vectors))
         found: Sequence[Any] = [None] * len(flowing)
         if linear:
-            found = gradients_of([d for d, _ in linear], seeds, [vectors[n] for _, n in linear], retain_graph=True, create_graph=record, allow_unused=True)
+            found = gradients_of(
+                [d for d, _ in linear],
+                seeds,
+                [vectors[n] for _, n in linear],
+                retain_graph=True,
+                create_graph=record,
+                allow_unused=True,
+            )
         of_flowing = iter(found)
 
         def of(t: Tensor) -> Any:

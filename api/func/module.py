@@ -1,4 +1,5 @@
 """Modules as functions of their parameters."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -10,13 +11,21 @@ from tapegrad.autograd.ops.shape.cat import stack
 from tapegrad.nn.module import Module
 
 
-def functional_call(module: Module, parameter_and_buffer_dicts: dict[str, Tensor] | Sequence[dict[str, Tensor]], args: Any = None,
-                    kwargs: dict[str, Any] | None = None, *, tie_weights: bool = True, strict: bool = False) -> Any:
+def functional_call(
+    module: Module,
+    parameter_and_buffer_dicts: dict[str, Tensor] | Sequence[dict[str, Tensor]],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
     """Call a module with other tensors in the places of its parameters and buffers.
 
     Args:
-        parameter_and_buffer_dicts: tensors by the names that ``named_parameters`` and ``named_buffers`` give, or several such dicts; names that are missing
-            keep their own tensors. Where the module puts another tensor in the place of one of them, a single dict then has that one.
+        parameter_and_buffer_dicts: tensors by the names that ``named_parameters`` and ``named_buffers`` give, or
+            several such dicts; names that are missing keep their own tensors. Where the module puts another tensor in
+            the place of one of them, a single dict then has that one.
         tie_weights: a tensor that the module has under several names is replaced under all of them.
         strict: raise where a name is missing or unknown.
 
@@ -43,12 +52,17 @@ def functional_call(module: Module, parameter_and_buffer_dicts: dict[str, Tensor
             raise ValueError(f"{repeated} appeared in multiple dictionaries; behavior of functional call is ambiguous")
         values = {key: value for d in parameter_and_buffer_dicts for key, value in d.items()}
     else:
-        raise ValueError("Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got "
-                         f"{type(parameter_and_buffer_dicts)}")
+        raise ValueError(
+            "Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got "
+            f"{type(parameter_and_buffer_dicts)}"
+        )
     for value in values.values():
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(f"{value} is not an instance of torch.Tensor")
-    own = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers(remove_duplicate=False))}
+    own = {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
     if tie_weights:
         values = _tied(own, values)
     if strict:
@@ -77,7 +91,10 @@ def _tied(own: dict[str, Tensor], values: dict[str, Tensor]) -> dict[str, Tensor
     for group in names.values():
         given = [name for name in group if name in values]
         if len({id(values[name]) for name in given}) > 1:
-            raise ValueError(f"functional_call got multiple values for keys {sorted(given)}, which are tied. Consider using tie_weights=False")
+            raise ValueError(
+                f"functional_call got multiple values for keys {sorted(given)}, which are tied. Consider using "
+                "tie_weights=False"
+            )
         for name in group if given else ():
             result[name] = values[given[0]]
     return result
@@ -108,7 +125,9 @@ def _place(module: Module, name: str) -> tuple[Module, str]:
 
 
 def _swap(module: Module, name: str, value: Any) -> Any:
-    """Put `value` in the place of a parameter, a buffer, or another attribute, `_NOTHING` for none; returns what was there."""
+    """Put `value` in the place of a parameter, a buffer, or another attribute, `_NOTHING` for none; returns what was
+    there.
+    """
     before: Any
     places: tuple[dict[str, Any], ...] = module._parameters, module._buffers
     for place in places:
@@ -125,7 +144,8 @@ def _swap(module: Module, name: str, value: Any) -> Any:
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The parameters and the buffers of several modules of one kind, each stacked along a new first dimension: for `vmap` over an ensemble.
+    """The parameters and the buffers of several modules of one kind, each stacked along a new first dimension: for
+    `vmap` over an ensemble.
 
     Args:
         models: modules of one class, all in training or all in evaluation mode.
@@ -149,7 +169,9 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
         raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
     parameters: list[dict[str, Tensor]] = [{**dict(m.named_parameters())} for m in models]
     buffers: list[dict[str, Tensor]] = [dict(m.named_buffers()) for m in models]
-    return {name: _stacked(name, parameters) for name in parameters[0]}, {name: _stacked(name, buffers) for name in buffers[0]}
+    return {name: _stacked(name, parameters) for name in parameters[0]}, {
+        name: _stacked(name, buffers) for name in buffers[0]
+    }
 
 
 def _stacked(name: str, of_models: list[dict[str, Tensor]]) -> Tensor:

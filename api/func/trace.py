@@ -1,4 +1,7 @@
-"""One application of a reverse-mode transform: its arguments as tensors to differentiate by, and its results on their way out."""
+"""One application of a reverse-mode transform: its arguments as tensors to differentiate by, and its results on their
+way out.
+"""
+
 from __future__ import annotations
 
 import functools
@@ -52,13 +55,16 @@ class Trace:
         return fresh
 
     def records(self, outputs: Sequence[Tensor]) -> bool:
-        """Whether the gradients must be differentiable: they depend on what another transform, or the caller, differentiates by."""
+        """Whether the gradients must be differentiable: they depend on what another transform, or the caller,
+        differentiates by.
+        """
         if not self.nested:
             return False
         return self.depends or _reaches_others(outputs, {id(t) for t in self.tensors})
 
     def out(self, tree: Any, graph: bool) -> Any:
         """A result for the caller."""
+
         def leave(leaf: Any) -> Any:
             return leaving(leaf, self.raw, graph) if isinstance(leaf, Tensor) else leaf
 
@@ -100,7 +106,9 @@ def in_any_mode(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def tensor_of(value: Any) -> Tensor:
-    """An array as a tensor; a tensor as it is, or over the same memory as an ordinary one where it was made in inference mode."""
+    """An array as a tensor; a tensor as it is, or over the same memory as an ordinary one where it was made in
+    inference mode.
+    """
     if isinstance(value, Tensor):
         return from_array(value._array) if value.is_inference() else value
     return from_array(dtypes.canonical(np.asarray(value) if isinstance(value, np.generic) else value))
@@ -124,6 +132,7 @@ def _reaches_others(outputs: Sequence[Tensor], own: set[int]) -> bool:
 
 def arguments_of(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments that are not differentiated by: arrays as tensors, so that the function sees one kind."""
+
     def entered(leaf: Any) -> Any:
         return tensor_of(leaf) if isinstance(leaf, Tensor) or is_array(leaf) else leaf
 
@@ -148,8 +157,14 @@ def positions_of(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
     return positions
 
 
-def call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], positions: tuple[int, ...], has_aux: bool,
-          name: str) -> tuple[Trace, Any, Any]:
+def call(
+    func: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    positions: tuple[int, ...],
+    has_aux: bool,
+    name: str,
+) -> tuple[Trace, Any, Any]:
     """Call `func` with fresh tensors at `positions`; returns the trace, the result and the auxiliary result."""
     trace = Trace([args[n] for n in positions])
     given = list(arguments_of(args))
@@ -187,9 +202,13 @@ def check_real(tensors: Sequence[Tensor], function: str, what: str) -> None:
     """Refuse complex tensors, for which a Jacobian would need a convention."""
     for n, t in enumerate(tensors):
         if t.is_complex():
-            raise RuntimeError(f"{function}: Expected all {what} to be real but received complex tensor at flattened input idx: {n}")
+            raise RuntimeError(
+                f"{function}: Expected all {what} to be real but received complex tensor at flattened input idx: {n}"
+            )
 
 
 def complete(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
     """The gradients, zeros where there are none."""
-    return [from_array(xp(t._array).zeros(t._array.shape, t._array.dtype)) if d is None else d for d, t in zip(found, like)]
+    return [
+        from_array(xp(t._array).zeros(t._array.shape, t._array.dtype)) if d is None else d for d, t in zip(found, like)
+    ]

@@ -1,4 +1,5 @@
 """Looking at the tape, and trading time for memory."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -16,5 +17,10 @@ __all__ = ["checkpoint", "explain", "graph", "kept", "notes"]
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = on_first_use(
-        __name__, "checkpoint", explain="tapegrad.utils.inspect.explain", graph="tapegrad.utils.inspect.graph", kept="tapegrad.utils.inspect.kept",
-        notes="tapegrad.utils.inspect.notes")
+        __name__,
+        "checkpoint",
+        explain="tapegrad.utils.inspect.explain",
+        graph="tapegrad.utils.inspect.graph",
+        kept="tapegrad.utils.inspect.kept",
+        notes="tapegrad.utils.inspect.notes",
+    )

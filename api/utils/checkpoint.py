@@ -1,4 +1,7 @@
-"""Checkpointing: keep a function's arguments instead of its intermediate values, and compute those again in backward. Memory for time."""
+"""Checkpointing: keep a function's arguments instead of its intermediate values, and compute those again in backward.
+Memory for time.
+"""
+
 from __future__ import annotations
 
 import warnings
@@ -14,8 +17,17 @@ from tapegrad.utils.checkpointing.log import Comparison
 from tapegrad.utils.checkpointing.recomputation import CheckpointError, Frame
 from tapegrad.utils.checkpointing.reentrant import CheckpointFunction, check_backward_validity, detach_variable
 
-__all__ = ["CheckpointError", "CheckpointFunction", "check_backward_validity", "checkpoint", "checkpoint_sequential", "detach_variable", "noop_context_fn",
-           "set_checkpoint_debug_enabled", "set_checkpoint_early_stop"]
+__all__ = [
+    "CheckpointError",
+    "CheckpointFunction",
+    "check_backward_validity",
+    "checkpoint",
+    "checkpoint_sequential",
+    "detach_variable",
+    "noop_context_fn",
+    "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop",
+]
 
 R = TypeVar("R")
 ContextFn = Callable[[], tuple[AbstractContextManager[Any], AbstractContextManager[Any]]]
@@ -30,13 +42,22 @@ def noop_context_fn() -> tuple[AbstractContextManager[Any], AbstractContextManag
     return nullcontext(), nullcontext()
 
 
-def checkpoint(function: Callable[..., R], *args: Any, use_reentrant: bool | None = None, context_fn: ContextFn = noop_context_fn,
-               determinism_check: str = "default", debug: bool = False, early_stop: bool = True, **kwargs: Any) -> R:
+def checkpoint(
+    function: Callable[..., R],
+    *args: Any,
+    use_reentrant: bool | None = None,
+    context_fn: ContextFn = noop_context_fn,
+    determinism_check: str = "default",
+    debug: bool = False,
+    early_stop: bool = True,
+    **kwargs: Any,
+) -> R:
     """``function(*args, **kwargs)``, without the memory for its intermediate values: backward runs the function again.
 
-    Without `use_reentrant` the result is recorded as usual, and every way to differentiate it works, also within another checkpoint; a function that does
-    something else when it is run again is an error. With it the function runs unrecorded and backward runs a pass of its own: only ``backward()`` without
-    `inputs` works, only tensors that are arguments themselves get gradients, and at least one of them must require grad.
+    Without `use_reentrant` the result is recorded as usual, and every way to differentiate it works, also within
+    another checkpoint; a function that does something else when it is run again is an error. With it the function runs
+    unrecorded and backward runs a pass of its own: only ``backward()`` without `inputs` works, only tensors that are
+    arguments themselves get gradients, and at least one of them must require grad.
 
     Args:
         function: called with `args` and `kwargs`, and again in backward.
@@ -63,9 +84,15 @@ def checkpoint(function: Callable[..., R], *args: Any, use_reentrant: bool | Non
         tensor([ 0.5403, -2.4784])
     """
     if use_reentrant is None:
-        warnings.warn("torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, calling checkpoint without "
-                      "use_reentrant will raise an exception. use_reentrant=False is recommended, but if you need to preserve the current default behavior, "
-                      "you can pass use_reentrant=True. Refer to docs for more details on the differences between the two variants.", stacklevel=2)
+        warnings.warn(
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch "
+            "2.9, calling checkpoint without "
+            "use_reentrant will raise an exception. use_reentrant=False is recommended, but if you need to preserve "
+            "the current default behavior, "
+            "you can pass use_reentrant=True. Refer to docs for more details on the differences between the two "
+            "variants.",
+            stacklevel=2,
+        )
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if not use_reentrant:
@@ -77,8 +104,16 @@ def checkpoint(function: Callable[..., R], *args: Any, use_reentrant: bool | Non
     return CheckpointFunction.apply(function, preserve, *args)
 
 
-def _recorded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], preserve: bool, context_fn: ContextFn, determinism_check: str,
-              debug: bool, early_stop: bool) -> Any:
+def _recorded(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    preserve: bool,
+    context_fn: ContextFn,
+    determinism_check: str,
+    debug: bool,
+    early_stop: bool,
+) -> Any:
     """The form that is not reentrant."""
     on_error = None
     if debug if _debug is None else _debug:
@@ -91,13 +126,25 @@ def _recorded(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     first, again = context_fn()
     if not is_grad_enabled():
         return function(*args, **kwargs)
-    frame = Frame(function, args, kwargs, preserve, again, _FACTS[determinism_check], early_stop if _early_stop is None else _early_stop, on_error)
+    frame = Frame(
+        function,
+        args,
+        kwargs,
+        preserve,
+        again,
+        _FACTS[determinism_check],
+        early_stop if _early_stop is None else _early_stop,
+        on_error,
+    )
     with saved_tensors_hooks(frame.pack, frame.unpack), first:
         result = function(*args, **kwargs)
         frame.complete = True
     if not frame.complete:
-        raise RuntimeError("torch.utils.checkpoint: the forward context provided by context_fn suppressed an exception raised during the checkpointed forward. "
-                           "This is not supported because checkpoint cannot return a value for a failed forward.")
+        raise RuntimeError(
+            "torch.utils.checkpoint: the forward context provided by context_fn suppressed an exception raised "
+            "during the checkpointed forward. "
+            "This is not supported because checkpoint cannot return a value for a failed forward."
+        )
     return result
 
 
@@ -108,8 +155,13 @@ def _metadata(t: Tensor) -> dict[str, Any]:
 _FACTS: dict[str, Callable[[Tensor], Any]] = {"default": _metadata, "none": lambda t: None}
 
 
-def checkpoint_sequential(functions: Sequential | Sequence[Callable[[Any], Any]], segments: int, input: Any, use_reentrant: bool | None = None,
-                          **kwargs: Any) -> Any:
+def checkpoint_sequential(
+    functions: Sequential | Sequence[Callable[[Any], Any]],
+    segments: int,
+    input: Any,
+    use_reentrant: bool | None = None,
+    **kwargs: Any,
+) -> Any:
     """Run functions one after the other, in segments of which all but the last are under a `checkpoint`.
 
     Args:
@@ -121,15 +173,22 @@ def checkpoint_sequential(functions: Sequential | Sequence[Callable[[Any], Any]]
 
     Example:
         >>> x = tapegrad.tensor([1.0], requires_grad=True)
-        >>> y = tapegrad.utils.checkpoint.checkpoint_sequential([tapegrad.exp, tapegrad.sin, tapegrad.exp], 2, x, use_reentrant=False)
+        >>> layers = [tapegrad.exp, tapegrad.sin, tapegrad.exp]
+        >>> y = tapegrad.utils.checkpoint.checkpoint_sequential(layers, 2, x, use_reentrant=False)
         >>> y.backward()
         >>> x.grad
         tensor([-3.7373])
     """
     if use_reentrant is None:
-        warnings.warn("torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly. In version 2.9 we will raise an "
-                      "exception if use_reentrant is not passed. use_reentrant=False is recommended, but if you need to preserve the current default behavior, "
-                      "you can pass use_reentrant=True. Refer to docs for more details on the differences between the two variants.", stacklevel=2)
+        warnings.warn(
+            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly. "
+            "In version 2.9 we will raise an "
+            "exception if use_reentrant is not passed. use_reentrant=False is recommended, but if you need to "
+            "preserve the current default behavior, "
+            "you can pass use_reentrant=True. Refer to docs for more details on the differences between the two "
+            "variants.",
+            stacklevel=2,
+        )
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if kwargs:
@@ -139,7 +198,9 @@ def checkpoint_sequential(functions: Sequential | Sequence[Callable[[Any], Any]]
     end = 0
     for start in range(0, size * (segments - 1), size):
         end = start + size
-        input = checkpoint(_one_after_the_other(run[start:end]), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
+        input = checkpoint(
+            _one_after_the_other(run[start:end]), input, use_reentrant=use_reentrant, preserve_rng_state=preserve
+        )
     return _one_after_the_other(run[end:])(input)
 
 
@@ -154,7 +215,8 @@ def _one_after_the_other(functions: Sequence[Callable[[Any], Any]]) -> Callable[
 
 @contextmanager
 def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
-    """For calls of `checkpoint` inside, whether backward runs the function only until all that is needed has been computed; overrides its argument.
+    """For calls of `checkpoint` inside, whether backward runs the function only until all that is needed has been
+    computed; overrides its argument.
 
     Example:
         >>> from tapegrad.utils.checkpoint import checkpoint, set_checkpoint_early_stop
@@ -179,7 +241,9 @@ def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
 
 @contextmanager
 def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
-    """For calls of `checkpoint` inside, whether errors list the operations of both runs; overrides its argument, unless it is None."""
+    """For calls of `checkpoint` inside, whether errors list the operations of both runs; overrides its argument, unless
+    it is None.
+    """
     global _debug
     before, _debug = _debug, enabled
     try:

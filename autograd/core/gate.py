@@ -1,12 +1,13 @@
 """The one flag that every op tests first: is any thread in an unusual state?
 
-While all threads are in the default state (grad mode on, no hooks on saved tensors, no inference mode ...) `gate.on` is False and that is
-all an op looks at. Otherwise the op reads its thread's `state.bits`: `GRAD_OFF` alone is handled in the op's own wrapper; anything else goes
-to `unusual`, which peels one level and calls the op again. The order of the bits is the order of peeling: transforms are outermost, so that
-observers see the ops that are really computed.
+While all threads are in the default state (grad mode on, no hooks on saved tensors, no inference mode ...) `gate.on` is
+False and that is all an op looks at. Otherwise the op reads its thread's `state.bits`: `GRAD_OFF` alone is handled in
+the op's own wrapper; anything else goes to `unusual`, which peels one level and calls the op again. The order of the
+bits is the order of peeling: transforms are outermost, so that observers see the ops that are really computed.
 
-`gate.on` may be True for nothing, which costs a look; it must never be False while some thread is in an unusual state. It is therefore derived
-from the states of all threads (`settle`), not counted, and whoever changes a state keeps to an order that a signal can interrupt anywhere::
+`gate.on` may be True for nothing, which costs a look; it must never be False while some thread is in an unusual state.
+It is therefore derived from the states of all threads (`settle`), not counted, and whoever changes a state keeps to an
+order that a signal can interrupt anywhere::
 
     before = state.bits
     try:
@@ -16,6 +17,7 @@ from the states of all threads (`settle`), not counted, and whoever changes a st
         gate.on, state.bits = True, before | gate.always  # stores only: Python runs no signal handler between them
         settle()
 """
+
 from __future__ import annotations
 
 import os
@@ -89,7 +91,8 @@ class _Ending:
             if values is self.values:
                 del gate.threads[i]
                 break
-        # Not if the lock is taken: of a thread that a fork has cut off, it is for ever. A gate that stays on is only looked at in vain.
+        # Not if the lock is taken: of a thread that a fork has cut off, it is for ever. A gate that stays on is only
+        # looked at in vain.
         if self.values.get("bits", 0) and gate.lock.acquire(blocking=False):
             try:
                 gate.derive()
@@ -105,7 +108,8 @@ class State(threading.local):
         watchers: its observers, the innermost last; see `tapegrad.autograd.modes.observers`.
         levels: the transforms that it is inside of, the innermost last; see `tapegrad.autograd.modes.levels`.
         dual: the level of `forward_ad.dual_level`; None outside of one.
-        running: None outside of a pass, else its `Pass`, or what that is made of; see `tapegrad.autograd.tape.current_pass`.
+        running: None outside of a pass, else its `Pass`, or what that is made of; see
+            `tapegrad.autograd.tape.current_pass`.
         depth: how many passes it is in, not counting the outermost; see `tapegrad.autograd.tape.reentrant`.
         multithreading: the flag that `set_multithreading_enabled` sets.
     """

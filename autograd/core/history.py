@@ -1,4 +1,5 @@
 """The history of a tensor that is written: what it was before, and its new node."""
+
 from __future__ import annotations
 
 from collections import deque
@@ -24,7 +25,9 @@ def as_before(t: Tensor, array: Any) -> Tensor:
 
 
 def past_hooks(t: Tensor) -> Node | None:
-    """The node of `t` as it was before a write: the gradient of what a view was goes to what its root was, by no hooks in between."""
+    """The node of `t` as it was before a write: the gradient of what a view was goes to what its root was, by no hooks
+    in between.
+    """
     view = t._view
     node: Node | None = run(view.replay, view.root)._node if view is not None and _hooked(t, view) else t._node
     return node
@@ -43,7 +46,9 @@ def _hooked(t: Tensor, view: View) -> bool:
 
 
 def stale_alias(t: Tensor) -> Tensor:
-    """`t` as an operand of the op that overwrites it: using it in backward raises, and it does not hold on to the new history."""
+    """`t` as an operand of the op that overwrites it: using it in backward raises, and it does not hold on to the new
+    history.
+    """
     alias = as_before(t, t._array)
     alias._counter = VersionCounter()
     alias._counter.last_write = AFTER_ALL
@@ -63,7 +68,8 @@ def set_node(t: Tensor, node: Node) -> None:
 
 
 def let_go(t: Tensor, node: Node) -> None:
-    """Where a node below `node` keeps `t` or a view of it, have it keep what that was: else tensor and nodes would hold each other in a ring.
+    """Where a node below `node` keeps `t` or a view of it, have it keep what that was: else tensor and nodes would hold
+    each other in a ring.
 
     Only nodes made since `t` got the node it has can keep it as it is now, so no other is looked at.
     """

@@ -1,8 +1,10 @@
 """Tensors made in inference mode: they track no version, so no node may keep them.
 
-An op tests of each operand whether it is a view before it asks whether it requires grad. An inference tensor says there that it is one, and so gets a say in
-what is recorded, while an op whose operands are all ordinary tensors never looks for any.
+An op tests of each operand whether it is a view before it asks whether it requires grad. An inference tensor says there
+that it is one, and so gets a say in what is recorded, while an op whose operands are all ordinary tensors never looks
+for any.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -95,7 +97,9 @@ def with_inference_operands(core: Callable[..., Any], args: tuple[Any, ...], kwa
         if node is not None:
             if any(isinstance(value, Tensor) and value in stands_for for value in node.saved):
                 refuse_inference()
-            node.edges = tuple([stands_for.get(edge, edge) if isinstance(edge, Tensor) else edge for edge in node.edges])
+            node.edges = tuple(
+                [stands_for.get(edge, edge) if isinstance(edge, Tensor) else edge for edge in node.edges]
+            )
         if t._view is not None and t._view.root in stands_for:
             mark(t)
     return result

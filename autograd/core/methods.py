@@ -1,4 +1,5 @@
 """Methods of `Tensor` and `Node` that are written on a higher floor, beside what they call."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

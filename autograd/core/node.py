@@ -1,4 +1,5 @@
 """`Node`: one recorded application of an op."""
+
 from __future__ import annotations
 
 import weakref
@@ -28,7 +29,8 @@ class Special:
 
 
 class At(Special):
-    """A gradient that is zero except at `index`; the engine adds it into one buffer per target instead of making an array of zeros for each.
+    """A gradient that is zero except at `index`; the engine adds it into one buffer per target instead of making an
+    array of zeros for each.
 
     Args:
         index: a basic or advanced index.
@@ -61,9 +63,11 @@ class Node(node_base.Node):
 
     Attributes:
         seq: number in order of creation, from the clock that also stamps writes.
-        edges: for each differentiable operand the node that made it, the leaf itself, or None where no gradient is asked for.
+        edges: for each differentiable operand the node that made it, the leaf itself, or None where no gradient is
+            asked for.
         saved: what the rules read; None once it has been freed.
-        dtype: of the result, so that the engine hands `pull` a gradient of that dtype (None where there are several results).
+        dtype: of the result, so that the engine hands `pull` a gradient of that dtype (None where there are several
+            results).
         counter: of the result's memory, once the result is aliased or written.
         extra: unset, or what hooks and the like keep.
     """
@@ -125,6 +129,7 @@ class Node(node_base.Node):
         return extra
 
     if TYPE_CHECKING:
+
         def __getattr__(self, name: str) -> Any: ...  # `saved/attributes.py` has it
 
     def __repr__(self) -> str:
@@ -159,7 +164,8 @@ def make_slot(node: Node, nr: int, dtype: np.dtype) -> Slot:
     return slot
 
 
-#: by the node's id and the number of the result: the slots of results that their own node keeps, for as long as the result is referred to
+#: by the node's id and the number of the result: the slots of results that their own node keeps, for as long as the
+#: result is referred to
 kept_slots: weakref.WeakValueDictionary[tuple[int, int], Slot] = weakref.WeakValueDictionary()
 
 
@@ -206,9 +212,12 @@ def extra_of(node: Node) -> dict[str, Any]:
 def freed(node: Node) -> NoReturn:
     """Raise torch's error for a graph that is gone."""
     raise RuntimeError(
-        "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
+        "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+        "already been freed). "
         "Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
-        "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors after calling backward.")
+        "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+        "saved tensors after calling backward."
+    )
 
 
 def plain_name(node: Node) -> str:
@@ -222,24 +231,40 @@ def overwritten(node: Node, counter: VersionCounter, kept: Any, nr: int, produce
     kind = f"{dtypes.of(array.dtype).scalar_type}Tensor"
     place = "torch." if backend(array).type == "cpu" else "torch.cuda."
     # Nothing is said of what has made an integer: no gradient flows there.
-    made = f", which is output {nr} of {plain_name(producer)}," if producer is not None and dtypes.is_inexact(array.dtype) else ""
+    made = (
+        f", which is output {nr} of {plain_name(producer)},"
+        if producer is not None and dtypes.is_inexact(array.dtype)
+        else ""
+    )
     if gate.anomaly:
-        hint = ("the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed in there or "
-                "anywhere later. Good luck!")
+        hint = (
+            "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+            "question was changed in there or "
+            "anywhere later. Good luck!"
+        )
     else:
-        hint = ("enable anomaly detection to find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, "
-                "check_nan=False).")
+        hint = (
+            "enable anomaly detection to find the operation that failed to compute its gradient, with "
+            "torch.autograd.set_detect_anomaly(True, "
+            "check_nan=False)."
+        )
     raise RuntimeError(
-        f"one of the variables needed for gradient computation has been modified by an inplace operation: [{place}{kind} {list(array.shape)}]{made} "
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{place}{kind} {list(array.shape)}]{made} "
         f"is at version {counter.version}; expected version {counter.version_at(node.seq)} instead. "
-        f"Hint: {hint}")
+        f"Hint: {hint}"
+    )
 
 
 def refuse_inference() -> NoReturn:
     """Raise torch's error for a node that would keep, or has kept, an inference tensor."""
-    raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation tracked by "
-                       "autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
-                       "instead of `torch.inference_mode()`.") from None
+    raise RuntimeError(
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+        "computation tracked by "
+        "autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use "
+        "`torch.no_grad()` "
+        "instead of `torch.inference_mode()`."
+    ) from None
 
 
 def check_kept(node: Node, kept: Any) -> None:
@@ -248,8 +273,11 @@ def check_kept(node: Node, kept: Any) -> None:
     if counter is INFERENCE_COUNTER:
         refuse_inference()
     if isinstance(counter, DetachedCounter) and counter.memory.last_write <= node.seq:
-        raise RuntimeError("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use "
-                           "out-of-place `.detach()` instead")
+        raise RuntimeError(
+            "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not "
+            "supported, please use "
+            "out-of-place `.detach()` instead"
+        )
     producer = kept._node
     nr = producer.nr if isinstance(producer, Slot) else 0
     overwritten(node, kept._counter, kept, nr, producer.edges[0] if isinstance(producer, Slot) else producer)

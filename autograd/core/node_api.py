@@ -1,4 +1,5 @@
 """`Node`: what users can do with a node of the graph."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 class Node:
     """A node of the graph: an operation that was recorded, or the end of the graph at a leaf.
 
-    ``tensor.grad_fn`` is the node that made a tensor. It can be called with the gradients of its results, and returns those of its operands; no hook runs then.
+    ``tensor.grad_fn`` is the node that made a tensor. It can be called with the gradients of its results, and returns
+    those of its operands; no hook runs then.
 
     Example:
         >>> x = tapegrad.ones(2, requires_grad=True)
@@ -46,6 +48,7 @@ class Node:
     if TYPE_CHECKING:
         # `tape/` puts these here.
         _input_metadata: Any
+
         def register_hook(self, fn: Any) -> Any: ...
         def register_prehook(self, fn: Any) -> Any: ...
         def __call__(self, *grads: Any, **kwargs: Any) -> Any: ...

@@ -1,4 +1,5 @@
 """What the parameters of an op may be: a signature says in which world it lives."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """`Tensor`: an array, and how it was made."""
+
 from __future__ import annotations
 
 import warnings
@@ -25,7 +26,8 @@ else:
 class Tensor(TensorMethods):
     """An array of any backend that remembers how it was computed.
 
-    Tensors are made by the factories (`tapegrad.tensor`, `tapegrad.zeros`, ...) and by operations; ``t.array`` is the array itself.
+    Tensors are made by the factories (`tapegrad.tensor`, `tapegrad.zeros`, ...) and by operations; ``t.array`` is the
+    array itself.
 
     Example:
         >>> x = tapegrad.tensor([2.0, 3.0], requires_grad=True)
@@ -41,7 +43,17 @@ class Tensor(TensorMethods):
     # _counter   the write history of its memory; None until the first alias or write
     # _grad   unset, or what backward has accumulated here
     # _extras   unset, or what hooks and the like keep
-    __slots__ = ("__dict__", "__weakref__", "_array", "_counter", "_extras", "_grad", "_node", "_requires_grad", "_view")
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_array",
+        "_counter",
+        "_extras",
+        "_grad",
+        "_node",
+        "_requires_grad",
+        "_view",
+    )
     _array: Any
     _requires_grad: bool
     _node: Node | None
@@ -131,8 +143,15 @@ class Tensor(TensorMethods):
             raise RuntimeError("requires_grad must be a bool")
         now = self.requires_grad
         if self._node is not None:
-            hint = "" if value else (" If you want to use a computed variable in a subgraph that doesn't require differentiation use var_no_grad = "
-                                     "var.detach().")
+            hint = (
+                ""
+                if value
+                else (
+                    " If you want to use a computed variable in a subgraph that doesn't require differentiation use "
+                    "var_no_grad = "
+                    "var.detach()."
+                )
+            )
             raise RuntimeError("you can only change requires_grad flags of leaf variables." + hint)
         if value and not now:
             if not dtypes.is_inexact(self._array.dtype):
@@ -147,7 +166,10 @@ class Tensor(TensorMethods):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Change, in place, whether gradients flow into this leaf; returns it."""
         if not isinstance(requires_grad, bool):
-            raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}")
+            raise TypeError(
+                "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not "
+                f"{type(requires_grad).__name__}"
+            )
         if requires_grad and not dtypes.is_inexact(self._array.dtype):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if self._node is None or not requires_grad:
@@ -181,10 +203,15 @@ class Tensor(TensorMethods):
         grad = getattr(self, "_grad", None)
         if grad is None and self._node is not None and not self.retains_grad:
             warnings.warn(
-                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated during "
-                "autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. "
-                "If you access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
-                "more information.", stacklevel=2)
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+                "won't be populated during "
+                "autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use "
+                ".retain_grad() on the non-leaf Tensor. "
+                "If you access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead. See "
+                "github.com/pytorch/pytorch/pull/30531 for "
+                "more information.",
+                stacklevel=2,
+            )
         return grad
 
     @grad.setter
@@ -197,14 +224,22 @@ class Tensor(TensorMethods):
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value._array.dtype != self._array.dtype:
-            raise RuntimeError(f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with grad_dtype '{self.dtype.name}'. "
-                               "The gradient must match the tensor's grad_dtype")
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with grad_dtype "
+                f"'{self.dtype.name}'. "
+                "The gradient must match the tensor's grad_dtype"
+            )
         if value.device != self.device:
-            raise RuntimeError(f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device type "
-                               f"'{self.device.type}'. Please ensure that the gradient and the tensor are on the same device")
+            raise RuntimeError(
+                f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device type "
+                f"'{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
+            )
         if value._array.shape != self._array.shape:
-            raise RuntimeError(f"attempting to assign a gradient of size '{list(value._array.shape)}' to a tensor of size '{list(self._array.shape)}'. "
-                               "Please ensure that the gradient and the tensor are the same size")
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(value._array.shape)}' to a tensor of size "
+                f"'{list(self._array.shape)}'. "
+                "Please ensure that the gradient and the tensor are the same size"
+            )
         self._grad = value
 
     @grad.deleter
@@ -252,9 +287,14 @@ class Tensor(TensorMethods):
     def detach_(self) -> Tensor:
         """Make this tensor a leaf without history; returns it."""
         if self._is_view():
-            raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and "
-                               "gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on these "
-                               "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.")
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) "
+                "for training, and "
+                "gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() "
+                "cannot be called on these "
+                "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
+                "torch/optim/optimizer.py as the solution."
+            )
         if self._node is not None:
             self._view = None
             self._counter = DetachedCounter(counter_of(self))
@@ -300,7 +340,8 @@ def untied(array: Any) -> Any:
 
 def raw(value: Any) -> Any:
     """The array of a tensor; anything else as it is."""
-    return value._array if isinstance(value, Tensor) else value  # arrays of other backends may have an `_array` of their own
+    # arrays of other backends may have an `_array` of their own
+    return value._array if isinstance(value, Tensor) else value
 
 
 def from_array(array: Any) -> Tensor:

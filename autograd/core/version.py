@@ -1,9 +1,11 @@
 """`VersionCounter`: when and how often a piece of memory was written.
 
-A tensor has none until its first alias (a view, `detach()`) or write; all aliases of the memory then share it. A write takes its stamp from the counter
-that numbers the nodes of the tape, so backward compares one number: a value kept by a node was overwritten iff `counter.last_write > node.seq`.
-A counter never refers to a tensor or a node, so it makes no reference cycle.
+A tensor has none until its first alias (a view, `detach()`) or write; all aliases of the memory then share it. A write
+takes its stamp from the counter that numbers the nodes of the tape, so backward compares one number: a value kept by a
+node was overwritten iff `counter.last_write > node.seq`. A counter never refers to a tensor or a node, so it makes no
+reference cycle.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -46,7 +48,8 @@ class VersionCounter:
 
 
 class DetachedCounter(VersionCounter):
-    """The counter of a tensor that `detach_` has cut off from its history: whoever kept the tensor before can no longer use it.
+    """The counter of a tensor that `detach_` has cut off from its history: whoever kept the tensor before can no longer
+    use it.
 
     Attributes:
         memory: the counter of the memory, which its other aliases still have.
@@ -91,9 +94,11 @@ class InferenceCounter(VersionCounter):
 
     def write(self) -> None:
         if not state.bits & INFERENCE:
-            raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed."
-                               "You can make a clone to get a normal tensor before doing inplace update."
-                               "See https://github.com/pytorch/rfcs/pull/17 for more details.")
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed."
+                "You can make a clone to get a normal tensor before doing inplace update."
+                "See https://github.com/pytorch/rfcs/pull/17 for more details."
+            )
 
 
 INFERENCE_COUNTER = InferenceCounter()

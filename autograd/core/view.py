@@ -2,6 +2,7 @@
 
 A view finds its history again, by repeating how it was made, once it notices that its memory has a new version.
 """
+
 from __future__ import annotations
 
 import weakref
@@ -17,7 +18,8 @@ from tapegrad.autograd.types import dtypes
 
 
 class Former(Tensor):
-    """What a tensor was before a view of it took its place (``t_()``): the root of the views made until then, and of the tensor itself.
+    """What a tensor was before a view of it took its place (``t_()``): the root of the views made until then, and of
+    the tensor itself.
 
     Attributes:
         now: the tensor, weakly.
@@ -34,12 +36,19 @@ class View:
         root: the tensor that is no view itself.
         replay: the steps from `root`: (function, arguments, number of the result or None).
         seen: the version of the memory for which the view's node is right.
-        origin: "" | "multi" (one of several views an op returned) | "no_grad" | "inference" (made in inference mode) | "custom" (made in a custom Function).
+        origin: "" | "multi" (one of several views an op returned) | "no_grad" | "inference" (made in inference mode) |
+            "custom" (made in a custom Function).
     """
 
     __slots__ = ("origin", "replay", "root", "seen")
 
-    def __init__(self, root: Tensor, replay: tuple[tuple[Callable[..., Any], tuple[Any, ...], int | None], ...], seen: int, origin: str) -> None:
+    def __init__(
+        self,
+        root: Tensor,
+        replay: tuple[tuple[Callable[..., Any], tuple[Any, ...], int | None], ...],
+        seen: int,
+        origin: str,
+    ) -> None:
         self.root = root
         self.replay = replay
         self.seen = seen
@@ -86,7 +95,9 @@ class View:
             self.root = self.root._view.root
 
     def base(self, view: Tensor) -> Tensor | None:
-        """The tensor that `view` is a view of, as users see it: None for one that only stands for what it was before ``t_()``."""
+        """The tensor that `view` is a view of, as users see it: None for one that only stands for what it was before
+        ``t_()``.
+        """
         self.settle()
         root = self.root
         if isinstance(root, Former):
@@ -116,7 +127,9 @@ def rootless(view: Tensor) -> Node:
     return node
 
 
-def make_view(function: Callable[..., Any], view: Tensor, source: Tensor, args: tuple[Any, ...], bits: int, nr: int | None = None) -> None:
+def make_view(
+    function: Callable[..., Any], view: Tensor, source: Tensor, args: tuple[Any, ...], bits: int, nr: int | None = None
+) -> None:
     """Make `view`, just made from `source` by ``function(source, *args)``, a differentiable view of it."""
     counter = counter_of(source)
     view._counter = counter
@@ -131,27 +144,47 @@ def make_view(function: Callable[..., Any], view: Tensor, source: Tensor, args: 
         view._view = View(base.root, (*base.replay, step), counter.version, origin or base.origin)
 
 
-_BOTH = (" Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either "
-         "both inside the {0} block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).")
+_BOTH = (
+    " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+    "both the view and the inplace either "
+    "both inside the {0} block (if you don't want the inplace to be tracked) or both outside (if you want the "
+    "inplace to be tracked)."
+)
 _WHY = {
     "no_grad": _BOTH.format("no_grad"),
     "inference": _BOTH.format("inference_mode"),
-    "multi": " This view is the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
-             "should replace the inplace operation by an out-of-place one.",
-    "custom": " This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would "
-              "override the custom backward associated with the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix this "
-              "by cloning the output of the custom Function.",
+    "multi": " This view is the output of a function that returns multiple views. Such functions do not allow the "
+    "output views to be modified inplace. You "
+    "should replace the inplace operation by an out-of-place one.",
+    "custom": " This view was created inside a custom Function (or because an input was returned as-is) and the "
+    "autograd logic to handle view+inplace would "
+    "override the custom backward associated with the custom Function, leading to incorrect gradients. This behavior "
+    "is forbidden. You can fix this "
+    "by cloning the output of the custom Function.",
 }
 
 
 def refuse_view(view: Tensor, happening: str) -> NoReturn:
-    """Raise torch's error for a write that autograd could not follow; `happening` tells how the view and it are related."""
+    """Raise torch's error for a write that autograd could not follow; `happening` tells how the view and it are
+    related.
+    """
     assert view._view is not None
     origin, node = view._view.origin, view._node
-    made = None if node is None else f"Output {view.output_nr} of {plain_name(node.edges[0] if isinstance(node, Slot) else node)} is a view"
+    made = (
+        None
+        if node is None
+        else f"Output {view.output_nr} of {plain_name(node.edges[0] if isinstance(node, Slot) else node)} is a view"
+    )
     if made is not None and origin not in ("no_grad", "inference"):
         what = f"{made} and {happening} modified inplace."
     else:
-        mode, outside = ("inference mode", "in normal mode") if origin == "inference" else ("no_grad mode", "with grad mode enabled")
-        what = f"{'A view was' if made is None else made + ' of a view which was'} created in {mode} and {happening} modified inplace {outside}."
+        mode, outside = (
+            ("inference mode", "in normal mode")
+            if origin == "inference"
+            else ("no_grad mode", "with grad mode enabled")
+        )
+        what = (
+            f"{'A view was' if made is None else made + ' of a view which was'} created in {mode} and {happening} "
+            f"modified inplace {outside}."
+        )
     raise RuntimeError(what + _WHY[origin])

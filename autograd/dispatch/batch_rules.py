@@ -3,6 +3,7 @@
 A rule ``batch(batched, <the op's arguments>)`` gets the names of the batched operands. Their first dimension is the
 batch, which the op's other arguments do not count. It returns the results with the batch in front, made by ops.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -16,8 +17,22 @@ from tapegrad.autograd.dispatch.plan import Each
 _DIMS = frozenset({"dim", "dims", "dim0", "dim1", "dim2", "dimension"})
 # Parameters whose meaning does not depend on the number of dimensions.
 _HARMLESS = frozenset(
-    ("keepdim", "dtype", "correction", "descending", "stable", "k", "largest", "unbiased", "ord", "sizes", "size",
-     "step", "offset"))
+    (
+        "keepdim",
+        "dtype",
+        "correction",
+        "descending",
+        "stable",
+        "k",
+        "largest",
+        "unbiased",
+        "ord",
+        "sizes",
+        "size",
+        "step",
+        "offset",
+    )
+)
 
 #: ``rule(level, batched, arguments)``: the level of vmap, the names of the batched operands, the op's arguments by name
 Rule = Callable[[Any, frozenset[str], dict[str, Any]], Any]
@@ -42,7 +57,8 @@ def batch_of(op: Op) -> Rule:
         return partial(over(**dict.fromkeys(names & _DIMS, along)).run, op)
     raise RuntimeError(
         f"vmap: there is no batching rule for '{op.name}'. Please write the function with other operations, "
-        "or call it in a loop.")
+        "or call it in a loop."
+    )
 
 
 def _by_own_rule(op: Op, level: Any, batched: frozenset[str], arguments: dict[str, Any]) -> Any:
@@ -70,6 +86,7 @@ def raw_ndim(t: Any) -> int:
 
 
 # ---- rules by what the arguments mean: `value` speaks of a tensor of `ndim` dimensions, of which `size` form a batch
+
 
 def along(dim: Any, ndim: int, size: int) -> Any:
     """A dimension, or several; None means all."""

@@ -92,6 +92,7 @@ the whole text for `mul`, except `record`, which makes the node alone::
       if t is NotImplemented: raise_not_a_tensor(op, input, other)
       return t
 """
+
 from __future__ import annotations
 
 import re
@@ -114,7 +115,13 @@ from tapegrad.backends import ARRAYS
 
 #: what the source of every op refers to by name; `values_of` an op come on top
 GLOBALS: dict[str, Any] = {"ARRAYS": ARRAYS, "INEXACT": dtypes.INEXACT, "asarray": np.asarray, "ndarray": np.ndarray}
-GLOBALS |= {"Tensor": Tensor, "kept_result": kept_result, "new": new, "requires_grad": requires_grad, "missing": object()}
+GLOBALS |= {
+    "Tensor": Tensor,
+    "kept_result": kept_result,
+    "new": new,
+    "requires_grad": requires_grad,
+    "missing": object(),
+}
 GLOBALS |= {"gate": gate, "state": state, "unusual": unusual, "needs_grad": needs_grad}
 GLOBALS |= {"InferenceOperand": InferenceOperand, "with_inference_operands": with_inference_operands}
 GLOBALS |= {"Node": Node, "check_kept": check_kept, "freed": freed, "overwritten": overwritten, "tick": tick}
@@ -195,6 +202,7 @@ def _call(function: Callable[..., Any], name: str, args: list[str]) -> str:
 
 # ---- the Node class
 
+
 def _node_class(plan: Plan) -> str:
     template = """
         class NodeClass(Node):
@@ -218,7 +226,8 @@ def _node_class(plan: Plan) -> str:
         lines += filter(None, (_read(plan, saved) for saved in plan.saved))
         read_saved = "\n".join(lines)
     return _fill(
-        template, slots=slots, name=plan.op.name, frees=plan.frees, read_saved=read_saved, gradients=_gradients(plan))
+        template, slots=slots, name=plan.op.name, frees=plan.frees, read_saved=read_saved, gradients=_gradients(plan)
+    )
 
 
 def _read(plan: Plan, saved: Saved) -> str:
@@ -275,6 +284,7 @@ def _gradients(plan: Plan) -> str:
 
 # ---- the wrapper
 
+
 def _signature(plan: Plan, *more: str) -> str:
     """The function's own parameters, and keyword-only ones of the public form."""
 
@@ -319,9 +329,18 @@ def _core(plan: Plan) -> str:
     if plan.op.keeps:  # they are for nodes only
         results = f"[:{len(plan.op.outs)}]" if plan.several else "[0]"
     return _fill(
-        template, signature=_signature(plan), arrays=_arrays(plan), no_tensor=no_tensor, no_array=no_array,
-        names=_tuple(plan.names), arguments=", ".join(_arguments(plan)), results=results, packed=_packed(plan),
-        make_alike=_make_alike(plan), result=_result(plan))
+        template,
+        signature=_signature(plan),
+        arrays=_arrays(plan),
+        no_tensor=no_tensor,
+        no_array=no_array,
+        names=_tuple(plan.names),
+        arguments=", ".join(_arguments(plan)),
+        results=results,
+        packed=_packed(plan),
+        make_alike=_make_alike(plan),
+        result=_result(plan),
+    )
 
 
 def _packed(plan: Plan) -> str:
@@ -374,8 +393,7 @@ def _make_alike(plan: Plan) -> str:
                     {x}, {y} = alike
                     {arrays}
             """
-    return _fill(
-        template, test=" or ".join(tests), convert=convert, arrays=_arrays(plan), x=x, y=plan.operands[-1])
+    return _fill(template, test=" or ".join(tests), convert=convert, arrays=_arrays(plan), x=x, y=plan.operands[-1])
 
 
 def _result(plan: Plan) -> str:
@@ -457,7 +475,8 @@ def _make_node(plan: Plan) -> str:
         edges = _tuple(f"{x}._node or {x}" if x in plan.differentiable else "None" for x in plan.operands)
     else:
         edges = _tuple(
-            f"({x}._node or {x}) if need_{x} else None" if x in plan.differentiable else "None" for x in plan.operands)
+            f"({x}._node or {x}) if need_{x} else None" if x in plan.differentiable else "None" for x in plan.operands
+        )
     saved = _tuple(_value(plan, value) for value in plan.saved)
     if saved == "(shapes,)":
         saved = "no_shapes if shapes is None else (shapes,)"
@@ -508,7 +527,7 @@ def _wrapper(plan: Plan) -> str:
         more += ["axis=None"]
         lines += ["if axis is not None: dim = axis"]
         if plan.dim_is_last:
-            error = f"{name}() missing 1 required positional arguments: \"dim\""
+            error = f'{name}() missing 1 required positional arguments: "dim"'
             lines += [f"if dim is missing: raise TypeError({error!r})"]
     if "keepdim" in names:
         more += ["keepdims=None"]

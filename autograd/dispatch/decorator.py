@@ -15,6 +15,7 @@ and records nothing, on Tensors (``create_graph``) it records itself.
 At its first call an op writes its own wrapper and `Node` class from its signature, as `dataclasses` does, so a call
 packs no ``*args``, looks up no registry and makes no closure. ``print(tapegrad.mul.op.source())`` shows them.
 """
+
 from __future__ import annotations
 
 import linecache
@@ -139,10 +140,23 @@ def _core_stub(*args: Any, **kwargs: Any) -> Any:
 
 
 def op(
-    *, kind: str = "general", operands: str | None = None, outs: tuple[str, ...] | str = (),
-    keeps: tuple[str, ...] = (), joint: Any = None, inplace_fn: Any = None, view: bool = False, jvp: Any = None,
-    batch: Any = None, composed: Any = None, method: bool = False, inplace: bool = False, public: bool = True,
-    functional: bool = False, name: str | None = None, **rules: Any,
+    *,
+    kind: str = "general",
+    operands: str | None = None,
+    outs: tuple[str, ...] | str = (),
+    keeps: tuple[str, ...] = (),
+    joint: Any = None,
+    inplace_fn: Any = None,
+    view: bool = False,
+    jvp: Any = None,
+    batch: Any = None,
+    composed: Any = None,
+    method: bool = False,
+    inplace: bool = False,
+    public: bool = True,
+    functional: bool = False,
+    name: str | None = None,
+    **rules: Any,
 ) -> Callable[[Callable[..., Any]], OpFunction]:
     """Make a function over raw arrays differentiable.
 
@@ -190,9 +204,20 @@ def op(
     def decorate(fn: Callable[..., Any]) -> OpFunction:
         conversion = operands or ("promote" if kind == "elementwise" else "same")
         declared = Op(
-            fn=fn, name=name or fn.__name__.lstrip("_"), rules=rules, kind=kind, operands=conversion, outs=outs,
-            keeps=keeps, joint=joint, inplace_fn=inplace_fn, view=view or kind == "view", jvp=jvp, batch=batch,
-            composed=composed)
+            fn=fn,
+            name=name or fn.__name__.lstrip("_"),
+            rules=rules,
+            kind=kind,
+            operands=conversion,
+            outs=outs,
+            keeps=keeps,
+            joint=joint,
+            inplace_fn=inplace_fn,
+            view=view or kind == "view",
+            jvp=jvp,
+            batch=batch,
+            composed=composed,
+        )
         space: dict[str, Any] = {"__name__": fn.__module__, "__builtins__": __builtins__, "build": declared.build}
         space["core"] = declared.core = FunctionType(_core_stub.__code__, space, fn.__name__)
         space["function"] = declared.function = function = FunctionType(_stub.__code__, space, fn.__name__)
@@ -208,7 +233,11 @@ def op(
 
 
 def composite(
-    *, method: bool = False, inplace: bool = False, public: bool = True, functional: bool = False,
+    *,
+    method: bool = False,
+    inplace: bool = False,
+    public: bool = True,
+    functional: bool = False,
 ) -> Callable[[F], F]:
     """Publish a function made of ops (an overloaded name that chooses among them, say) as `op` does."""
 

@@ -4,6 +4,7 @@ The in-place form of an op is derived from the op. Its node is recorded as if th
 of the written tensor: its history is rebased, see `tapegrad.autograd.dispatch.rebase`. A rule that reads the written
 operand gets a copy of it, made before the write.
 """
+
 from __future__ import annotations
 
 import warnings
@@ -28,6 +29,7 @@ from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend
 
 # ---- in-place forms
+
 
 def apply(function: Callable[..., Any], t: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """``function(t, *args, **kwargs)``, written into `t`; returns `t`."""
@@ -145,7 +147,8 @@ def overwrite(name: str, t: Tensor, value: Any) -> None:
     array = t._array
     if value.shape != array.shape:
         raise RuntimeError(
-            f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(value.shape)}")
+            f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(value.shape)}"
+        )
     if value.dtype is not array.dtype and dtypes.category(value.dtype) > dtypes.category(array.dtype):
         source, target = dtypes.of(value.dtype).scalar_type, dtypes.of(array.dtype).scalar_type
         raise RuntimeError(f"result type {source} can't be cast to the desired output type {target}")
@@ -155,6 +158,7 @@ def overwrite(name: str, t: Tensor, value: Any) -> None:
 
 
 # ---- what must not be written
+
 
 def check_writable(t: Tensor, recording: bool) -> None:
     """Raise torch's error where autograd forbids to write `t` now; `recording`: the write is to be recorded."""
@@ -168,7 +172,8 @@ def check_writable(t: Tensor, recording: bool) -> None:
             view.settle()
             if requires_grad(t) and view.root.is_leaf:
                 raise RuntimeError(
-                    "a view of a leaf Variable that requires grad is being used in an in-place operation.")
+                    "a view of a leaf Variable that requires grad is being used in an in-place operation."
+                )
         if t._node is None and t._requires_grad:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
 
@@ -183,17 +188,20 @@ def check_overlap(array: Any) -> None:
     if repeats(array):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation.")
+            "Please clone() the tensor before performing the operation."
+        )
 
 
 PARTLY = (
     "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-    "location. Please clone() the tensor before performing the operation.")
+    "location. Please clone() the tensor before performing the operation."
+)
 # What these write, they have read before: operands may share the memory in any way.
 _READ_FIRST = frozenset(("addbmm", "addmm", "addmv", "addr", "baddbmm", "fill", "masked_fill", "masked_scatter"))
 # These write here what they read there, so operands may not share the memory at all.
 _READ_ELSEWHERE = frozenset(
-    ("index_add", "index_copy", "index_put", "index_reduce", "put", "scatter", "scatter_add", "scatter_reduce"))
+    ("index_add", "index_copy", "index_put", "index_reduce", "put", "scatter", "scatter_add", "scatter_reduce")
+)
 
 
 def check_operands(name: str, t: Tensor, operands: tuple[Any, ...]) -> None:
@@ -232,6 +240,7 @@ def fills(array: Any) -> bool:
 
 # ---- out=
 
+
 def store_out(name: str, out: Any, result: Any) -> Any:
     """Write `result` to the tensor or array `out`, or several results to several, as ``out=`` asks; returns `out`."""
     if isinstance(out, (tuple, list)):
@@ -259,7 +268,8 @@ def _check_out(name: str, out: Tensor, result: Tensor) -> None:
     if not (gate.on and state.bits & GRAD_OFF) and (requires_grad(out) or result._requires_grad):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, "
-            "but one of the arguments requires grad.")
+            "but one of the arguments requires grad."
+        )
     if result._array.__class__ is not out._array.__class__ and not (transforming() and result.device == out.device):
         raise RuntimeError(f"Expected out tensor to have device {result.device}, but got {out.device} instead")
     if gate.on and state.bits & DEVICE:
@@ -272,7 +282,9 @@ def _resize_out(out: Tensor, like: Any) -> None:
             f"An output with one or more elements was resized since it had shape {list(out._array.shape)}, which does "
             f"not match the required output shape {list(like.shape)}. This behavior is deprecated, and in a future "
             "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse an "
-            "out tensor t by resizing it, inplace, to zero elements with t.resize_(0).", stacklevel=4)
+            "out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+            stacklevel=4,
+        )
     out._array = backend(like).xp.empty(like.shape, out._array.dtype)
 
 

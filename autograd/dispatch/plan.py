@@ -1,4 +1,5 @@
 """What an op's Node class and wrapper must do, worked out from its function and its rules; `codegen` prints it."""
+
 from __future__ import annotations
 
 import inspect
@@ -145,7 +146,11 @@ def _rules(op: Op, operands: tuple[str, ...]) -> tuple[Rule, ...]:
 
 
 def _saved(
-    op: Op, names: tuple[str, ...], operands: tuple[str, ...], differentiable: tuple[str, ...], rules: tuple[Rule, ...],
+    op: Op,
+    names: tuple[str, ...],
+    operands: tuple[str, ...],
+    differentiable: tuple[str, ...],
+    rules: tuple[Rule, ...],
 ) -> tuple[Saved, ...]:
     results = () if op.outs == "many" else op.outs or ("result",)
     forms = {

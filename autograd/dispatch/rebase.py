@@ -1,7 +1,9 @@
 """Giving a tensor that has been written the history of what was written to it.
 
-A write to a view also rebases the tensor it views, by a `CopySlices` node: part of that tensor's gradient then goes to what was written.
+A write to a view also rebases the tensor it views, by a `CopySlices` node: part of that tensor's gradient then goes to
+what was written.
 """
+
 from __future__ import annotations
 
 import math
@@ -18,7 +20,9 @@ from tapegrad.backends import ARRAYS
 
 
 def rebase(t: Tensor, result: Tensor) -> None:
-    """Give `t`, whose memory has been overwritten with `result`, the history of `result`; where it is a view, its root too."""
+    """Give `t`, whose memory has been overwritten with `result`, the history of `result`; where it is a view, its root
+    too.
+    """
     if result._node is None:
         return
     if result._array.dtype is not t._array.dtype:
@@ -37,28 +41,34 @@ def rebase(t: Tensor, result: Tensor) -> None:
 
 
 class CopySlices(Node):
-    """The node of a tensor that has been written through a view of it: part of its gradient goes to what was written."""
+    """The node of a tensor that has been written through a view of it: part of its gradient goes to what was
+    written.
+    """
 
     __slots__ = ()
     op_name = "copy_slices"
     saved_names = ("replay", "steps")
 
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
-        # Views of real memory as complex, or the other way round, show a gradient by PyTorch's convention: the conjugate of what the tape carries.
+        # Views of real memory as complex, or the other way round, show a gradient by PyTorch's convention: the
+        # conjugate of what the tape carries.
         rest, part = self._parts(_conjugated(grad), graph)
         return _conjugated(rest), _conjugated(part)
 
     def _parts(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         replay, steps = self.saved
         to_before, to_value = self.edges
-        # The steps repeat what was done to the root, and give views of its like only where the memory is laid out as the root's.
+        # The steps repeat what was done to the root, and give views of its like only where the memory is laid out as
+        # the root's.
         if graph:
             rest = grad.clone() if steps is None and grad._array.flags.c_contiguous else laid_out(grad, steps)
             part = run(replay, rest).clone() if to_value is not None else None
             if to_before is not None:
                 run(replay, rest).zero_()
             return rest, part
-        rest = np.array(grad) if grad.__class__ not in ARRAYS else grad.copy() if steps is None else laid_out(grad, steps)
+        rest = (
+            np.array(grad) if grad.__class__ not in ARRAYS else grad.copy() if steps is None else laid_out(grad, steps)
+        )
         part = run(replay, rest)
         copy = part.copy() if to_value is not None else None
         part[...] = 0
@@ -75,7 +85,7 @@ def laid_out(grad: Any, steps: tuple[int, ...] | None) -> Any:
     """A copy with the strides `steps` in elements; None: in the order of the indices."""
     if steps is None:
         shape = grad.shape
-        steps = tuple([math.prod(shape[i + 1:]) for i in range(len(shape))])
+        steps = tuple([math.prod(shape[i + 1 :]) for i in range(len(shape))])
     return lay_out(grad, steps)
 
 

@@ -14,6 +14,7 @@ In the order in which the source comes to them (`tapegrad.autograd.dispatch.code
 - `sum_to`, in backward: operands were broadcast.
 - `kept_result`, in backward with ``create_graph``: a rule reads a result.
 """
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -41,6 +42,7 @@ _OPERANDS = (Tensor, *NUMBERS)
 
 
 # ---- what is no operand
+
 
 def _is_operand(value: Any) -> bool:
     return isinstance(value, _OPERANDS) or is_array(value)
@@ -75,6 +77,7 @@ def refuse_non_tensors(op: Op, args: tuple[Any, ...]) -> None:
 
 
 # ---- dtypes and devices
+
 
 @lru_cache(4096)
 def _constant(value: float, dtype: np.dtype) -> np.ndarray:
@@ -177,7 +180,8 @@ def to_one_device(op: Op, *operands: Any) -> list[Any]:
             devices = sorted((str(backend(a).device_of(a)) for a in (home, array)), reverse=True)
             raise RuntimeError(
                 "Expected all tensors to be on the same device, but found at least two devices, "
-                f"{' and '.join(devices)}! (in {op.name})")
+                f"{' and '.join(devices)}! (in {op.name})"
+            )
     return result
 
 
@@ -206,16 +210,18 @@ def to_dtype(operand: Tensor, dtype: np.dtype) -> Tensor:
 
 # ---- broadcasting
 
+
 def raise_shape_mismatch(error: ValueError, *arrays: Any) -> NoReturn:
     """Say in torch's words that shapes do not broadcast, if that is what `error` is about."""
     shapes = [array.shape for array in arrays if hasattr(array, "shape")]
     for i, a in enumerate(shapes):
-        for b in shapes[i + 1:]:
+        for b in shapes[i + 1 :]:
             for k in range(1, min(len(a), len(b)) + 1):
                 if a[-k] != b[-k] and 1 not in (a[-k], b[-k]):
                     raise RuntimeError(
                         f"The size of tensor a ({a[-k]}) must match the size of tensor b ({b[-k]}) "
-                        f"at non-singleton dimension {max(len(a), len(b)) - k}") from None
+                        f"at non-singleton dimension {max(len(a), len(b)) - k}"
+                    ) from None
     raise error
 
 
@@ -240,8 +246,10 @@ def sum_to(grad: Any, shape: tuple[int, ...]) -> Any:
 
 # ---- results
 
+
 def wrap_results(
-    op: Op, node: Any, results: Any, source: Any, source_array: Any, args: tuple[Any, ...], bits: int) -> Any:
+    op: Op, node: Any, results: Any, source: Any, source_array: Any, args: tuple[Any, ...], bits: int
+) -> Any:
     """An op's several results as tensors, tied to their node; `source` is the first operand, `args` are the others."""
     names = op.outs if isinstance(op.outs, tuple) else ("",) * len(results)
     if node is not None:
@@ -270,8 +278,14 @@ def wrap_results(
 
 
 def mark_view(
-    function: Any, view: Tensor, source: Tensor, source_array: Any, args: tuple[Any, ...], bits: int,
-    nr: int | None = None) -> None:
+    function: Any,
+    view: Tensor,
+    source: Tensor,
+    source_array: Any,
+    args: tuple[Any, ...],
+    bits: int,
+    nr: int | None = None,
+) -> None:
     """Make `view` a differentiable view of `source`, if it shares its memory."""
     if backend(source_array).shares_memory(view._array, source_array):
         make_view(function, view, source, args, bits, nr)

@@ -1,4 +1,7 @@
-"""A custom op inside of forward mode and vmap: its functions over raw arrays, called on what the tensors of each level stand for."""
+"""A custom op inside of forward mode and vmap: its functions over raw arrays, called on what the tensors of each level
+stand for.
+"""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -9,7 +12,16 @@ from tapegrad.autograd.core.gate import TRANSFORM, grad_enabled, state
 from tapegrad.autograd.core.node import Facts, facts_of
 from tapegrad.autograd.core.tensor import Tensor, from_array, requires_grad
 from tapegrad.autograd.dispatch.slow_paths import sum_to
-from tapegrad.autograd.functions.custom_op import asked_for, gradients, keep, once_text, only_once, pulled, values_for, wrapped
+from tapegrad.autograd.functions.custom_op import (
+    asked_for,
+    gradients,
+    keep,
+    once_text,
+    only_once,
+    pulled,
+    values_for,
+    wrapped,
+)
 from tapegrad.autograd.functions.function import Function, undifferentiable
 from tapegrad.autograd.functions.in_vmap import Flags
 from tapegrad.autograd.modes.levels import below, recording
@@ -64,6 +76,7 @@ def _function_of(op: CustomOp) -> type[Function]:
 
 def _made(op: CustomOp) -> type[Function]:
     """The `Function` that stands behind an op here; its last result is what has been kept."""
+
     def forward(*inputs: Any) -> Any:
         returned, kept = op.run(inputs)
         several = isinstance(returned, (tuple, list))
@@ -80,9 +93,17 @@ def _made(op: CustomOp) -> type[Function]:
             ctx.save_for_backward(*(ctx._node.to_save or [None] * len(ctx.plain)), *sources)
         rule = op.jvp or op.vjp
         values = [] if rule is None else values_for(rule, inputs, results)
-        ctx.save_for_forward(*[t if isinstance(t, Tensor) else None for t in values], *sources, *[t if isinstance(t, Tensor) else None for t in results])
+        ctx.save_for_forward(
+            *[t if isinstance(t, Tensor) else None for t in values],
+            *sources,
+            *[t if isinstance(t, Tensor) else None for t in results],
+        )
         ctx.for_jvp = len(inputs), [None if isinstance(t, Tensor) else t for t in values], len(sources)
-        ctx.constants = {i: facts_of(from_array(a)) for i, a in enumerate(inputs) if a.__class__ in ARRAYS and dtypes.is_inexact(a.dtype)}
+        ctx.constants = {
+            i: facts_of(from_array(a))
+            for i, a in enumerate(inputs)
+            if a.__class__ in ARRAYS and dtypes.is_inexact(a.dtype)
+        }
 
     def backward(ctx: Any, *grads: Any) -> Any:
         return pulled(ctx, op, grads[:-1])
@@ -96,6 +117,7 @@ def _made(op: CustomOp) -> type[Function]:
 
 # ---- forward mode
 
+
 def pushed(ctx: Any, op: CustomOp, tangents: tuple[Any, ...]) -> list[Tensor | None]:
     """The tangents of the results, given those of the arguments.
 
@@ -104,26 +126,44 @@ def pushed(ctx: Any, op: CustomOp, tangents: tuple[Any, ...]) -> list[Tensor | N
     """
     count, plain, sources = ctx.for_jvp
     saved = ctx.saved_tensors
-    values, rest = saved[:len(plain)], saved[len(plain):]
+    values, rest = saved[: len(plain)], saved[len(plain) :]
     given, results = rest[:sources], rest[sources:]
     if not any(t is not None and dtypes.is_inexact(t._array.dtype) for t in results):
         return [None] * len(results)
     rule = op.jvp or op.vjp
     if rule is None or (op.jvp is None and not rule.higher_order):
-        raise NotImplementedError(f"Trying to use forward AD with custom op {op.name} that does not support it because it has not been implemented yet. Give "
-                                  "the op a jvp=, or a vjp with higher_order=True")
+        raise NotImplementedError(
+            f"Trying to use forward AD with custom op {op.name} that does not support it because it has not been "
+            "implemented yet. Give "
+            "the op a jvp=, or a vjp with higher_order=True"
+        )
     known = _Context(count, plain, ctx, tuple([d is not None for d in tangents]))
     asked = asked_for(known, rule, values)
     if op.jvp is None:
         return _transposed(known, rule, asked, tangents, given, results)
     tangents = tuple([_zeros(ctx.constants[i]) if i in ctx.constants else d for i, d in enumerate(tangents)])
-    first = tangents[0] if len(op.parameters) == 1 and op.parameters[0].kind is not op.parameters[0].VAR_POSITIONAL else tangents
-    returned = rule.function(first, *asked) if rule.higher_order else on_arrays(rule, (first, *asked), list(given) if rule.keeps() else [])
+    first = (
+        tangents[0]
+        if len(op.parameters) == 1 and op.parameters[0].kind is not op.parameters[0].VAR_POSITIONAL
+        else tangents
+    )
+    returned = (
+        rule.function(first, *asked)
+        if rule.higher_order
+        else on_arrays(rule, (first, *asked), list(given) if rule.keeps() else [])
+    )
     found = returned if isinstance(returned, (tuple, list)) else (returned,)
     if len(found) != len(results):
-        raise RuntimeError(f"custom op {op.name}: its jvp returned an incorrect number of tangents (expected {len(results)}, got {len(found)})")
+        raise RuntimeError(
+            f"custom op {op.name}: its jvp returned an incorrect number of tangents (expected {len(results)}, got "
+            f"{len(found)})"
+        )
     tensors = [_tangent(rule, i, d, t) for i, (d, t) in enumerate(zip(found, results))]
-    return list(only_once(ctx, rule, tangents, tuple(tensors))) if not rule.higher_order and _recorded([*tangents, *given]) else tensors
+    return (
+        list(only_once(ctx, rule, tangents, tuple(tensors)))
+        if not rule.higher_order and _recorded([*tangents, *given])
+        else tensors
+    )
 
 
 def _zeros(facts: Facts) -> Tensor:
@@ -149,14 +189,25 @@ def _tangent(rule: Rule, i: int, d: Any, t: Tensor | None) -> Tensor | None:
     if not isinstance(d, Tensor):
         if rule.higher_order or not (d.__class__ in ARRAYS or isinstance(d, (int, float, complex, np.generic))):
             wanted = "a tensor or None, since it has higher_order=True" if rule.higher_order else "an array or None"
-            raise TypeError(f"custom op {rule.op.name}: its jvp returned a {type(d).__name__} at position {i}, where a tangent is {wanted}")
+            raise TypeError(
+                f"custom op {rule.op.name}: its jvp returned a {type(d).__name__} at position {i}, where a tangent "
+                f"is {wanted}"
+            )
         d = from_array(d if d.__class__ in ARRAYS else np.asarray(d))
     return d.expand(t._array.shape) if not d._array.ndim and t._array.ndim else d
 
 
-def _transposed(known: _Context, rule: Rule, asked: list[Any], tangents: tuple[Any, ...], given: tuple[Any, ...],
-                results: tuple[Any, ...]) -> list[Tensor | None]:
-    """By a vjp made of ops: the gradient is linear in the gradient that it is given, and its derivative by that is what forward mode asks for."""
+def _transposed(
+    known: _Context,
+    rule: Rule,
+    asked: list[Any],
+    tangents: tuple[Any, ...],
+    given: tuple[Any, ...],
+    results: tuple[Any, ...],
+) -> list[Tensor | None]:
+    """By a vjp made of ops: the gradient is linear in the gradient that it is given, and its derivative by that is what
+    forward mode asks for.
+    """
     record = _recorded([*tangents, *given])
     with recording(True, own=True):
         seeds: list[Any] = []
@@ -164,12 +215,16 @@ def _transposed(known: _Context, rule: Rule, asked: list[Any], tangents: tuple[A
             seeds.append(None if t is None else from_array(t._array))
             if t is not None and dtypes.is_inexact(t._array.dtype):
                 seeds[-1]._requires_grad = True
-        first = gradients(rule.op, rule.function(tuple(seeds) if known.several else seeds[0], *asked), known.needs_input_grad)
+        first = gradients(
+            rule.op, rule.function(tuple(seeds) if known.several else seeds[0], *asked), known.needs_input_grad
+        )
         pairs = [(sum_to(d, v._array.shape), v) for d, v in zip(first, tangents) if d is not None and d.requires_grad]
         flowing = [seed for seed in seeds if seed is not None and seed._requires_grad]
         found: Any = [None] * len(flowing)
         if pairs:
-            found = grad([d for d, _ in pairs], flowing, [v.to(d.dtype) for d, v in pairs], create_graph=True, allow_unused=True)
+            found = grad(
+                [d for d, _ in pairs], flowing, [v.to(d.dtype) for d, v in pairs], create_graph=True, allow_unused=True
+            )
     of_flowing = iter([d if d is None or record else from_array(d._array) for d in found])
     return [next(of_flowing) if seed is not None and seed._requires_grad else None for seed in seeds]
 
@@ -180,6 +235,7 @@ def _recorded(tensors: list[Any]) -> bool:
 
 
 # ---- functions of arrays, given tensors
+
 
 def on_arrays(rule: Rule, values: tuple[Any, ...], sources: list[Any]) -> Any:
     """What a rule on arrays gives for tensors, at the thread's levels.
@@ -204,7 +260,10 @@ def on_arrays(rule: Rule, values: tuple[Any, ...], sources: list[Any]) -> Any:
     if isinstance(level, Tangents):
         if any(level.of(t) is not None for t in every):
             raise RuntimeError(once_text(rule))
-    elif any(level.holds(leaf) or (isinstance(leaf, _OfMembers) and leaf.level is level) for leaf in leaves((values, sources))):
+    elif any(
+        level.holds(leaf) or (isinstance(leaf, _OfMembers) and leaf.level is level)
+        for leaf in leaves((values, sources))
+    ):
         return _at_batch(level, rule, values, sources)
     with below(level):
         return on_arrays(rule, values, sources)
@@ -218,32 +277,59 @@ def _at_batch(level: Batch, rule: Rule, values: tuple[Any, ...], sources: list[A
         if op.batch == "front":
             returned = on_arrays(rule, mapped(lambda leaf: _in_front(level, leaf), values), seen)
             return _each(returned, lambda d: _batch_of(level, d, op, rule.what))
-        return _stacked(level, [on_arrays(rule, mapped(lambda leaf, i=i: _member(level, leaf, i), values), seen) for i in range(level.size)])  # type: ignore[misc]
+
+        def result_of(i: int) -> Any:
+            return on_arrays(rule, mapped(lambda leaf: _member(level, leaf, i), values), seen)
+
+        return _stacked(level, [result_of(i) for i in range(level.size)])
 
 
 def _each(returned: Any, function: Any) -> Any:
-    return type(returned)([function(d) for d in returned]) if returned.__class__ in (tuple, list) else function(returned)
+    return (
+        type(returned)([function(d) for d in returned]) if returned.__class__ in (tuple, list) else function(returned)
+    )
 
 
 # ---- vmap
 
+
 def _need_rule(op: CustomOp) -> None:
     if op.batch is None:
-        raise RuntimeError(f"vmap: there is no batching rule for custom op {op.name}. Give the op batch='loop', or batch='front' if its functions can take "
-                           "arrays that have a dimension more in front")
+        raise RuntimeError(
+            f"vmap: there is no batching rule for custom op {op.name}. Give the op batch='loop', or batch='front' if "
+            "its functions can take "
+            "arrays that have a dimension more in front"
+        )
 
 
-def _for_batch(op: CustomOp, level: Batch, function: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], in_dims: Any,
-               flags: Flags) -> tuple[Any, list[bool]]:
+def _for_batch(
+    op: CustomOp,
+    level: Batch,
+    function: type[Function],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    in_dims: Any,
+    flags: Flags,
+) -> tuple[Any, list[bool]]:
     """The results for a whole batch, of arguments as they are outside of `level`, and which of them are batched."""
     _need_rule(op)
     if op.batch == "front":
-        *results, kept = function.apply(*[_expanded(level, value, bool(its) and its[0]) for value, its in zip(args, flags)])
+        *results, kept = function.apply(
+            *[_expanded(level, value, bool(its) and its[0]) for value, its in zip(args, flags)]
+        )
         for t in results:
             _check_front(level, t, op, "forward")
-        values = mapped(lambda leaf: _batch_of(level, from_array(leaf) if leaf.__class__ in ARRAYS else leaf, op, "forward"), kept.values)
+        values = mapped(
+            lambda leaf: _batch_of(level, from_array(leaf) if leaf.__class__ in ARRAYS else leaf, op, "forward"),
+            kept.values,
+        )
         return (*results, _Kept(values, kept.several)), [*[isinstance(t, Tensor) for t in results], False]
-    members = [function.apply(*[value[i] if any(its) and isinstance(value, Tensor) else value for value, its in zip(args, flags)]) for i in range(level.size)]
+    members = [
+        function.apply(
+            *[value[i] if any(its) and isinstance(value, Tensor) else value for value, its in zip(args, flags)]
+        )
+        for i in range(level.size)
+    ]
     if not members:
         raise RuntimeError(f"vmap: custom op {op.name} has batch='loop', and cannot be called for no member at all")
     results = [_stack(column) for column in list(zip(*members))[:-1]]
@@ -282,8 +368,11 @@ def _batch_of(level: Batch, d: Any, op: CustomOp, what: str) -> Any:
 
 def _check_front(level: Batch, t: Any, op: CustomOp, what: str) -> None:
     if isinstance(t, Tensor) and (not t._array.ndim or t._array.shape[0] != level.size):
-        raise RuntimeError(f"custom op {op.name} has batch='front', but its {what} returned an array of shape {list(t._array.shape)}, where the batch of "
-                           f"{level.size} members must be in front")
+        raise RuntimeError(
+            f"custom op {op.name} has batch='front', but its {what} returned an array of shape "
+            f"{list(t._array.shape)}, where the batch of "
+            f"{level.size} members must be in front"
+        )
 
 
 def _stacked(level: Batch, members: list[Any]) -> Any:

@@ -1,4 +1,5 @@
 """`Function`: an operation whose derivative the user writes."""
+
 from __future__ import annotations
 
 import functools
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 
 
 class Function:
-    """The base of operations that bring their own derivative: a subclass defines static methods and is called by ``apply``.
+    """The base of operations that bring their own derivative: a subclass defines static methods and is called by
+    ``apply``.
 
-    ``forward(ctx, *args)`` computes; or ``forward(*args)`` with ``setup_context(ctx, inputs, output)``. ``backward(ctx, *grads)`` receives the gradient of each
-    result and returns one for each argument of ``forward``, None where there is none. It may use ops, and can then itself be differentiated.
+    ``forward(ctx, *args)`` computes; or ``forward(*args)`` with ``setup_context(ctx, inputs, output)``. ``backward(ctx,
+    *grads)`` receives the gradient of each result and returns one for each argument of ``forward``, None where there is
+    none. It may use ops, and can then itself be differentiated.
 
     Example:
         >>> class Cube(tapegrad.autograd.Function):
@@ -49,7 +52,8 @@ class Function:
     _signature: tuple[Any, Any] = (None, None)
     #: vmap may take `forward`, `backward` and `jvp` as they are: they are made of ops
     generate_vmap_rule = False
-    #: in place of `vmap`, for Functions of our own: ``(level, cls, args, kwargs, in_dims, flags)`` returns the results and which of their leaves are batched
+    #: in place of `vmap`, for Functions of our own: ``(level, cls, args, kwargs, in_dims, flags)`` returns the results
+    #: and which of their leaves are batched
     _batched_by: Callable[..., Any] | None = None
     #: what `tapegrad.autograd.functions.in_vmap.vmapped` has made of it
     _vmapped: type[Function] | None = None
@@ -58,16 +62,27 @@ class Function:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._backward_cls = type(cls.__name__ + "Backward", (BackwardCFunction,),
-                                 {"__slots__": (), "_forward_cls": cls, "op_name": cls.__name__, "__module__": __name__})
+        cls._backward_cls = type(
+            cls.__name__ + "Backward",
+            (BackwardCFunction,),
+            {"__slots__": (), "_forward_cls": cls, "op_name": cls.__name__, "__module__": __name__},
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        warnings.warn(f"{self.__class__} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on the class "
-                      "itself. Instantiating an autograd function will raise an error in a future version of PyTorch.", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            f"{self.__class__} should not be instantiated. Methods on autograd functions are all static, so you "
+            "should invoke them on the class "
+            "itself. Instantiating an autograd function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function with static forward "
-                           "method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)")
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
+            "function with static forward "
+            "method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+        )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -82,25 +97,36 @@ class Function:
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any, **_: Any) -> Any:
         """The gradients of the arguments; to be overridden."""
-        raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function to use it with backward mode AD.")
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
 
     vjp = backward
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any, **_: Any) -> Any:
         """The tangents of the results; to be overridden."""
-        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any, **_: Any) -> Any:
         """``forward`` for arguments that have a dimension more; to be overridden."""
-        raise NotImplementedError("To use autograd.Function with vmap, you must either override the vmap staticmethod or set generate_vmap_rule=True.")
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set "
+            "generate_vmap_rule=True."
+        )
 
     @classmethod
     def _derivative(cls) -> Callable[..., Any]:
         """``backward``, or its other name ``vjp``."""
         if cls.backward is not Function.backward and cls.vjp is not Function.vjp:
-            raise RuntimeError("Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them.")
+            raise RuntimeError(
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only "
+                "implement one of them."
+            )
         return cls.vjp if cls.vjp is not Function.vjp else cls.backward
 
     @overload
@@ -127,6 +153,7 @@ class Function:
             bits = state.bits
             if bits & TRANSFORM:
                 from tapegrad.autograd.functions.in_transforms import transformed
+
                 return transformed(cls, args, kwargs, separate)
         inputs = (*args, *kwargs.values()) if kwargs else args
         # A view is brought up to date where that is recorded.
@@ -157,12 +184,17 @@ class Function:
         return result
 
     @classmethod
-    def _bind(cls, args: tuple[Any, ...], kwargs: dict[str, Any], separate: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of ``forward`` in the order of its parameters, with the defaults of those between (for ``setup_context``, of all)."""
+    def _bind(
+        cls, args: tuple[Any, ...], kwargs: dict[str, Any], separate: bool
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of ``forward`` in the order of its parameters, with the defaults of those between (for
+        ``setup_context``, of all).
+        """
         forward = cls.forward
         known, signature = cls._signature
         if known != forward:
             import inspect
+
             signature = inspect.signature(forward)
             cls._signature = forward, signature
         bound = signature.bind(*args, **kwargs) if separate else signature.bind(None, *args, **kwargs)
@@ -223,7 +255,9 @@ def undifferentiable(t: Any, text: str, edges: tuple[Any, ...] = ()) -> Any:
 
 
 def once_differentiable(backward: F) -> F:
-    """Mark the ``backward`` of a `Function` as one that cannot be differentiated: it records nothing, and a second differentiation raises."""
+    """Mark the ``backward`` of a `Function` as one that cannot be differentiated: it records nothing, and a second
+    differentiation raises.
+    """
 
     @functools.wraps(backward)
     def wrapper(ctx: Any, *grads: Any) -> Any:

@@ -1,8 +1,10 @@
 """A `Function`'s application inside of forward mode and vmap.
 
-Each level of forward mode around the application calls the Function's ``jvp`` once. At a level of vmap the results come from the Function's rule for batches
-(`tapegrad.autograd.functions.in_vmap`), and the node is one of what the function that is mapped sees.
+Each level of forward mode around the application calls the Function's ``jvp`` once. At a level of vmap the results come
+from the Function's rule for batches (`tapegrad.autograd.functions.in_vmap`), and the node is one of what the function
+that is mapped sees.
 """
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -51,7 +53,19 @@ class _Application:
         dirty, flat: the ids of what ``forward`` has marked as written, and as not differentiable.
     """
 
-    __slots__ = ("args", "cls", "dirty", "flat", "inputs", "kwargs", "node", "pushes", "returned", "separate", "to_save")
+    __slots__ = (
+        "args",
+        "cls",
+        "dirty",
+        "flat",
+        "inputs",
+        "kwargs",
+        "node",
+        "pushes",
+        "returned",
+        "separate",
+        "to_save",
+    )
 
     def __init__(self, cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], separate: bool) -> None:
         self.cls = cls
@@ -77,7 +91,9 @@ class _Application:
     # ---- where it is made
 
     def _recorded(self, level: Any, output: Any) -> Any:
-        """Tie the results to the node: what ``forward`` returns, or at a level of vmap what its rule for batches has made, `output`."""
+        """Tie the results to the node: what ``forward`` returns, or at a level of vmap what its rule for batches has
+        made, `output`.
+        """
         node, inputs = self.node, self.inputs
         tensors = [t for t in inputs if isinstance(t, Tensor)]
         flows = {id(t) for t in tensors if (level is None or level.holds(t)) and requires_grad(t)}
@@ -91,7 +107,11 @@ class _Application:
         ctx = FunctionCtx(node)
         with recording(False, own=True):
             if level is None:
-                output = self.cls.forward(*self.args, **self.kwargs) if self.separate else self.cls.forward(ctx, *self.args, **self.kwargs)
+                output = (
+                    self.cls.forward(*self.args, **self.kwargs)
+                    if self.separate
+                    else self.cls.forward(ctx, *self.args, **self.kwargs)
+                )
             if self.separate:
                 self.cls.setup_context(ctx, self.args, output)
         self.returned = output if isinstance(output, tuple) else (output,)
@@ -120,17 +140,25 @@ class _Application:
             found = self._jvp(tangents)
             results = result if isinstance(result, tuple) else (result,)
             if len(found) != len(results):
-                raise RuntimeError(f"Function's jvp returned an invalid number of forward gradients (expected {len(results)} but got {len(found)})")
+                raise RuntimeError(
+                    f"Function's jvp returned an invalid number of forward gradients (expected {len(results)} but "
+                    f"got {len(found)})"
+                )
             for i, (t, raw, d) in enumerate(zip(results, self.returned, found)):
                 if not isinstance(t, Tensor):
                     continue
                 if id(raw) in self.flat or not dtypes.is_inexact(t._array.dtype):
                     if d is not None:
-                        raise RuntimeError(f"Function's jvp returned a gradient at position {i}, but  the corresponding forward output is not a differentiable "
-                                           "Tensor.You should return None at that position instead.")
+                        raise RuntimeError(
+                            f"Function's jvp returned a gradient at position {i}, but  the corresponding forward "
+                            "output is not a differentiable "
+                            "Tensor.You should return None at that position instead."
+                        )
                 elif id(raw) in self.dirty:
                     place = next((n for n, x in enumerate(self.inputs) if x is raw), None)
-                    self._overwritten(level, t, d, None if place is None else tangents[place], 0 if place is None else versions[place])
+                    self._overwritten(
+                        level, t, d, None if place is None else tangents[place], 0 if place is None else versions[place]
+                    )
                 else:
                     self._made(level, t, d, tangents)
             if state.bits & SAVED_HOOKS:
@@ -139,8 +167,12 @@ class _Application:
 
     def _jvp(self, tangents: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         """What ``jvp`` returns."""
-        given = [zero_tangent(t) if d is None and self.node.materialize_grads and isinstance(t, Tensor) and dtypes.is_inexact(t._array.dtype) else d
-                 for t, d in zip(self.inputs, tangents)]
+        given = [
+            zero_tangent(t)
+            if d is None and self.node.materialize_grads and isinstance(t, Tensor) and dtypes.is_inexact(t._array.dtype)
+            else d
+            for t, d in zip(self.inputs, tangents)
+        ]
         returned = self.cls.jvp(FunctionCtx(self.node), *given)
         found = returned if isinstance(returned, tuple) else (returned,)
         for i, d in enumerate(found):
@@ -154,18 +186,28 @@ class _Application:
             if d is not None:
                 _set_through(level, t, _checked(d, t))
         elif d is None or _version(d) == version:
-            raise RuntimeError("An inplace custom Function is not modifying the forward mode gradients inplace. If the forward is modifying an input inplace, "
-                               "then the jvp function must modify the corresponding gradient inplace.")
+            raise RuntimeError(
+                "An inplace custom Function is not modifying the forward mode gradients inplace. If the forward is "
+                "modifying an input inplace, "
+                "then the jvp function must modify the corresponding gradient inplace."
+            )
         elif d is not before:
-            raise RuntimeError("An inplace custom Function is not returning the forward mode gradients as-is. If the forward is modifying an input inplace, "
-                               "then the jvp function must modify the gradient inplace and return it as-is.")
+            raise RuntimeError(
+                "An inplace custom Function is not returning the forward mode gradients as-is. If the forward is "
+                "modifying an input inplace, "
+                "then the jvp function must modify the gradient inplace and return it as-is."
+            )
         else:
             level.set(t, d)
 
     def _made(self, level: Tangents, t: Tensor, d: Tensor | None, tangents: list[Tensor | None]) -> None:
         """`t` is new, or a view of an input."""
         root = _root(t)
-        sources = [tangent for x, tangent in zip(self.inputs, tangents) if root is not t and isinstance(x, Tensor) and _root(x) is root]
+        sources = [
+            tangent
+            for x, tangent in zip(self.inputs, tangents)
+            if root is not t and isinstance(x, Tensor) and _root(x) is root
+        ]
         if not sources:
             if d is not None:
                 level.set(t, _checked(d, t))
@@ -176,9 +218,16 @@ class _Application:
                 _set_through(level, t, _checked(d, t))
             return
         if d is None or d._view is None:
-            raise RuntimeError("A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view.")
+            raise RuntimeError(
+                "A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a "
+                "view."
+            )
         if _root(d) is not _root(source):
-            same = "a view of the same base as the given grad input" if source._view is not None else "a view of the given grad input"
+            same = (
+                "a view of the same base as the given grad input"
+                if source._view is not None
+                else "a view of the given grad input"
+            )
             raise RuntimeError(f"A custom Function is returning a view but the jvp is not returning {same}.")
         d = _checked(d, t)
         if any(isinstance(x, Tensor) and x._array is t._array for x in self.inputs):
@@ -218,11 +267,16 @@ def _set_through(level: Tangents, t: Tensor, d: Tensor) -> None:
 def _checked(d: Tensor, t: Tensor) -> Tensor:
     """The tangent of `t` that ``jvp`` has returned."""
     if d._array.shape != t._array.shape:
-        raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of "
-                           f"size {list(t._array.shape)} while the given forward gradient is of size {list(d._array.shape)}.")
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is "
+            "not supported. Tensor is of "
+            f"size {list(t._array.shape)} while the given forward gradient is of size {list(d._array.shape)}."
+        )
     if not dtypes.is_inexact(d._array.dtype):
         raise RuntimeError("Expected both tensor and its forward grad to be floating point or complex")
     if d._array.dtype.kind == "c" != t._array.dtype.kind:
-        raise RuntimeError(f"Function's jvp returned a forward gradient of {d.dtype} for a result of {t.dtype}: the tangent of a real tensor is real")
+        raise RuntimeError(
+            f"Function's jvp returned a forward gradient of {d.dtype} for a result of {t.dtype}: the tangent of a "
+            "real tensor is real"
+        )
     return d if d._array.dtype == t._array.dtype else d.to(t.dtype)
-

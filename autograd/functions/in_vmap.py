@@ -1,4 +1,7 @@
-"""What a `Function` does under vmap for a whole batch: its own static method ``vmap``, or its other methods on batched tensors (``generate_vmap_rule``)."""
+"""What a `Function` does under vmap for a whole batch: its own static method ``vmap``, or its other methods on batched
+tensors (``generate_vmap_rule``).
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -35,10 +38,15 @@ class VmapInfo(NamedTuple):
 
 
 def batched(level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], separate: bool) -> Any:
-    """What a Function's ``forward`` gives for arguments of which some are tensors of `level`, as the function under vmap sees it; not tied to a node."""
+    """What a Function's ``forward`` gives for arguments of which some are tensors of `level`, as the function under
+    vmap sees it; not tied to a node.
+    """
     if not separate:
-        raise RuntimeError("In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must override the setup_context "
-                           f"staticmethod. {_MORE}")
+        raise RuntimeError(
+            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must "
+            "override the setup_context "
+            f"staticmethod. {_MORE}"
+        )
     given, given_kwargs = lowered(level, args), lowered(level, kwargs)
     of_inputs = flags_of(level, (*args, *kwargs.values()))
     if not any(any(its) for its in of_inputs):
@@ -48,7 +56,14 @@ def batched(level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: di
     else:
         rule = cls._batched_by or _rule_of(cls)
         with below(level):
-            output, flags = rule(level, cls, given, given_kwargs, mapped(lambda leaf: 0 if level.unwrap(leaf)[1] else None, args), of_inputs)
+            output, flags = rule(
+                level,
+                cls,
+                given,
+                given_kwargs,
+                mapped(lambda leaf: 0 if level.unwrap(leaf)[1] else None, args),
+                of_inputs,
+            )
     inputs = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)]
     known = {id(level.unwrap(t)[0]): t for t in inputs}
     flag = iter(flags)
@@ -78,12 +93,18 @@ def _rule_of(cls: type[Function]) -> Callable[..., Any]:
     overridden = cls.vmap is not Function.vmap
     if cls.generate_vmap_rule:
         if overridden:
-            raise RuntimeError(f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an overridden vmap staticmethod. Please "
-                               f"set generate_vmap_rule=False or delete the overridden vmap staticmethod to avoid ambiguity. {_MORE}")
+            raise RuntimeError(
+                f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an overridden "
+                "vmap staticmethod. Please "
+                f"set generate_vmap_rule=False or delete the overridden vmap staticmethod to avoid ambiguity. {_MORE}"
+            )
         return _by_methods
     if not overridden:
-        raise RuntimeError(f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement the vmap staticmethod or "
-                           f"set generate_vmap_rule=True. {_MORE}")
+        raise RuntimeError(
+            f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and "
+            "implement the vmap staticmethod or "
+            f"set generate_vmap_rule=True. {_MORE}"
+        )
     return _by_rule
 
 
@@ -104,11 +125,17 @@ def _unrepeatable(root: Any) -> NoReturn:
 
 # ---- the static method
 
-def _by_rule(level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], in_dims: Any, flags: Flags) -> tuple[Any, list[bool]]:
+
+def _by_rule(
+    level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], in_dims: Any, flags: Flags
+) -> tuple[Any, list[bool]]:
     """By ``vmap(info, in_dims, *args)``."""
     info = VmapInfo(level.size, level.randomness)
     returned = cls.vmap(info, in_dims, *args, **kwargs)
-    expected = "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure compatible with the output. "
+    expected = (
+        "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure "
+        "compatible with the output. "
+    )
     if not isinstance(returned, tuple):
         raise RuntimeError(f"{expected}Got a {type(returned)} instead")
     if len(returned) != 2:
@@ -116,9 +143,12 @@ def _by_rule(level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: d
     output, out_dims = returned
     dims = spread(out_dims, output)
     if dims is None:
-        raise RuntimeError("The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) tuple. Expected "
-                           f"out_dims={out_dims} to be compatible with the structure of `output`. out_dims has structure {structure(out_dims)} but output has "
-                           f"structure {structure(output)}. {_MORE}")
+        raise RuntimeError(
+            "The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) tuple. Expected "
+            f"out_dims={out_dims} to be compatible with the structure of `output`. out_dims has structure "
+            f"{structure(out_dims)} but output has "
+            f"structure {structure(output)}. {_MORE}"
+        )
     of_leaf = iter(dims)
 
     def in_front(leaf: Any) -> Any:
@@ -127,14 +157,20 @@ def _by_rule(level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: d
             return leaf
         leaf = leaf if dim == 0 else leaf.movedim(dim, 0)
         if not leaf._array.ndim or leaf._array.shape[0] != level.size:
-            raise RuntimeError(f"The vmap staticmethod of {cls.__name__} returned a tensor of shape {list(leaf._array.shape)} (the batch in front), where the "
-                               f"batch has {level.size} members")
+            raise RuntimeError(
+                f"The vmap staticmethod of {cls.__name__} returned a tensor of shape {list(leaf._array.shape)} (the "
+                "batch in front), where the "
+                f"batch has {level.size} members"
+            )
         return leaf
 
-    return mapped(in_front, output), [isinstance(leaf, Tensor) and dim is not None for leaf, dim in zip(leaves(output), dims)]
+    return mapped(in_front, output), [
+        isinstance(leaf, Tensor) and dim is not None for leaf, dim in zip(leaves(output), dims)
+    ]
 
 
 # ---- the rule that follows from forward, backward and jvp
+
 
 class _Batches:
     """What of a call is batched: the first argument of a Function made by `vmapped`, and its last result.
@@ -147,7 +183,9 @@ class _Batches:
 
     __slots__ = ("flags", "keywords", "randomness", "several", "size")
 
-    def __init__(self, size: int, randomness: str, flags: Flags, keywords: tuple[str, ...] = (), several: bool = False) -> None:
+    def __init__(
+        self, size: int, randomness: str, flags: Flags, keywords: tuple[str, ...] = (), several: bool = False
+    ) -> None:
         self.size = size
         self.randomness = randomness
         self.flags = flags
@@ -164,7 +202,9 @@ class _Batches:
         return inputs[:count], dict(zip(self.keywords, inputs[count:]))
 
 
-def _by_methods(level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], in_dims: Any, flags: Flags) -> tuple[Any, list[bool]]:
+def _by_methods(
+    level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], in_dims: Any, flags: Flags
+) -> tuple[Any, list[bool]]:
     how = _Batches(level.size, level.randomness, flags, tuple(kwargs))
     *results, made = vmapped(cls).apply(how, *args, *kwargs.values())
     return (tuple(results) if made.several else results[0]), [flag for item in made.flags for flag in item]
@@ -243,7 +283,7 @@ def _vmapped(cls: type[Function]) -> type[Function]:
             ctx.mark_non_differentiable(*_unwrapped(level, inner.non_differentiable)[0])
         ctx.set_materialize_grads(inner.materialize_grads)
         ctx.how, ctx.made = how, made
-        ctx.shapes = [t._array.shape[its[0]:] if isinstance(t, Tensor) else None for t, its in zip(given, how.flags)]
+        ctx.shapes = [t._array.shape[its[0] :] if isinstance(t, Tensor) else None for t, its in zip(given, how.flags)]
 
     def context(ctx: Any, level: Batch, saved: tuple[Any, ...], flags: Flags) -> FunctionCtx:
         """What a method of `cls` knows of the application."""
@@ -263,7 +303,10 @@ def _vmapped(cls: type[Function]) -> type[Function]:
             returned = derivative(of, given) if cls.boxed_grads_call else derivative(of, *given)
             found = returned if isinstance(returned, tuple) else (returned,)
             if len(found) < count or any(d is not None for d in found[count:]):
-                raise RuntimeError(f"function {cls.__name__}Backward returned an incorrect number of gradients (expected {count}, got {len(found)})")
+                raise RuntimeError(
+                    f"function {cls.__name__}Backward returned an incorrect number of gradients (expected {count}, "
+                    f"got {len(found)})"
+                )
             found = tuple([_summed(cls, i, d, shape) for i, (d, shape) in enumerate(zip(found, ctx.shapes))])
         return (None, *[_of_input(level, d, its == [True]) for d, its in zip(found, ctx.how.flags)])
 
@@ -274,7 +317,10 @@ def _vmapped(cls: type[Function]) -> type[Function]:
             returned = cls.jvp(context(ctx, level, saved, ctx.for_jvp), *given)
         found = returned if isinstance(returned, tuple) else (returned,)
         if len(found) != len(ctx.made.flags):
-            raise RuntimeError(f"Function's jvp returned an invalid number of forward gradients (expected {len(ctx.made.flags)} but got {len(found)})")
+            raise RuntimeError(
+                f"Function's jvp returned an invalid number of forward gradients (expected {len(ctx.made.flags)} but "
+                f"got {len(found)})"
+            )
         return (*[_of_result(level, d, its == [True]) for d, its in zip(found, ctx.made.flags)], None)
 
     methods = {method.__name__: staticmethod(method) for method in (forward, setup_context, backward, jvp)}
@@ -286,8 +332,11 @@ def _summed(cls: type[Function], position: int, d: Any, shape: tuple[int, ...] |
     if not isinstance(d, Tensor) or shape is None or d._array.shape == shape:
         return d
     if not expands_to(shape, d._array.shape):
-        raise RuntimeError(f"Function {cls.__name__}Backward returned an invalid gradient at index {position} - got {list(d._array.shape)} but expected shape "
-                           f"compatible with {list(shape)}")
+        raise RuntimeError(
+            f"Function {cls.__name__}Backward returned an invalid gradient at index {position} - got "
+            f"{list(d._array.shape)} but expected shape "
+            f"compatible with {list(shape)}"
+        )
     return sum_to(d, shape)
 
 
@@ -307,5 +356,8 @@ def _of_result(level: Batch, d: Any, is_batched: bool) -> Any:
         return d
     d, has_batch = level.unwrap(d)
     if has_batch and not is_batched:
-        raise RuntimeError("vmap: the jvp of a custom Function returned a tangent that differs within the batch, for a result that is the same for all of it")
+        raise RuntimeError(
+            "vmap: the jvp of a custom Function returned a tangent that differs within the batch, for a result that "
+            "is the same for all of it"
+        )
     return d.expand(level.size, *d._array.shape) if is_batched and not has_batch else d

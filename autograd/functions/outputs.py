@@ -1,4 +1,5 @@
 """What becomes of the tensors that a `Function` returns: new ones, inputs handed on or overwritten, views."""
+
 from __future__ import annotations
 
 import warnings
@@ -24,10 +25,16 @@ def wrap(made_by: BackwardCFunction, inputs: list[Tensor], output: Any, recordin
         inputs: the tensors that ``forward`` was called with.
         output: what it returned.
         recording: gradients flow through this application.
-        separate: ``setup_context`` has set the context up, which has seen what ``forward`` returned and not what becomes of it here.
+        separate: ``setup_context`` has set the context up, which has seen what ``forward`` returned and not what
+            becomes of it here.
     """
     dirty = made_by.dirty_tensors
-    if recording and isinstance(output, Tensor) and not (dirty or made_by.non_differentiable) and _is_new(output, inputs):
+    if (
+        recording
+        and isinstance(output, Tensor)
+        and not (dirty or made_by.non_differentiable)
+        and _is_new(output, inputs)
+    ):
         made_by.seq = tick()
         made_by.outputs = [facts_of(output)]
         made_by.dtype = output._array.dtype
@@ -68,13 +75,18 @@ def _among(t: Any, tensors: list[Any]) -> bool:
     return False
 
 
-def _wrap_each(made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple[Any, ...], recording: bool, separate: bool) -> list[Any]:
+def _wrap_each(
+    made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple[Any, ...], recording: bool, separate: bool
+) -> list[Any]:
     tensors = [t for t in returned if isinstance(t, Tensor)]
     given = {id(t) for t in inputs}
     dirty = _dirty(made_by, given)
     made_by.seq = tick()  # after the writes
     flat = _non_differentiable(made_by)
-    differentiable = [recording and isinstance(t, Tensor) and id(t) not in flat and dtypes.is_inexact(t._array.dtype) for t in returned]
+    differentiable = [
+        recording and isinstance(t, Tensor) and id(t) not in flat and dtypes.is_inexact(t._array.dtype)
+        for t in returned
+    ]
     made_by.outputs = [facts_of(t) if isinstance(t, Tensor) else None for t in returned]
     if made_by.attributes.get("_materialize_non_diff_grads") is False:
         made_by.outputs = [facts if flows else None for facts, flows in zip(made_by.outputs, differentiable)]
@@ -89,9 +101,13 @@ def _wrap_each(made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple
         if isinstance(t, Tensor):
             is_input, is_dirty = id(t) in given, id(t) in dirty
             if is_input and not is_dirty and id(t) in kept and (flows or not t.requires_grad):
-                raise RuntimeError("An input that has been returned as-is as output is being saved for backward. This is not supported if you override "
-                                   "setup_context. You should return and save a view of the input instead, e.g. with x.view_as(x) or setup ctx inside the "
-                                   "forward function itself.")
+                raise RuntimeError(
+                    "An input that has been returned as-is as output is being saved for backward. This is not "
+                    "supported if you override "
+                    "setup_context. You should return and save a view of the input instead, e.g. with x.view_as(x) "
+                    "or setup ctx inside the "
+                    "forward function itself."
+                )
             if not flows:
                 t = _constant(t, is_input, is_dirty, origin)
             else:
@@ -104,8 +120,11 @@ def _wrap_each(made_by: BackwardCFunction, inputs: list[Tensor], returned: tuple
                     node.take_counter(t._counter)
         results.append(t)
     if not dirty <= {id(t) for t in tensors}:
-        raise RuntimeError("Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified inplace must all "
-                           "be outputs of the Function.")
+        raise RuntimeError(
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs that "
+            "are modified inplace must all "
+            "be outputs of the Function."
+        )
     return results
 
 
@@ -119,8 +138,12 @@ def _dirty(made_by: BackwardCFunction, given: set[int]) -> set[int]:
             found.add(id(t))
             bump(t)
         else:
-            warnings.warn("ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be passed to "
-                          "ctx.mark_dirty().", stacklevel=4)
+            warnings.warn(
+                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated "
+                "should be passed to "
+                "ctx.mark_dirty().",
+                stacklevel=4,
+            )
     return found
 
 
@@ -145,7 +168,9 @@ class _FixedView(View):
 
 def fixed_view(source: Tensor, replay: tuple[Any, ...]) -> View:
     """What makes a tensor a view of `source` that a Function has made."""
-    return _FixedView(source if source._view is None else source._view.root, replay, counter_of(source).version, "custom")
+    return _FixedView(
+        source if source._view is None else source._view.root, replay, counter_of(source).version, "custom"
+    )
 
 
 def _constant(t: Tensor, is_input: bool, is_dirty: bool, origin: str) -> Tensor:
@@ -162,7 +187,9 @@ def _constant(t: Tensor, is_input: bool, is_dirty: bool, origin: str) -> Tensor:
 
 
 def _result(t: Tensor, node: Node, is_input: bool, origin: str) -> Tensor:
-    """A result that `node` made. An input, or a leaf from elsewhere, keeps its own history and is returned as a view."""
+    """A result that `node` made. An input, or a leaf from elsewhere, keeps its own history and is returned as a
+    view.
+    """
     base = t._view
     if is_input or (t._node is None and t._requires_grad):
         result = from_array(t._array)
@@ -186,10 +213,15 @@ def _overwritten_input(t: Tensor, node: Node, count: int) -> None:
     if base is not None:
         if count > 1:
             raise RuntimeError(
-                "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more than one Tensor. This is not "
-                "supported by the current autograd engine. You should either make sure the input is not a view (using .clone() for example) or make your "
-                "Function only return one Tensor (potentially splitting it into two Functions: one doing the inplace that returns a single Tensor and a second "
-                "one that does the other operations). You can ask on the forum https://discuss.pytorch.org/ if you need help to do this change.")
+                "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot "
+                "return more than one Tensor. This is not "
+                "supported by the current autograd engine. You should either make sure the input is not a view "
+                "(using .clone() for example) or make your "
+                "Function only return one Tensor (potentially splitting it into two Functions: one doing the inplace "
+                "that returns a single Tensor and a second "
+                "one that does the other operations). You can ask on the forum https://discuss.pytorch.org/ if you "
+                "need help to do this change."
+            )
         if base.origin:
             refuse_view(t, "is being")
         base.settle()
@@ -211,7 +243,9 @@ def _kept(to_save: tuple[Any, ...], results: list[Any], inputs: list[Tensor]) ->
     kept: list[Any] = []
     for i, t in enumerate(to_save):
         if t is not None and not isinstance(t, Tensor):
-            raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
+            raise TypeError(
+                f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}"
+            )
         if t is not None and t._counter is INFERENCE_COUNTER:
             refuse_inference()
         numbers = [nr for nr, y in enumerate(results) if y is t] if t is not None and t._node is not None else []
@@ -234,7 +268,12 @@ def pack_saved(node: BackwardCFunction, result: Any) -> None:
 
     def packed(kept: Any) -> Any:
         if isinstance(kept, Output):
-            return pack(given_result(node, kept.array, kept.nr, node.several, counter_of(results[kept.nr])), hooks, False, nr=kept.nr)
+            return pack(
+                given_result(node, kept.array, kept.nr, node.several, counter_of(results[kept.nr])),
+                hooks,
+                False,
+                nr=kept.nr,
+            )
         return None if kept is None else pack_operand(node, kept, hooks)
 
     node.saved = tuple([packed(kept) for kept in node.saved])

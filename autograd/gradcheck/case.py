@@ -1,4 +1,5 @@
 """What `gradcheck` looks at: a function, its inputs, and its results."""
+
 from __future__ import annotations
 
 import warnings
@@ -65,9 +66,16 @@ class Case(NamedTuple):
     def mismatch(self, i: int, j: int, analytical: Any, numerical: Any, forward: bool) -> str:
         """The text for derivatives of differentiable result number `i` by wanted input number `j` that do not agree."""
         n = self.wanted[j] if forward else self.flowing[i]
-        prefix = f"While considering the {self.part} part of complex {'inputs' if forward else 'outputs'} only, " if n in self.complex_ones else ""
+        prefix = (
+            f"While considering the {self.part} part of complex {'inputs' if forward else 'outputs'} only, "
+            if n in self.complex_ones
+            else ""
+        )
         mode = "computed with forward mode " if forward else ""
-        return (f"{prefix}Jacobian {mode}mismatch for output {i} with respect to input {j},\nnumerical:{shown(numerical)}\nanalytical:{shown(analytical)}\n")
+        return (
+            f"{prefix}Jacobian {mode}mismatch for output {i} with respect to input "
+            f"{j},\nnumerical:{shown(numerical)}\nanalytical:{shown(analytical)}\n"
+        )
 
 
 def shown(values: Any) -> Tensor:
@@ -128,10 +136,20 @@ def check_inputs(inputs: tuple[Any, ...]) -> None:
     for n in wanted_of(inputs):
         t = inputs[n]
         if t.dtype not in (dtypes.float64, dtypes.complex128):
-            warnings.warn(f"Input #{n} requires gradient and is not a double precision floating point or complex. This check will likely fail if all the "
-                          "inputs are not of double precision floating point or complex. ", stacklevel=4)
+            warnings.warn(
+                f"Input #{n} requires gradient and is not a double precision floating point or complex. This check "
+                "will likely fail if all the "
+                "inputs are not of double precision floating point or complex. ",
+                stacklevel=4,
+            )
         if any(stride == 0 and size > 1 for stride, size in zip(t._array.strides, t._array.shape)):
-            raise RuntimeError(f"The {n}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping to be able to compute "
-                               "the numerical gradients correctly. You should call .contiguous on the input before passing it to gradcheck.")
+            raise RuntimeError(
+                f"The {n}th input has a dimension with stride 0. gradcheck only supports inputs that are "
+                "non-overlapping to be able to compute "
+                "the numerical gradients correctly. You should call .contiguous on the input before passing it to "
+                "gradcheck."
+            )
     if not wanted_of(inputs):
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
+        )

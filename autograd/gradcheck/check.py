@@ -1,8 +1,10 @@
 """`gradcheck` and `gradgradcheck`: derivatives held against finite differences.
 
-In reverse mode a function of complex results is checked twice, its real parts and its imaginary parts each as a real function; in forward mode a function of
-complex inputs is, as a function of their real parts and of their imaginary parts.
+In reverse mode a function of complex results is checked twice, its real parts and its imaginary parts each as a real
+function; in forward mode a function of complex inputs is, as a function of their real parts and of their imaginary
+parts.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,7 +14,16 @@ import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.gradcheck.batched import check_batched_gradients, check_batched_tangents
-from tapegrad.autograd.gradcheck.case import Case, GradcheckError, Settings, as_tuple, check_inputs, differentiable, is_complex, wanted_of
+from tapegrad.autograd.gradcheck.case import (
+    Case,
+    GradcheckError,
+    Settings,
+    as_tuple,
+    check_inputs,
+    differentiable,
+    is_complex,
+    wanted_of,
+)
 from tapegrad.autograd.gradcheck.compare import compare, directions
 from tapegrad.autograd.gradcheck.forward import check_missing_tangents
 from tapegrad.autograd.gradcheck.reverse import check_missing_gradients, check_zero_gradients
@@ -25,14 +36,18 @@ PARTS = ("imaginary", "real")
 
 def _of_results(part: str, function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
     """`function` with the real or imaginary part of its complex results."""
+
     def parts(*inputs: Any) -> tuple[Any, ...]:
-        return tuple((t.imag if part == "imaginary" else t.real) if is_complex(t) else t for t in as_tuple(function(*inputs)))
+        return tuple(
+            (t.imag if part == "imaginary" else t.real) if is_complex(t) else t for t in as_tuple(function(*inputs))
+        )
 
     return parts
 
 
 def _of_inputs(part: str, function: Callable[..., Any], inputs: tuple[Any, ...]) -> Callable[..., tuple[Any, ...]]:
     """`function` of the real or imaginary part of its complex inputs; the other part is as it is in `inputs`."""
+
     def whole(t: Any, at: Any) -> Any:
         if not is_complex(at):
             return t
@@ -57,17 +72,33 @@ def _check_forward(case: Case, missing: bool) -> None:
         if part:
             function = _of_inputs(part, case.function, case.inputs)
             inputs = tuple((t.imag if part == "imaginary" else t.real) if is_complex(t) else t for t in case.inputs)
-            this = case._replace(function=function, inputs=inputs, results=function(*inputs), part=part, complex_ones=numbers)
+            this = case._replace(
+                function=function, inputs=inputs, results=function(*inputs), part=part, complex_ones=numbers
+            )
         compare(this, True)
         parts.append(this)
     for this in parts if missing else ():
         check_missing_tangents(this, directions(this))
 
 
-def gradcheck(func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True,
-              nondet_tol: float = 0.0, check_undefined_grad: bool = True, check_grad_dtypes: bool = False, check_batched_grad: bool = False,
-              check_batched_forward_grad: bool = False, check_forward_ad: bool = False, check_backward_ad: bool = True, fast_mode: bool = False,
-              masked: bool | None = None) -> bool:
+def gradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
+) -> bool:
     """Hold the derivatives of a function against central differences.
 
     Args:
@@ -78,14 +109,17 @@ def gradcheck(func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol:
         rtol: relative tolerance.
         raise_exception: raise where a check fails; otherwise return False.
         nondet_tol: by how much a repeated backward may differ.
-        check_undefined_grad: also leave out the gradient of one result at a time, and in forward mode the tangent of one input.
-        check_grad_dtypes: gradients must have their input's dtype; in forward mode, tangents must be complex where the result is.
+        check_undefined_grad: also leave out the gradient of one result at a time, and in forward mode the tangent of
+            one input.
+        check_grad_dtypes: gradients must have their input's dtype; in forward mode, tangents must be complex where the
+            result is.
         check_batched_grad: backward passes under `vmap` must give what they give one by one.
         check_batched_forward_grad: forward mode under `vmap` must give what it gives one by one.
         check_forward_ad: check forward mode.
         check_backward_ad: check reverse mode.
         fast_mode: compare along random directions instead of element by element.
-        masked: for gradients of zero, be content with results that are nearly zero; there are no sparse tensors for which it would mean more.
+        masked: for gradients of zero, be content with results that are nearly zero; there are no sparse tensors for
+            which it would mean more.
 
     Returns:
         True where all agree.
@@ -143,14 +177,31 @@ def _random_like(t: Tensor, strided: bool) -> Tensor:
     values = rng.uniform(-1, 1, whole)
     if t.is_complex():
         values = values + 1j * rng.uniform(-1, 1, whole)
-    array = backend_for(t.device).from_host(np.asarray(values, t._array.dtype if dtypes.is_inexact(t._array.dtype) else np.float64), t.device)
+    array = backend_for(t.device).from_host(
+        np.asarray(values, t._array.dtype if dtypes.is_inexact(t._array.dtype) else np.float64), t.device
+    )
     return from_array(array[..., ::2] if whole != shape else array).requires_grad_()
 
 
-def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
-                  gen_non_contig_grad_outputs: bool = False, raise_exception: bool = True, nondet_tol: float = 0.0, check_undefined_grad: bool = True,
-                  check_grad_dtypes: bool = False, check_batched_grad: bool = False, check_fwd_over_rev: bool = False, check_rev_over_rev: bool = True,
-                  fast_mode: bool = False, masked: bool = False) -> bool:
+def gradgradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
+) -> bool:
     """Hold the second derivatives of a function against central differences of the first.
 
     Args:
@@ -199,13 +250,32 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
     def first_derivative(*args: Any) -> tuple[Any, ...]:
         # In forward mode they come without.
         args = tuple(t.requires_grad_() if n in wanted else t for n, t in enumerate(args))
-        inputs, cotangents = args[:len(given)], args[len(given):]
-        found = grad(differentiable(func(*inputs)), [inputs[n] for n in wanted_of(given)], cotangents, create_graph=True, allow_unused=True)
+        inputs, cotangents = args[: len(given)], args[len(given) :]
+        found = grad(
+            differentiable(func(*inputs)),
+            [inputs[n] for n in wanted_of(given)],
+            cotangents,
+            create_graph=True,
+            allow_unused=True,
+        )
         return tuple(d for d in found if d is not None)
 
-    return gradcheck(first_derivative, arguments, eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol,
-                     check_undefined_grad=check_undefined_grad, check_grad_dtypes=check_grad_dtypes, check_batched_grad=check_batched_grad, fast_mode=fast_mode,
-                     check_forward_ad=check_fwd_over_rev, check_backward_ad=check_rev_over_rev, masked=masked)
+    return gradcheck(
+        first_derivative,
+        arguments,
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_undefined_grad=check_undefined_grad,
+        check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad,
+        fast_mode=fast_mode,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
+        masked=masked,
+    )
 
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]

@@ -1,4 +1,7 @@
-"""Two derivatives held against each other: whole matrices, or, in fast mode, their products with one random vector for each input and each result."""
+"""Two derivatives held against each other: whole matrices, or, in fast mode, their products with one random vector for
+each input and each result.
+"""
+
 from __future__ import annotations
 
 from typing import Any
@@ -83,11 +86,17 @@ def _closer_look(case: Case, forward_mode: bool, i: int, j: int) -> str:
     numerical = differences.jacobians(case, case.sources[j])[n]
     analytical = forward.jacobians(case, j)[n] if forward_mode else reverse.jacobians(case, case.results[n])[j]
     assert numerical is not None and analytical is not None
-    text = ("\nThe above quantities relating the numerical and analytical jacobians are computed \nin fast mode. See: "
-            "https://github.com/pytorch/pytorch/issues/53876 for more background \nabout fast mode. Below, we recompute numerical and analytical jacobians in "
-            f"slow mode:\n\nNumerical:\n {shown(numerical)}\nAnalytical:\n{shown(analytical)}\n\n"
-            f"The max per-element difference (slow mode) is: {np.abs(numerical - analytical).max()}.\n")
+    text = (
+        "\nThe above quantities relating the numerical and analytical jacobians are computed \nin fast mode. See: "
+        "https://github.com/pytorch/pytorch/issues/53876 for more background \nabout fast mode. Below, we recompute "
+        "numerical and analytical jacobians in "
+        f"slow mode:\n\nNumerical:\n {shown(numerical)}\nAnalytical:\n{shown(analytical)}\n\n"
+        f"The max per-element difference (slow mode) is: {np.abs(numerical - analytical).max()}.\n"
+    )
     if close(analytical, numerical, case.settings.rtol, case.settings.atol):
-        text += ("Fast gradcheck failed but element-wise differences are small. This means that the\ntest might've passed in slow_mode!\n\n"
-                 "Call gradcheck/gradgradcheck with `fast_mode=False` as a keyword argument.")
+        text += (
+            "Fast gradcheck failed but element-wise differences are small. This means that the\ntest might've passed "
+            "in slow_mode!\n\n"
+            "Call gradcheck/gradgradcheck with `fast_mode=False` as a keyword argument."
+        )
     return text

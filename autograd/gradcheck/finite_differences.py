@@ -2,6 +2,7 @@
 
 With respect to a complex input ``x + iy`` they are torch's gradient, ``d/dx + i d/dy`` of a real function.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -33,9 +34,15 @@ def jacobians(case: Case, t: Tensor) -> Changes:
 
 
 def directional(case: Case, t: Tensor, u: np.ndarray) -> Changes:
-    """The derivative of each result when `t` moves along `u`; of a complex one, when its real and imaginary parts move along those of `u`."""
+    """The derivative of each result when `t` moves along `u`; of a complex one, when its real and imaginary parts move
+    along those of `u`.
+    """
     change = _difference(case, t._array, ..., _shaped(t, u.real), "")
-    return _complex(change, _difference(case, t._array, ..., _shaped(t, 1j * u.imag), "")) if t._array.dtype.kind == "c" else change
+    return (
+        _complex(change, _difference(case, t._array, ..., _shaped(t, 1j * u.imag), ""))
+        if t._array.dtype.kind == "c"
+        else change
+    )
 
 
 def check_constant(case: Case) -> None:
@@ -48,7 +55,10 @@ def check_constant(case: Case) -> None:
 def check_constant_along(case: Case, directions: list[np.ndarray]) -> None:
     """As `check_constant`, along one direction for each input."""
     for t, u in zip(case.sources, directions):
-        if any(change is not None and np.abs(change).max(initial=0) > case.settings.nondet_tol for change in directional(case, t, u)):
+        if any(
+            change is not None and np.abs(change).max(initial=0) > case.settings.nondet_tol
+            for change in directional(case, t, u)
+        ):
             raise GradcheckError("Numerical gradient for function expected to be zero")
 
 
@@ -78,8 +88,11 @@ def _difference(case: Case, array: Any, where: Any, step: Any, place: str) -> Ch
         for what in ("shape", "dtype"):
             one, other = getattr(a, what), getattr(b, what)
             if one != other:
-                raise AssertionError(f"Expected `func` to return outputs with the same {what} when inputs are perturbed {place}by {eps}, but got: {what}s "
-                                     f"{one} and {other}.")
+                raise AssertionError(
+                    f"Expected `func` to return outputs with the same {what} when inputs are perturbed {place}by "
+                    f"{eps}, but got: {what}s "
+                    f"{one} and {other}."
+                )
     return [(values(b) - values(a)) / (2 * eps) if is_inexact(a) else None for a, b in zip(behind, ahead)]
 
 

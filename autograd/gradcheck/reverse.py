@@ -1,4 +1,5 @@
 """Derivatives by reverse mode, as `gradcheck` compares them, and what must hold of a backward besides."""
+
 from __future__ import annotations
 
 import warnings
@@ -10,8 +11,11 @@ from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.gradcheck.case import Case, GradcheckError, close, differentiable, like, values
 from tapegrad.autograd.tape.backward import grad
 
-_NONDETERMINISTIC = ("\n\n\nNOTE: If your op relies on non-deterministic operations, this failure might be expected: call gradcheck/gradgradcheck with "
-                     "`nondet_tol=<tol>` as a keyword argument.")
+_NONDETERMINISTIC = (
+    "\n\n\nNOTE: If your op relies on non-deterministic operations, this failure might be expected: call "
+    "gradcheck/gradgradcheck with "
+    "`nondet_tol=<tol>` as a keyword argument."
+)
 
 
 def jacobians(case: Case, output: Tensor) -> list[np.ndarray]:
@@ -20,7 +24,9 @@ def jacobians(case: Case, output: Tensor) -> list[np.ndarray]:
 
 
 def products(case: Case, output: Tensor, vectors: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """For each wanted input the products of `vectors` with these matrices. Each is made twice, to see whether they repeat."""
+    """For each wanted input the products of `vectors` with these matrices. Each is made twice, to see whether they
+    repeat.
+    """
     settings, sources = case.settings, case.sources
     same_shapes = same_dtypes = repeats = True
     found: list[list[np.ndarray]] = [[] for _ in sources]
@@ -35,15 +41,21 @@ def products(case: Case, output: Tensor, vectors: Iterable[np.ndarray]) -> list[
                 same_dtypes &= d.dtype == t.dtype
             other = zeros if again is None else values(again)
             # Also false where one of them is NaN.
-            repeats &= bool(np.all((np.abs(rows[-1] - other) <= settings.nondet_tol) | (np.isnan(rows[-1]) & np.isnan(other))))
+            repeats &= bool(
+                np.all((np.abs(rows[-1] - other) <= settings.nondet_tol) | (np.isnan(rows[-1]) & np.isnan(other)))
+            )
     if not same_dtypes and settings.check_grad_dtypes:
         raise GradcheckError("Gradient has dtype mismatch")
     if not same_shapes:
         raise GradcheckError("Analytical gradient has incorrect size")
     if not repeats:
-        raise GradcheckError("Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different values, "
-                             f"although analytical gradient matches numerical gradient.The tolerance for nondeterminism was {settings.nondet_tol}."
-                             f"{_NONDETERMINISTIC}")
+        raise GradcheckError(
+            "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives "
+            "different values, "
+            "although analytical gradient matches numerical gradient.The tolerance for nondeterminism was "
+            f"{settings.nondet_tol}."
+            f"{_NONDETERMINISTIC}"
+        )
     return [np.stack(rows, 1) if rows else np.zeros((t._array.size, 0)) for t, rows in zip(sources, found)]
 
 
@@ -77,9 +89,16 @@ def check_missing_gradients(case: Case) -> None:
             raise GradcheckError(f"Expected backward function to handle undefined output grads. {notes}") from error
         if any(d is not None and values(d).any() for d in found):
             _warn_of_missing()
-            raise GradcheckError(f"Expected all input grads to be undefined or zero when all output grads are undefined or zero. {notes}")
+            raise GradcheckError(
+                f"Expected all input grads to be undefined or zero when all output grads are undefined or zero. {notes}"
+            )
 
 
 def _warn_of_missing() -> None:
-    warnings.warn("Backwards compatibility: New undefined gradient support checking feature is enabled by default, but it may break existing callers of this "
-                  'function. If this is true for you, you can call this function with "check_undefined_grad=False" to disable the feature', stacklevel=5)
+    warnings.warn(
+        "Backwards compatibility: New undefined gradient support checking feature is enabled by default, but it may "
+        "break existing callers of this "
+        'function. If this is true for you, you can call this function with "check_undefined_grad=False" to disable '
+        "the feature",
+        stacklevel=5,
+    )

@@ -152,7 +152,9 @@ def elements_text(array: Any, indent: int, to_host: Callable[[Any], np.ndarray])
     return _nested(cells, shown.shape, elided, edge, indent, per_line)
 
 
-def _edges(array: Any, elided: list[bool], edge: int, to_host: Callable[[Any], np.ndarray], axis: int = 0) -> np.ndarray:
+def _edges(
+    array: Any, elided: list[bool], edge: int, to_host: Callable[[Any], np.ndarray], axis: int = 0
+) -> np.ndarray:
     """What is shown of an array, cut out where it lies and joined on the host."""
     if axis == len(elided):
         return np.asarray(to_host(array))
@@ -170,7 +172,9 @@ def _cells(values: np.ndarray) -> tuple[list[str], int]:
     reals, real_width = _real_cells(values.real)
     imags, imag_width = _real_cells(values.imag)
     signed = (imag.lstrip() for imag in imags)
-    return [f"{real}{'' if imag[0] in '+-' else '+'}{imag}j" for real, imag in zip(reals, signed)], real_width + imag_width + 1
+    return [
+        f"{real}{'' if imag[0] in '+-' else '+'}{imag}j" for real, imag in zip(reals, signed)
+    ], real_width + imag_width + 1
 
 
 def _real_cells(values: np.ndarray) -> tuple[list[str], int]:
@@ -212,7 +216,10 @@ def _nested(cells: list[str], shape: tuple[int, ...], elided: list[bool], edge: 
         parts = [", ".join(cells[i : i + per_line]) for i in range(0, len(cells), per_line)]
     else:
         step = len(cells) // shape[0]
-        parts = [_nested(cells[i : i + step], shape[1:], elided[1:], edge, indent + 1, per_line) for i in range(0, len(cells), step)]
+        parts = [
+            _nested(cells[i : i + step], shape[1:], elided[1:], edge, indent + 1, per_line)
+            for i in range(0, len(cells), step)
+        ]
         if elided[0]:
             parts.insert(edge, "...")
     newlines = "\n" * max(1, len(shape) - 1)

@@ -1,4 +1,5 @@
 """Between tensors and everything else: NumPy, Python numbers and lists, text, pickles."""
+
 from __future__ import annotations
 
 import copy
@@ -28,7 +29,9 @@ def _waited(array: Any) -> None:
 
 
 def number_in(t: Tensor) -> Any:
-    """The one value of a tensor, for Python's protocols: it is copied to the host in passing, by a program that may not know it."""
+    """The one value of a tensor, for Python's protocols: it is copied to the host in passing, by a program that may not
+    know it.
+    """
     if t._array.size != 1 and not hasattr(t._array, "level"):
         raise ValueError("only one element tensors can be converted to Python scalars")
     value = t._array.item()
@@ -58,7 +61,10 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     array = self._array
     if array.__class__ is not np.ndarray:
-        raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+        raise TypeError(
+            f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+            "memory first."
+        )
     counter_of(self)
     return array
 
@@ -97,11 +103,20 @@ def tensor_repr(t: Tensor) -> str:
         name = "Invalid"
     suffix = None if t.is_cpu else str(t.device)
     tangent = None if state.dual is None else state.dual.of(t)
-    return printing.tensor_repr(t._array, to_host=backend(t._array).to_host, dtype=t.dtype, default_dtype=dtypes.get_default_dtype(), device_suffix=suffix,
-                                requires_grad=t.requires_grad, grad_fn_name=name, tangent=None if tangent is None else f"{tangent}")
+    return printing.tensor_repr(
+        t._array,
+        to_host=backend(t._array).to_host,
+        dtype=t.dtype,
+        default_dtype=dtypes.get_default_dtype(),
+        device_suffix=suffix,
+        requires_grad=t.requires_grad,
+        grad_fn_name=name,
+        tangent=None if tangent is None else f"{tangent}",
+    )
 
 
 # ---- Python's number protocol
+
 
 def _bool(self: Tensor) -> bool:
     if hasattr(self._array, "level"):
@@ -167,11 +182,16 @@ def type_name(t: Tensor) -> str:
 
 # ---- copies and pickles
 
+
 def deepcopy(t: Tensor, memo: dict[int, Any]) -> Tensor:
     """A copy of a leaf, with its gradient and attributes."""
     if t._node is not None:
-        raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If you were attempting "
-                           "to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001")
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+            " If you were attempting "
+            "to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
+            "https://github.com/pytorch/pytorch/pull/103001"
+        )
     if id(t) in memo:
         return memo[id(t)]
     result: Tensor = object.__new__(type(t))
@@ -194,8 +214,12 @@ def warn_if_has_hooks(t: Tensor) -> None:
     """Warn that the hooks of `t` are not pickled with it."""
     for hook in (t._backward_hooks or {}).values():
         if not hasattr(hook, "__torch_unserializable__"):
-            warnings.warn(f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate the function with "
-                          "@torch.utils.hooks.unserializable_hook to suppress this warning", stacklevel=4)
+            warnings.warn(
+                f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate "
+                "the function with "
+                "@torch.utils.hooks.unserializable_hook to suppress this warning",
+                stacklevel=4,
+            )
 
 
 def reduce(t: Tensor) -> tuple[Any, ...]:
@@ -209,7 +233,9 @@ def _reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
     return reduce(self)
 
 
-def _rebuild(cls: type[Tensor], array: np.ndarray, dtype: str, device: str, rg: bool, attributes: dict[str, Any]) -> Tensor:
+def _rebuild(
+    cls: type[Tensor], array: np.ndarray, dtype: str, device: str, rg: bool, attributes: dict[str, Any]
+) -> Tensor:
     result = object.__new__(cls)
     where = Device(device)
     array = dtypes.canonical(array)  # an unpickled array
@@ -219,8 +245,20 @@ def _rebuild(cls: type[Tensor], array: np.ndarray, dtype: str, device: str, rg: 
 
 
 for _name, _method in {
-    "numpy": numpy, "item": item, "tolist": tolist, "__bool__": _bool, "__float__": _float, "__int__": _int, "__complex__": _complex, "__index__": _index,
-    "__len__": _len, "__iter__": _iter, "__contains__": _contains, "__array__": _array, "__repr__": tensor_repr, "__deepcopy__": deepcopy,
+    "numpy": numpy,
+    "item": item,
+    "tolist": tolist,
+    "__bool__": _bool,
+    "__float__": _float,
+    "__int__": _int,
+    "__complex__": _complex,
+    "__index__": _index,
+    "__len__": _len,
+    "__iter__": _iter,
+    "__contains__": _contains,
+    "__array__": _array,
+    "__repr__": tensor_repr,
+    "__deepcopy__": deepcopy,
     "__reduce_ex__": _reduce_ex,
 }.items():
     setattr(Tensor, _name, _method)

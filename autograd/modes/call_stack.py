@@ -1,4 +1,5 @@
 """Where a call came from: the program's own lines, without those of the library."""
+
 from __future__ import annotations
 
 import sys
@@ -10,7 +11,9 @@ _MACHINERY = ("tapegrad.autograd.", "tapegrad.backends.", "tapegrad.profiler")
 
 
 def _belongs(frame: FrameType, modules: str | tuple[str, ...]) -> bool:
-    """Whether the frame's code belongs to an op or to `modules`. Code of a doctest or a prompt is the user's, in whatever module it runs."""
+    """Whether the frame's code belongs to an op or to `modules`. Code of a doctest or a prompt is the user's, in
+    whatever module it runs.
+    """
     file = frame.f_code.co_filename
     if file.startswith("<"):
         return file.startswith("<tapegrad op")
@@ -44,8 +47,13 @@ class Stack:
     def __iter__(self) -> Iterator[str]:
         import linecache
         import traceback
+
         linecache.checkcache()
-        return iter(traceback.StackSummary.from_list([(code.co_filename, line, code.co_name, None) for code, line in self.calls]).format())
+        return iter(
+            traceback.StackSummary.from_list(
+                [(code.co_filename, line, code.co_name, None) for code, line in self.calls]
+            ).format()
+        )
 
     def __str__(self) -> str:
         return "".join(self)
@@ -58,6 +66,7 @@ class Stack:
 def warn_caller(message: str) -> None:
     """Warn at the innermost line that is not tapegrad's."""
     import warnings
+
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and _belongs(frame, "tapegrad"):
         frame, level = frame.f_back, level + 1

@@ -1,4 +1,5 @@
 """The device on which factories make tensors."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,9 +1,11 @@
 """Several devices of one kind: an op runs on the device of its operands, as in torch, whichever device is current.
 
-CuPy launches kernels and allocates on the current device, wherever the operands are (https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_kernel.pyx,
-`_check_peer_access`). So while a backend with more than one device is in use every thread is in the state `DEVICE`: an op first enters its operands'
-device, and so do nodes, sums of gradients and writes. With one device, or none, this costs nothing.
+CuPy launches kernels and allocates on the current device, wherever the operands are
+(https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_kernel.pyx, `_check_peer_access`). So while a backend with more
+than one device is in use every thread is in the state `DEVICE`: an op first enters its operands' device, and so do
+nodes, sums of gradients and writes. With one device, or none, this costs nothing.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -31,7 +33,9 @@ def several() -> bool:
 
 
 def on_device_of(value: Any) -> AbstractContextManager[Any]:
-    """A context manager: inside, the device of an array, or of the first in a tensor, gradient or list, is the current one."""
+    """A context manager: inside, the device of an array, or of the first in a tensor, gradient or list, is the current
+    one.
+    """
     if not gate.gate.always:
         return _anywhere
     place = next(_places(value), None)
@@ -89,12 +93,19 @@ def check_one_place(operands: Any, name: str) -> Device | None:
             if first is None:
                 first = place
             elif place != first and place.type == first.type:
-                raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {first} and {place}! (in {name})")
+                raise RuntimeError(
+                    f"Expected all tensors to be on the same device, but found at least two devices, {first} and "
+                    f"{place}! (in {name})"
+                )
     return first
 
 
-def on_its_device(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any = _NOTHING, operands: Any = ()) -> Any:
-    """``function(*args, **kwargs)``, the op `name`, on the device of its operands: `args`, and others where there are any."""
+def on_its_device(
+    function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any = _NOTHING, operands: Any = ()
+) -> Any:
+    """``function(*args, **kwargs)``, the op `name`, on the device of its operands: `args`, and others where there are
+    any.
+    """
     place = check_one_place((*args, *operands) if operands else args, name)
     bits = state.bits
     state.bits = bits & ~DEVICE

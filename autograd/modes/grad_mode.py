@@ -1,4 +1,5 @@
 """Switching the tape off and on: `no_grad`, `enable_grad`, `set_grad_enabled`, `inference_mode`."""
+
 from __future__ import annotations
 
 import functools
@@ -61,9 +62,15 @@ class Mode:
     def __call__(self, function: F) -> F:
         if isinstance(function, type):
             import warnings
-            warnings.warn("Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or methods. To "
-                          "preserve the current behavior of class decoration, you can directly decorate the `__init__` method and nothing else.",
-                          FutureWarning, stacklevel=2)
+
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+                "functions or methods. To "
+                "preserve the current behavior of class decoration, you can directly decorate the `__init__` method "
+                "and nothing else.",
+                FutureWarning,
+                stacklevel=2,
+            )
             for name, wrap in (("__new__", staticmethod), ("__init__", _same)):
                 method = getattr(function, name)
                 if method is not getattr(object, name):
@@ -212,6 +219,7 @@ class inference_mode(Mode):
     own = GRAD_OFF | INFERENCE
 
     if not TYPE_CHECKING:
+
         def __new__(cls, mode=True):
             return cls()(mode) if callable(mode) else object.__new__(cls)
 
@@ -258,10 +266,11 @@ def is_inference_mode_enabled() -> bool:
 
 
 class set_multithreading_enabled(Mode):
-    """Set the flag that PyTorch has for multithreaded backward passes, from the call on; as a context manager until its end.
+    """Set the flag that PyTorch has for multithreaded backward passes, from the call on; as a context manager until its
+    end.
 
-    It changes nothing but itself: a pass always runs in the thread that starts it. (A pass nested in a score of others continues in a fresh thread, which
-    its own waits for.) The flag belongs to the thread.
+    It changes nothing but itself: a pass always runs in the thread that starts it. (A pass nested in a score of others
+    continues in a fresh thread, which its own waits for.) The flag belongs to the thread.
 
     Args:
         mode: the flag.

@@ -1,8 +1,9 @@
 """The transforms that a thread is inside of: forward mode and vmap, nested in any order.
 
-Each application of a transform is a `Level` on the thread's stack. The innermost level takes an op, does its part, and calls the op again on the tensors of
-the level below. The last call is an ordinary one, and is recorded.
+Each application of a transform is a `Level` on the thread's stack. The innermost level takes an op, does its part, and
+calls the op again on the tensors of the level below. The last call is an ordinary one, and is recorded.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -99,7 +100,8 @@ class below:
 
 
 class recording:
-    """Inside, this thread records or not, for the innermost tensors only: those that batched tensors wrap keep the mode they had.
+    """Inside, this thread records or not, for the innermost tensors only: those that batched tensors wrap keep the mode
+    they had.
 
     Args:
         on: whether to record.
@@ -147,8 +149,11 @@ def lifted(t: Tensor) -> Tensor:
 def refuse_dynamic(array: Any, name: str) -> None:
     """Raise torch's error for an op whose result would have a shape that differs within a batch."""
     if hasattr(array, "level"):
-        raise RuntimeError(f"vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{name}. Please file an "
-                           "issue at https://github.com/pytorch/pytorch/issues if you need this feature.")
+        raise RuntimeError(
+            "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
+            f"aten::{name}. Please file an "
+            "issue at https://github.com/pytorch/pytorch/issues if you need this feature."
+        )
 
 
 def without_history(t: Tensor) -> Tensor:
@@ -176,7 +181,9 @@ gate.handlers[TRANSFORM] = _transformed
 
 
 def arguments(core: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of an op by name; defaults are filled in already, since an op's wrapper hands on every parameter."""
+    """The arguments of an op by name; defaults are filled in already, since an op's wrapper hands on every
+    parameter.
+    """
     op = core.op  # type: ignore[attr-defined]
     return {**dict(zip(op.parameters(), args)), **kwargs}
 
@@ -193,7 +200,9 @@ def tensors_in(values: Any) -> list[Any]:
 
 
 def overwritten(t: Tensor, value: Any, name: str) -> bool:
-    """Report to all levels that the in-place form of the op `name` writes `value` over `t`; returns whether it is written already."""
+    """Report to all levels that the in-place form of the op `name` writes `value` over `t`; returns whether it is
+    written already.
+    """
     for level in state.levels:
         level.overwritten(t, value, name)
     if not _is_deeper(value, t._array):
@@ -211,7 +220,9 @@ def _is_deeper(array: Any, other: Any) -> bool:
 
 
 def check_history(t: Tensor, result: Tensor, name: str) -> None:
-    """Raise if `t`, which `result` of the op `name` is to overwrite, is not of the batch and cannot take its history."""
+    """Raise if `t`, which `result` of the op `name` is to overwrite, is not of the batch and cannot take its
+    history.
+    """
     if result._requires_grad and _is_deeper(result._array, t._array):
         refuse_write(name)
 
@@ -231,7 +242,9 @@ def copy_of(t: Tensor) -> Any:
 
 
 def like_batch_of(made: Tensor, source: Tensor) -> Tensor:
-    """The tensor `made`, the same for all members, as one of its own for each member of the batches that `source` has, so that it can be written."""
+    """The tensor `made`, the same for all members, as one of its own for each member of the batches that `source` has,
+    so that it can be written.
+    """
     array = source._array
     if not hasattr(array, "level"):
         return made
@@ -246,8 +259,15 @@ _ARITHMETIC = frozenset({"add", "sub", "mul", "div", "masked_fill", "pow", "rema
 
 
 def refuse_write(name: str) -> NoReturn:
-    """Raise torch's error for a write of something batched, by the in-place form of the op `name`, to something that is not."""
+    """Raise torch's error for a write of something batched, by the in-place form of the op `name`, to something that is
+    not.
+    """
     what = "inplace arithmetic" if name in _ARITHMETIC or name.startswith("_") else f"{name}_"
-    raise RuntimeError(f"vmap: {what}(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more elements than "
-                       "`self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place "
-                       f"operators instead of {what}. If said operator is being called inside the PyTorch framework, please file a bug report instead.")
+    raise RuntimeError(
+        f"vmap: {what}(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that "
+        "has more elements than "
+        "`self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please "
+        "try to use out-of-place "
+        f"operators instead of {what}. If said operator is being called inside the PyTorch framework, please file a "
+        "bug report instead."
+    )

@@ -1,8 +1,9 @@
 """Observers: objects that see each op as it is called and each node as a pass runs it (anomaly mode, the profiler).
 
-Observers belong to a thread (`state.watchers`), except those that see the passes of all threads (`gate.watchers`). While there is none, neither an op
-nor a pass looks for one.
+Observers belong to a thread (`state.watchers`), except those that see the passes of all threads (`gate.watchers`).
+While there is none, neither an op nor a pass looks for one.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -27,19 +28,27 @@ class Watcher:
         return call(args, kwargs)
 
     def pull(self, pull: Pull, node: Node, grad: Any, graph: bool) -> tuple[Any, ...]:
-        """Called when a pass reaches `node`: run it by ``pull(node, grad, graph)`` and return the gradients of its operands."""
+        """Called when a pass reaches `node`: run it by ``pull(node, grad, graph)`` and return the gradients of its
+        operands.
+        """
         return pull(node, grad, graph)
 
     def write(self, call: Callable[[], Any], function: Callable[..., Any], t: Any, args: tuple[Any, ...]) -> Any:
-        """Called when ``function(t, *args)`` is written into `t`: do it by ``call()`` and return the result. An op that this calls is observed too."""
+        """Called when ``function(t, *args)`` is written into `t`: do it by ``call()`` and return the result. An op that
+        this calls is observed too.
+        """
         return call()
 
     def take(self, take: Callable[..., Any], target: Any, *args: Any) -> Any:
-        """Called when the gradient of `target`, a leaf or a captured node, is whole: hand it over by ``take(target, *args)``."""
+        """Called when the gradient of `target`, a leaf or a captured node, is whole: hand it over by ``take(target,
+        *args)``.
+        """
         return take(target, *args)
 
     def add(self, add: Callable[..., None], target: Any, d: Any, source: Any) -> None:
-        """Called when a pass adds `d`, which a rule made from `source`, to the sum of `target`: add it by ``add(target, d, source)``."""
+        """Called when a pass adds `d`, which a rule made from `source`, to the sum of `target`: add it by ``add(target,
+        d, source)``.
+        """
         add(target, d, source)
 
     def __enter__(self) -> Any:

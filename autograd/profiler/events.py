@@ -1,4 +1,5 @@
 """What a profile has seen: single events, and their sums by name."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -58,14 +59,30 @@ class FunctionEvent(_Figures):
         thread: the number of the thread.
         cpu_parent, cpu_children: the event around it, or None, and those directly inside.
         input_shapes: the shape of each tensor operand, [] for another argument; None unless shapes are recorded.
-        stack: the calls that led to it as ``file(line): function``, the innermost first; of a node, those that led to its op. Empty unless recorded.
+        stack: the calls that led to it as ``file(line): function``, the innermost first; of a node, those that led to
+            its op. Empty unless recorded.
         sequence_nr: the number of the node that an op recorded or that a pass ran; -1 where there is none.
         device: the device that it ran on, None for the host.
-        allocated: bytes in use on that device at its end, as the device's own pool counts; None unless memory is profiled.
+        allocated: bytes in use on that device at its end, as the device's own pool counts; None unless memory is
+            profiled.
     """
 
-    __slots__ = ("_began", "_bytes", "allocated", "category", "cpu_children", "cpu_parent", "device", "id", "input_shapes", "name", "sequence_nr", "stack",
-                 "thread", "time_range")
+    __slots__ = (
+        "_began",
+        "_bytes",
+        "allocated",
+        "category",
+        "cpu_children",
+        "cpu_parent",
+        "device",
+        "id",
+        "input_shapes",
+        "name",
+        "sequence_nr",
+        "stack",
+        "thread",
+        "time_range",
+    )
     count = 1
 
     def __init__(self, id: int, name: str, category: str, thread: int, cpu_parent: FunctionEvent | None) -> None:
@@ -118,7 +135,11 @@ class FunctionEvent(_Figures):
 
     @property
     def device_time_total(self) -> float:  # type: ignore[override]
-        return self.cpu_time_total if self.device is not None else sum([child.device_time_total for child in self.cpu_children])
+        return (
+            self.cpu_time_total
+            if self.device is not None
+            else sum([child.device_time_total for child in self.cpu_children])
+        )
 
     @property
     def self_device_time_total(self) -> float:
@@ -141,7 +162,10 @@ class FunctionEvent(_Figures):
         return self.self_device_memory_usage + sum([child.device_memory_usage for child in self.cpu_children])
 
     def __repr__(self) -> str:
-        return f"<FunctionEvent id={self.id} name={self.name} category={self.category} cpu_time={self.cpu_time_total:.3f}us>"
+        return (
+            f"<FunctionEvent id={self.id} name={self.name} category={self.category} "
+            f"cpu_time={self.cpu_time_total:.3f}us>"
+        )
 
 
 _SUMS = ("cpu_time_total", "device_time_total", "cpu_memory_usage", "device_memory_usage")
@@ -176,7 +200,9 @@ class FunctionEventAvg(_Figures):
             setattr(self, name, 0)
 
     def add(self, event: FunctionEvent) -> None:
-        """Count an event in. What lies within another of the same name adds to the sums of self alone, so that no time counts twice."""
+        """Count an event in. What lies within another of the same name adds to the sums of self alone, so that no time
+        counts twice.
+        """
         self.count += 1
         for name in _SELF_SUMS:
             setattr(self, name, getattr(self, name) + getattr(event, name))
@@ -189,8 +215,11 @@ class FunctionEventAvg(_Figures):
             setattr(self, name, getattr(self, name) + getattr(event, name))
 
     def __repr__(self) -> str:
-        return (f"<FunctionEventAvg key={self.key} count={self.count} self_cpu_time={self.self_cpu_time_total:.3f}us cpu_time={self.cpu_time:.3f}us "
-                f"cpu_memory_usage={self.cpu_memory_usage}>")
+        return (
+            f"<FunctionEventAvg key={self.key} count={self.count} self_cpu_time={self.self_cpu_time_total:.3f}us "
+            f"cpu_time={self.cpu_time:.3f}us "
+            f"cpu_memory_usage={self.cpu_memory_usage}>"
+        )
 
 
 class EventList(list[Any]):

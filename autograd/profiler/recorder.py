@@ -1,14 +1,17 @@
 """The profiler: how much time and memory each op, each node of a backward pass and each named range takes.
 
-It looks on at the thread that it was started in. An op on a device only starts work there, so while profiled the host waits for the device before and after
-each op: the times are those of the op itself, and what would otherwise overlap does not. An op's first call writes its code, which takes milliseconds: profile
-a step that has run before. Each event costs some ten microseconds, more with shapes, memory and stacks; they count to the event around it, never to its own.
+It looks on at the thread that it was started in. An op on a device only starts work there, so while profiled the host
+waits for the device before and after each op: the times are those of the op itself, and what would otherwise overlap
+does not. An op's first call writes its code, which takes milliseconds: profile a step that has run before. Each event
+costs some ten microseconds, more with shapes, memory and stacks; they count to the event around it, never to its own.
 
-Memory is that of the arrays which an op returns or keeps for backward and did not receive. Temporaries inside an op do not show, but in the count of a device's
-own pool (`FunctionEvent.allocated`), which NumPy's arrays have too while `tracemalloc` runs.
+Memory is that of the arrays which an op returns or keeps for backward and did not receive. Temporaries inside an op do
+not show, but in the count of a device's own pool (`FunctionEvent.allocated`), which NumPy's arrays have too while
+`tracemalloc` runs.
 
 What is no op, such as making a tensor or reading a value, shows as part of what is around it.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -53,7 +56,9 @@ def _owner(array: Any) -> Any:
 def _new_bytes(made: list[Any], given: list[Any]) -> int:
     """Bytes of memory behind `made` that is not behind `given`."""
     old = {id(_owner(array)) for array in given}
-    return sum([owner.nbytes for owner in {id(owner): owner for owner in map(_owner, made)}.values() if id(owner) not in old])
+    return sum(
+        [owner.nbytes for owner in {id(owner): owner for owner in map(_owner, made)}.values() if id(owner) not in old]
+    )
 
 
 def _shape_of(value: Any) -> list[Any]:
@@ -63,7 +68,12 @@ def _shape_of(value: Any) -> list[Any]:
 
 
 def _tensors(values: Iterable[Any]) -> list[Tensor]:
-    return [t for value in values for t in (value if isinstance(value, (list, tuple)) else (value,)) if isinstance(t, Tensor)]
+    return [
+        t
+        for value in values
+        for t in (value if isinstance(value, (list, tuple)) else (value,))
+        if isinstance(t, Tensor)
+    ]
 
 
 def _made_by(result: Any, given: Iterable[Any]) -> Node | None:
@@ -105,7 +115,11 @@ class _Recorder(Watcher):
             node = _made_by(result, given)
             self._link(event, node)
             # A 0-d array that a node keeps is a constant, made once for all.
-            return [result] if node is None else [result, [value for value in node.saved or () if getattr(value, "ndim", 1)]]
+            return (
+                [result]
+                if node is None
+                else [result, [value for value in node.saved or () if getattr(value, "ndim", 1)]]
+            )
 
         return self._measure(event, lambda: call(args, kwargs), given, made)
 
@@ -127,7 +141,9 @@ class _Recorder(Watcher):
             return pull(node, grad, graph)
         event = self._begin(node.name(), BACKWARD, grad if isinstance(grad, list) else (grad,), node.seq)
         event.sequence_nr = node.seq
-        result: tuple[Any, ...] = self._measure(event, lambda: pull(node, grad, graph), (grad, node.saved), lambda grads: grads)
+        result: tuple[Any, ...] = self._measure(
+            event, lambda: pull(node, grad, graph), (grad, node.saved), lambda grads: grads
+        )
         return result
 
     def take(self, take: Callable[..., Any], target: Any, *args: Any) -> Any:
@@ -135,7 +151,12 @@ class _Recorder(Watcher):
         if self.closed or not isinstance(target, Tensor) or len(args) != 3:
             return take(target, *args)
         event = self._begin("torch::autograd::AccumulateGrad", BACKWARD, (args[0],))
-        return self._measure(event, lambda: take(target, *args), (args[0], getattr(target, "_grad", None)), lambda _: (getattr(target, "_grad", None),))
+        return self._measure(
+            event,
+            lambda: take(target, *args),
+            (args[0], getattr(target, "_grad", None)),
+            lambda _: (getattr(target, "_grad", None),),
+        )
 
     def begin_range(self, name: str) -> FunctionEvent:
         """A range of the user's begins."""
@@ -162,13 +183,18 @@ class _Recorder(Watcher):
             around.cpu_children.append(event)
         self.innermost[thread] = event
         if self.shapes:
-            event.input_shapes = [_shape_of(value) if isinstance(value, (Tensor, list, tuple)) else list(getattr(value, "shape", ())) for value in given]
+            event.input_shapes = [
+                _shape_of(value) if isinstance(value, (Tensor, list, tuple)) else list(getattr(value, "shape", ()))
+                for value in given
+            ]
         if self.stack:
             event.stack = self.places.get(seq, []) if seq is not None else []
             event.stack = event.stack or Stack().places()
         return event
 
-    def _measure(self, event: FunctionEvent, call: Callable[[], Any], given: Iterable[Any], made: Callable[[Any], Iterable[Any]]) -> Any:
+    def _measure(
+        self, event: FunctionEvent, call: Callable[[], Any], given: Iterable[Any], made: Callable[[Any], Iterable[Any]]
+    ) -> Any:
         looks = self.memory or len(ARRAYS) > 1  # otherwise all arrays are NumPy's
         before = _arrays(given) if looks else []
         self._wait_for(event, before)
@@ -257,8 +283,15 @@ class profile:
         ['SumBackward0', 'MulBackward0', 'torch::autograd::AccumulateGrad']
     """
 
-    def __init__(self, enabled: bool = True, *, record_shapes: bool = False, profile_memory: bool = False, with_stack: bool = False,
-                 synchronize: bool = True) -> None:
+    def __init__(
+        self,
+        enabled: bool = True,
+        *,
+        record_shapes: bool = False,
+        profile_memory: bool = False,
+        with_stack: bool = False,
+        synchronize: bool = True,
+    ) -> None:
         self.enabled = enabled
         self.record_shapes = record_shapes
         self.profile_memory = profile_memory
@@ -314,11 +347,16 @@ class profile:
         return self.function_events.self_cpu_time_total
 
     def __str__(self) -> str:
-        return self.table() if self._recorder is not None and self._recorder.closed else "<unfinished torch.autograd.profile>"
+        return (
+            self.table()
+            if self._recorder is not None and self._recorder.closed
+            else "<unfinished torch.autograd.profile>"
+        )
 
 
 class record_function(contextlib.ContextDecorator):
-    """Gives a range of the program a name in the profile: a context manager, or a decorator of a function. Without a profiler it does nothing.
+    """Gives a range of the program a name in the profile: a context manager, or a decorator of a function. Without a
+    profiler it does nothing.
 
     Args:
         name: the name.
@@ -342,7 +380,11 @@ class record_function(contextlib.ContextDecorator):
 
     def __enter__(self) -> record_function:
         if gate.on:
-            self._open = [(watcher, watcher.begin_range(self.name)) for watcher in state.watchers if isinstance(watcher, _Recorder) and not watcher.closed]
+            self._open = [
+                (watcher, watcher.begin_range(self.name))
+                for watcher in state.watchers
+                if isinstance(watcher, _Recorder) and not watcher.closed
+            ]
         return self
 
     def __exit__(self, *exc: Any) -> None:

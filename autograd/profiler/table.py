@@ -1,4 +1,5 @@
 """A profile as a table of text."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -27,16 +28,25 @@ def _share(part: float, whole: float) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[:width - 3] + "..."
+    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 @method_of(EventList)
-def table(self: EventList, sort_by: str | None = None, row_limit: int = 100, max_src_column_width: int = 75, max_name_column_width: int = 55,
-          max_shapes_column_width: int = 80, header: str | None = None, top_level_events_only: bool = False) -> str:
+def table(
+    self: EventList,
+    sort_by: str | None = None,
+    row_limit: int = 100,
+    max_src_column_width: int = 75,
+    max_name_column_width: int = 55,
+    max_shapes_column_width: int = 80,
+    header: str | None = None,
+    top_level_events_only: bool = False,
+) -> str:
     """The events as a table to print.
 
     Args:
-        sort_by: the figure to sort by, the largest first, such as "self_cpu_time_total", "cpu_time_total", "cpu_memory_usage", "count"; None: as they are.
+        sort_by: the figure to sort by, the largest first, such as "self_cpu_time_total", "cpu_time_total",
+            "cpu_memory_usage", "count"; None: as they are.
         row_limit: how many rows to show, -1 for all.
         max_src_column_width, max_name_column_width, max_shapes_column_width: what is longer is cut.
         header: a line above the table.
@@ -61,24 +71,39 @@ def table(self: EventList, sort_by: str | None = None, row_limit: int = 100, max
         ("Self time", [format_time(event.self_cpu_time_total) for event in rows]),
         ("Total time %", [_share(event.cpu_time_total, whole) for event in rows]),
         ("Total time", [format_time(event.cpu_time_total) for event in rows]),
-        ("Time avg", [format_time(event.cpu_time) for event in rows])]
+        ("Time avg", [format_time(event.cpu_time) for event in rows]),
+    ]
     if self._profile_memory:
-        columns += [("Host mem", [format_memory(event.cpu_memory_usage) for event in rows]),
-                    ("Self host mem", [format_memory(event.self_cpu_memory_usage) for event in rows])]
+        columns += [
+            ("Host mem", [format_memory(event.cpu_memory_usage) for event in rows]),
+            ("Self host mem", [format_memory(event.self_cpu_memory_usage) for event in rows]),
+        ]
         if any(event.device_memory_usage for event in self):
-            columns += [("Device mem", [format_memory(event.device_memory_usage) for event in rows]),
-                        ("Self device mem", [format_memory(event.self_device_memory_usage) for event in rows])]
+            columns += [
+                ("Device mem", [format_memory(event.device_memory_usage) for event in rows]),
+                ("Self device mem", [format_memory(event.self_device_memory_usage) for event in rows]),
+            ]
     columns.append(("# of Calls", [str(event.count) for event in rows]))
     if any(event.input_shapes for event in self):
-        columns.append(("Input Shapes", [_cut(str(event.input_shapes or ""), max_shapes_column_width) for event in rows]))
+        columns.append(
+            ("Input Shapes", [_cut(str(event.input_shapes or ""), max_shapes_column_width) for event in rows])
+        )
     if any(event.stack for event in self):
-        columns.append(("Source Location", [_cut(event.stack[0], max_src_column_width) if event.stack else "" for event in rows]))
+        columns.append(
+            ("Source Location", [_cut(event.stack[0], max_src_column_width) if event.stack else "" for event in rows])
+        )
     backward = sum([event.self_backward_time_total for event in self])
-    return f"{_text(columns, header)}\nSelf time total: {format_time(whole)} (forward {format_time(whole - backward)}, backward {format_time(backward)})\n"
+    return (
+        f"{_text(columns, header)}\nSelf time total: {format_time(whole)} (forward "
+        f"{format_time(whole - backward)}, backward {format_time(backward)})\n"
+    )
 
 
 def _text(columns: list[tuple[str, list[str]]], header: str | None) -> str:
     widths = [max(map(len, [title, *cells])) for title, cells in columns]
     rule = "  ".join("-" * width for width in widths)
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in zip(*([title, *cells] for title, cells in columns))]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths))
+        for row in zip(*([title, *cells] for title, cells in columns))
+    ]
     return "\n".join([*([header] if header else []), rule, lines[0], rule, *lines[1:], rule])

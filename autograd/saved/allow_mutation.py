@@ -1,4 +1,5 @@
 """`allow_mutation_on_saved_tensors`: a saved tensor is copied just before it is written."""
+
 from __future__ import annotations
 
 import weakref
@@ -57,7 +58,10 @@ class MutableSaved:
         if t is None:
             t = self.original.get(handle)
         if t is None:
-            raise AssertionError("Trying to backward outside of the 'allow_mutation_on_saved_tensors' contextin which the graph was originally recorded.")
+            raise AssertionError(
+                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' contextin which the graph was "
+                "originally recorded."
+            )
         return t
 
     def before_write(self, t: Tensor) -> None:
@@ -84,8 +88,8 @@ def _copy(t: Tensor) -> Tensor:
 def allow_mutation_on_saved_tensors() -> Iterator[MutableSaved]:
     """Inside, saved tensors may be written: they are copied just before, and backward reads the copies.
 
-    This covers in-place operations, assignments to elements and ``out=``. After other writes (an optimizer's step, say) backward raises as elsewhere. Forward
-    and backward must both run inside.
+    This covers in-place operations, assignments to elements and ``out=``. After other writes (an optimizer's step, say)
+    backward raises as elsewhere. Forward and backward must both run inside.
 
     Returns:
         The saved tensors, for debugging: ``.original`` and ``.cloned``, emptied at the end.

@@ -1,4 +1,5 @@
 """What a node keeps: ``node._saved_<name>`` and ``node._raw_saved_<name>``."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -57,25 +58,35 @@ class SavedTensor:
             TypeError: a hook cannot be called.
         """
         if not (callable(pack_hook) and callable(unpack_hook)):
-            raise TypeError("register_hooks(): incompatible function arguments. The following argument types are supported:\n"
-                            "    1. (self: torch._C._autograd.SavedTensor, arg0: collections.abc.Callable, arg1: collections.abc.Callable) -> None\n")
+            raise TypeError(
+                "register_hooks(): incompatible function arguments. The following argument types are supported:\n"
+                "    1. (self: torch._C._autograd.SavedTensor, arg0: collections.abc.Callable, arg1: "
+                "collections.abc.Callable) -> None\n"
+            )
         node = self._node
         if node.saved is None:
-            raise RuntimeError("Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are freed when you "
-                               "call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if "
-                               "you need to access saved variables after calling backward.")
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the "
+                "graph are freed when you "
+                "call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+                "graph a second time or if "
+                "you need to access saved variables after calling backward."
+            )
         value = node.saved[self._index]
         kept = value if self._item is None else value[self._item]
         if kept is None:
             raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
         if isinstance(kept, Packed):
-            raise RuntimeError("Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is allowed at a time.")
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of "
+                "hooks is allowed at a time."
+            )
         packed = self._pack(kept, (pack_hook, unpack_hook))
         if self._item is not None:
             items = list(value)
             items[self._item] = packed
             packed = value.__class__(items)
-        node.saved = (*node.saved[:self._index], packed, *node.saved[self._index + 1:])
+        node.saved = (*node.saved[: self._index], packed, *node.saved[self._index + 1 :])
         if not hasattr(type(node), "saved_tensors"):  # a Function's node unpacks for itself
             guard(node)
 
@@ -90,7 +101,9 @@ class SavedTensor:
             return pack(from_array(array), hooks, True)
         several = bool(node.op.outs) if node.op is not None else getattr(node, "several", False)
         counter = node.counter.get(nr) if several and node.counter is not None else node.counter
-        return pack(given_result(node, array, nr, several, counter or VersionCounter()), hooks, node.op is not None, nr=nr)
+        return pack(
+            given_result(node, array, nr, several, counter or VersionCounter()), hooks, node.op is not None, nr=nr
+        )
 
     def _nr(self) -> int | None:
         """Which of an op's results the value is."""

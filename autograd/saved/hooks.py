@@ -1,4 +1,5 @@
 """Pack and unpack hooks on saved tensors: to hold them elsewhere, compressed, or not at all."""
+
 from __future__ import annotations
 
 import threading
@@ -37,14 +38,17 @@ this_thread = handed_on(_Thread())
 
 
 class saved_tensors_hooks:
-    """Inside, each tensor saved for backward goes through `pack_hook`, and its result is kept instead; backward reads it through `unpack_hook`.
+    """Inside, each tensor saved for backward goes through `pack_hook`, and its result is kept instead; backward reads
+    it through `unpack_hook`.
 
-    The hooks belong to the thread; of nested contexts only the innermost pair is used. Python numbers do not go through hooks. The hook receives an operand
-    itself, and a result as another tensor over the same memory. If a hook keeps that memory, backward notices writes to it.
+    The hooks belong to the thread; of nested contexts only the innermost pair is used. Python numbers do not go through
+    hooks. The hook receives an operand itself, and a result as another tensor over the same memory. If a hook keeps
+    that memory, backward notices writes to it.
 
     Args:
         pack_hook: ``pack_hook(tensor)`` returns anything; it must not write to the tensor.
-        unpack_hook: ``unpack_hook(packed)`` returns a tensor with the values, shape, dtype and device of the one that was packed.
+        unpack_hook: ``unpack_hook(packed)`` returns a tensor with the values, shape, dtype and device of the one that
+            was packed.
 
     Example:
         >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
@@ -63,8 +67,10 @@ class saved_tensors_hooks:
         if this_thread.disabled is not None:
             raise RuntimeError(this_thread.disabled)
         if not (callable(self.pack_hook) and callable(self.unpack_hook)):
-            raise TypeError("saved_tensors_hooks: pack_hook and unpack_hook must be callable, but got "
-                            f"{type(self.pack_hook).__name__} and {type(self.unpack_hook).__name__}")
+            raise TypeError(
+                "saved_tensors_hooks: pack_hook and unpack_hook must be callable, but got "
+                f"{type(self.pack_hook).__name__} and {type(self.unpack_hook).__name__}"
+            )
         before = this_thread.hooks
         try:
             this_thread.hooks = (*before, (self.pack_hook, self.unpack_hook))
@@ -83,7 +89,8 @@ class saved_tensors_hooks:
 
 
 class save_on_cpu(saved_tensors_hooks):
-    """Inside, saved tensors are moved to host memory, and back when backward needs them. This trades time for device memory.
+    """Inside, saved tensors are moved to host memory, and back when backward needs them. This trades time for device
+    memory.
 
     Args:
         pin_memory: keep the copies in pinned memory, so that the host does not wait for them.

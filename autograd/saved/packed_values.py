@@ -1,7 +1,9 @@
 """`Packed`: a saved value wrapped by a pack/unpack hook pair, and the nodes that keep such values.
 
-A node with packed values gets a same-named class whose `pull` unpacks them into a twin of the node and runs the rule on the twin. No other code knows of hooks.
+A node with packed values gets a same-named class whose `pull` unpacks them into a twin of the node and runs the rule on
+the twin. No other code knows of hooks.
 """
+
 from __future__ import annotations
 
 import weakref
@@ -35,7 +37,9 @@ class Packed:
 
     __slots__ = ("__weakref__", "as_array", "counter", "kept", "nr", "target", "unpack")
 
-    def __init__(self, kept: Any, unpack: UnpackHook, as_array: bool, target: Any, nr: int | None, counter: VersionCounter) -> None:
+    def __init__(
+        self, kept: Any, unpack: UnpackHook, as_array: bool, target: Any, nr: int | None, counter: VersionCounter
+    ) -> None:
         self.kept = kept
         self.unpack = unpack
         self.as_array = as_array
@@ -52,7 +56,9 @@ class Packed:
         """
         t = self.unpack(self.kept)
         if not isinstance(t, Tensor):
-            raise TypeError(f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}")
+            raise TypeError(
+                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
+            )
         if t._counter is self.counter and self.counter.last_write > node.seq:
             made_by = node if self.nr is not None else self.target
             nr = self.nr or 0
@@ -87,8 +93,11 @@ class Packed:
 
 # ---- what hooks receive
 
+
 class MadeBy(Slot):
-    """The `grad_fn` of a result that a pack hook receives. It refers to the node weakly: the node keeps what the hook returns, which may hold the tensor."""
+    """The `grad_fn` of a result that a pack hook receives. It refers to the node weakly: the node keeps what the hook
+    returns, which may hold the tensor.
+    """
 
     __slots__ = ("node", "several")
     node: weakref.ref[Node]
@@ -148,7 +157,10 @@ def to_leaf(leaf: Tensor) -> ToLeaf:
 
 # ---- packing
 
-def pack(given: Tensor, hooks: tuple[PackHook, UnpackHook], as_array: bool, target: Any = None, nr: int | None = None) -> Packed:
+
+def pack(
+    given: Tensor, hooks: tuple[PackHook, UnpackHook], as_array: bool, target: Any = None, nr: int | None = None
+) -> Packed:
     """Send the value `given` through a pack hook.
 
     Raises:
@@ -164,9 +176,13 @@ def pack(given: Tensor, hooks: tuple[PackHook, UnpackHook], as_array: bool, targ
         gate.on, state.bits = True, before | gate.always
         settle()
     if counter.version != version:
-        raise RuntimeError("A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified by in-place "
-                           "operations as this can lead to unexpected side-effects. Please open an issue if you need to perform in-place operations on the "
-                           "input to a pack hook.")
+        raise RuntimeError(
+            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot "
+            "be modified by in-place "
+            "operations as this can lead to unexpected side-effects. Please open an issue if you need to perform "
+            "in-place operations on the "
+            "input to a pack hook."
+        )
     if kept is given and target is not given and nr is None:
         # Written later, `given` could come to have a history that holds the node.
         kept = given.detach()
@@ -224,6 +240,7 @@ def pack_kept(node: Node, results: tuple[Tensor, ...], hooks: tuple[PackHook, Un
 
 # ---- unpacking
 
+
 def guard(node: Node) -> None:
     """Make `node` unpack what it keeps."""
     if node.bare is None:
@@ -268,7 +285,9 @@ def _guarded(cls: Any) -> Any:
 
 def _has_result(value: Any) -> bool:
     """Whether one of the node's own results is packed: writes to the result itself then do not matter."""
-    return (isinstance(value, Packed) and value.nr is not None) or (isinstance(value, (tuple, list)) and any(map(_has_result, value)))
+    return (isinstance(value, Packed) and value.nr is not None) or (
+        isinstance(value, (tuple, list)) and any(map(_has_result, value))
+    )
 
 
 def unpacked(node: Node, value: Any, history: bool) -> Any:

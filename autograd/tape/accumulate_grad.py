@@ -1,4 +1,5 @@
 """`AccumulateGrad`: a leaf as a node."""
+
 from __future__ import annotations
 
 import weakref

@@ -1,4 +1,5 @@
 """`backward` and `grad`: what users call to start a pass over the tape."""
+
 from __future__ import annotations
 
 import warnings
@@ -38,7 +39,8 @@ def seeds_of(roots: Sequence[Tensor], grads: Sequence[Tensor | None], graph: boo
     for i, (root, grad) in enumerate(zip(roots, grads)):
         if root.__class__ is not Tensor and not isinstance(root, Tensor):
             root = tensor_at(root, grad)
-        if not requires_grad(root) or not root._requires_grad:  # the second: a view without history, of a tensor that requires grad
+        # the second: a view without history, of a tensor that requires grad
+        if not requires_grad(root) or not root._requires_grad:
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         if grad is None:
             seed: Any = _seed(root)
@@ -54,12 +56,21 @@ def _given_seed(root: Tensor, grad: Tensor, i: int, graph: bool) -> Any:
     if not isinstance(grad, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad._array.shape != root._array.shape:
-        raise RuntimeError(f"Mismatch in shape: grad_output[{i}] has a shape of {grad.shape} and output[{i}] has a shape of {root.shape}.")
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{i}] has a shape of {grad.shape} and output[{i}] has a shape of "
+            f"{root.shape}."
+        )
     if grad._array.__class__ is not root._array.__class__ and grad.device != root.device:
-        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {grad.device} and {root.device}!")
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, {grad.device} and "
+            f"{root.device}!"
+        )
     if (grad._array.dtype.kind == "c") != (root._array.dtype.kind == "c"):
-        raise RuntimeError("For complex Tensors, both grad_output and output are required to have the same dtype. "
-                           f"Mismatch in dtype: grad_output[{i}] has a dtype of {grad.dtype} and output[{i}] has a dtype of {root.dtype}.")
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. "
+            f"Mismatch in dtype: grad_output[{i}] has a dtype of {grad.dtype} and output[{i}] has a dtype of "
+            f"{root.dtype}."
+        )
     if graph:
         seed: Any = grad if grad._array.dtype == root._array.dtype else grad.to(root.dtype)
         return seed.conj() if seed._array.dtype.kind == "c" else seed
@@ -93,7 +104,10 @@ def _inputs(given: Any, name: str) -> tuple[Any, ...]:
     if type(given) is dict:
         targets = tuple(given.values())
     elif isinstance(given, Mapping):
-        raise TypeError(f"`inputs` argument to `{name}()` must be a dict, not {type(given).__name__}. Other Mapping types are not supported.")
+        raise TypeError(
+            f"`inputs` argument to `{name}()` must be a dict, not {type(given).__name__}. Other Mapping types are "
+            "not supported."
+        )
     else:
         targets = _tuple(given)
     if not targets:
@@ -101,8 +115,13 @@ def _inputs(given: Any, name: str) -> tuple[Any, ...]:
     return targets
 
 
-def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-             inputs: Tensor | Sequence[Tensor] | None = None) -> None:
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
     """Accumulate the gradients of `tensors` into the leaves they were computed from.
 
     Args:
@@ -125,9 +144,14 @@ def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retai
     grads = _gradients(grad_tensors, len(roots))
     targets = () if inputs is None else _inputs(inputs, "backward")
     if create_graph:
-        warnings.warn("Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which can cause a memory "
-                      "leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use this function, make sure to reset "
-                      "the .grad fields of your parameters to None after use to break the cycle and avoid the leak.", stacklevel=3)
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
+            "gradient which can cause a memory "
+            "leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use this "
+            "function, make sure to reset "
+            "the .grad fields of your parameters to None after use to break the cycle and avoid the leak.",
+            stacklevel=3,
+        )
     retain = create_graph if retain_graph is None else retain_graph
     pairs = seeds_of(roots, grads, _on_tensors(create_graph))
     if inputs is None:
@@ -159,23 +183,36 @@ def _target(t: Tensor | GradientEdge, pairs: list[tuple[Any, Any]]) -> Any:
 
 
 def _seen_running(wanted: set[Any]) -> set[Any]:
-    """Of the nodes whose results `wanted` are, those that run too, as in torch: Functions, and nodes with hooks, could tell."""
+    """Of the nodes whose results `wanted` are, those that run too, as in torch: Functions, and nodes with hooks, could
+    tell.
+    """
     found = set()
     for target in wanted:
         node = target.edges[0] if isinstance(target, Slot) else target
-        hooked = isinstance(node, Node) and node.bare is not None and (node.extra.get("before") or node.extra.get("after"))
+        hooked = (
+            isinstance(node, Node) and node.bare is not None and (node.extra.get("before") or node.extra.get("after"))
+        )
         if hooked or isinstance(node, BackwardCFunction):
             found |= {target, node}
     return found
 
 
 def _on_tensors(graph: bool) -> bool:
-    """Whether the rules of a pass must see Tensors: because it is recorded, or because a transform must see what they do."""
+    """Whether the rules of a pass must see Tensors: because it is recorded, or because a transform must see what they
+    do.
+    """
     return graph or transforming()
 
 
-def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[Any] | None = None, capture: Any = None,
-         also: Set[Any] = frozenset(), counted: bool = False) -> None:
+def _run(
+    pairs: list[tuple[Any, Any]],
+    record: bool,
+    retain: bool,
+    inputs: set[Any] | None = None,
+    capture: Any = None,
+    also: Set[Any] = frozenset(),
+    counted: bool = False,
+) -> None:
     """One pass, in the grad mode that rules, hooks and Functions are to see."""
     outer = state.running
     if outer is not None and not counted:
@@ -199,8 +236,13 @@ def _run(pairs: list[tuple[Any, Any]], record: bool, retain: bool, inputs: set[A
 
 
 @method_of(Tensor, "backward")
-def _backward_from(self: Tensor, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False,
-                   inputs: Tensor | list[Tensor] | None = None) -> None:
+def _backward_from(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | list[Tensor] | None = None,
+) -> None:
     """Accumulate the gradient of this tensor into the leaves it was computed from.
 
     Args:
@@ -210,7 +252,8 @@ def _backward_from(self: Tensor, gradient: Tensor | None = None, retain_graph: b
         inputs: accumulate into these only.
 
     Raises:
-        RuntimeError: the tensor does not require grad, has several elements and no `gradient`, or its graph has been freed.
+        RuntimeError: the tensor does not require grad, has several elements and no `gradient`, or its graph has been
+            freed.
 
     Example:
         >>> x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
@@ -221,9 +264,17 @@ def _backward_from(self: Tensor, gradient: Tensor | None = None, retain_graph: b
     backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
-def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], grad_outputs: Any = None, retain_graph: bool | None = None,
-         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
-         materialize_grads: bool = False) -> Any:
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> Any:
     """The gradients of the sum of `outputs` with respect to `inputs`; ``.grad`` is left alone.
 
     Args:
@@ -234,7 +285,8 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         create_graph: record the pass, so that the gradients can be differentiated.
         only_inputs: deprecated; False is the same, and warns.
         allow_unused: give None for an input that the outputs do not depend on, instead of raising.
-        is_grads_batched: each of `grad_outputs` holds many gradients along a first dimension, and so do the results; one pass serves all (by `vmap`).
+        is_grads_batched: each of `grad_outputs` holds many gradients along a first dimension, and so do the results;
+            one pass serves all (by `vmap`).
         materialize_grads: give zeros instead of None there.
 
     Returns:
@@ -251,14 +303,29 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         (tensor(12.),)
     """
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     roots, targets = _tuple(outputs), _inputs(inputs, "grad")
     if not only_inputs:
-        warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other parts of the graph, please "
-                      "use torch.autograd.backward.", FutureWarning, stacklevel=2)
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please "
+            "use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
     grads = _gradients(grad_outputs, len(roots))
     if is_grads_batched:
-        batched = _batched(roots, targets, grads, create_graph, retain_graph, bool(allow_unused) or materialize_grads, materialize_grads)
+        batched = _batched(
+            roots,
+            targets,
+            grads,
+            create_graph,
+            retain_graph,
+            bool(allow_unused) or materialize_grads,
+            materialize_grads,
+        )
         return dict(zip(inputs, batched)) if type(inputs) is dict else batched
     pairs = seeds_of(roots, grads, _on_tensors(create_graph))
     keys = [_target(t, pairs) for t in targets]
@@ -274,19 +341,35 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
 
     _run(pairs, create_graph, retain, set(keys), capture)
     taken: set[int] = set()
-    results = tuple(_result(i, t, found.get(key), create_graph, bool(allow_unused), materialize_grads, taken) for i, (t, key) in enumerate(zip(targets, keys)))
+    results = tuple(
+        _result(i, t, found.get(key), create_graph, bool(allow_unused), materialize_grads, taken)
+        for i, (t, key) in enumerate(zip(targets, keys))
+    )
     return dict(zip(inputs, results)) if type(inputs) is dict else results
 
 
-def _batched(roots: Sequence[Any], targets: Sequence[Any], grads: Sequence[Tensor | None], create_graph: bool, retain_graph: bool | None, allow_unused: bool,
-             materialize: bool) -> tuple[Any, ...]:
+def _batched(
+    roots: Sequence[Any],
+    targets: Sequence[Any],
+    grads: Sequence[Tensor | None],
+    create_graph: bool,
+    retain_graph: bool | None,
+    allow_unused: bool,
+    materialize: bool,
+) -> tuple[Any, ...]:
     from tapegrad.autograd.transforms.vmap import batched_gradients
+
     for i, (root, d) in enumerate(zip(roots, grads)):
         if d is not None and isinstance(root, Tensor) and d._array.shape[1:] != root._array.shape:
-            raise RuntimeError("If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the "
-                               f"remaining dimensions are expected to match the shape of corresponding output, but a mismatch was detected: grad_output[{i}] "
-                               f"has a shape of {d[0].shape} and output[{i}] has a shape of {root.shape}. If you only want some tensors in `grad_output` to be "
-                               "considered batched, consider using vmap.")
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the "
+                "remaining dimensions are expected to match the shape of corresponding output, but a mismatch was "
+                f"detected: grad_output[{i}] "
+                f"has a shape of {d[0].shape} and output[{i}] has a shape of {root.shape}. If you only want some "
+                "tensors in `grad_output` to be "
+                "considered batched, consider using vmap."
+            )
     # Seeds for all are not seeds for each: `vmap` says what is wrong with them.
     seeds = [from_array(_seed(root)) if d is None else d for root, d in zip(roots, grads)]
     with recording(create_graph):
@@ -303,11 +386,16 @@ def _batched(roots: Sequence[Any], targets: Sequence[Any], grads: Sequence[Tenso
 
 
 def _refuse_unused(i: int) -> NoReturn:
-    raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the desired "
-                       "behavior.")
+    raise RuntimeError(
+        f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True "
+        "if this is the desired "
+        "behavior."
+    )
 
 
-def _result(i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused: bool, materialize: bool, taken: set[int]) -> Any:
+def _result(
+    i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused: bool, materialize: bool, taken: set[int]
+) -> Any:
     if d is None:
         if materialize:
             if not isinstance(t, Tensor):
@@ -330,4 +418,3 @@ def _result(i: int, t: Tensor | GradientEdge, d: Any, record: bool, allow_unused
         with on_device_of(d):
             return from_array(own_array(d.conj(), False, like) if like.dtype.kind == "c" else own_array(d, owned, like))
     return from_array(own_array(d, owned, like))
-

@@ -1,4 +1,5 @@
 """The pass that a thread is in, for hooks and checkpoints, which must tell one pass from another."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

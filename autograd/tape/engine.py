@@ -17,21 +17,24 @@ In nine lines a pass is this::
     >>> run((x * x * x).sum().grad_fn, np.float32(1))[x]
     array([ 3., 12.], dtype=float32)
 
-A result is always newer than its operands. So nodes run in falling order of creation (`seq`), each gradient is whole when its node's
-turn comes, and no walk has to count in advance what a node will receive. Sums belong to the pass, never to nodes: exceptions, threads
-and passes within passes cannot mix them.
+A result is always newer than its operands. So nodes run in falling order of creation (`seq`), each gradient is whole
+when its node's turn comes, and no walk has to count in advance what a node will receive. Sums belong to the pass, never
+to nodes: exceptions, threads and passes within passes cannot mix them.
 
 What the real loop (`run_plain`) adds:
 
-- The node whose gradient was just made is usually the next to run. It passes through no heap and no dictionary (`following`).
+- The node whose gradient was just made is usually the next to run. It passes through no heap and no dictionary
+  (`following`).
 - Sums are made in place, in arrays that the pass owns (`Sums`).
 - A node's saved tensors are freed as soon as it has run, unless the graph is retained.
-- Leaves take their sums at the end of the pass. Where that could be observed (a hook, or an existing ``.grad``, whose memory would double
-  for as long as the sum waits), a leaf takes its sum right after its last user has run (`last_users`).
+- Leaves take their sums at the end of the pass. Where that could be observed (a hook, or an existing ``.grad``, whose
+  memory would double for as long as the sum waits), a leaf takes its sum right after its last user has run
+  (`last_users`).
 
-A pass that asks for the gradients of certain `inputs`, or that is observed (by a profiler, say), takes `run_visiting`: the nine lines with a
-call of `visit` in place of ``node.pull``.
+A pass that asks for the gradients of certain `inputs`, or that is observed (by a profiler, say), takes `run_visiting`:
+the nine lines with a call of `visit` in place of ``node.pull``.
 """
+
 from __future__ import annotations
 
 import functools
@@ -132,10 +135,11 @@ def run(
         roots: targets (a node, or a leaf) with their gradients; arrays, or Tensors where `graph`.
         graph: gradients are Tensors and rules run on Tensors: the pass is recorded, where grad mode is on.
         retain: keep what the nodes have saved.
-        accumulate: called as ``accumulate(leaf, grad, owned, graph)`` for each leaf whose sum is whole; `owned`: `grad` has no other owner.
+        accumulate: called as ``accumulate(leaf, grad, owned, graph)`` for each leaf whose sum is whole; `owned`: `grad`
+            has no other owner.
         inputs: run only what leads to these targets.
-        capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it arrives, of a node after
-            its hooks.
+        capture: called as ``capture(target, grad, graph)`` for each of `inputs` whose sum is whole: of a leaf as it
+            arrives, of a node after its hooks.
         also: nodes to run beside those that lead to `inputs`.
     """
     watchers = gate.watchers + state.watchers if gate.on else ()
@@ -275,11 +279,14 @@ def is_observed(leaf: Tensor) -> bool:
     return getattr(leaf, "_extras", None) is not None or getattr(leaf, "_grad", None) is not None
 
 
-def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: Any, capture: Any, watchers: Any) -> tuple[Any, tuple[Any, ...]]:
+def visit(
+    node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: Any, capture: Any, watchers: Any
+) -> tuple[Any, tuple[Any, ...]]:
     """Run a node in a pass that asks for certain gradients, or that is observed.
 
     Returns:
-        The node's gradient, after its hooks where it is one of `inputs`, and the gradients of its operands where the node is needed.
+        The node's gradient, after its hooks where it is one of `inputs`, and the gradients of its operands where the
+        node is needed.
     """
     pull = type(node).pull
     asked = inputs is not None and node in inputs
@@ -293,7 +300,9 @@ def visit(node: Node, grad: Any, graph: bool, needed: set[Any] | None, inputs: A
     return grad, watched_pull(watchers, pull)(node, grad, graph) if runs else ()
 
 
-def finish_leaf(leaf: Tensor, sums: Sums, accumulate: Accumulate, inputs: set[Any] | None, capture: Capture | None) -> None:
+def finish_leaf(
+    leaf: Tensor, sums: Sums, accumulate: Accumulate, inputs: set[Any] | None, capture: Capture | None
+) -> None:
     """Hand over a leaf's sum, which is whole."""
     owned = leaf in sums.whole
     grad = sums.take(leaf)

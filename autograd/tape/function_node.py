@@ -1,4 +1,5 @@
 """The node of a `Function`'s application, and the ``ctx`` through which its methods see it."""
+
 from __future__ import annotations
 
 import warnings
@@ -71,7 +72,8 @@ class FunctionCtx:
         return self._node.saved_tensors
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors for ``backward``, which finds them in ``ctx.saved_tensors``; a write to one before then is an error.
+        """Keep tensors for ``backward``, which finds them in ``ctx.saved_tensors``; a write to one before then is an
+        error.
 
         Args:
             *tensors: inputs, outputs, or intermediates; None is kept as None.
@@ -86,7 +88,10 @@ class FunctionCtx:
         """
         for t in tensors:
             if not (t is None or isinstance(t, Tensor)):
-                raise AssertionError("save_for_forward expects all arguments to be tensors; you should save non-tensors as attributes on ctx.")
+                raise AssertionError(
+                    "save_for_forward expects all arguments to be tensors; you should save non-tensors as attributes "
+                    "on ctx."
+                )
         self._node.saved_for_forward = tensors
 
     def mark_dirty(self, *args: Tensor) -> None:
@@ -95,8 +100,13 @@ class FunctionCtx:
 
     def mark_shared_storage(self, *pairs: Any) -> None:
         """Does nothing; PyTorch has it. Shared memory is detected."""
-        warnings.warn("`mark_shared_storage` is deprecated. Tensors with shared storages are automatically tracked. Note that calls to `set_()` are not "
-                      "tracked", FutureWarning, stacklevel=2)
+        warnings.warn(
+            "`mark_shared_storage` is deprecated. Tensors with shared storages are automatically tracked. Note that "
+            "calls to `set_()` are not "
+            "tracked",
+            FutureWarning,
+            stacklevel=2,
+        )
 
     def mark_non_differentiable(self, *args: Tensor) -> None:
         """Name the results through which no gradient flows."""
@@ -105,7 +115,10 @@ class FunctionCtx:
     def set_materialize_grads(self, value: bool) -> None:
         """Whether ``backward`` receives zeros (as it does by default) for a result without gradient, or None."""
         if not isinstance(value, bool):
-            raise TypeError(f"set_materialize_grads received an invalid combination of arguments - got ({type(value).__name__}), but expected (bool)")
+            raise TypeError(
+                f"set_materialize_grads received an invalid combination of arguments - got ({type(value).__name__}), "
+                "but expected (bool)"
+            )
         self._node.materialize_grads = value
 
 
@@ -118,7 +131,8 @@ class BackwardCFunction(Node):
         inputs: for each argument the facts of its gradient; None for what is no tensor.
         outputs: for each result the facts of its gradient; None for what is no tensor.
         several: there are several results, `count`, and slots stand between them and this node.
-        to_save, saved_for_forward, dirty_tensors, non_differentiable, materialize_grads: what ``forward`` has told its ``ctx``.
+        to_save, saved_for_forward, dirty_tensors, non_differentiable, materialize_grads: what ``forward`` has told its
+            ``ctx``.
     """
 
     # What seldom differs from the class's values stands in __dict__.
@@ -178,7 +192,11 @@ class BackwardCFunction(Node):
         """Call ``backward``, or its other name ``vjp``."""
         function = self._forward_cls
         derivative = function._derivative()
-        return derivative(FunctionCtx(self), list(grads)) if function.boxed_grads_call else derivative(FunctionCtx(self), *grads)
+        return (
+            derivative(FunctionCtx(self), list(grads))
+            if function.boxed_grads_call
+            else derivative(FunctionCtx(self), *grads)
+        )
 
     def pull(self, grad: Any, graph: bool) -> tuple[Any, ...]:
         grads = [self._given(d, facts, graph) for d, facts in zip(grad if self.several else (grad,), self.outputs)]
@@ -206,20 +224,28 @@ class BackwardCFunction(Node):
         count = len(self.inputs)
         if len(results) != count:
             if len(results) < count or any(d is not None for d in results[count:]):
-                raise RuntimeError(f"function {self.name()} returned an incorrect number of gradients (expected {count}, got {len(results)})")
+                raise RuntimeError(
+                    f"function {self.name()} returned an incorrect number of gradients (expected {count}, got "
+                    f"{len(results)})"
+                )
             results = results[:count]
         grads: list[Any] = []
         for position, (d, facts) in enumerate(zip(results, self.inputs), 1):
             if facts is None:
                 if d is not None:
-                    raise RuntimeError(f"function {self.name()} returned a gradient different than None at position {position}, but the corresponding forward "
-                                       "input was not a Variable")
+                    raise RuntimeError(
+                        f"function {self.name()} returned a gradient different than None at position {position}, but "
+                        "the corresponding forward "
+                        "input was not a Variable"
+                    )
                 continue
             if d is not None and not isinstance(d, Tensor):
                 raise RuntimeError(f"expected Variable or None (got {type_name(d)})")
             i = len(grads)
             target = self.edges[i]
-            grads.append(None if target is None else _undefined(target, graph) if d is None else self._fitted(d, facts, i, graph))
+            grads.append(
+                None if target is None else _undefined(target, graph) if d is None else self._fitted(d, facts, i, graph)
+            )
         return tuple(grads)
 
     def _fitted(self, d: Tensor, facts: Facts, i: int, graph: bool) -> Any:
@@ -227,18 +253,28 @@ class BackwardCFunction(Node):
         array = d._array
         shape, dtype, device = facts
         if (array.__class__ is not np.ndarray or device is not CPU) and d.device != device:
-            raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - expected device {device} but got {d.device}")
+            raise RuntimeError(
+                f"Function {self.name()} returned an invalid gradient at index {i} - expected device {device} but "
+                f"got {d.device}"
+            )
         if array.shape != shape:
             if not expands_to(shape, array.shape):
-                raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - got {list(array.shape)} but expected shape compatible "
-                                   f"with {list(shape)}")
+                raise RuntimeError(
+                    f"Function {self.name()} returned an invalid gradient at index {i} - got {list(array.shape)} but "
+                    "expected shape compatible "
+                    f"with {list(shape)}"
+                )
             d = sum_to(d, shape)
         if dtype.kind == "c":
             d = (d if array.dtype.kind == "c" else cast(d, dtype)).conj()
         elif array.dtype.kind == "c":
-            raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - got {dtypes.of(array.dtype)} for an input of "
-                               f"{dtypes.of(dtype)}: the gradient of a real tensor is real")
-        # Returned as a view: the array may have another owner, so the engine must not add in place and a leaf must copy it.
+            raise RuntimeError(
+                f"Function {self.name()} returned an invalid gradient at index {i} - got {dtypes.of(array.dtype)} "
+                "for an input of "
+                f"{dtypes.of(dtype)}: the gradient of a real tensor is real"
+            )
+        # Returned as a view: the array may have another owner, so the engine must not add in place and a leaf must copy
+        # it.
         return d if graph else d._array[...]
 
 

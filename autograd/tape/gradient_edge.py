@@ -1,4 +1,5 @@
 """`GradientEdge`: a place in the graph where a gradient arrives, without the tensor."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -16,10 +17,11 @@ from tapegrad.backends import backend_for
 
 
 class GradientEdge(NamedTuple):
-    """A place in the graph where a gradient arrives: `autograd.grad` and `autograd.backward` take it in place of a tensor.
+    """A place in the graph where a gradient arrives: `autograd.grad` and `autograd.backward` take it in place of a
+    tensor.
 
-    An edge keeps its part of the graph alive. It goes on to mean the value that its tensor had when the edge was taken, also after the tensor has been
-    changed in place.
+    An edge keeps its part of the graph alive. It goes on to mean the value that its tensor had when the edge was taken,
+    also after the tensor has been changed in place.
 
     Attributes:
         node: the node whose result it is.
@@ -83,13 +85,17 @@ def next_functions(self: Node) -> tuple[tuple[Any, int], ...]:
 def check_edge(edge: GradientEdge) -> None:
     """Raise for what cannot be an edge."""
     if not isinstance(edge.node, node_base.Node):
-        raise RuntimeError(f"GradientEdge's first object must be an autograd.graph.Node but got {type(edge.node).__name__}")
+        raise RuntimeError(
+            f"GradientEdge's first object must be an autograd.graph.Node but got {type(edge.node).__name__}"
+        )
     if not 0 <= edge.output_nr < count_of(edge.node):
         raise IndexError("tuple index out of range")
 
 
 def target_of(edge: GradientEdge, roots: Iterable[Any]) -> Any:
-    """The target that an edge names: a leaf, a node, or the slot of one of a node's several results. `roots` are those of the pass."""
+    """The target that an edge names: a leaf, a node, or the slot of one of a node's several results. `roots` are those
+    of the pass.
+    """
     check_edge(edge)
     node: Any = edge.node
     if isinstance(node, AccumulateGrad):
@@ -99,7 +105,11 @@ def target_of(edge: GradientEdge, roots: Iterable[Any]) -> Any:
     token = edge.ownership_token
     if isinstance(token, Slot) and token.edges[0] is node and token.nr == edge.output_nr:
         return token
-    slots = [target for target in below(roots) if isinstance(target, Slot) and target.nr == edge.output_nr and target.edges[0] is node]
+    slots = [
+        target
+        for target in below(roots)
+        if isinstance(target, Slot) and target.nr == edge.output_nr and target.edges[0] is node
+    ]
     # The first is the result's own; later ones stand for what rules have read of it.
     return min(slots, key=lambda slot: slot.seq) if slots else make_slot(node, edge.output_nr, None)  # type: ignore[arg-type]
 
@@ -125,7 +135,10 @@ def tensor_at(edge: Any, grad: Tensor | None) -> Tensor:
     elif grad is not None:
         shape, dtype, device = grad._array.shape, target.dtype or grad._array.dtype, grad.device
     else:
-        raise RuntimeError("grad_outputs must be given for a GradientEdge whose node was not reached through the tensor it made: the shape there is not known")
+        raise RuntimeError(
+            "grad_outputs must be given for a GradientEdge whose node was not reached through the tensor it made: "
+            "the shape there is not known"
+        )
     xp = backend_for(device).xp
     t = from_array(xp.broadcast_to(xp.zeros((), dtype), shape))
     t._node = target

@@ -1,4 +1,5 @@
 """`RemovableHandle`: removes a hook."""
+
 from __future__ import annotations
 
 import itertools

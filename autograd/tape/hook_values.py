@@ -1,4 +1,5 @@
 """Gradients as hooks see them, and the checks on what hooks return."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -50,7 +51,9 @@ def through(hooks: Iterable[Any], grad: Any, graph: bool) -> Any:
         return grad if after is value else unseen(after, graph)
 
 
-def through_all(hooks: Iterable[Any], values: tuple[Seen, ...], call: Callable[[Any, tuple[Seen, ...]], Any]) -> tuple[Seen, ...]:
+def through_all(
+    hooks: Iterable[Any], values: tuple[Seen, ...], call: Callable[[Any, tuple[Seen, ...]], Any]
+) -> tuple[Seen, ...]:
     """`values` after hooks, called as ``call(hook, values)``, each of which may replace them all."""
     for hook in hooks:
         result = call(hook, values)
@@ -59,7 +62,10 @@ def through_all(hooks: Iterable[Any], values: tuple[Seen, ...], call: Callable[[
         if not isinstance(result, tuple):
             raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
         if len(result) != len(values):
-            raise RuntimeError(f"hook '{hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but expected {len(values)})")
+            raise RuntimeError(
+                f"hook '{hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but "
+                f"expected {len(values)})"
+            )
         values = tuple([None if new is None else checked(new, old, hook) for new, old in zip(result, values)])
     return values
 
@@ -71,7 +77,9 @@ def checked(new: Any, old: Seen, hook: Any) -> Tensor:
     if not isinstance(new, Tensor):
         raise TypeError(f"expected Variable, but hook returned '{type(new).__name__}'")
     if new._array.dtype != old._array.dtype or new.device != old.device:
-        raise RuntimeError(f"hook '{hook_name(hook)}' has changed the type of value (was {_kind(old)} got {_kind(new)})")
+        raise RuntimeError(
+            f"hook '{hook_name(hook)}' has changed the type of value (was {_kind(old)} got {_kind(new)})"
+        )
     if new._array.shape != old._array.shape:
         raise RuntimeError(f"hook '{hook_name(hook)}' has changed the size of value")
     return new

@@ -1,4 +1,5 @@
 """What is known of the gradients that a node takes: their shapes, dtypes, devices."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -32,8 +33,11 @@ class InputMetadata:
     @property
     def _known(self) -> Facts:
         if self._facts is None:
-            raise RuntimeError("the shape of this node's result is not known: nodes keep it only where they were reached through the tensor they made "
-                               "(`tensor.grad_fn`, `get_gradient_edge(tensor)`)")
+            raise RuntimeError(
+                "the shape of this node's result is not known: nodes keep it only where they were reached through "
+                "the tensor they made "
+                "(`tensor.grad_fn`, `get_gradient_edge(tensor)`)"
+            )
         return self._facts
 
     @property
@@ -47,7 +51,11 @@ class InputMetadata:
         return self._known[2]
 
     def __repr__(self) -> str:
-        return f"InputMetadata(dtype={self.dtype})" if self._facts is None else f"InputMetadata(shape={self.shape}, dtype={self.dtype}, device={self.device})"
+        return (
+            f"InputMetadata(dtype={self.dtype})"
+            if self._facts is None
+            else f"InputMetadata(shape={self.shape}, dtype={self.dtype}, device={self.device})"
+        )
 
 
 def count_of(node: Any) -> int:

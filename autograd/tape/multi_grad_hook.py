@@ -1,4 +1,5 @@
 """`register_multi_grad_hook`: one hook for the gradients of several tensors."""
+
 from __future__ import annotations
 
 import weakref
@@ -30,13 +31,15 @@ class MultiHandle(RemovableHandle):
         self.handles = state
 
 
-def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., None], *, mode: str = "all") -> RemovableHandle:
+def register_multi_grad_hook(
+    tensors: Sequence[Tensor], fn: Callable[..., None], *, mode: str = "all"
+) -> RemovableHandle:
     """Call `fn` once in each pass that computes gradients of `tensors`, in each thread for itself.
 
     Args:
         tensors: tensors that require grad.
-        fn: with mode "all" called with the list of gradients once the pass has computed the last of them (None for those it does not compute); with "any"
-            called with the first.
+        fn: with mode "all" called with the list of gradients once the pass has computed the last of them (None for
+            those it does not compute); with "any" called with the first.
         mode: "all" or "any".
 
     Returns:
@@ -49,7 +52,8 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., None],
         >>> a, b = tapegrad.ones(2, requires_grad=True), tapegrad.ones(2, requires_grad=True)
         >>> c = a * b
         >>> d = a + b
-        >>> handle = tapegrad.autograd.graph.register_multi_grad_hook((a, b, c, d), lambda grads: print([g is not None for g in grads]))
+        >>> hook = lambda grads: print([g is not None for g in grads])
+        >>> handle = tapegrad.autograd.graph.register_multi_grad_hook((a, b, c, d), hook)
         >>> c.sum().backward(retain_graph=True)
         [True, True, True, False]
         >>> c.sum().backward(inputs=[a])
@@ -116,7 +120,9 @@ class _All:
             this = _running()
             arrived = self.arrived.get(this)
             if arrived is None:
-                arrived = self.arrived[this] = _Arrived(len(self.targets), sum([ref() in this.reaches for ref in self.targets]))
+                arrived = self.arrived[this] = _Arrived(
+                    len(self.targets), sum([ref() in this.reaches for ref in self.targets])
+                )
                 # A rule may give no gradient to a tensor that the pass reaches.
                 this.at_end.append(lambda: self.finish(arrived) if arrived.missing > 0 else None)
             arrived.grads[i] = grad

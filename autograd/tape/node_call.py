@@ -1,4 +1,5 @@
 """Calling a node: the gradients of its operands for given gradients of its results, outside of any pass."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -72,8 +73,11 @@ def _accumulate(leaf: Tensor, grad: Tensor | None) -> None:
         have = leaf.grad
         if grad.shape != leaf.shape:
             leaf.detach() + grad  # tells what is wrong, where the shapes do not even broadcast
-            raise RuntimeError(f"attempting to assign a gradient of size '{list(grad.shape)}' to a tensor of size '{list(leaf.shape)}'. "
-                               "Please ensure that the gradient and the tensor are the same size")
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(grad.shape)}' to a tensor of size "
+                f"'{list(leaf.shape)}'. "
+                "Please ensure that the gradient and the tensor are the same size"
+            )
         if have is None:
             leaf.grad = own_copy(grad, leaf._array) if graph else grad.detach().clone()
         elif graph:

@@ -2,6 +2,7 @@
 
 They are kept with the tensor hooks, in the node's `extra`, or by the leaf where the node is an `AccumulateGrad`.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -26,8 +27,8 @@ def register_hook(self: Any, fn: Callable[..., Any]) -> RemovableHandle:
     """Call ``fn(grad_inputs, grad_outputs)`` after the node has run in a pass.
 
     Args:
-        fn: is given the gradients of the node's operands and those of its results, each as a tuple with None where there is none; it may return a tuple
-            to be used in place of `grad_inputs`.
+        fn: is given the gradients of the node's operands and those of its results, each as a tuple with None where
+            there is none; it may return a tuple to be used in place of `grad_inputs`.
 
     Returns:
         A handle whose ``remove()`` removes the hook.
@@ -48,7 +49,8 @@ def register_prehook(self: Any, fn: Callable[..., Any]) -> RemovableHandle:
     """Call ``fn(grad_outputs)`` before the node runs in a pass.
 
     Args:
-        fn: is given the gradients of the node's results, a tuple with None where there is none; it may return a tuple to be used in their place.
+        fn: is given the gradients of the node's results, a tuple with None where there is none; it may return a tuple
+            to be used in their place.
 
     Returns:
         A handle whose ``remove()`` removes the hook.
@@ -78,22 +80,32 @@ def pull_between(node: Node, grad: Any, graph: bool, wanted: Sequence[bool] | No
     if not before and not after:
         return node.bare.pull(node, grad, graph)
     several = grad.__class__ is list
-    arrived = grad[:count_of(node)] if several else [grad]
+    arrived = grad[: count_of(node)] if several else [grad]
     values = tuple([None if d is None else seen(d, graph) for d in arrived])
     if before:
         with hook_mode(graph):
             replaced = through_all(list(before.values()), values, lambda hook, grads: hook(grads))
             if replaced is not values:
-                arrived = [d if new is old else None if new is None else unseen(new, graph) for d, old, new in zip(arrived, values, replaced)]
+                arrived = [
+                    d if new is old else None if new is None else unseen(new, graph)
+                    for d, old, new in zip(arrived, values, replaced)
+                ]
                 values = replaced
     if any(d is not None for d in arrived) or isinstance(node, BackwardCFunction):
-        given = node.bare.pull(node, arrived + grad[len(arrived):] if several else arrived[0], graph)
+        given = node.bare.pull(node, arrived + grad[len(arrived) :] if several else arrived[0], graph)
     else:
         given = (None,) * len(node.edges)
     return _after(list(after.values()), node, given, values, graph, wanted) if after else given
 
 
-def _after(hooks: list[Any], node: Node, given: tuple[Any, ...], taken: tuple[Seen, ...], graph: bool, wanted: Sequence[bool] | None) -> tuple[Any, ...]:
+def _after(
+    hooks: list[Any],
+    node: Node,
+    given: tuple[Any, ...],
+    taken: tuple[Seen, ...],
+    graph: bool,
+    wanted: Sequence[bool] | None,
+) -> tuple[Any, ...]:
     """The gradients that the node has `given`, after its hooks."""
     if wanted is not None:
         given = tuple([d if want else None for d, want in zip(given, wanted)])
@@ -116,7 +128,7 @@ def run_before_accumulating(store: dict[str, Any], grad: Any, graph: bool) -> An
     """A leaf's gradient after the pre-hooks of its `AccumulateGrad`."""
     value = seen(grad, graph)
     with hook_mode(graph):
-        after, = through_all(list(store["before"].values()), (value,), lambda hook, grads: hook(grads))
+        (after,) = through_all(list(store["before"].values()), (value,), lambda hook, grads: hook(grads))
         return grad if after is value else None if after is None else unseen(after, graph)
 
 

@@ -1,8 +1,9 @@
 """Passes within passes: one that a hook or a Function starts while its thread is already in one.
 
-Each stands on the stack of the one outside of it, and Python limits how deep a thread's stack may be. So every so often a pass is run by a fresh thread, which
-has the state of the one that waits for it: thousands may nest.
+Each stands on the stack of the one outside of it, and Python limits how deep a thread's stack may be. So every so often
+a pass is run by a fresh thread, which has the state of the one that waits for it: thousands may nest.
 """
+
 from __future__ import annotations
 
 import contextvars
@@ -31,7 +32,9 @@ def nested(run: Callable[..., None], *args: Any) -> None:
 
 
 def in_fresh_thread(run: Callable[..., None], *args: Any) -> None:
-    """Call ``run(*args)`` in a fresh thread, and raise what it raises. Changes of the thread's state come back to this thread."""
+    """Call ``run(*args)`` in a fresh thread, and raise what it raises. Changes of the thread's state come back to this
+    thread.
+    """
     mine = threads.snapshot()
     settings = [here() for here in threads.settings]
     context = contextvars.copy_context()

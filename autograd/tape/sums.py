@@ -1,4 +1,5 @@
 """The gradients that have arrived at targets that have not run."""
+
 from __future__ import annotations
 
 import functools
@@ -20,7 +21,8 @@ class Sums:
 
     Attributes:
         whole: sums in arrays of the pass's own, which may be added to in place.
-        partial: single gradients that may have another owner; for a node with several results, a list with the gradient of each.
+        partial: single gradients that may have another owner; for a node with several results, a list with the gradient
+            of each.
         graph: gradients are Tensors, and their sums are recorded.
     """
 
@@ -52,8 +54,16 @@ class Sums:
                 return
             d, fresh = dense(d, graph), not graph
         else:
-            # An array that a rule made belongs to the pass; the incoming gradient handed on, a view, or a seed does not.
-            fresh = d is not source and source is not None and source.__class__ is not list and not graph and d.__class__ in ARRAYS and d.base is None
+            # An array that a rule made belongs to the pass; the incoming gradient handed on, a view, or a seed does
+            # not.
+            fresh = (
+                d is not source
+                and source is not None
+                and source.__class__ is not list
+                and not graph
+                and d.__class__ in ARRAYS
+                and d.base is None
+            )
         is_leaf = isinstance(target, Tensor)
         dtype = target._array.dtype if is_leaf else target.dtype
         if (d._array if graph else d).dtype is not dtype and dtype is not None:
@@ -127,7 +137,11 @@ def own_array(grad: Any, owned: bool, like: Any) -> Any:
     if owned and grad.strides == like.strides:
         return grad
     axes = dense_order(like)
-    return grad.copy(order="C") if axes is None else grad.transpose(axes).copy(order="C").transpose(np.argsort(axes).tolist())
+    return (
+        grad.copy(order="C")
+        if axes is None
+        else grad.transpose(axes).copy(order="C").transpose(np.argsort(axes).tolist())
+    )
 
 
 def own_copy(grad: Tensor, like: Any) -> Tensor:

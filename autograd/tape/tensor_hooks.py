@@ -1,9 +1,11 @@
 """Hooks on tensors: functions that see, and may replace, a gradient on its way.
 
-The hooks of a leaf are kept by the tensor, those of another tensor by the node that made it, whose class is swapped for a same-named one that runs them:
-a node without hooks never looks for any. The order at one node: hooks of the tensor, `retain_grad`, pre-hooks of the node, the node, its hooks; at a leaf:
-hooks of the tensor, pre-hooks of its `AccumulateGrad`, the accumulation, post-accumulate hooks, hooks of its `AccumulateGrad`.
+The hooks of a leaf are kept by the tensor, those of another tensor by the node that made it, whose class is swapped for
+a same-named one that runs them: a node without hooks never looks for any. The order at one node: hooks of the tensor,
+`retain_grad`, pre-hooks of the node, the node, its hooks; at a leaf: hooks of the tensor, pre-hooks of its
+`AccumulateGrad`, the accumulation, post-accumulate hooks, hooks of its `AccumulateGrad`.
 """
+
 from __future__ import annotations
 
 import weakref
@@ -23,13 +25,15 @@ H = TypeVar("H", bound=Callable[..., Any])
 
 # ---- registration
 
+
 def _store_of(t: Tensor) -> dict[str, Any]:
     return extras_of(t) if t._node is None else extra_of(t._node)
 
 
 @method_of(Tensor)
 def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-    """Call ``hook(grad)`` whenever this tensor's gradient is computed; what it returns, if not None, replaces the gradient.
+    """Call ``hook(grad)`` whenever this tensor's gradient is computed; what it returns, if not None, replaces the
+    gradient.
 
     Returns:
         A handle whose ``remove()`` removes the hook.
@@ -96,6 +100,7 @@ def unserializable_hook(hook: H) -> H:
 
 
 # ---- in a pass
+
 
 @method_of(Node)
 def pull_with_hooks(self: Node, grad: Any, graph: bool) -> tuple[Any, ...]:

@@ -1,9 +1,11 @@
 """vmap's tensors: each stands for a tensor with one dimension more, of which the function that is mapped sees nothing.
 
-A batched tensor is a `Tensor` whose array is a `Batched`: it has the shape that the function sees, and holds the tensor that is really computed with, the batch
-in front. An op on such tensors is done once for the whole batch, by a rule that its kind gives or that it brings
-(`tapegrad.autograd.dispatch.batch_rules`); where gradients flow into them the op is also recorded for what the function sees, so that reverse rules run on batched tensors like any other.
+A batched tensor is a `Tensor` whose array is a `Batched`: it has the shape that the function sees, and holds the tensor
+that is really computed with, the batch in front. An op on such tensors is done once for the whole batch, by a rule that
+its kind gives or that it brings (`tapegrad.autograd.dispatch.batch_rules`); where gradients flow into them the op is
+also recorded for what the function sees, so that reverse rules run on batched tensors like any other.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -48,7 +50,9 @@ class Batched:
         with below(self.level):
             value = indent(repr(self.tensor), "    ")
         flows = ", requires_grad=True" if t.requires_grad else ""
-        return f"BatchedTensor(lvl={len(self.level.stack)}, bdim={0 if self.batched else None}{flows}, value=\n{value}\n)"
+        return (
+            f"BatchedTensor(lvl={len(self.level.stack)}, bdim={0 if self.batched else None}{flows}, value=\n{value}\n)"
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -113,22 +117,32 @@ class Batched:
     def check_alive(self) -> None:
         """Raise torch's error for a tensor that is used after the vmap that made it."""
         if self.level.ended:
-            raise NotAnArray("Either your tensor may have escaped from inside a function being vmapped and this is a user error (see "
-                             "https://pytorch.org/functorch/stable/ux_limitations.html), or there is an internal error: a batched tensor means nothing after "
-                             "its vmap has ended. Return it from the function instead.")
+            raise NotAnArray(
+                "Either your tensor may have escaped from inside a function being vmapped and this is a user error "
+                "(see "
+                "https://pytorch.org/functorch/stable/ux_limitations.html), or there is an internal error: a batched "
+                "tensor means nothing after "
+                "its vmap has ended. Return it from the function instead."
+            )
 
     def __getattr__(self, name: str) -> NoReturn:
         self.check_alive()
-        raise NotAnArray(f"vmap: this operation does not work on a batch: it looks into the array itself (for its '{name}'). Please write the function with "
-                         "other operations, or call it in a loop.")
+        raise NotAnArray(
+            f"vmap: this operation does not work on a batch: it looks into the array itself (for its '{name}'). "
+            "Please write the function with "
+            "other operations, or call it in a loop."
+        )
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def _no_values(self, *args: Any, **kwargs: Any) -> NoReturn:
         self.check_alive()
-        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage: vmap: the values of a batched tensor cannot be had as an array, "
-                           "since inside the function under vmap there is one tensor for the whole batch.")
+        raise RuntimeError(
+            "Cannot access data pointer of Tensor that doesn't have storage: vmap: the values of a batched tensor "
+            "cannot be had as an array, "
+            "since inside the function under vmap there is one tensor for the whole batch."
+        )
 
     def tolist(self) -> NoReturn:
         """There are no values of one member."""
@@ -137,26 +151,40 @@ class Batched:
     def item(self) -> NoReturn:
         """There is no single value."""
         self.check_alive()
-        raise RuntimeError("vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try "
-                           "to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file a bug "
-                           "report.")
+        raise RuntimeError(
+            "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a "
+            "Tensor, please try "
+            "to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch "
+            "internals, please file a bug "
+            "report."
+        )
 
     def nonzero(self) -> NoReturn:
         """What an index makes of a mask: the shape of the result would depend on the values."""
         self.check_alive()
-        raise RuntimeError("vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over indexing with a boolean mask.")
+        raise RuntimeError(
+            "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over "
+            "indexing with a boolean mask."
+        )
 
     def __bool__(self) -> NoReturn:
         self.check_alive()
-        raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please file "
-                           "an issue at https://github.com/pytorch/pytorch/issues .")
+        raise RuntimeError(
+            "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't "
+            "support that yet, please file "
+            "an issue at https://github.com/pytorch/pytorch/issues ."
+        )
 
     __array__ = __array_ufunc__ = __array_function__ = __getitem__ = __iter__ = _no_values
     # What ops do with arrays: only an array whose vmap has ended comes to it.
     __add__ = __sub__ = __mul__ = __matmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = _no_values
     __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _no_values
-    __radd__ = __rsub__ = __rmul__ = __rmatmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rand__ = __ror__ = __rxor__ = _no_values
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __iand__ = __ior__ = __ixor__ = _no_values
+    __radd__ = __rsub__ = __rmul__ = __rmatmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rand__ = (
+        __ror__
+    ) = __rxor__ = _no_values
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __iand__ = __ior__ = (
+        __ixor__
+    ) = _no_values
     __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __pos__ = __abs__ = __invert__ = _no_values
 
 
@@ -294,14 +322,20 @@ class Batch(Level):
         return self._deliver(op, given, result, bool(batched))
 
     def _plain(self, op: Any, args: tuple[Any, ...]) -> list[Any] | None:
-        """What an elementwise op is really called with, where there is nothing to think about: all tensors batched, of one type and one number of
-        dimensions, and nothing to record. None otherwise.
+        """What an elementwise op is really called with, where there is nothing to think about: all tensors batched, of
+        one type and one number of dimensions, and nothing to record. None otherwise.
         """
         first, found = None, []
         for value in args:
             if isinstance(value, Tensor):
                 array = value._array
-                if not isinstance(array, Batched) or array.level is not self or not array.batched or value._requires_grad or value._view is not None:
+                if (
+                    not isinstance(array, Batched)
+                    or array.level is not self
+                    or not array.batched
+                    or value._requires_grad
+                    or value._view is not None
+                ):
                     return None
                 physical = array.tensor._array
                 if first is None:
@@ -315,7 +349,9 @@ class Batch(Level):
         return found if first is not None and not op.outs else None
 
     def _lowered(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[str], bool]:
-        """Arguments as they are computed with, the names of those that are batched, and whether any is of this level at all."""
+        """Arguments as they are computed with, the names of those that are batched, and whether any is of this level at
+        all.
+        """
         moved, batched, here = given.copy(), [], False
         for name, value in given.items():
             if isinstance(value, Tensor):
@@ -370,7 +406,10 @@ class Batch(Level):
         wrapped = [self.wrap(t, batched) for t in (result if several else (result,))]
         bits = state.bits & GRAD_OFF
         node = None
-        if not bits and any(isinstance(t, Tensor) and requires_grad(t) and self.holds(t) for t in tensors_in([given[name] for name in op.rules])):
+        if not bits and any(
+            isinstance(t, Tensor) and requires_grad(t) and self.holds(t)
+            for t in tensors_in([given[name] for name in op.rules])
+        ):
             if op.record is None:
                 op.build()
             record: Any = op.record
@@ -420,11 +459,15 @@ def _batches_of(t: Tensor) -> set[Batch]:
 
 
 def alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """The operands that must be cast so that all have the result's dtype: a tensor without dimensions may have one in what it stands for, and another say."""
+    """The operands that must be cast so that all have the result's dtype: a tensor without dimensions may have one in
+    what it stands for, and another say.
+    """
     if op.operands not in ("promote", "float"):
         return {}
     operands = [given[name] for name in op.rules]
-    if len({t._array.dtype for t in operands if isinstance(t, Tensor)}) == 1 and not any(isinstance(t, (list, tuple)) for t in operands):
+    if len({t._array.dtype for t in operands if isinstance(t, Tensor)}) == 1 and not any(
+        isinstance(t, (list, tuple)) for t in operands
+    ):
         return {}
     found, several = [], []
     for name in op.rules:
@@ -441,5 +484,8 @@ def alike(op: Any, given: dict[str, Any]) -> dict[str, Any]:
     if op.operands == "float":
         dtype = promotion.float_dtype(dtype)
     to = dtypes.of(dtype)
-    return {name: [t.to(to) for t in given[name]] if isinstance(given[name], (list, tuple)) else given[name].to(to)
-            for name in op.rules if isinstance(given[name], (Tensor, list, tuple))}
+    return {
+        name: [t.to(to) for t in given[name]] if isinstance(given[name], (list, tuple)) else given[name].to(to)
+        for name in op.rules
+        if isinstance(given[name], (Tensor, list, tuple))
+    }

@@ -9,6 +9,7 @@ Inside `dual_level` a tensor may carry a tangent, and so does all that is comput
     >>> y.tangent
     tensor([2., 0.])
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple, Self
@@ -71,7 +72,9 @@ def exit_dual_level(*, level: int | None = None) -> None:
     """
     known = state.dual
     if level is not None and level != (-1 if known is None else 0):
-        raise RuntimeError("Trying to exit a forward AD level that was not the last one that was created. This is not supported.")
+        raise RuntimeError(
+            "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
+        )
     if known is None:
         raise RuntimeError("Dual level must be a positive number.")
     state.dual = None
@@ -109,7 +112,8 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
     Args:
         tensor: of a floating point or complex dtype.
-        tangent: of the same shape. Where its memory is laid out as the tensor's, it is what `unpack_dual` gives back; otherwise that is a copy.
+        tangent: of the same shape. Where its memory is laid out as the tensor's, it is what `unpack_dual` gives back;
+            otherwise that is a copy.
         level: 0, or None.
 
     Raises:
@@ -124,16 +128,24 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     """
     known = state.dual
     if (0 if level is None and known is not None else -1 if level is None else level) < 0:
-        raise RuntimeError("Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first.")
+        raise RuntimeError(
+            "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
+        )
     for t, what in ((tensor, "primal"), (tangent, "tangent")):
         if not (t.is_floating_point() or t.is_complex()):
             raise ValueError(f"Expected {what} to be floating point or complex, but got: {t.dtype}")
     if level:
         raise RuntimeError("Invalid level given to _make_dual")
     if known is None:
-        raise RuntimeError("Trying to access a forward AD level with an invalid index. This index was either not created or is already deleted.")
+        raise RuntimeError(
+            "Trying to access a forward AD level with an invalid index. This index was either not created or is "
+            "already deleted."
+        )
     if known.of(tensor) is not None:
-        raise RuntimeError("Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not supported.")
+        raise RuntimeError(
+            "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not "
+            "supported."
+        )
     with below(known):
         dual = lifted(tensor)
         dual = dual.view_as(dual)

@@ -1,11 +1,14 @@
 """Forward mode: tangents that travel along with values.
 
-A `Tangents` level knows the tangent of each array; it holds arrays weakly, so a tangent lives as long as its value does. An op's tangents come from its kind
-where that says enough: a linear op is its own derivative; an elementwise rule, which multiplies a gradient by the derivative at each element, does the same to
-a tangent (of complex numbers, where the derivative is a complex number too); in a reduction each element has its gradient as its weight. Other ops bring
-``jvp=``, and for the rest the reverse rules are transposed: the gradient is linear in the gradient that it is given, so the derivative
-of the one by the other, a second reverse pass, is the forward derivative [J. Townsend, "A new trick for calculating Jacobian vector products", 2017].
+A `Tangents` level knows the tangent of each array; it holds arrays weakly, so a tangent lives as long as its value
+does. An op's tangents come from its kind where that says enough: a linear op is its own derivative; an elementwise
+rule, which multiplies a gradient by the derivative at each element, does the same to a tangent (of complex numbers,
+where the derivative is a complex number too); in a reduction each element has its gradient as its weight. Other ops
+bring ``jvp=``, and for the rest the reverse rules are transposed: the gradient is linear in the gradient that it is
+given, so the derivative of the one by the other, a second reverse pass, is the forward derivative [J. Townsend, "A new
+trick for calculating Jacobian vector products", 2017].
 """
+
 from __future__ import annotations
 
 import weakref
@@ -57,18 +60,27 @@ class Tangents(Level):
         known[key] = weakref.ref(what, lambda _: known.pop(key, None)), tangent
 
     def give(self, t: Tensor, tangent: Tensor) -> None:
-        """`set`, for a tangent that somebody else has made: refused where it does not fit; copied where views of it would not be laid out as those of `t`."""
+        """`set`, for a tangent that somebody else has made: refused where it does not fit; copied where views of it
+        would not be laid out as those of `t`.
+        """
         if self.of(tangent) is not None:
-            raise RuntimeError("Setting a forward grad that itself has a forward gradient at the same level0 is not supported.")
+            raise RuntimeError(
+                "Setting a forward grad that itself has a forward gradient at the same level0 is not supported."
+            )
         shape, given = t._array.shape, tangent._array.shape
         if shape != given:
-            raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is "
-                               f"of size {list(shape)} while the given forward gradient is of size {list(given)}.")
+            raise RuntimeError(
+                "Trying to set a forward gradient that has a different size than that of the original Tensor, this "
+                "is not supported. Tensor is "
+                f"of size {list(shape)} while the given forward gradient is of size {list(given)}."
+            )
         with below(self):
             self.set(t, _laid_out_as(t, tangent))
 
     def of(self, t: Any) -> Tensor | None:
-        """The tangent of `t`, None if it has none. A view has that of its base, seen as the base is. In inference mode there are none."""
+        """The tangent of `t`, None if it has none. A view has that of its base, seen as the base is. In inference mode
+        there are none.
+        """
         if not isinstance(t, Tensor) or state.bits & INFERENCE:
             return None
         found = self._known.get(id(t._array))
@@ -102,7 +114,11 @@ class Tangents(Level):
                 if any(dtypes.is_inexact(t._array.dtype) for t in results):
                     of_operands = [d for d in tensors_in(tangents.values()) if d is not None]
                     for t, tangent in zip(results, pushed(core, given, tangents, result)):
-                        if tangent is not None and dtypes.is_inexact(t._array.dtype) and all(t is not x for x in given.values()):
+                        if (
+                            tangent is not None
+                            and dtypes.is_inexact(t._array.dtype)
+                            and all(t is not x for x in given.values())
+                        ):
                             self.set(t, _fitted(t, tangent, of_operands))
                 if state.bits & SAVED_HOOKS:
                     self._keep_for_packed(op, given, results)
@@ -110,7 +126,9 @@ class Tangents(Level):
 
     def _keep_for_packed(self, op: Any, given: dict[str, Any], results: Any) -> None:
         """What hooks have packed of the operands and results has tangents too, once a rule reads it again."""
-        node = next((t._node.edges[0] if isinstance(t._node, Slot) else t._node for t in results if t._node is not None), None)
+        node = next(
+            (t._node.edges[0] if isinstance(t._node, Slot) else t._node for t in results if t._node is not None), None
+        )
         if node is not None and node.op is op and node.saved:
             outs = dict(zip(op.outs if isinstance(op.outs, tuple) and op.outs else ("result",), results))
             for name, value in zip(node.saved_names, node.saved):
@@ -161,7 +179,8 @@ class Tangents(Level):
             if found is None:
                 tangent.fill_(0)
             elif repeats(tangent._array):
-                tangent.fill_(found[1].flatten()[0])  # only what is the same everywhere may be written where elements share their memory
+                # only what is the same everywhere may be written where elements share their memory
+                tangent.fill_(found[1].flatten()[0])
             elif lacks_batch(tangent, found[1]):
                 self._batch_as(t, found[1])
                 self.of(t).copy_(found[1])  # type: ignore[union-attr]
@@ -169,7 +188,9 @@ class Tangents(Level):
                 tangent.copy_(found[1])
 
     def _batch_as(self, t: Tensor, source: Tensor) -> None:
-        """Let the tangent of `t`, and of all that shares its memory, differ within the batches that `source` differs in."""
+        """Let the tangent of `t`, and of all that shares its memory, differ within the batches that `source` differs
+        in.
+        """
         root = t if t._view is None else t._view.root
         before = self._known[id(root._array)][1]
         shared = before if before._view is None else before._view.root
@@ -181,7 +202,9 @@ class Tangents(Level):
 
     def check_out(self, name: str, out: Any, result: Any) -> None:
         if self.of(out) is not None or self.of(result) is not None:
-            raise NotImplementedError(f"Trying to use forward AD with {name}_out that does not support it because it is an out= function")
+            raise NotImplementedError(
+                f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
+            )
 
     def copied(self, t: Tensor, copy: Any) -> None:
         found = self.of(t)
@@ -203,7 +226,9 @@ def zero_tangent(t: Tensor) -> Tensor:
 
 
 def _fitted(t: Tensor, tangent: Tensor, of_operands: list[Tensor]) -> Tensor:
-    """A tangent for the result `t`, in its dtype and shape; its memory is its own, or, where `t` is a view, that of an operand's tangent."""
+    """A tangent for the result `t`, in its dtype and shape; its memory is its own, or, where `t` is a view, that of an
+    operand's tangent.
+    """
     if tangent._array.dtype is not t._array.dtype:
         tangent = tangent.to(t.dtype)
     if tangent._array.shape != t._array.shape:
@@ -215,11 +240,15 @@ def _fitted(t: Tensor, tangent: Tensor, of_operands: list[Tensor]) -> Tensor:
 
 
 def _shares_memory(a: Tensor, b: Tensor) -> bool:
-    return a._array is b._array or (a._array.__class__ is b._array.__class__ and backend(a._array).shares_memory(a._array, b._array))
+    return a._array is b._array or (
+        a._array.__class__ is b._array.__class__ and backend(a._array).shares_memory(a._array, b._array)
+    )
 
 
 def _laid_out_as(t: Tensor, tangent: Tensor) -> Tensor:
-    """`tangent` in memory that is laid out as that of `t`, so that what is a view of the one is a view of the other; a copy where it is not yet."""
+    """`tangent` in memory that is laid out as that of `t`, so that what is a view of the one is a view of the other; a
+    copy where it is not yet.
+    """
     array, other = t._array, tangent._array
     if not array.size or all(a == b for a, b, n in zip(array.strides, other.strides, array.shape) if n != 1):
         return tangent
@@ -233,6 +262,7 @@ def _laid_out_as(t: Tensor, tangent: Tensor) -> Tensor:
 
 
 # ---- what an op does to tangents
+
 
 def pushed(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, Any], result: Any) -> Any:
     """The tangent of each result, None where there is none.
@@ -277,8 +307,12 @@ def _value_of(name: str, given: dict[str, Any], result: Any) -> Any:
 
 
 def _by_rule(rule: Callable[..., Any], given: dict[str, Any], tangents: dict[str, Any], result: Any) -> Any:
-    """``jvp=``: parameters named ``d_<operand>`` receive tangents (None where there is none), the others what reverse rules receive."""
-    return rule(*[tangents.get(name[2:]) if name.startswith("d_") else _value_of(name, given, result) for name in _asks(rule)])
+    """``jvp=``: parameters named ``d_<operand>`` receive tangents (None where there is none), the others what reverse
+    rules receive.
+    """
+    return rule(
+        *[tangents.get(name[2:]) if name.startswith("d_") else _value_of(name, given, result) for name in _asks(rule)]
+    )
 
 
 def _by_linearity(core: Callable[..., Any], given: dict[str, Any], tangents: dict[str, Any]) -> Any:
@@ -314,17 +348,21 @@ def _by_element(op: Any, given: dict[str, Any], tangents: dict[str, Any], result
 
 def _by_weights(op: Any, given: dict[str, Any], tangents: dict[str, Any], result: Tensor) -> Tensor:
     """Each element goes into one result, with the weight that is its gradient."""
-    (name, tangent), = tangents.items()
+    ((name, tangent),) = tangents.items()
     rule = op.rules[name]
     one = zero_tangent(result) + 1
-    weighted = tangent * rule(*[one if i == 0 else _value_of(asked, given, result) for i, asked in enumerate(_asks(rule))])
+    weighted = tangent * rule(
+        *[one if i == 0 else _value_of(asked, given, result) for i, asked in enumerate(_asks(rule))]
+    )
     if weighted._array.dtype.kind == "c" != result._array.dtype.kind:
         weighted = weighted.real
     return weighted.sum(given.get("dim"), given.get("keepdim", False))
 
 
 def alias(t: Tensor) -> Tensor:
-    """`t` as a tensor to differentiate by: of the same array, so that all levels know it; where `t` has a history, it is continued."""
+    """`t` as a tensor to differentiate by: of the same array, so that all levels know it; where `t` has a history, it
+    is continued.
+    """
     if requires_grad(t):
         return t.view_as(t)
     fresh = from_array(t._array)
@@ -364,8 +402,13 @@ def by_transposition(core: Callable[..., Any], given: dict[str, Any], tangents: 
         pairs = [(d, v) for d, v in zip(first, vectors) if d is not None and d.requires_grad]
         if not pairs:
             return [None] * len(results)
-        found = grad([d for d, _ in pairs], seeds, [v.to(d.dtype) for d, v in pairs], create_graph=True, allow_unused=True)
-    if not record or not any(isinstance(t, Tensor) and requires_grad(t) for t in tensors_in((*given.values(), *tangents.values()))):
-        found = [d if d is None else from_array(d._array) for d in found]  # that they depend on the seeds is nobody's business
+        found = grad(
+            [d for d, _ in pairs], seeds, [v.to(d.dtype) for d, v in pairs], create_graph=True, allow_unused=True
+        )
+    if not record or not any(
+        isinstance(t, Tensor) and requires_grad(t) for t in tensors_in((*given.values(), *tangents.values()))
+    ):
+        # that they depend on the seeds is nobody's business
+        found = [d if d is None else from_array(d._array) for d in found]
     of_flowing = iter(found)
     return [next(of_flowing) if t.requires_grad else None for t in results]

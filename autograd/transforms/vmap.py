@@ -1,4 +1,5 @@
 """`vmap`: a function of one example, done for a batch at once."""
+
 from __future__ import annotations
 
 import functools
@@ -17,19 +18,28 @@ from tapegrad.backends import is_array
 __all__ = ["vmap"]
 
 
-def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None) -> Callable[..., Any]:
+def vmap(
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
     """The function that does `func` for each member of a batch, in one pass over whole arrays.
 
     Args:
         func: takes and returns tensors, nested or not; it must not ask for single values (`item`, ``if tensor:``).
-        in_dims: the dimension of each positional argument that is the batch, None for one that all members share; an int for all of them, or nested as the
-            arguments are.
+        in_dims: the dimension of each positional argument that is the batch, None for one that all members share; an
+            int for all of them, or nested as the arguments are.
         out_dims: the dimension of each result that is to be the batch.
-        randomness: what random functions do inside: "error", "different" numbers for each member, or the "same" for all.
+        randomness: what random functions do inside: "error", "different" numbers for each member, or the "same" for
+            all.
         chunk_size: do at most so many members at once, to save memory; None: all.
 
     Returns:
-        A function of the same arguments. Keyword arguments are passed on as they are. Arrays may be given in place of tensors; then arrays come back.
+        A function of the same arguments. Keyword arguments are passed on as they are. Arrays may be given in place of
+        tensors; then arrays come back.
 
     Raises:
         RuntimeError: inside, an operation has no rule for batches, or wants a value.
@@ -84,27 +94,44 @@ class _Call:
     def _dims_of(self, args: tuple[Any, ...]) -> list[Any]:
         said, dims = f"vmap({self.name}, in_dims={self.in_dims}, ...)(<inputs>)", self.in_dims
         if (not isinstance(dims, (int, tuple))) or isinstance(dims, bool):
-            raise ValueError(f"{said}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got: {type(dims)}.")
+            raise ValueError(
+                f"{said}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of "
+                f"inputs, got: {type(dims)}."
+            )
         if not args:
-            raise ValueError(f"vmap({self.name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a function with no "
-                             "inputs. The latter is unsupported.")
+            raise ValueError(
+                f"vmap({self.name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to "
+                "vmap over a function with no "
+                "inputs. The latter is unsupported."
+            )
         found = trees.spread(dims, args)
         if found is None:
-            raise ValueError(f"{said}: in_dims is not compatible with the structure of `inputs`. in_dims has structure {trees.spec(dims)} but inputs has "
-                             f"structure {trees.spec(args)}.")
+            raise ValueError(
+                f"{said}: in_dims is not compatible with the structure of `inputs`. in_dims has structure "
+                f"{trees.spec(dims)} but inputs has "
+                f"structure {trees.spec(args)}."
+            )
         for dim, leaf in zip(found, trees.leaves(args)):
             if not (dim is None or isinstance(dim, int)):
-                raise ValueError(f"{said}: Got in_dim={dim} for an input but in_dim must be either an integer dimension or None.")
+                raise ValueError(
+                    f"{said}: Got in_dim={dim} for an input but in_dim must be either an integer dimension or None."
+                )
             if isinstance(dim, int) and not isinstance(leaf, Tensor) and not _is_array(leaf):
-                raise ValueError(f"{said}: Got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot vmap over non-Tensor arguments, "
-                                 "please use None as the respective in_dim")
+                raise ValueError(
+                    f"{said}: Got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot vmap "
+                    "over non-Tensor arguments, "
+                    "please use None as the respective in_dim"
+                )
         return found
 
     def _checked(self, dim: int, leaf: Tensor) -> int:
         ndim = leaf.ndim
         if not -ndim <= dim < ndim:
-            raise ValueError(f"vmap({self.name}, in_dims={self.in_dims}, ...)(<inputs>): Got in_dim={dim} for some input, but that input is a Tensor of "
-                             f"dimensionality {ndim} so expected in_dim to satisfy -{ndim} <= in_dim < {ndim}.")
+            raise ValueError(
+                f"vmap({self.name}, in_dims={self.in_dims}, ...)(<inputs>): Got in_dim={dim} for some input, but "
+                "that input is a Tensor of "
+                f"dimensionality {ndim} so expected in_dim to satisfy -{ndim} <= in_dim < {ndim}."
+            )
         return dim % ndim
 
     def _size(self, given: list[Any], dims: list[Any]) -> int:
@@ -112,31 +139,49 @@ class _Call:
         if not sizes:
             raise ValueError("vmap: Expected at least one Tensor to vmap over")
         if len(set(sizes)) > 1:
-            raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the mapped dimension")
+            raise ValueError(
+                f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for "
+                "the mapped dimension"
+            )
         return int(sizes[0])
 
     # ---- the call
 
-    def _once(self, args: Any, kwargs: Any, given: list[Any], dims: list[Any], size: int) -> tuple[list[tuple[Tensor, bool]], Any]:
+    def _once(
+        self, args: Any, kwargs: Any, given: list[Any], dims: list[Any], size: int
+    ) -> tuple[list[tuple[Tensor, bool]], Any]:
         """The results, each with whether it is batched, and the tree they are the leaves of."""
         level = Batch(size, self.randomness)
         with level:
             leaves = iter([leaf if dim is None else level.wrap(leaf) for leaf, dim in zip(given, dims)])
-            tree = self.func(*trees.mapped(lambda _: next(leaves), args), **trees.mapped(lambda _: next(leaves), kwargs))
+            tree = self.func(
+                *trees.mapped(lambda _: next(leaves), args), **trees.mapped(lambda _: next(leaves), kwargs)
+            )
             results = []
             for t in trees.leaves(tree):
                 if not isinstance(t, Tensor):
-                    raise ValueError(f"vmap({self.name}, ...): `{self.name}` must only return Tensors, got type {type(t)}. Did you mean to set out_dims= to "
-                                     "None for output?")
+                    raise ValueError(
+                        f"vmap({self.name}, ...): `{self.name}` must only return Tensors, got type {type(t)}. Did "
+                        "you mean to set out_dims= to "
+                        "None for output?"
+                    )
                 results.append(level.unwrap(t))
         return results, tree
 
-    def _in_chunks(self, args: Any, kwargs: Any, given: list[Any], dims: list[Any], size: int, chunk: int) -> tuple[list[tuple[Tensor, bool]], Any]:
+    def _in_chunks(
+        self, args: Any, kwargs: Any, given: list[Any], dims: list[Any], size: int, chunk: int
+    ) -> tuple[list[tuple[Tensor, bool]], Any]:
         columns: list[list[tuple[Tensor, bool]]] = []
         tree = None
         for start in range(0, size, chunk):
             end = min(start + chunk, size)
-            part, tree = self._once(args, kwargs, [leaf if dim is None else leaf[start:end] for leaf, dim in zip(given, dims)], dims, end - start)
+            part, tree = self._once(
+                args,
+                kwargs,
+                [leaf if dim is None else leaf[start:end] for leaf, dim in zip(given, dims)],
+                dims,
+                end - start,
+            )
             columns.append(part)
         return [(cat([t for t, _ in column]), True) if column[0][1] else column[0] for column in zip(*columns)], tree
 
@@ -145,21 +190,29 @@ class _Call:
     def _out_dims(self, tree: Any) -> list[Any]:
         dims = self.out_dims
         if not all(d is None or isinstance(d, int) for d in trees.leaves(dims)):
-            raise ValueError(f"vmap({self.name}, ..., out_dims={dims}): `out_dims` must be an int, None or a python collection of ints representing where in "
-                             "the outputs the vmapped dimension should appear.")
+            raise ValueError(
+                f"vmap({self.name}, ..., out_dims={dims}): `out_dims` must be an int, None or a python collection of "
+                "ints representing where in "
+                "the outputs the vmapped dimension should appear."
+            )
         if isinstance(dims, tuple) and len(dims) == 1 and not isinstance(tree, (list, tuple, dict)):
             dims = dims[0]
         found = trees.spread(dims, tree)
         if found is None:
-            raise ValueError(f"vmap({self.name}, ..., out_dims={dims})(<inputs>): out_dims is not compatible with the structure of `outputs`. out_dims has "
-                             f"structure {trees.spec(dims)} but outputs has structure {trees.spec(tree)}.")
+            raise ValueError(
+                f"vmap({self.name}, ..., out_dims={dims})(<inputs>): out_dims is not compatible with the structure "
+                "of `outputs`. out_dims has "
+                f"structure {trees.spec(dims)} but outputs has structure {trees.spec(tree)}."
+            )
         return found
 
     def _placed(self, result: tuple[Tensor, bool], dim: int | None, size: int) -> Tensor:
         t, batched = result
         if dim is None:
             if batched:
-                raise ValueError(f"vmap({self.name}, ...): `{self.name}` can not return a BatchedTensor when out_dim is None")
+                raise ValueError(
+                    f"vmap({self.name}, ...): `{self.name}` can not return a BatchedTensor when out_dim is None"
+                )
             return t
         whole = t if batched else t.expand(size, *t._array.shape)
         return whole if dim == 0 else whole.movedim(0, dim)
@@ -170,17 +223,28 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _tensor(leaf: Any) -> Any:
-    return from_array(dtypes.canonical(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf)) if _is_array(leaf) else leaf
+    return (
+        from_array(dtypes.canonical(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf))
+        if _is_array(leaf)
+        else leaf
+    )
 
 
-def batched_gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], vectors: Sequence[Tensor | None], create_graph: bool, retain_graph: bool | None,
-                      chunk_size: int | None = None) -> list[Tensor | None]:
+def batched_gradients(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    vectors: Sequence[Tensor | None],
+    create_graph: bool,
+    retain_graph: bool | None,
+    chunk_size: int | None = None,
+) -> list[Tensor | None]:
     """The gradients for each of many vectors, along a new first dimension; None for inputs that nothing depends on.
 
     Args:
         outputs: what to differentiate.
         inputs: with respect to what.
-        vectors: for each output its gradients, along a first dimension; None for an output of one element, whose gradient is one.
+        vectors: for each output its gradients, along a first dimension; None for an output of one element, whose
+            gradient is one.
         create_graph: record the passes.
         retain_graph: keep what the graph has saved.
         chunk_size: how many to do at once.
@@ -189,8 +253,14 @@ def batched_gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], vecto
 
     def vjp(*batch: Tensor) -> tuple[Tensor, ...]:
         rest = iter(batch)
-        grads = grad(outputs, inputs, [None if v is None else next(rest) for v in vectors], True if chunk_size is not None else retain_graph, create_graph,
-                     allow_unused=True)
+        grads = grad(
+            outputs,
+            inputs,
+            [None if v is None else next(rest) for v in vectors],
+            True if chunk_size is not None else retain_graph,
+            create_graph,
+            allow_unused=True,
+        )
         depends[:] = [d is not None for d in grads]
         return tuple([d for d in grads if d is not None])
 

@@ -12,7 +12,8 @@ BOOL, INT, FLOAT, COMPLEX = range(4)  # the categories, in the order in which pr
 
 
 class dtype:
-    """The type of a tensor's elements; each exists once, prints as PyTorch's, and equals (and hashes as) the NumPy dtype.
+    """The type of a tensor's elements; each exists once, prints as PyTorch's, and equals (and hashes as) the NumPy
+    dtype.
 
     Attributes:
         name: NumPy's name, such as ``"float32"``.
@@ -42,6 +43,7 @@ class dtype:
         raise TypeError("cannot create 'torch.dtype' instances")
 
     if not TYPE_CHECKING:
+
         def __getattr__(self, name: str) -> Any:
             # Reached only while a slot is empty: bfloat16's `numpy`, before its first use.
             if name == "numpy" and self.name == "bfloat16":
@@ -117,12 +119,14 @@ class _ByNumpy(dict[np.dtype, dtype]):
         key = np.dtype(key)
         if not key.isnative:
             raise ValueError(
-                "given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported."
+                "given numpy array has byte order different from the native byte order. Conversion between byte "
+                "orders is currently not supported."
             )
         if _is_bfloat16(key):
             return bfloat16
         raise TypeError(
-            f"can't convert np.ndarray of type {key.type.__module__}.{key.type.__qualname__}. The only supported types are: float64, float32, float16, "
+            f"can't convert np.ndarray of type {key.type.__module__}.{key.type.__qualname__}. The only supported "
+            "types are: float64, float32, float16, "
             "complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
         )
 
@@ -133,8 +137,8 @@ of: Final[Callable[[np.dtype], dtype]] = _BY_NUMPY.__getitem__
 """The dtype of a NumPy dtype: a dictionary's own look-up, because every ``tensor.dtype`` goes through it."""
 
 INEXACT: Final[set[np.dtype]] = set()
-"""The floating-point and complex dtypes, without bfloat16 until its NumPy dtype has been met: for the wrappers of ops, where a look into a set is all that
-can be afforded, and what is not in it takes the slow path, which asks :func:`is_inexact`."""
+"""The floating-point and complex dtypes, without bfloat16 until its NumPy dtype has been met. For the wrappers of ops
+only: they can afford a look into a set, and what is not in it takes the slow path, which asks :func:`is_inexact`."""
 
 
 def is_inexact(spec: np.dtype) -> builtins.bool:
@@ -151,8 +155,9 @@ def is_inexact(spec: np.dtype) -> builtins.bool:
 def canonical(array: Any) -> Any:
     """`array` with the dtype object that NumPy itself hands out: every array that a user brings comes through here.
 
-    An unpickled array has a dtype object of its own, and long and long long are two dtypes where both have 64 bits. They are equal, but ops compare
-    dtypes by `is`, and would take their slow paths for all that is computed from such an array.
+    An unpickled array has a dtype object of its own, and long and long long are two dtypes where both have 64 bits.
+    They are equal, but ops compare dtypes by `is`, and would take their slow paths for all that is computed from such
+    an array.
 
     Returns:
         The array itself, or a view of it.
@@ -212,7 +217,12 @@ int32 = _make("int32", "Int", INT, 4)
 int64 = _make("int64", "Long", INT, 8)
 bool_ = _make("bool", "Bool", BOOL, 1)
 
-_OF_PYTHON: dict[type, dtype] = {builtins.bool: bool_, builtins.int: int64, builtins.float: float64, builtins.complex: complex128}
+_OF_PYTHON: dict[type, dtype] = {
+    builtins.bool: bool_,
+    builtins.int: int64,
+    builtins.float: float64,
+    builtins.complex: complex128,
+}
 
 _default: dtype = float32
 
@@ -228,7 +238,8 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(d: Any, /) -> None:
-    """Make `d` the dtype that Python floats become, in every thread; complex numbers become the complex dtype of its precision.
+    """Make `d` the dtype that Python floats become, in every thread; complex numbers become the complex dtype of its
+    precision.
 
     Raises:
         TypeError: `d` is no floating-point dtype.
@@ -263,8 +274,8 @@ def numpy_dtype(spec: Any) -> np.dtype:
     """The NumPy dtype that `spec` means.
 
     Args:
-        spec: a dtype of ours or NumPy's, a NumPy scalar type, ``float``, ``int``, ``bool`` or ``complex`` (float64, int64, bool and
-            complex128, as in NumPy), or a name such as ``"float32"``.
+        spec: a dtype of ours or NumPy's, a NumPy scalar type, ``float``, ``int``, ``bool`` or ``complex`` (float64,
+            int64, bool and complex128, as in NumPy), or a name such as ``"float32"``.
 
     Raises:
         TypeError: if it means none, or one that tensors cannot have.
@@ -283,13 +294,14 @@ def numpy_dtype(spec: Any) -> np.dtype:
         if issubclass(spec, np.generic):
             if spec.__name__ in _NAMED:
                 return _NAMED[spec.__name__].numpy
-            if spec in np.sctypeDict.values():  # not an abstract type such as np.floating, which older NumPy takes for float64
+            # not an abstract type such as np.floating, which older NumPy takes for float64
+            if spec in np.sctypeDict.values():
                 return of(np.dtype(spec)).numpy
     elif isinstance(spec, str) and spec in _NAMED:
         return _NAMED[spec].numpy
     raise TypeError(
-        "dtype must be a dtype, a NumPy dtype or scalar type, one of float, int, bool, complex, or a name such as 'float32', not "
-        + (repr(spec) if isinstance(spec, (str, type)) else type(spec).__name__)
+        "dtype must be a dtype, a NumPy dtype or scalar type, one of float, int, bool, complex, or a name such as "
+        "'float32', not " + (repr(spec) if isinstance(spec, (str, type)) else type(spec).__name__)
     )
 
 
@@ -304,7 +316,8 @@ def category(spec: np.dtype) -> builtins.int:
 
 
 def can_cast(from_: Any, to: Any) -> builtins.bool:
-    """Whether promotion lets a result of the first dtype be written to a tensor of the second: never down in category (bool, integer, float, complex).
+    """Whether promotion lets a result of the first dtype be written to a tensor of the second: never down in category
+    (bool, integer, float, complex).
 
     Example:
         >>> tapegrad.can_cast(tapegrad.float64, tapegrad.float32), tapegrad.can_cast(tapegrad.float32, tapegrad.int64)
@@ -336,7 +349,9 @@ class finfo:
     def __init__(self, type: Any = None) -> None:
         real = _default if type is None else as_dtype(type).to_real()
         if not real.is_floating_point:
-            raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")
+            raise TypeError(
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
+            )
         fraction, exponent, digits = _FORMATS[real.name]
         self.bits: builtins.int = 8 * real.itemsize
         self.dtype: str = real.name
@@ -348,7 +363,9 @@ class finfo:
         self.tiny: builtins.float = self.smallest_normal
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={getattr(self, name):g}" for name in ("resolution", "min", "max", "eps", "smallest_normal", "tiny"))
+        values = ", ".join(
+            f"{name}={getattr(self, name):g}" for name in ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        )
         return f"finfo({values}, dtype={self.dtype})"
 
     def __eq__(self, other: object) -> builtins.bool:

@@ -1,15 +1,19 @@
 """Memory formats: in what order a tensor's elements lie in memory."""
+
 from __future__ import annotations
 
 from typing import Any
 
 
 class memory_format:
-    """An order of a tensor's elements in memory; `contiguous_format`, `preserve_format`, `channels_last` and `channels_last_3d` are all there are."""
+    """An order of a tensor's elements in memory; `contiguous_format`, `preserve_format`, `channels_last` and
+    `channels_last_3d` are all there are.
+    """
 
     __slots__ = ("name", "order")
     name: str
-    #: the dimensions from the one whose neighbours lie furthest apart to that of neighbours in memory; None: as the shape, or as the source
+    #: the dimensions from the one whose neighbours lie furthest apart to that of neighbours in memory; None: as the
+    #: shape, or as the source
     order: tuple[int, ...] | None
 
     def __init__(self, name: str, order: tuple[int, ...] | None) -> None:

@@ -1,4 +1,6 @@
-"""Type promotion as PyTorch does it, on NumPy dtypes. Neither NumPy's rules nor CuPy's are asked: they differ from these, and from each other for bfloat16."""
+"""Type promotion as PyTorch does it, on NumPy dtypes. Neither NumPy's rules nor CuPy's are asked: they differ from
+these, and from each other for bfloat16.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,20 @@ from tapegrad.autograd.types.dtypes import BOOL, COMPLEX, FLOAT, INT, of
 NUMBER, ZERO_DIM, DIMENSIONED = range(3)  # the kinds of operand, in the order in which they have a say
 
 # Read at row and column; the table is symmetric. With complex32 missing, complex64 takes its place.
-_NAMES: Final = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+_NAMES: Final = (
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+)
 _ABBREVIATED: Final = dict(zip(("b1", "u1", "i1", "i2", "i4", "i8", "f2", "bf", "f4", "f8", "c4", "c8"), _NAMES))
 _TABLE: Final = """
          b1  u1  i1  i2  i4  i8  f2  bf  f4  f8  c4  c8
@@ -35,7 +50,9 @@ Operand = tuple[np.dtype, int]
 
 
 class _Promoted(dict[tuple[np.dtype, np.dtype], np.dtype]):
-    """Pair -> promoted dtype, read from the table at a pair's first use: the table names bfloat16, whose NumPy dtype costs an import."""
+    """Pair -> promoted dtype, read from the table at a pair's first use: the table names bfloat16, whose NumPy dtype
+    costs an import.
+    """
 
     def __missing__(self, pair: tuple[np.dtype, np.dtype]) -> np.dtype:
         first, second = of(pair[0]), of(pair[1])
@@ -48,7 +65,8 @@ class _Promoted(dict[tuple[np.dtype, np.dtype], np.dtype]):
             name = first.name if first.is_floating_point else second.name
         else:
             raise RuntimeError(
-                f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {first.scalar_type} and {second.scalar_type}"
+                "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+                f"{first.scalar_type} and {second.scalar_type}"
             )
         result = self[pair] = dtypes.numpy_dtype(name)
         return result
@@ -102,7 +120,9 @@ class _Results(dict[tuple[Operand, ...], np.dtype]):
 
 
 def _over(higher: np.dtype, lower: np.dtype) -> np.dtype:
-    """The dtype of operands of a kind with those of a lesser kind, which can raise the category but not the precision."""
+    """The dtype of operands of a kind with those of a lesser kind, which can raise the category but not the
+    precision.
+    """
     high, low = of(higher).category, of(lower).category
     if high >= low:
         return higher
@@ -118,7 +138,8 @@ def result_type(operands: Iterable[Operand]) -> np.dtype:
     """The dtype in which an op on these operands computes.
 
     Args:
-        operands: for each operand its dtype and its kind (``DIMENSIONED``, ``ZERO_DIM`` or ``NUMBER``); a number's dtype is :func:`number_dtype`'s.
+        operands: for each operand its dtype and its kind (``DIMENSIONED``, ``ZERO_DIM`` or ``NUMBER``); a number's
+            dtype is :func:`number_dtype`'s.
 
     Raises:
         RuntimeError: for uint16, uint32 or uint64 where :func:`promoted` is asked for it; for no operands.

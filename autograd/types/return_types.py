@@ -1,4 +1,5 @@
 """Named tuples of results, such as the (values, indices) of `max`."""
+
 from __future__ import annotations
 
 from functools import cache

@@ -1,4 +1,5 @@
 """Nested arguments and results: lists, tuples, named tuples and dicts, with anything else as leaves."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -32,7 +33,11 @@ def spread(prefix: Any, tree: Any) -> list[Any] | None:
     """For each leaf of `tree` the leaf of `prefix` at or above its place; None where `prefix` is nested otherwise."""
     if not isinstance(prefix, (dict, list, tuple)):
         return [prefix] * sum(1 for _ in leaves(tree))
-    if type(prefix) is not type(tree) or len(prefix) != len(tree) or (isinstance(prefix, dict) and set(prefix) != set(tree)):
+    if (
+        type(prefix) is not type(tree)
+        or len(prefix) != len(tree)
+        or (isinstance(prefix, dict) and set(prefix) != set(tree))
+    ):
         return None
     pairs = [(prefix[key], tree[key]) for key in tree] if isinstance(prefix, dict) else zip(prefix, tree)
     found: list[Any] = []

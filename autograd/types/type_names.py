@@ -1,4 +1,5 @@
 """Names of Python types as PyTorch's errors have them."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -11,4 +12,8 @@ def type_name(value: Any) -> str:
     cls = type(value)
     if cls.__name__ == "Tensor" and not cls.__module__.startswith("tapegrad."):
         return f"{cls.__module__}.Tensor"
-    return cls.__name__ if cls.__flags__ & _HEAP_TYPE or cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
+    return (
+        cls.__name__
+        if cls.__flags__ & _HEAP_TYPE or cls.__module__ == "builtins"
+        else f"{cls.__module__}.{cls.__name__}"
+    )

@@ -1,4 +1,7 @@
-"""The CuPy backend: what differs from NumPy's, each with its reason. CuPy itself is imported by `load`, at the first use of CUDA."""
+"""The CuPy backend: what differs from NumPy's, each with its reason. CuPy itself is imported by `load`, at the first
+use of CUDA.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -38,12 +41,18 @@ def load() -> Backend:
         devices = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         if error.status != _NO_DEVICE:
-            raise RuntimeError(f'device "cuda" needs an NVIDIA driver, and CuPy {cupy.__version__} finds none that it can use ({error}): '
-                               "install or update it, https://www.nvidia.com/drivers") from error
+            raise RuntimeError(
+                f'device "cuda" needs an NVIDIA driver, and CuPy {cupy.__version__} finds none that it can use '
+                f"({error}): "
+                "install or update it, https://www.nvidia.com/drivers"
+            ) from error
         devices = 0
     if not devices:
-        raise RuntimeError(f'device "cuda" needs a CUDA device, and there is none: CuPy {cupy.__version__} and the driver are in order, but '
-                           "no GPU is visible (is CUDA_VISIBLE_DEVICES set?)")
+        raise RuntimeError(
+            f'device "cuda" needs a CUDA device, and there is none: CuPy {cupy.__version__} and the driver are in '
+            "order, but "
+            "no GPU is visible (is CUDA_VISIBLE_DEVICES set?)"
+        )
     made = CupyBackend(cupy, devices)
     made.memory.watch()
     threads.settings.append(made.here)
@@ -63,7 +72,9 @@ class CupyBackend(Backend):
         self._count = devices
         self._devices = [Device("cuda", index) for index in range(devices)]
         self._cublas: Any = None
-        self._asserts = IndexAsserts(lambda: shared_note(cupy), partial(look, cupy), lambda: cupy.cuda.get_current_stream().synchronize())
+        self._asserts = IndexAsserts(
+            lambda: shared_note(cupy), partial(look, cupy), lambda: cupy.cuda.get_current_stream().synchronize()
+        )
 
     def device_of(self, array: Array) -> Device:
         return self._devices[array.data.device_id]
@@ -84,7 +95,9 @@ class CupyBackend(Backend):
         return self.xp.cuda.runtime.getDeviceProperties(self._index(device))
 
     def use(self, device: Device | None) -> Any:
-        """A context manager that makes `device` CuPy's current one: CuPy allocates and launches there, wherever the operands are."""
+        """A context manager that makes `device` CuPy's current one: CuPy allocates and launches there, wherever the
+        operands are.
+        """
         if device is None or device.index is None:
             return contextlib.nullcontext()
         if device.index >= self._count:
@@ -102,7 +115,8 @@ class CupyBackend(Backend):
 
     def from_host(self, array: np.ndarray, device: Device, non_blocking: bool = False) -> Array:
         with self.use(device):
-            # CuPy stages ordinary memory in pinned memory of its own, after which the caller may change the array; from pinned memory it copies later.
+            # CuPy stages ordinary memory in pinned memory of its own, after which the caller may change the array; from
+            # pinned memory it copies later.
             return self.xp.array(array, blocking=not non_blocking and self.is_pinned(array))
 
     def to_host(self, array: Array, non_blocking: bool = False) -> np.ndarray:
@@ -126,6 +140,7 @@ class CupyBackend(Backend):
 
     def _pinned(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         from cupyx import empty_pinned
+
         return empty_pinned(shape, dtype)
 
     def is_pinned(self, array: np.ndarray) -> bool:
@@ -138,8 +153,8 @@ class CupyBackend(Backend):
         # The copy runs on the stream of the new device, after the old device's work so far and before its later work.
         # https://github.com/pytorch/pytorch/blob/v2.9.0/aten/src/ATen/native/cuda/Copy.cu
         with self.use(here):
-            # CuPy would do it itself, on this device, but after `written`: nothing would make the new device's stream wait for it.
-            # https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/core.pyx (_ndarray_base.copy)
+            # CuPy would do it itself, on this device, but after `written`: nothing would make the new device's stream
+            # wait for it. https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/core.pyx (_ndarray_base.copy)
             array = array.astype(array.dtype, order="C", copy=False)
             source = self.streams.get_current_stream()
             written = source.record(self.streams.Event(disable_timing=True))
@@ -153,7 +168,8 @@ class CupyBackend(Backend):
         return result
 
     def shares_memory(self, view: Array, array: Array) -> bool:
-        # `.base` is None for the arrays of `as_strided` below, and for those of DLPack; the memory object is the same for all views.
+        # `.base` is None for the arrays of `as_strided` below, and for those of DLPack; the memory object is the same
+        # for all views.
         return view.data.mem is array.data.mem
 
     def pointer(self, array: Array) -> int:
@@ -271,28 +287,35 @@ class CupyBackend(Backend):
 
 @cache
 def _part(cupy: Any) -> Any:
-    return type("Part", (cupy.cuda.MemoryPointer,), {"__slots__": ("owner",), "__doc__": "Where an array begins in the memory of another, its owner."})
+    return type(
+        "Part",
+        (cupy.cuda.MemoryPointer,),
+        {"__slots__": ("owner",), "__doc__": "Where an array begins in the memory of another, its owner."},
+    )
 
 
 def _special(name: str, x: Array) -> Array:
-    """CuPy's function, in float32 for half types: it has no loops for them, and gives float64 for float16, float32 for bfloat16.
+    """CuPy's function, in float32 for half types: it has no loops for them, and gives float64 for float16, float32 for
+    bfloat16.
 
     https://github.com/cupy/cupy/blob/v14.2.0/cupyx/scipy/special/_erf.py and its neighbours.
     """
     from cupyx.scipy import special
+
     function = getattr(special, name)
     return function(x.astype(np.float32)).astype(x.dtype) if x.dtype.itemsize == 2 else function(x)
 
 
-#: dtypes that CuPy's `add.at` adds as they should be: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_indexing.pyx
+#: dtypes that CuPy's `add.at` adds as they should be:
+#: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_indexing.pyx
 ATOMIC = frozenset(("float32", "float64", "int32", "int64", "uint32", "uint64"))
 
 
 def scatter_add(cupy: Any, target: Array, index: Any, values: Array, run: Any = None) -> None:
     """``target[index] += values`` with repeated indices, for every dtype.
 
-    CuPy's `add.at` knows neither bfloat16 nor complex numbers nor the small integers, and rounds to float16 after every addition, so that a sum of ones
-    stops at 2048: those are added by `run`, which is a kernel of our own if not given.
+    CuPy's `add.at` knows neither bfloat16 nor complex numbers nor the small integers, and rounds to float16 after every
+    addition, so that a sum of ones stops at 2048: those are added by `run`, which is a kernel of our own if not given.
     """
     if values.dtype != target.dtype:
         values = values.astype(target.dtype)
@@ -301,4 +324,3 @@ def scatter_add(cupy: Any, target: Array, index: Any, values: Array, run: Any = 
         cupy.add.at(target, index, values)
     else:
         scatter.add(cupy, target, index, values, run or (scatter.in_order(cupy) if ordered else None))
-

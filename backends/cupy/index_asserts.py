@@ -1,13 +1,16 @@
-"""Indices that are out of range on a device: found by a kernel, without a wait, and reported when the program next waits for the device.
+"""Indices that are out of range on a device: found by a kernel, without a wait, and reported when the program next
+waits for the device.
 
-CuPy wraps such indices silently: to raise it would have to wait. So before an op reads or writes by an index, a kernel checks the index (one launch, which
-reads it once), and writes what is wrong to memory that the host sees too. The next wait for the device, for a value, a copy or `synchronize`, looks
-there, which costs a read of the host's memory, and raises. Until then the program goes on with wrapped indices. PyTorch does the same by device-side
-asserts, after which, though, a program cannot use the device any more.
+CuPy wraps such indices silently: to raise it would have to wait. So before an op reads or writes by an index, a kernel
+checks the index (one launch, which reads it once), and writes what is wrong to memory that the host sees too. The next
+wait for the device, for a value, a copy or `synchronize`, looks there, which costs a read of the host's memory, and
+raises. Until then the program goes on with wrapped indices. PyTorch does the same by device-side asserts, after which,
+though, a program cannot use the device any more.
 
-Three modes: "deferred" is this; "blocking" waits after each kernel, so that the error is raised in the call that is to blame (the environment variable
-CUDA_LAUNCH_BLOCKING=1 chooses it); "off" launches nothing.
+Three modes: "deferred" is this; "blocking" waits after each kernel, so that the error is raised in the call that is to
+blame (the environment variable CUDA_LAUNCH_BLOCKING=1 chooses it); "off" launches nothing.
 """
+
 from __future__ import annotations
 
 import os
@@ -41,8 +44,8 @@ def set_index_assert_mode(mode: str) -> None:
     """Choose when indices that are out of range on a device are reported, in all threads.
 
     Args:
-        mode: "deferred": when the program next waits for the device, at the cost of one kernel for each index. "blocking": in the call that is to blame,
-            which waits for the device. "off": never; they wrap.
+        mode: "deferred": when the program next waits for the device, at the cost of one kernel for each index.
+            "blocking": in the call that is to blame, which waits for the device. "off": never; they wrap.
 
     Example:
         >>> before = tapegrad.cuda.get_index_assert_mode()
@@ -83,20 +86,26 @@ def _code(name: str) -> int:
     return code
 
 
-_LATER = ("\nCUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be incorrect."
-          "\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1")
+_LATER = (
+    "\nCUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be "
+    "incorrect."
+    "\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1"
+)
 
 
 class IndexAsserts:
     """The notes of one backend.
 
     Args:
-        new_note: makes the memory of a device's note, four int64 that both sides see, and gives it twice: as the host's array, as the device's.
+        new_note: makes the memory of a device's note, four int64 that both sides see, and gives it twice: as the host's
+            array, as the device's.
         run: has the device look: ``run(index, low, high, dim, code, note)``, with the device's note.
         wait: waits until the device that is current has looked.
     """
 
-    def __init__(self, new_note: Callable[[], tuple[np.ndarray, Any]], run: Callable[..., None], wait: Callable[[], None]) -> None:
+    def __init__(
+        self, new_note: Callable[[], tuple[np.ndarray, Any]], run: Callable[..., None], wait: Callable[[], None]
+    ) -> None:
         self._new_note = new_note
         self._run = run
         self._wait = wait
@@ -124,5 +133,8 @@ class IndexAsserts:
         if note is not None and note[0][0]:
             code, value, dim, size = note[0].tolist()
             note[0][0] = 0
-            raise _IndexAssert(f"CUDA error: device-side assert triggered\n{_names[code]}(): index {value} is out of bounds for dimension {dim} "
-                               f"with size {size}{more}")
+            raise _IndexAssert(
+                f"CUDA error: device-side assert triggered\n{_names[code]}(): index {value} is out of bounds for "
+                f"dimension {dim} "
+                f"with size {size}{more}"
+            )

@@ -1,4 +1,5 @@
 """Memory on CUDA devices: CuPy's pool, what it holds, and what happens when there is no more."""
+
 from __future__ import annotations
 
 import gc
@@ -22,8 +23,9 @@ class Peak:
 class CupyMemory:
     """CuPy's memory pool; every function is about the current device.
 
-    `watch` puts an allocator in front of the one that CuPy has (its pool, or what the program has set): a failure becomes `OutOfMemoryError`, and
-    peaks are kept where they are asked for. So ops themselves have nothing to catch. An allocator that the program sets later is its own affair.
+    `watch` puts an allocator in front of the one that CuPy has (its pool, or what the program has set): a failure
+    becomes `OutOfMemoryError`, and peaks are kept where they are asked for. So ops themselves have nothing to catch. An
+    allocator that the program sets later is its own affair.
     """
 
     def __init__(self, cupy: Any) -> None:
@@ -36,8 +38,11 @@ class CupyMemory:
 
     def watch(self) -> None:
         """Have CuPy allocate through this."""
-        # Within `cupy.cuda.using_allocator` a thread can neither see nor set the allocator of the process; a thread of its own can.
-        thread = threading.Thread(target=lambda: self._cupy.cuda.set_allocator(self.allocator(self._cupy.cuda.get_allocator())))
+        # Within `cupy.cuda.using_allocator` a thread can neither see nor set the allocator of the process; a thread of
+        # its own can.
+        thread = threading.Thread(
+            target=lambda: self._cupy.cuda.set_allocator(self.allocator(self._cupy.cuda.get_allocator()))
+        )
         thread.start()
         thread.join()
 
@@ -58,8 +63,9 @@ class CupyMemory:
 
     def _retry(self, malloc: Callable[[int], Any], size: int, full: type[BaseException]) -> Any:
         device = self._device()
-        # Where a limit is set, CuPy fails without having given back what it keeps for reuse; where the device itself is full, it has done all this.
-        # https://github.com/cupy/cupy/blob/v14.2.0/cupy/cuda/memory.pyx (SingleDeviceMemoryPool._try_malloc)
+        # Where a limit is set, CuPy fails without having given back what it keeps for reuse; where the device itself is
+        # full, it has done all this. https://github.com/cupy/cupy/blob/v14.2.0/cupy/cuda/memory.pyx
+        # (SingleDeviceMemoryPool._try_malloc)
         if self.pool.get_limit():
             for clean in (int, gc.collect):
                 clean()
@@ -72,7 +78,15 @@ class CupyMemory:
                 return memory
         self.failures[device] = self.failures.get(device, 0) + 1
         free, total = self.info()
-        text = out_of_memory_text(size, device, total=total, free=free, allocated=self.used(), reserved=self.reserved(), limit=self.pool.get_limit() or None)
+        text = out_of_memory_text(
+            size,
+            device,
+            total=total,
+            free=free,
+            allocated=self.used(),
+            reserved=self.reserved(),
+            limit=self.pool.get_limit() or None,
+        )
         raise _both(full)(text) from None
 
     # what it holds
@@ -105,9 +119,10 @@ class CupyMemory:
     def start_peak(self) -> None:
         """Keep the peaks from now on.
 
-        CuPy's pool keeps none. An allocation is seen here, a release is not; so what is allocated is added up, and only when the sum passes the peak is the
-        pool asked what is really in use. That is exact, for all threads, and costs an allocation about a microsecond; near the peak it costs what CuPy
-        needs to add up the arrays in use, one by one.
+        CuPy's pool keeps none. An allocation is seen here, a release is not; so what is allocated is added up, and only
+        when the sum passes the peak is the pool asked what is really in use. That is exact, for all threads, and costs
+        an allocation about a microsecond; near the peak it costs what CuPy needs to add up the arrays in use, one by
+        one.
         """
         with self._lock:
             used = self.used()
@@ -142,7 +157,9 @@ class CupyMemory:
 
 def _both(full: type[BaseException]) -> type[OutOfMemoryError]:
     """An `OutOfMemoryError` that is CuPy's too: CuPy itself, and programs written for it, go on catching theirs."""
-    return type("OutOfMemoryError", (OutOfMemoryError, full), {"__module__": OutOfMemoryError.__module__, "__reduce__": _reduce})
+    return type(
+        "OutOfMemoryError", (OutOfMemoryError, full), {"__module__": OutOfMemoryError.__module__, "__reduce__": _reduce}
+    )
 
 
 def _reduce(error: BaseException) -> tuple[Any, ...]:

@@ -1,11 +1,15 @@
 """Products of matrices on CUDA: one call of cuBLAS for all shapes and layouts that it can take as they lie.
 
-`cupy.dot` and `cupy.matmul` are not used for numbers with a fraction, because `matmul` of stacks copies transposed factors, computes float16 in
-float32 and has nothing for bfloat16 (https://github.com/cupy/cupy/issues/9630), and because both take TF32 from an environment variable
-(https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_linalg.pyx). Here each call says how exactly it is to be computed.
+`cupy.dot` and `cupy.matmul` are not used for numbers with a fraction, because `matmul` of stacks copies transposed
+factors, computes float16 in float32 and has nothing for bfloat16 (https://github.com/cupy/cupy/issues/9630), and
+because both take TF32 from an environment variable
+(https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_linalg.pyx). Here each call says how exactly it is to be
+computed.
 
-cuBLAS sees memory by columns, so it is asked for the transpose: a row-major matrix is the transpose of a column-major one, and ``(a @ b).T == b.T @ a.T``.
+cuBLAS sees memory by columns, so it is asked for the transpose: a row-major matrix is the transpose of a column-major
+one, and ``(a @ b).T == b.T @ a.T``.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -43,8 +47,12 @@ def _kind(code: int, compute: int, scalar: str) -> Kind:
 
 
 KINDS = {
-    "float16": _kind(2, COMPUTE_32F, "f4"), "bfloat16": _kind(14, COMPUTE_32F, "f4"), "float32": _kind(0, COMPUTE_32F, "f4"),
-    "float64": _kind(1, COMPUTE_64F, "f8"), "complex64": _kind(4, COMPUTE_32F, "c8"), "complex128": _kind(5, COMPUTE_64F, "c16"),
+    "float16": _kind(2, COMPUTE_32F, "f4"),
+    "bfloat16": _kind(14, COMPUTE_32F, "f4"),
+    "float32": _kind(0, COMPUTE_32F, "f4"),
+    "float64": _kind(1, COMPUTE_64F, "f8"),
+    "complex64": _kind(4, COMPUTE_32F, "c8"),
+    "complex128": _kind(5, COMPUTE_64F, "c16"),
 }
 #: the same by dtype, as far as they have been met
 _known: dict[np.dtype, Kind] = {}
@@ -199,16 +207,28 @@ def multiply(xp: Any, a: Array, b: Array, cublas: Cublas, *, tf32: bool = False)
         cublas.gemm(dtype, tf32, right, left, sizes, at_b, at_a, at_c)
         return c
     for offset_a, offset_b, offset_c, (count, step_a, step_b, step_c) in _walk(dims, rows * columns * size):
-        cublas.gemm(dtype, tf32, right, left, sizes, at_b + offset_b, at_a + offset_a, at_c + offset_c, (count, step_b // size, step_a // size, step_c // size))
+        cublas.gemm(
+            dtype,
+            tf32,
+            right,
+            left,
+            sizes,
+            at_b + offset_b,
+            at_a + offset_a,
+            at_c + offset_c,
+            (count, step_b // size, step_a // size, step_c // size),
+        )
     return c
 
 
 def _walk(dims: list[Dim], matrix: int) -> Iterator[tuple[int, int, int, tuple[int, int, int, int]]]:
-    """For each call the offsets of both factors and the result, and the longest dimension with its steps, all in bytes."""
+    """For each call the offsets of both factors and the result, and the longest dimension with its steps, all in
+    bytes.
+    """
     if len(dims) == 1:
         yield 0, 0, 0, (*dims[0], matrix)
         return
-    with_result = [(*dim, matrix * prod([n for n, _, _ in dims[i + 1:]])) for i, dim in enumerate(dims)]
+    with_result = [(*dim, matrix * prod([n for n, _, _ in dims[i + 1 :]])) for i, dim in enumerate(dims)]
     longest = max(with_result)
     with_result.remove(longest)
     for place in itertools.product(*[range(dim[0]) for dim in with_result]):
@@ -221,7 +241,8 @@ class Cublas:
 
     Args:
         module: `cupy_backends.cuda.libs.cublas`, or what computes as it does.
-        handle: gives cuBLAS' handle for the current device and thread; the functions of the module put it on the current stream.
+        handle: gives cuBLAS' handle for the current device and thread; the functions of the module put it on the
+            current stream.
         has_tf32: tells whether the current device has TF32.
     """
 
@@ -230,9 +251,21 @@ class Cublas:
         self.handle = handle
         self.has_tf32 = has_tf32
 
-    def gemm(self, dtype: np.dtype, tf32: bool, first: Factor, second: Factor, sizes: tuple[int, int, int], a: int, b: int, c: int,
-             batch: tuple[int, int, int, int] | None = None) -> None:
-        """``c = a @ b`` by columns, of `sizes` (rows, columns, inner); `batch`: how many, and the steps of a, b and c in elements."""
+    def gemm(
+        self,
+        dtype: np.dtype,
+        tf32: bool,
+        first: Factor,
+        second: Factor,
+        sizes: tuple[int, int, int],
+        a: int,
+        b: int,
+        c: int,
+        batch: tuple[int, int, int, int] | None = None,
+    ) -> None:
+        """``c = a @ b`` by columns, of `sizes` (rows, columns, inner); `batch`: how many, and the steps of a, b and c
+        in elements.
+        """
         kind = kind_of(dtype)
         code, compute = kind.code, kind.compute
         if tf32 and compute == COMPUTE_32F and dtype.itemsize > 2 and self.has_tf32():
@@ -244,12 +277,50 @@ class Cublas:
             self.module.setMathMode(handle, DISALLOW_REDUCED_PRECISION_REDUCTION)
         try:
             if batch is None:
-                self.module.gemmEx(handle, first.transposed, second.transposed, *sizes, kind.one, a, code, first.lead, b, code, second.lead,
-                                   kind.zero, c, code, sizes[0], compute, GEMM_DEFAULT)
+                self.module.gemmEx(
+                    handle,
+                    first.transposed,
+                    second.transposed,
+                    *sizes,
+                    kind.one,
+                    a,
+                    code,
+                    first.lead,
+                    b,
+                    code,
+                    second.lead,
+                    kind.zero,
+                    c,
+                    code,
+                    sizes[0],
+                    compute,
+                    GEMM_DEFAULT,
+                )
             else:
                 count, step_a, step_b, step_c = batch
-                self.module.gemmStridedBatchedEx(handle, first.transposed, second.transposed, *sizes, kind.one, a, code, first.lead, step_a,
-                                                 b, code, second.lead, step_b, kind.zero, c, code, sizes[0], step_c, count, compute, GEMM_DEFAULT)
+                self.module.gemmStridedBatchedEx(
+                    handle,
+                    first.transposed,
+                    second.transposed,
+                    *sizes,
+                    kind.one,
+                    a,
+                    code,
+                    first.lead,
+                    step_a,
+                    b,
+                    code,
+                    second.lead,
+                    step_b,
+                    kind.zero,
+                    c,
+                    code,
+                    sizes[0],
+                    step_c,
+                    count,
+                    compute,
+                    GEMM_DEFAULT,
+                )
         finally:
             if exact:
                 self.module.setMathMode(handle, before)
@@ -259,4 +330,5 @@ def load(cupy: Any) -> Cublas:
     """cuBLAS as CuPy has it."""
     from cupy.cuda.device import get_compute_capability, get_cublas_handle
     from cupy_backends.cuda.libs import cublas
+
     return Cublas(cublas, get_cublas_handle, lambda: int(get_compute_capability()) >= 80)

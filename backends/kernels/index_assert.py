@@ -1,4 +1,5 @@
 """Checks indices on the device, by the kernel of `index_assert.cu`."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -27,13 +28,20 @@ def look(xp: Any, index: Array, low: int, high: int, dim: int, code: int, note: 
     """
     index = xp.ascontiguousarray(index, np.int64 if index.dtype.name not in _NAMES else None)
     n = index.size
-    launch(f"index_assert.check<{_NAMES[index.dtype.name]}>", min(-(-n // BLOCK), MOST_BLOCKS), BLOCK, (index, n, low, high, dim, code, note), like=index)
+    launch(
+        f"index_assert.check<{_NAMES[index.dtype.name]}>",
+        min(-(-n // BLOCK), MOST_BLOCKS),
+        BLOCK,
+        (index, n, low, high, dim, code, note),
+        like=index,
+    )
 
 
 def shared_note(cupy: Any) -> tuple[np.ndarray, Array]:
     """Pinned memory for a note of CuPy's current device, as the host's array and as an array that kernels write to.
 
-    Pinned memory has one address for the host and all devices (unified addressing, on all 64-bit systems), so nothing is copied.
+    Pinned memory has one address for the host and all devices (unified addressing, on all 64-bit systems), so nothing
+    is copied.
     """
     memory = cupy.cuda.alloc_pinned_memory(32)
     host = np.frombuffer(memory, np.int64, 4)

@@ -1,8 +1,10 @@
 """The one function that launches CUDA kernels, on a GPU through CuPy and, for strict arrays, on the CPU.
 
-A kernel is `name` of the file `file.cu` in this folder, called ``"file.name"``, or ``"file.name<float, 4>"`` if it is a template of types
-and integers. Its parameters are pointers and numbers; the source is the only place that says of which type, and `launch` checks it.
+A kernel is `name` of the file `file.cu` in this folder, called ``"file.name"``, or ``"file.name<float, 4>"`` if it is a
+template of types and integers. Its parameters are pointers and numbers; the source is the only place that says of which
+type, and `launch` checks it.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -54,9 +56,12 @@ def launch(name: str, grid: int, block: int, args: Sequence[Any], *, like: Array
 
 
 def philox_words(key: tuple[int, int], counter: int, n: int, xp: Any = None) -> Array:
-    """`philox.words`, made on the current device of the namespace `xp`: CuPy, which is the default, or a strict device's."""
+    """`philox.words`, made on the current device of the namespace `xp`: CuPy, which is the default, or a strict
+    device's.
+    """
     if xp is None:
         import cupy
+
         xp = cupy
     check_range(counter, n)
     out = xp.empty(n, np.uint64)
@@ -65,7 +70,9 @@ def philox_words(key: tuple[int, int], counter: int, n: int, xp: Any = None) -> 
     return out
 
 
-# ------------------------------------------------------------------------------------------------------------------- sources
+# -------------------------------------------------------------------------------------------------------------------
+# sources
+
 
 @functools.cache
 def source(file: str) -> str:
@@ -92,17 +99,31 @@ class Kernel(NamedTuple):
     parameters: tuple[tuple[str, np.dtype[Any], bool], ...]
 
 
-_KERNEL = re.compile(r"(?:template\s*<(?P<template>[^>]*)>\s*)?(?:extern\s+\"C\"\s+)?__global__\s+(?:__launch_bounds__\([^)]*\)\s*)?"
-                     r"void\s+(?:__launch_bounds__\([^)]*\)\s*)?(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)")
+_KERNEL = re.compile(
+    r"(?:template\s*<(?P<template>[^>]*)>\s*)?(?:extern\s+\"C\"\s+)?__global__\s+(?:__launch_bounds__\([^)]*\)\s*)?"
+    r"void\s+(?:__launch_bounds__\([^)]*\)\s*)?(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)"
+)
 _DTYPES = {
-    "bool": "?", "signed char": "i1", "unsigned char": "u1", "short": "i2", "unsigned short": "u2", "int": "i4", "unsigned": "u4", "unsigned int": "u4",
-    "long long": "i8", "unsigned long long": "u8", "float": "f4", "double": "f8",
+    "bool": "?",
+    "signed char": "i1",
+    "unsigned char": "u1",
+    "short": "i2",
+    "unsigned short": "u2",
+    "int": "i4",
+    "unsigned": "u4",
+    "unsigned int": "u4",
+    "long long": "i8",
+    "unsigned long long": "u8",
+    "float": "f4",
+    "double": "f8",
 }
 
 
 def _declarations(file: str) -> dict[str, re.Match[str]]:
     """The kernels of a file by name."""
-    return {match["name"]: match for match in _KERNEL.finditer(re.sub(r"//.*|/\*[\s\S]*?\*/", "", source(file + ".cu")))}
+    return {
+        match["name"]: match for match in _KERNEL.finditer(re.sub(r"//.*|/\*[\s\S]*?\*/", "", source(file + ".cu")))
+    }
 
 
 @functools.cache
@@ -121,7 +142,12 @@ def kernel(name: str) -> Kernel:
     formal = [parameter.split()[-1] for parameter in (found["template"] or "").split(",") if parameter]
     if len(arguments) != len(formal):
         raise ValueError(f"kernel {name}: expected {len(formal)} template arguments, got {len(arguments)}")
-    return Kernel(file, symbol, bool(formal), tuple(_parameter(name, declared, dict(zip(formal, arguments))) for declared in found["parameters"].split(",")))
+    return Kernel(
+        file,
+        symbol,
+        bool(formal),
+        tuple(_parameter(name, declared, dict(zip(formal, arguments))) for declared in found["parameters"].split(",")),
+    )
 
 
 def _parameter(kernel: str, declared: str, template: dict[str, str]) -> tuple[str, np.dtype[Any], bool]:
@@ -135,20 +161,28 @@ def _parameter(kernel: str, declared: str, template: dict[str, str]) -> tuple[st
 
 
 def _checked(name: str, args: Sequence[Any], like: Array) -> list[Any]:
-    """The arguments, numbers as NumPy scalars of the kernel's types. A GPU reads whatever it is given, so what is wrong must be found here."""
+    """The arguments, numbers as NumPy scalars of the kernel's types. A GPU reads whatever it is given, so what is wrong
+    must be found here.
+    """
     parameters = kernel(name).parameters
     if len(args) != len(parameters):
         raise TypeError(f"kernel {name}: expected {len(parameters)} arguments, got {len(args)}")
-    return [_array(name, parameter, arg, like, dtype) if pointer else _number(name, parameter, arg, dtype)
-            for (parameter, dtype, pointer), arg in zip(parameters, args)]
+    return [
+        _array(name, parameter, arg, like, dtype) if pointer else _number(name, parameter, arg, dtype)
+        for (parameter, dtype, pointer), arg in zip(parameters, args)
+    ]
 
 
 def _array(name: str, parameter: str, arg: Any, like: Array, dtype: np.dtype[Any]) -> Array:
     if arg.__class__ is not like.__class__:
-        raise TypeError(f"kernel {name}: {parameter} must be an array of the type {type(like).__name__}, not {type(arg).__name__}")
+        raise TypeError(
+            f"kernel {name}: {parameter} must be an array of the type {type(like).__name__}, not {type(arg).__name__}"
+        )
     if arg.dtype != dtype or not arg.flags.c_contiguous:
-        raise TypeError(f"kernel {name}: {parameter} must be a C-contiguous array of {dtype}, not one of {arg.dtype} "
-                        f"with shape {arg.shape} and strides {arg.strides}")
+        raise TypeError(
+            f"kernel {name}: {parameter} must be a C-contiguous array of {dtype}, not one of {arg.dtype} "
+            f"with shape {arg.shape} and strides {arg.strides}"
+        )
     return arg
 
 
@@ -163,15 +197,21 @@ def _launcher(array_type: type) -> Callable[[str, int, int, Sequence[Any], Array
     if array_type.__module__.partition(".")[0] == "cupy":
         return _launch_on_gpu
     from tapegrad.backends.strict.array import StrictArray
+
     if issubclass(array_type, StrictArray):
         return _launch_strict
-    raise TypeError(f"kernels run on CuPy's and strict arrays, not on {array_type.__module__}.{array_type.__qualname__}")
+    raise TypeError(
+        f"kernels run on CuPy's and strict arrays, not on {array_type.__module__}.{array_type.__qualname__}"
+    )
 
 
-# --------------------------------------------------------------------------------------------------------------------- on a GPU
+# ---------------------------------------------------------------------------------------------------------------------
+# on a GPU
+
 
 def _launch_on_gpu(name: str, grid: int, block: int, args: Sequence[Any], like: Array) -> None:
     import cupy
+
     args = tuple(_checked(name, args, like))
     if not grid:
         return
@@ -187,12 +227,19 @@ def _launch_on_gpu(name: str, grid: int, block: int, args: Sequence[Any], like: 
 def _compiled(name: str) -> Any:
     """CuPy's kernel, which it compiles for each device at its first launch there, and keeps on disk."""
     import cupy
+
     wanted = kernel(name)
-    module = cupy.RawModule(code=source(wanted.file + ".cu"), options=OPTIONS, name_expressions=(wanted.symbol,) if wanted.is_template else None)
+    module = cupy.RawModule(
+        code=source(wanted.file + ".cu"),
+        options=OPTIONS,
+        name_expressions=(wanted.symbol,) if wanted.is_template else None,
+    )
     return module.get_function(wanted.symbol)
 
 
-# ------------------------------------------------------------------------------------------------------------------- on the CPU
+# ------------------------------------------------------------------------------------------------------------------- on
+# the CPU
+
 
 def _launch_strict(name: str, grid: int, block: int, args: Sequence[Any], like: Array) -> None:
     args = _checked(name, args, like)
@@ -229,13 +276,16 @@ def _compiled_for_cpu(name: str) -> Any:
     if name not in _for_cpu:
         wanted = kernel(name)
         # one library for all the kernels of a file, and one for each template
-        plain = [f"{wanted.file}.{symbol}" for symbol, found in _declarations(wanted.file).items() if not found["template"]]
+        plain = [
+            f"{wanted.file}.{symbol}" for symbol, found in _declarations(wanted.file).items() if not found["template"]
+        ]
         compile_for_cpu([name] if wanted.is_template else plain)
     return _for_cpu[name]
 
 
 def compile_for_cpu(names: Sequence[str]) -> None:
-    """Compile kernels of one file for `launch_on_cpu`, which otherwise compiles each template at its first launch: together they take much less time.
+    """Compile kernels of one file for `launch_on_cpu`, which otherwise compiles each template at its first launch:
+    together they take much less time.
 
     Raises:
         RuntimeError: they do not compile.
@@ -243,8 +293,11 @@ def compile_for_cpu(names: Sequence[str]) -> None:
     """
     kernels = [kernel(name) for name in names]
     file = kernels[0].file
-    exports = (f'extern "C" const char* run{i}(unsigned grid, unsigned block, void** args) {{ return on_cpu::run(&{wanted.symbol}, grid, block, args); }}\n'
-               for i, wanted in enumerate(kernels))
+    exports = (
+        f'extern "C" const char* run{i}(unsigned grid, unsigned block, void** args) {{ return '
+        f"on_cpu::run(&{wanted.symbol}, grid, block, args); }}\n"
+        for i, wanted in enumerate(kernels)
+    )
     text = f'{SHIM.read_text(encoding="utf-8")}\n#line 1 "{file}.cu"\n{source(file + ".cu")}\n{"".join(exports)}'
     library = ctypes.CDLL(str(_library(file, text)))
     for i, name in enumerate(names):
@@ -255,7 +308,8 @@ def compile_for_cpu(names: Sequence[str]) -> None:
 def _library(file: str, text: str) -> Path:
     """The shared library made of a C++ text, from the cache where it was compiled before."""
     compiler = cpu_compiler()
-    # No fused multiply-add where the source has none: the same numbers on every processor. macOS declares ucontext for X/Open programs only.
+    # No fused multiply-add where the source has none: the same numbers on every processor. macOS declares ucontext for
+    # X/Open programs only.
     flags = [*OPTIONS, "-O2", "-fPIC", "-shared", "-ffp-contract=off"]
     if sys.platform == "darwin":
         flags += ["-D_XOPEN_SOURCE=700", "-D_DARWIN_C_SOURCE", "-Wno-deprecated-declarations"]
@@ -270,7 +324,9 @@ def _library(file: str, text: str) -> Path:
             code.write_text(text, encoding="utf-8")
             done = subprocess.run([*compiler, *flags, "-o", str(built), str(code)], capture_output=True, text=True)
             if done.returncode:
-                raise RuntimeError(f"{file}.cu does not compile for the CPU with {shlex.join(compiler)}:\n{done.stderr}")
+                raise RuntimeError(
+                    f"{file}.cu does not compile for the CPU with {shlex.join(compiler)}:\n{done.stderr}"
+                )
             os.replace(built, path)
     return path
 
@@ -287,7 +343,10 @@ def cpu_compiler() -> list[str]:
         words = shlex.split(command)
         if words and shutil.which(words[0]):
             return words
-    raise Unavailable("running CUDA kernels on the CPU needs a C++ compiler: install g++ or clang++, or name one in the environment variable CXX")
+    raise Unavailable(
+        "running CUDA kernels on the CPU needs a C++ compiler: install g++ or clang++, or name one in the "
+        "environment variable CXX"
+    )
 
 
 def _cache_folder() -> Path:

@@ -1,11 +1,13 @@
 """Counter-based random numbers: the words of NumPy's Philox at any position of a stream, and what is made of them.
 
-J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11: Philox4x64-10 turns a key and a counter into four 64-bit words, so
-every device computes the same words for the same seed and position, in any order and in parallel. The transforms below are written once over
-the namespace `xp` of the `words` that they take (`needed` says how many), use a fixed number of words for each of their `n` elements and reject none:
-uniforms, Bernoulli draws, integers and permutations are the same bits on every device; normals and exponentials agree to a few ulp (of the pair's radius,
-for float64 normals).
+J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11: Philox4x64-10 turns a key and a counter into
+four 64-bit words, so every device computes the same words for the same seed and position, in any order and in parallel.
+The transforms below are written once over the namespace `xp` of the `words` that they take (`needed` says how many),
+use a fixed number of words for each of their `n` elements and reject none: uniforms, Bernoulli draws, integers and
+permutations are the same bits on every device; normals and exponentials agree to a few ulp (of the pair's radius, for
+float64 normals).
 """
+
 from __future__ import annotations
 
 import math
@@ -19,12 +21,17 @@ import numpy as np
 Array = Any
 
 if sys.byteorder != "little":
-    raise ImportError("tapegrad's random numbers take 16- and 32-bit lanes from 64-bit words, low lane first: they need a little-endian machine")
+    raise ImportError(
+        "tapegrad's random numbers take 16- and 32-bit lanes from 64-bit words, low lane first: they need a "
+        "little-endian machine"
+    )
 
 BLOCK = 16 * 1024  # words that go through a transform at a time on NumPy: its temporaries stay in the cache
 
 
-# --------------------------------------------------------------------------------------------------------------------- words and streams
+# ----------------------------------------------------------------------------------------------------
+# words and streams
+
 
 class _Local(threading.local):
     """This thread's Philox bit generator, and the state that positions it."""
@@ -74,7 +81,8 @@ def check_range(counter: int, n: int) -> None:
 
 
 def key_of(seed: int) -> tuple[int, int]:
-    """The Philox key of a seed: the first two numbers of the generator SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) that starts at `seed`.
+    """The Philox key of a seed: the first two numbers of the generator SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)
+    that starts at `seed`.
 
     Example:
         >>> key_of(0)
@@ -95,7 +103,8 @@ def _mix(z: int) -> int:
 
 
 class Stream:
-    """A seeded stream of words and the position of the next one; the words themselves are made on whatever device needs them.
+    """A seeded stream of words and the position of the next one; the words themselves are made on whatever device needs
+    them.
 
     Args:
         seed: 64-bit seed; a negative one means ``seed + 2**64``, as in PyTorch.
@@ -158,7 +167,7 @@ class Stream:
             ValueError: it holds no 64-bit seed and position.
         """
         seed, counter = state
-        if not -2**63 <= seed < 2**64:
+        if not -(2**63) <= seed < 2**64:
             raise ValueError(f"Overflow when unpacking long long: a seed has 64 bits, and {seed} has more")
         check_range(counter, 0)
         with self._lock:
@@ -175,14 +184,17 @@ def _revive(state: tuple[int, int]) -> Stream:
     return stream
 
 
-# --------------------------------------------------------------------------------------------------------------------------- transforms
+# ----------------------------------------------------------------------------------------------------
+# transforms
+
 
 def needed(draw: str, n: int, dtype: Any = None) -> int:
     """How many words a transform takes for `n` elements.
 
     Args:
         draw: the transform's name.
-        dtype: the dtype asked of `uniform`, `normal` or `exponential`; for `bernoulli` that of the array of probabilities, None for a number.
+        dtype: the dtype asked of `uniform`, `normal` or `exponential`; for `bernoulli` that of the array of
+            probabilities, None for a number.
 
     Example:
         >>> [needed("uniform", 9, dtype) for dtype in (np.float64, np.float32, np.float16)]
@@ -225,7 +237,7 @@ def uniform(xp: Any, words: Array, n: int, dtype: Any) -> Array:
 
     def floats(xp: Any, words: Array) -> Array:
         y = (words.view(unsigned) >> drop).view(signed).astype(work)
-        y *= 2.0 ** -digits
+        y *= 2.0**-digits
         return y.astype(dtype, copy=False)
 
     return _in_blocks(xp, floats, words, n, dtype, 8 // size)
@@ -234,8 +246,8 @@ def uniform(xp: Any, words: Array, n: int, dtype: Any) -> Array:
 def normal(xp: Any, words: Array, n: int, dtype: Any) -> Array:
     """`n` standard normals by the method of Box and Muller (1958), two of each pair of uniforms.
 
-    The radius is ``sqrt(-2 log(u))`` with u = (k + 1/2) / 2**32 (2**53 in float64), so the tails reach 6.7 (8.6) and the uniform's relative
-    precision is full there. NumPy vectorises all it needs; inversion takes twice as many passes.
+    The radius is ``sqrt(-2 log(u))`` with u = (k + 1/2) / 2**32 (2**53 in float64), so the tails reach 6.7 (8.6) and
+    the uniform's relative precision is full there. NumPy vectorises all it needs; inversion takes twice as many passes.
     The half types are rounded from float32.
     """
     dtype = _float(dtype)
@@ -247,9 +259,9 @@ def normal(xp: Any, words: Array, n: int, dtype: Any) -> Array:
 def _normals32(xp: Any, words: Array) -> Array:
     lanes = words.view(np.uint32)
     radius = lanes[0::2].astype(np.float32)
-    _radius(xp, radius, 2.0 ** -32)
+    _radius(xp, radius, 2.0**-32)
     angle = lanes[1::2].view(np.int32).astype(np.float32)
-    angle *= math.pi * 2.0 ** -31
+    angle *= math.pi * 2.0**-31
     pairs = xp.empty(lanes.size, np.float32)
     pairs[0::2] = xp.cos(angle) * radius
     pairs[1::2] = xp.sin(angle) * radius
@@ -258,10 +270,10 @@ def _normals32(xp: Any, words: Array) -> Array:
 
 def _normals64(xp: Any, words: Array) -> Array:
     radius = (words[0::2] >> np.uint64(11)).view(np.int64).astype(np.float64)
-    _radius(xp, radius, 2.0 ** -53)
+    _radius(xp, radius, 2.0**-53)
     # NumPy vectorises tan of float64 but neither sin nor cos: both from the tangent of half the angle.
     tangent = words[1::2].view(np.int64).astype(np.float64)
-    tangent *= math.pi * 2.0 ** -64
+    tangent *= math.pi * 2.0**-64
     tangent = xp.tan(tangent)
     square = tangent * tangent
     radius /= 1 + square
@@ -283,27 +295,27 @@ def _radius(xp: Any, k: Array, scale: float) -> None:
 def exponential(xp: Any, words: Array, n: int, dtype: Any) -> Array:
     """`n` exponentials of rate 1 by inversion, ``-log(u)`` with u as in `normal`.
 
-    All are greater than 0: where u rounds to 1 the result is half the spacing below 1, so that logarithms of exponentials (Gumbel draws) are finite.
-    The half types are rounded from float32.
+    All are greater than 0: where u rounds to 1 the result is half the spacing below 1, so that logarithms of
+    exponentials (Gumbel draws) are finite. The half types are rounded from float32.
     """
     dtype = _float(dtype)
     if dtype == np.float64:
         return _in_blocks(xp, _exponentials64, words, n, dtype, 1)
     y = _in_blocks(xp, _exponentials32, words, n, np.float32, 2)
     # the least number of float16 is 2**-24
-    return y if dtype == np.float32 else xp.maximum(y, 2.0 ** -24).astype(dtype)
+    return y if dtype == np.float32 else xp.maximum(y, 2.0**-24).astype(dtype)
 
 
 def _exponentials32(xp: Any, words: Array) -> Array:
     y = words.view(np.uint32).astype(np.float32)
-    _minus_log(xp, y, 2.0 ** -32)
-    return xp.maximum(y, 2.0 ** -25)
+    _minus_log(xp, y, 2.0**-32)
+    return xp.maximum(y, 2.0**-25)
 
 
 def _exponentials64(xp: Any, words: Array) -> Array:
     y = (words >> np.uint64(11)).view(np.int64).astype(np.float64)
-    _minus_log(xp, y, 2.0 ** -53)
-    return xp.maximum(y, 2.0 ** -54)
+    _minus_log(xp, y, 2.0**-53)
+    return xp.maximum(y, 2.0**-54)
 
 
 def _minus_log(xp: Any, k: Array, scale: float) -> None:
@@ -315,7 +327,8 @@ def _minus_log(xp: Any, k: Array, scale: float) -> None:
 
 
 def integers(xp: Any, words: Array, low: int, high: int, dtype: Any) -> Array:
-    """One integer from [low, high) for each word: the upper half of the 128-bit product of word and range (D. Lemire, 2019, without its rejection).
+    """One integer from [low, high) for each word: the upper half of the 128-bit product of word and range (D. Lemire,
+    2019, without its rejection).
 
     No integer's probability differs from another's by more than 2**-64.
 
@@ -351,9 +364,12 @@ def integers(xp: Any, words: Array, low: int, high: int, dtype: Any) -> Array:
 
 
 def permutation(xp: Any, words: Array) -> Array:
-    """A random permutation of ``0 .. n-1`` as int64, for n words: their order when sorted, equal words in order of position."""
+    """A random permutation of ``0 .. n-1`` as int64, for n words: their order when sorted, equal words in order of
+    position.
+    """
     if xp is np:
-        # NumPy's default sort is faster than its stable one, where it is vectorised several times, and the same where no two words are equal.
+        # NumPy's default sort is faster than its stable one, where it is vectorised several times, and the same where
+        # no two words are equal.
         order = np.argsort(words)
         ordered = words[order]
         if not (ordered[1:] == ordered[:-1]).any():
@@ -362,14 +378,17 @@ def permutation(xp: Any, words: Array) -> Array:
 
 
 def bernoulli(xp: Any, words: Array, p: Any, n: int) -> Array:
-    """`n` Booleans, True with probability `p`: a number, held to 32 bits, or n floats, each compared with a uniform of its dtype (float32 for half types)."""
+    """`n` Booleans, True with probability `p`: a number, held to 32 bits, or n floats, each compared with a uniform of
+    its dtype (float32 for half types).
+    """
     if isinstance(p, (int, float)):
         return _below(xp, words.view(np.uint32)[:n], p)
     return uniform(xp, words, n, np.float64 if p.dtype == np.float64 else np.float32) < p
 
 
 def mask16(xp: Any, words: Array, p: float, n: int) -> Array:
-    """`n` Booleans, True with probability `p` to the nearest 1/65536, from the sixteen-bit lanes of the words: the fast mask of dropout.
+    """`n` Booleans, True with probability `p` to the nearest 1/65536, from the sixteen-bit lanes of the words: the fast
+    mask of dropout.
 
     Example:
         >>> mask16(np, words((1, 0), 0, 2), 0.5, 6)
@@ -384,12 +403,14 @@ def _below(xp: Any, lanes: Array, p: float) -> Array:
     return xp.ones(lanes.shape, np.bool_) if threshold >= 2**bits else lanes < lanes.dtype.type(threshold)
 
 
-def _in_blocks(xp: Any, transform: Callable[[Any, Array], Array], words: Array, n: int, dtype: Any, lanes: int) -> Array:
+def _in_blocks(
+    xp: Any, transform: Callable[[Any, Array], Array], words: Array, n: int, dtype: Any, lanes: int
+) -> Array:
     """The first `n` results of `transform`, which makes `lanes` of each word; on NumPy block by block."""
     if xp is not np or words.size <= BLOCK:
         return transform(xp, words)[:n]
     out = np.empty(n, dtype)
     for i in range(0, words.size, BLOCK):
-        part = out[i * lanes:(i + BLOCK) * lanes]
-        part[...] = transform(np, words[i:i + BLOCK])[:part.size]
+        part = out[i * lanes : (i + BLOCK) * lanes]
+        part[...] = transform(np, words[i : i + BLOCK])[: part.size]
     return out

@@ -1,4 +1,5 @@
 """The NumPy backend: the specification that every other backend is held to."""
+
 from __future__ import annotations
 
 import contextlib
@@ -40,10 +41,13 @@ class NumpyBackend(Backend):
         return array
 
     def shares_memory(self, view: Array, array: Array) -> bool:
-        # `.base` alone lies: a reshape that had to copy has one too. NumPy points a view at the array that owns the memory, but for arrays over the
-        # memory of others (DLPack, PyTorch) and those of `as_strided`; a copy never lies within the bounds of the array it was made of.
+        # `.base` alone lies: a reshape that had to copy has one too. NumPy points a view at the array that owns the
+        # memory, but for arrays over the memory of others (DLPack, PyTorch) and those of `as_strided`; a copy never
+        # lies within the bounds of the array it was made of.
         base = view.base
-        return view is array or (base is not None and (base is array or base is array.base or np.may_share_memory(view, array)))
+        return view is array or (
+            base is not None and (base is array or base is array.base or np.may_share_memory(view, array))
+        )
 
     def pointer(self, array: Array) -> int:
         return int(array.__array_interface__["data"][0])
@@ -82,17 +86,21 @@ class NumpyBackend(Backend):
     def synchronize(self, device: Device | None = None) -> None:
         pass
 
-    # NumPy reports its allocations to tracemalloc, so its counters exist while tracemalloc runs and cost nothing otherwise.
+    # NumPy reports its allocations to tracemalloc, so its counters exist while tracemalloc runs and cost nothing
+    # otherwise.
     def memory_allocated(self, device: Device | None = None) -> int:
         import tracemalloc
+
         return tracemalloc.get_traced_memory()[0]
 
     def max_memory_allocated(self, device: Device | None = None) -> int:
         import tracemalloc
+
         return tracemalloc.get_traced_memory()[1]
 
     def reset_peak_memory_stats(self, device: Device | None = None) -> None:
         import tracemalloc
+
         tracemalloc.reset_peak()
 
 
@@ -126,16 +134,18 @@ _CHUNK = 1 << 15
 
 
 def _add_rows(target: np.ndarray, axis: int, rows: np.ndarray, values: np.ndarray) -> None:
-    """``np.add.at`` for whole rows along an axis, by the index of each element: NumPy is four times as fast for a single index into a vector."""
+    """``np.add.at`` for whole rows along an axis, by the index of each element: NumPy is four times as fast for a
+    single index into a vector.
+    """
     n = target.shape[axis]
     rows = rows.astype(np.int64, copy=False)
     if rows.size and not -n <= rows.min() <= rows.max() < n:
         wrong = next(i for i in rows.reshape(-1).tolist() if not -n <= i < n)
         raise IndexError(f"index {wrong} is out of bounds for axis {axis} with size {n}")
-    values = np.broadcast_to(values, target.shape[:axis] + rows.shape + target.shape[axis + 1:])
+    values = np.broadcast_to(values, target.shape[:axis] + rows.shape + target.shape[axis + 1 :])
     rows = rows.reshape(-1) % n if n else rows.reshape(-1)
     before = math.prod(target.shape[:axis])
-    width = math.prod(target.shape[axis + 1:])
+    width = math.prod(target.shape[axis + 1 :])
     rows = (np.arange(before)[:, None] * n + rows).reshape(-1) * width
     flat, values, columns = target.reshape(-1), values.reshape(rows.size, width), np.arange(width)
     step = max(_CHUNK // max(width, 1), 1)

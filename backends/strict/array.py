@@ -1,13 +1,14 @@
 """`StrictArray`: a NumPy array that behaves as a CuPy array does, so that code for CUDA can be checked without a GPU.
 
-It refuses what CuPy refuses (implicit conversion, host operands, names and keywords that CuPy lacks), counts what would copy or wait, and
-does the rest as CuPy does it: reductions and single elements are 0-d arrays, indices that are out of range wrap, fresh results are in C order,
-floating-point warnings do not exist, and quotients, rests, integer powers and results in bfloat16 are those of CuPy's formulas and loops. Facts about CuPy
-are those of its source, version 14.
+It refuses what CuPy refuses (implicit conversion, host operands, names and keywords that CuPy lacks), counts what would
+copy or wait, and does the rest as CuPy does it: reductions and single elements are 0-d arrays, indices that are out of
+range wrap, fresh results are in C order, floating-point warnings do not exist, and quotients, rests, integer powers and
+results in bfloat16 are those of CuPy's formulas and loops. Facts about CuPy are those of its source, version 14.
 
-What it cannot show: numbers that differ in the last places, sums that depend on the order of atomics, races of repeated indices, and what kernels
-cost. Promotion with Python numbers is NumPy's, which for bfloat16 is not CuPy's.
+What it cannot show: numbers that differ in the last places, sums that depend on the order of atomics, races of repeated
+indices, and what kernels cost. Promotion with Python numbers is NumPy's, which for bfloat16 is not CuPy's.
 """
+
 from __future__ import annotations
 
 import json
@@ -91,8 +92,17 @@ class Memory:
 
     def _refuse(self, index: int, asked: int) -> NoReturn:
         used = self.used[index]
-        raise OutOfMemoryError(out_of_memory_text(asked, index, total=self.total, free=self.total - used, allocated=used, reserved=used,
-                                                  limit=self.limit[index]))
+        raise OutOfMemoryError(
+            out_of_memory_text(
+                asked,
+                index,
+                total=self.total,
+                free=self.total - used,
+                allocated=used,
+                reserved=used,
+                limit=self.limit[index],
+            )
+        )
 
     def free(self, index: int, size: int) -> None:
         with self._lock:
@@ -178,10 +188,15 @@ class StrictArray:
 
     # what the host may not do
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly.")
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array "
+            "explicitly."
+        )
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        raise TypeError(f"numpy.{function.__name__} was called on an array of the {self._type} device; call its own namespace")
+        raise TypeError(
+            f"numpy.{function.__name__} was called on an array of the {self._type} device; call its own namespace"
+        )
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         raise BufferError("memory of the strict device cannot be exported: it only looks like a GPU's")
@@ -189,7 +204,9 @@ class StrictArray:
     __dlpack_device__ = __dlpack__
 
     # copies to the host
-    def get(self, stream: Any = None, order: Any = "C", out: np.ndarray | None = None, blocking: bool = True) -> np.ndarray:
+    def get(
+        self, stream: Any = None, order: Any = "C", out: np.ndarray | None = None, blocking: bool = True
+    ) -> np.ndarray:
         if blocking:
             copy_out("get()", self._array.nbytes)
         else:
@@ -203,7 +220,9 @@ class StrictArray:
         if not isinstance(arr, np.ndarray):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
         if arr.dtype != self.dtype or arr.shape != self.shape:
-            raise TypeError(f"{arr.dtype} array of shape {arr.shape} cannot be set to {self.dtype} array of shape {self.shape}")
+            raise TypeError(
+                f"{arr.dtype} array of shape {arr.shape} cannot be set to {self.dtype} array of shape {self.shape}"
+            )
         note(HOST_TO_DEVICE, "set()", arr.nbytes)
         self._array[...] = arr
 
@@ -215,7 +234,9 @@ class StrictArray:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()")
+            raise ValueError(
+                "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
+            )
         copy_out("bool()", self._array.nbytes)
         return bool(self._array)
 
@@ -255,7 +276,11 @@ class StrictArray:
 
     @property
     def imag(self) -> Any:
-        return self._view(self._array.imag) if self.dtype.kind == "c" else self._own(np.zeros_like(self._array, order="C"), self._index)
+        return (
+            self._view(self._array.imag)
+            if self.dtype.kind == "c"
+            else self._own(np.zeros_like(self._array, order="C"), self._index)
+        )
 
     @imag.setter
     def imag(self, value: Any) -> None:
@@ -269,7 +294,9 @@ class StrictArray:
 
     @property
     def data(self) -> Pointer:
-        return Pointer(self._array.__array_interface__["data"][0], self._index, self if self._owner is None else self._owner)
+        return Pointer(
+            self._array.__array_interface__["data"][0], self._index, self if self._owner is None else self._owner
+        )
 
     @property
     def device(self) -> CurrentDevice:
@@ -300,12 +327,15 @@ class StrictArray:
         elif not advanced and np.ndim(value):
             raise ValueError(f"non-scalar {type(value).__module__}.{type(value).__qualname__} cannot be used for fill")
         elif advanced:
-            # CuPy makes an array of a value that is none, a number included, unless the index is only slices and integers
+            # CuPy makes an array of a value that is none, a number included, unless the index is only slices and
+            # integers
             note(HOST_TO_DEVICE, f"writing a {type(value).__name__} through an index array", np.asarray(value).nbytes)
         self._array[key] = value
 
     def _key(self, key: Any, what: str) -> tuple[tuple[Any, ...], bool]:
-        """The index for NumPy, and whether it holds arrays. Without arrays it ends in an ellipsis: a single element is a 0-d view."""
+        """The index for NumPy, and whether it holds arrays. Without arrays it ends in an ellipsis: a single element is
+        a 0-d view.
+        """
         items = list(key) if isinstance(key, tuple) else [key]
         advanced = mask = ellipsis = False
         axes = 0  # that are indexed
@@ -328,7 +358,9 @@ class StrictArray:
                     axes += 1
                     continue
                 if item.dtype.kind not in "biu":
-                    raise IndexError(f"arrays used as indices must be of integer or boolean type. (actual: {item.dtype.type})")
+                    raise IndexError(
+                        f"arrays used as indices must be of integer or boolean type. (actual: {item.dtype.type})"
+                    )
                 advanced = True
                 mask = mask or item.dtype.kind == "b"
                 axes += item.ndim if item.dtype.kind == "b" else 1
@@ -382,7 +414,12 @@ def _binary(function: Callable[..., Any], reflected: bool) -> Callable[..., Any]
         result = function(b, a, order="C") if reflected else function(a, b, order="C")
         if result.__class__ is np.ndarray:
             return self._own(result)
-        return tuple(self._own(np.asarray(part)) for part in result) if isinstance(result, tuple) else self._own(np.asarray(result))
+        return (
+            tuple(self._own(np.asarray(part)) for part in result)
+            if isinstance(result, tuple)
+            else self._own(np.asarray(result))
+        )
+
     return quiet(method)
 
 
@@ -390,12 +427,14 @@ def _inplace(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Any, other: Any) -> Any:
         function(operand(self.__class__, self), operand(self.__class__, other), out=self._array)
         return self
+
     return quiet(method)
 
 
 def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Any) -> Any:
         return self._own(np.asarray(function(operand(self.__class__, self), order="C")))
+
     return quiet(method)
 
 
@@ -403,6 +442,7 @@ def _host_value(convert: Callable[[Any], Any], name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         copy_out(name, self._array.nbytes)
         return convert(self._array, *args, **kwargs)
+
     return method
 
 
@@ -415,6 +455,7 @@ def _method(name: str, parameters: str, function: Callable[..., Any]) -> Callabl
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         return call(self.__class__, signature, (self, *args), kwargs)
+
     method.__name__ = name
     return method
 
@@ -422,9 +463,20 @@ def _method(name: str, parameters: str, function: Callable[..., Any]) -> Callabl
 def _fill_in() -> None:
     """Give `StrictArray` its operators and plain attributes."""
     operators: dict[str, Callable[..., Any]] = {
-        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": strict_kernels.floor_divide,
-        "mod": strict_kernels.remainder, "divmod": np.divmod, "pow": strict_kernels.power, "matmul": matmul, "and": np.bitwise_and,
-        "or": np.bitwise_or, "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
+        "add": np.add,
+        "sub": np.subtract,
+        "mul": np.multiply,
+        "truediv": np.true_divide,
+        "floordiv": strict_kernels.floor_divide,
+        "mod": strict_kernels.remainder,
+        "divmod": np.divmod,
+        "pow": strict_kernels.power,
+        "matmul": matmul,
+        "and": np.bitwise_and,
+        "or": np.bitwise_or,
+        "xor": np.bitwise_xor,
+        "lshift": np.left_shift,
+        "rshift": np.right_shift,
     }
     for name, function in operators.items():
         setattr(StrictArray, f"__{name}__", _binary(function, False))
@@ -432,7 +484,14 @@ def _fill_in() -> None:
         if name not in ("divmod", "matmul"):  # CuPy has no in-place matmul: a @= b gives a new array
             setattr(StrictArray, f"__i{name}__", _inplace(function))
     for name in ("less", "less_equal", "equal", "not_equal", "greater", "greater_equal"):
-        method = {"less": "lt", "less_equal": "le", "equal": "eq", "not_equal": "ne", "greater": "gt", "greater_equal": "ge"}[name]
+        method = {
+            "less": "lt",
+            "less_equal": "le",
+            "equal": "eq",
+            "not_equal": "ne",
+            "greater": "gt",
+            "greater_equal": "ge",
+        }[name]
         setattr(StrictArray, f"__{method}__", _binary(getattr(np, name), False))
     for name, function in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
         setattr(StrictArray, f"__{name}__", _unary(function))

@@ -1,8 +1,10 @@
 """The strict device: NumPy's numbers behind CuPy's manners, for checking on any machine that code will run on CUDA.
 
-``device="strict"`` is a device like any other: what runs on it runs on CUDA too, as far as names, keywords, dtypes, copies and waits go.
-`counting`, `refusing` and `allowed` watch what crosses between it and the host; see `strict_transfers`.
+``device="strict"`` is a device like any other: what runs on it runs on CUDA too, as far as names, keywords, dtypes,
+copies and waits go. `counting`, `refusing` and `allowed` watch what crosses between it and the host; see
+`strict_transfers`.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -25,7 +27,15 @@ from tapegrad.backends.strict.calls import operand
 from tapegrad.backends.strict.namespace import StrictNamespace, strided
 from tapegrad.backends.strict.products import CUBLAS
 from tapegrad.backends.strict.streams import StrictStreams
-from tapegrad.backends.strict.transfers import HOST_TO_DEVICE, SYNCHRONISATION, Transfers, allowed, counting, note, refusing
+from tapegrad.backends.strict.transfers import (
+    HOST_TO_DEVICE,
+    SYNCHRONISATION,
+    Transfers,
+    allowed,
+    counting,
+    note,
+    refusing,
+)
 
 __all__ = ["StrictArray", "StrictBackend", "Transfers", "allowed", "counting", "refusing"]
 
@@ -55,7 +65,9 @@ class StrictBackend(Backend):
     refusing = staticmethod(refusing)
     allowed = staticmethod(allowed)
 
-    def __init__(self, type: str = "strict", devices: int = 1, memory: int = 80 << 30, capability: tuple[int, int] = (9, 0)) -> None:
+    def __init__(
+        self, type: str = "strict", devices: int = 1, memory: int = 80 << 30, capability: tuple[int, int] = (9, 0)
+    ) -> None:
         self.type = type
         self._memory = Memory(devices, memory)
         self._capability = capability
@@ -88,8 +100,14 @@ class StrictBackend(Backend):
     def properties(self, device: Device | None = None) -> dict[str, Any]:
         self._index(device)
         major, minor = self._capability
-        return {"name": b"tapegrad's strict device", "major": major, "minor": minor, "totalGlobalMem": self._memory.total, "multiProcessorCount": 1,
-                "warpSize": 32}
+        return {
+            "name": b"tapegrad's strict device",
+            "major": major,
+            "minor": minor,
+            "totalGlobalMem": self._memory.total,
+            "multiProcessorCount": 1,
+            "warpSize": 32,
+        }
 
     @contextlib.contextmanager
     def use(self, device: Device) -> Iterator[None]:
@@ -146,6 +164,7 @@ class StrictBackend(Backend):
 
     def scatter_add(self, target: Array, index: Any, values: Array) -> None:
         from tapegrad.backends.cupy.backend import scatter_add
+
         scatter_add(self.xp, target, index, values, _add_rows)  # CUDA's own way, but for the kernel
 
     def matmul(self, a: Array, b: Array, convolution: bool = False) -> Array:
@@ -242,4 +261,8 @@ def _add_rows(todo: Any) -> None:
 
 def _class(name: str, memory: Memory) -> type:
     """A class of strict arrays that live in `memory`."""
-    return type("StrictArray", (StrictArray,), {"__slots__": (), "__module__": StrictArray.__module__, "_memory": memory, "_type": name})
+    return type(
+        "StrictArray",
+        (StrictArray,),
+        {"__slots__": (), "__module__": StrictArray.__module__, "_memory": memory, "_type": name},
+    )

@@ -1,4 +1,7 @@
-"""How the strict device calls NumPy in CuPy's place: which arguments CuPy takes, which operands, and what it returns."""
+"""How the strict device calls NumPy in CuPy's place: which arguments CuPy takes, which operands, and what it
+returns.
+"""
+
 from __future__ import annotations
 
 import inspect
@@ -16,13 +19,17 @@ SCALARS = (bool, int, float, complex, np.generic)
 #: CuPy warns of no overflow, division by zero or invalid value, so no operation may
 quiet = np.errstate(all="ignore")
 
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
 # Facts from CuPy's sources that no signature tells.
 #: functions that take a list of arrays first
-LISTS = _words("concatenate concat stack vstack hstack dstack column_stack row_stack einsum select choose lexsort histogramdd ravel_multi_index")
+LISTS = _words(
+    "concatenate concat stack vstack hstack dstack column_stack row_stack einsum select choose lexsort histogramdd "
+    "ravel_multi_index"
+)
 #: functions whose first argument is not an array
 NO_ARRAY = _words("""
     arange bartlett base_repr binary_repr blackman can_cast diag_indices empty eye fftfreq full hamming hanning identity indices isscalar kaiser linspace
@@ -32,12 +39,16 @@ OPERANDS = _words("a b x y x1 x2 arr ar ar1 ar2 m v f array arys args xi conditi
 #: parameters that the host has to know; an array there cannot stand for a number, it has no __index__
 ON_HOST_PARAMETERS = _words("""
     M N ax axes axis axis1 axis2 ddof decimals destination dtype k keepdims kth n newshape ndmin num offset order pad_width repeats reps s shape source""")
-#: results that CuPy gives as Python values because they are known on the host; every other number is an array of no dimension
+#: results that CuPy gives as Python values because they are known on the host; every other number is an array of no
+#: dimension
 ON_HOST = _words("""
     base_repr binary_repr can_cast common_type format_float_positional format_float_scientific iscomplexobj isfortran isrealobj isscalar may_share_memory
     min_scalar_type ndim result_type shape shares_memory size""")
 #: results that keep their operand's memory order
-KEEPS_ORDER = _words("asfortranarray astype copy empty empty_like flatten full full_like ones ones_like ravel require reshape zeros zeros_like")
+KEEPS_ORDER = _words(
+    "asfortranarray astype copy empty empty_like flatten full full_like ones ones_like ravel require reshape zeros "
+    "zeros_like"
+)
 #: functions that wait for the device: the shape of the result, or an error, depends on values
 SYNCHRONISES = _words("""
     argwhere array2string array_repr array_str asarray_chkfinite bincount compress cond delete extract flatnonzero histogram2d histogramdd intersect1d
@@ -45,7 +56,8 @@ SYNCHRONISES = _words("""
     triu_indices_from union1d unique unique_all unique_counts unique_inverse unique_values unravel_index""")
 #: functions that copy numbers or tables to the device on the way
 UPLOADS = _words("nan_to_num sliding_window_view lstsq")
-#: functions that sort by Thrust, which knows no bfloat16: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/include/cupy/type_dispatcher.cuh
+#: functions that sort by Thrust, which knows no bfloat16:
+#: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/include/cupy/type_dispatcher.cuh
 SORTS = _words("""
     argpartition argsort in1d intersect1d isin lexsort median nanmedian partition percentile quantile setdiff1d setxor1d sort union1d unique unique_all
     unique_counts unique_inverse unique_values""")
@@ -65,7 +77,10 @@ def operand(cls: Any, value: Any) -> Any:
     if value.__class__ is cls:
         memory = cls._memory
         if memory.devices > 1 and value._index != memory.current:
-            raise ValueError(f"Array device must be same as the current device: array device = {value._index} while current = {memory.current}")
+            raise ValueError(
+                f"Array device must be same as the current device: array device = {value._index} while current = "
+                f"{memory.current}"
+            )
         return value._array
     if isinstance(value, SCALARS):
         return value
@@ -73,24 +88,30 @@ def operand(cls: Any, value: Any) -> Any:
 
 
 class Signature:
-    """NumPy's function for a name, the parameters that CuPy's function of that name has, and how many of them may be passed by position.
+    """NumPy's function for a name, the parameters that CuPy's function of that name has, and how many of them may be
+    passed by position.
 
-    Where NumPy and CuPy have the same name at different places, only the part before is positional. `loops` are those of CuPy's function, where they are known.
+    Where NumPy and CuPy have the same name at different places, only the part before is positional. `loops` are those
+    of CuPy's function, where they are known.
     """
 
-    def __init__(self, name: str, parameters: str, function: Callable[..., Any], method: bool = False, loops: str = "E") -> None:
+    def __init__(
+        self, name: str, parameters: str, function: Callable[..., Any], method: bool = False, loops: str = "E"
+    ) -> None:
         self.name = name
         #: whether a result in bfloat16 is one in float32, for want of a loop
         self.widens = "E" not in loops or name in ("tril", "triu")  # those are made of `where`
         self.run = quiet(function)
-        self.crosses = name in SYNCHRONISES | UPLOADS | LISTS | NO_ARRAY | _words("average percentile put quantile take where")
+        self.crosses = name in SYNCHRONISES | UPLOADS | LISTS | NO_ARRAY | _words(
+            "average percentile put quantile take where"
+        )
         words = parameters.split(", ") if parameters else []
         self.unknown = parameters == "?"
         self.any_keyword = self.unknown or words[-1:] == ["**kwargs"]
         if name == "einsum":
             words, self.any_keyword = ["*operands", "*", "dtype", "optimize"], False
         stars = [i for i, word in enumerate(words) if word.startswith("*")]
-        self.positional = words[:stars[0]] if stars else words
+        self.positional = words[: stars[0]] if stars else words
         self.keywords = {word for word in words if not word.startswith("*")}
         #: the name of ``*args``, where there is one
         self.rest = words[stars[0]].lstrip("*") if stars and not words[stars[0]].startswith("**") else ""
@@ -109,14 +130,24 @@ class Signature:
                 raise TypeError(f"{self.name}() got an unexpected keyword argument '{key}': CuPy's has none")
         if len(args) > self.limit:
             if len(args) > len(self.positional):
-                raise TypeError(f"{self.name}() takes {len(self.positional)} positional arguments but {len(args)} were given: CuPy's takes no more")
-            raise TypeError(f"{self.name}(): pass '{self.positional[self.limit]}' by keyword, it stands at different places in NumPy and CuPy")
+                raise TypeError(
+                    f"{self.name}() takes {len(self.positional)} positional arguments but {len(args)} were given: "
+                    "CuPy's takes no more"
+                )
+            raise TypeError(
+                f"{self.name}(): pass '{self.positional[self.limit]}' by keyword, it stands at different places in "
+                "NumPy and CuPy"
+            )
 
 
 def _agreeing(names: list[str], function: Callable[..., Any]) -> int:
     """How many leading parameters mean the same in NumPy's `function`."""
     try:
-        theirs = [p.name for p in inspect.signature(function).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        theirs = [
+            p.name
+            for p in inspect.signature(function).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
     except ValueError:  # some of NumPy's C functions do not tell
         return len(names)
     for i, (name, other) in enumerate(zip(names, theirs)):
@@ -151,14 +182,18 @@ def _unwrap(cls: Any, value: Any, used: list[Any], signature: Signature, paramet
     """`value` for NumPy; the arrays of the device in it are added to `used`."""
     if value.__class__ is cls:
         if parameter in ON_HOST_PARAMETERS:
-            raise TypeError(f"{signature.name}(): '{cls.__name__}' object cannot be interpreted as an integer ('{parameter}')")
+            raise TypeError(
+                f"{signature.name}(): '{cls.__name__}' object cannot be interpreted as an integer ('{parameter}')"
+            )
         used.append(value)
         return operand(cls, value)
     if isinstance(value, (tuple, list)):
         if signature.lists or parameter == "out":
             return type(value)(_unwrap(cls, item, used, signature, "") for item in value)
         if any(item.__class__ is cls for item in value):
-            raise TypeError(f"{signature.name}(): an array cannot stand in a {value.__class__.__name__} ('{parameter}')")
+            raise TypeError(
+                f"{signature.name}(): an array cannot stand in a {value.__class__.__name__} ('{parameter}')"
+            )
     if isinstance(value, np.ndarray) or hasattr(value, "_owner"):
         raise TypeError(f"Unsupported type {type(value)}")
     if parameter in OPERANDS and value is not None and not signature.lists:
@@ -176,7 +211,11 @@ def crossings(cls: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         _wait(f"{name}(mode='raise')")
     elif name == "average" and (len(args) > 2 or kwargs.get("weights") is not None):
         _wait("average(weights)")
-    elif name in NO_ARRAY and name not in ("full", "linspace", "logspace") and any(value.__class__ is cls for value in args):
+    elif (
+        name in NO_ARRAY
+        and name not in ("full", "linspace", "logspace")
+        and any(value.__class__ is cls for value in args)
+    ):
         copy_out(f"{name}() with a number on the device")
     if name in UPLOADS:
         note(HOST_TO_DEVICE, f"{name}()")
@@ -185,7 +224,8 @@ def crossings(cls: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     elif name in ("take", "put") and any(isinstance(value, (list, tuple)) for value in args[1:2]):
         note(HOST_TO_DEVICE, f"{name}() with a list of indices")
     elif name in LISTS and args and isinstance(args[0], (tuple, list)) and _one_kernel(cls, args[0]):
-        # CuPy hands a table of pointers to one kernel: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_manipulation.pyx
+        # CuPy hands a table of pointers to one kernel:
+        # https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_manipulation.pyx
         note(HOST_TO_DEVICE, f"{name}() of more than 8 small arrays")
 
 
@@ -194,8 +234,12 @@ def _wait(cause: str) -> None:
 
 
 def _one_kernel(cls: Any, arrays: Any) -> bool:
-    return (len(arrays) > 8 and all(array.__class__ is cls for array in arrays) and len({array.dtype for array in arrays}) == 1
-            and sum(array.nbytes for array in arrays) < 2 * 1024 * 1024 * len(arrays))
+    return (
+        len(arrays) > 8
+        and all(array.__class__ is cls for array in arrays)
+        and len({array.dtype for array in arrays}) == 1
+        and sum(array.nbytes for array in arrays) < 2 * 1024 * 1024 * len(arrays)
+    )
 
 
 # Functions whose behaviour differs.
@@ -231,15 +275,20 @@ def _astype(a: Any, dtype: Any, order: str = "K", casting: Any = None, subok: An
 
 def _stable(function: Callable[..., Any]) -> Callable[..., Any]:
     """CuPy sorts stably whatever it is asked for, and takes no other `kind` than None and "stable"."""
+
     def sort(a: Any, axis: Any = -1, kind: Any = None) -> Any:
         if kind not in (None, "stable"):
             raise ValueError("kind can only be None or 'stable'")
         return function(a, axis, kind="stable")
+
     return sort
 
 
 def _silent(function: Callable[..., Any]) -> Callable[..., Any]:
-    """CuPy looks at no error flag of a factorisation (that would wait): a matrix that has no result gives garbage, here nan."""
+    """CuPy looks at no error flag of a factorisation (that would wait): a matrix that has no result gives garbage, here
+    nan.
+    """
+
     def linalg(a: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return function(a, *args, **kwargs)
@@ -250,16 +299,31 @@ def _silent(function: Callable[..., Any]) -> Callable[..., Any]:
             if a.ndim > 2:
                 return np.stack([linalg(a[i], *(b[i] for b in rest), **kwargs) for i in range(a.shape[0])])
             return np.full_like(rest[0] if rest else a, np.nan, dtype=np.result_type(a, *rest, np.float32))
+
     return linalg
 
 
 #: path of the namespace and name -> what stands for NumPy's function
 OVERRIDES: dict[tuple[str, str], Callable[..., Any]] = {
-    ("", "floor_divide"): strict_kernels.floor_divide, ("", "remainder"): strict_kernels.remainder, ("", "mod"): strict_kernels.remainder,
-    ("", "fmod"): strict_kernels.fmod, ("", "power"): strict_kernels.power, ("", "pow"): strict_kernels.power,
-    ("", "matmul"): matmul, ("", "take"): _take, ("", "take_along_axis"): _take_along_axis, ("", "put"): _put,
-    ("", "sort"): _stable(np.sort), ("", "argsort"): _stable(np.argsort),
-    ("linalg", "cholesky"): _silent(np.linalg.cholesky), ("linalg", "inv"): _silent(np.linalg.inv), ("linalg", "solve"): _silent(np.linalg.solve),
-    ("ndarray", "take"): _take, ("ndarray", "put"): _put, ("ndarray", "ptp"): np.ptp, ("ndarray", "astype"): _astype,
-    ("ndarray", "sort"): _stable(np.ndarray.sort), ("ndarray", "argsort"): _stable(np.ndarray.argsort),
+    ("", "floor_divide"): strict_kernels.floor_divide,
+    ("", "remainder"): strict_kernels.remainder,
+    ("", "mod"): strict_kernels.remainder,
+    ("", "fmod"): strict_kernels.fmod,
+    ("", "power"): strict_kernels.power,
+    ("", "pow"): strict_kernels.power,
+    ("", "matmul"): matmul,
+    ("", "take"): _take,
+    ("", "take_along_axis"): _take_along_axis,
+    ("", "put"): _put,
+    ("", "sort"): _stable(np.sort),
+    ("", "argsort"): _stable(np.argsort),
+    ("linalg", "cholesky"): _silent(np.linalg.cholesky),
+    ("linalg", "inv"): _silent(np.linalg.inv),
+    ("linalg", "solve"): _silent(np.linalg.solve),
+    ("ndarray", "take"): _take,
+    ("ndarray", "put"): _put,
+    ("ndarray", "ptp"): np.ptp,
+    ("ndarray", "astype"): _astype,
+    ("ndarray", "sort"): _stable(np.ndarray.sort),
+    ("ndarray", "argsort"): _stable(np.ndarray.argsort),
 }

@@ -1,4 +1,7 @@
-"""The formulas of CuPy's kernels that are not NumPy's: https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_math.pyx and ``carray.cuh``."""
+"""The formulas of CuPy's kernels that are not NumPy's:
+https://github.com/cupy/cupy/blob/v14.2.0/cupy/_core/_routines_math.pyx and ``carray.cuh``.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,7 +11,9 @@ import numpy as np
 
 
 def _kernel(name: str, formula: Callable[[Any, Any], Any], kinds: str) -> Callable[..., Any]:
-    """NumPy's function of two operands, but for dtypes of these kinds, which `formula` computes from arrays of one dtype."""
+    """NumPy's function of two operands, but for dtypes of these kinds, which `formula` computes from arrays of one
+    dtype.
+    """
     plain = getattr(np, name)
 
     def function(x: Any, y: Any, out: Any = None, dtype: Any = None, casting: Any = None, order: Any = None) -> Any:
@@ -20,6 +25,7 @@ def _kernel(name: str, formula: Callable[[Any, Any], Any], kinds: str) -> Callab
             return result
         np.copyto(out, result, casting="same_kind" if casting is None else casting)
         return out
+
     function.__name__ = name
     return function
 

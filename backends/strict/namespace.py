@@ -1,4 +1,5 @@
 """`StrictNamespace`: the names of CuPy's namespaces, and no others, over strict arrays."""
+
 from __future__ import annotations
 
 import functools
@@ -46,7 +47,9 @@ class StrictNamespace:
             return functools.partial(_OWN[path, name], cls)
         if (path, name) == ("", "ndarray"):
             return cls
-        function = OVERRIDES.get((path, name)) or getattr(functools.reduce(getattr, filter(None, path.split(".")), np), name, None)
+        function = OVERRIDES.get((path, name)) or getattr(
+            functools.reduce(getattr, filter(None, path.split(".")), np), name, None
+        )
         if kind == "numpy's":
             return function
         if kind not in ("ufunc", "def") or function is None or name in NOT_OFFERED:
@@ -59,6 +62,7 @@ class StrictNamespace:
 def _function(cls: Any, signature: Signature) -> Callable[..., Any]:
     def strict(*args: Any, **kwargs: Any) -> Any:
         return call(cls, signature, args, kwargs)
+
     strict.__name__ = strict.__qualname__ = signature.name
     return strict
 
@@ -74,7 +78,8 @@ class StrictUfunc:
         self.nargs = self.nin + self.nout
         self._cls = cls
         self._function = function
-        # CuPy's has an `out`, some of NumPy's plain functions of these names have none, and none of those has an `order`
+        # CuPy's has an `out`, some of NumPy's plain functions of these names have none, and none of those has an
+        # `order`
         self._order = {"order": "C"} if isinstance(function, np.ufunc) else {}
         self._outputs: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
@@ -85,9 +90,12 @@ class StrictUfunc:
     def __call__(self, *args: Any, out: Any = None, dtype: Any = None, casting: Any = None) -> Any:
         cls = self._cls
         if not self.nin <= len(args) <= self.nargs:
-            raise TypeError(f"Wrong number of arguments for '{self.name}'. It must be either {self.nin} or {self.nargs} (with outputs), but given {len(args)}.")
+            raise TypeError(
+                f"Wrong number of arguments for '{self.name}'. It must be either {self.nin} or {self.nargs} (with "
+                f"outputs), but given {len(args)}."
+            )
         if len(args) > self.nin:
-            args, out = args[:self.nin], args[self.nin] if self.nout == 1 else args[self.nin:]
+            args, out = args[: self.nin], args[self.nin] if self.nout == 1 else args[self.nin :]
         raw = [operand(cls, value) for value in args]
         dtypes = self._loop(raw) if dtype is None else ()
         options: dict[str, Any] = dict(self._order)
@@ -106,11 +114,15 @@ class StrictUfunc:
         if targets:
             return cls._result(result, [target for target in targets if target is not None])
         parts = result if isinstance(result, tuple) else (result,)
-        made = [cls._own(np.array(part, dtypes[i] if dtypes else None, copy=None, order="C")) for i, part in enumerate(parts)]
+        made = [
+            cls._own(np.array(part, dtypes[i] if dtypes else None, copy=None, order="C"))
+            for i, part in enumerate(parts)
+        ]
         return made[0] if self.nout == 1 else tuple(made)
 
     def _loop(self, operands: list[Any]) -> tuple[Any, ...]:
-        """Dtypes of the outputs of CuPy's first loop for arrays of these dtypes; none where a number takes part, whose weight NumPy decides.
+        """Dtypes of the outputs of CuPy's first loop for arrays of these dtypes; none where a number takes part, whose
+        weight NumPy decides.
 
         Raises:
             TypeError: CuPy has no loop for them.
@@ -141,10 +153,14 @@ class StrictUfunc:
         quiet(self._function.at)(target, key, operand(self._cls, b))
 
     def reduce(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        return self._method("reduce", {"add": "sum", "multiply": "prod"}, array, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+        return self._method(
+            "reduce", {"add": "sum", "multiply": "prod"}, array, axis=axis, dtype=dtype, out=out, keepdims=keepdims
+        )
 
     def accumulate(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
-        return self._method("accumulate", {"add": "cumsum", "multiply": "cumprod"}, array, axis=axis, dtype=dtype, out=out)
+        return self._method(
+            "accumulate", {"add": "cumsum", "multiply": "cumprod"}, array, axis=axis, dtype=dtype, out=out
+        )
 
     def outer(self, a: Any, b: Any, **kwargs: Any) -> Any:
         return self(a.reshape(a.shape + (1,) * b.ndim), b, **kwargs)
@@ -192,12 +208,23 @@ def _host(cls: Any, value: Any, used: list[Any]) -> Any:
     return value
 
 
-def _make_array(cls: Any, obj: Any, dtype: Any = None, copy: bool | None = True, order: Any = "K", subok: bool = False, ndmin: int = 0,
-                *, blocking: bool = False) -> Any:
+def _make_array(
+    cls: Any,
+    obj: Any,
+    dtype: Any = None,
+    copy: bool | None = True,
+    order: Any = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+    *,
+    blocking: bool = False,
+) -> Any:
     return _array(cls, obj, dtype, copy or None, order, ndmin)
 
 
-def _asarray(cls: Any, a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, blocking: bool = False) -> Any:
+def _asarray(
+    cls: Any, a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, blocking: bool = False
+) -> Any:
     return _array(cls, a, dtype, copy, order or "K")
 
 
@@ -213,7 +240,9 @@ def _frombuffer(cls: Any, *args: Any, **kwargs: Any) -> Any:
     return _array(cls, np.frombuffer(*args, **kwargs))
 
 
-def _asnumpy(cls: Any, a: Any, stream: Any = None, order: Any = "C", out: Any = None, *, blocking: bool = True) -> np.ndarray:
+def _asnumpy(
+    cls: Any, a: Any, stream: Any = None, order: Any = "C", out: Any = None, *, blocking: bool = True
+) -> np.ndarray:
     return a.get(stream, order, out, blocking) if isinstance(a, cls) else np.asarray(a, order=order)
 
 
@@ -231,7 +260,12 @@ def strided(array: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset
 
 
 _OWN: dict[tuple[str, str], Callable[..., Any]] = {
-    ("", "array"): _make_array, ("", "asarray"): _asarray, ("", "asanyarray"): _asarray, ("", "ascontiguousarray"): _ascontiguousarray,
-    ("", "asfortranarray"): _asfortranarray, ("", "frombuffer"): _frombuffer, ("", "asnumpy"): _asnumpy,
+    ("", "array"): _make_array,
+    ("", "asarray"): _asarray,
+    ("", "asanyarray"): _asarray,
+    ("", "ascontiguousarray"): _ascontiguousarray,
+    ("", "asfortranarray"): _asfortranarray,
+    ("", "frombuffer"): _frombuffer,
+    ("", "asnumpy"): _asnumpy,
     ("lib.stride_tricks", "as_strided"): _as_strided,
 }

@@ -1,8 +1,9 @@
 """`cublas` of the strict device: what cuBLAS computes, from the same arguments, on the host's memory.
 
-The strict device multiplies by `cupy_products`, as CUDA does, so that every test of a product there checks the pointers, leading dimensions and steps
-that cuBLAS would be given.
+The strict device multiplies by `cupy_products`, as CUDA does, so that every test of a product there checks the
+pointers, leading dimensions and steps that cuBLAS would be given.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -18,19 +19,26 @@ _NAMES = {kind.code: name for name, kind in KINDS.items()}
 def _dtype(code: int) -> np.dtype[Any]:
     if _NAMES[code] == "bfloat16":
         import ml_dtypes
+
         return np.dtype(ml_dtypes.bfloat16)
     return np.dtype(_NAMES[code])
 
 
-def _matrices(pointer: int, code: int, transposed: int, rows: int, columns: int, lead: int, count: int, step: int) -> np.ndarray:
-    """The memory that cuBLAS takes for `count` column-major matrices of `rows` times `columns`, once those that are `transposed` are turned."""
+def _matrices(
+    pointer: int, code: int, transposed: int, rows: int, columns: int, lead: int, count: int, step: int
+) -> np.ndarray:
+    """The memory that cuBLAS takes for `count` column-major matrices of `rows` times `columns`, once those that are
+    `transposed` are turned.
+    """
     dtype = _dtype(code)
     high, wide = (columns, rows) if transposed else (rows, columns)
     if lead < max(1, high):
         raise ValueError(f"cuBLAS: a leading dimension of {lead} for matrices of {high} rows")
     reach = ((count - 1) * step + (wide - 1) * lead + high) * dtype.itemsize
     memory: Any = (ctypes.c_char * reach).from_address(pointer)
-    found: np.ndarray = np.ndarray((count, high, wide), dtype, memory, strides=(step * dtype.itemsize, dtype.itemsize, lead * dtype.itemsize))
+    found: np.ndarray = np.ndarray(
+        (count, high, wide), dtype, memory, strides=(step * dtype.itemsize, dtype.itemsize, lead * dtype.itemsize)
+    )
     return found.swapaxes(1, 2) if transposed else found
 
 
@@ -54,15 +62,84 @@ class HostCublas:
     def setMathMode(self, handle: int, mode: int) -> None:
         self.mode = mode
 
-    def gemmEx(self, handle: int, transa: int, transb: int, m: int, n: int, k: int, alpha: int, A: int, Atype: int, lda: int,
-               B: int, Btype: int, ldb: int, beta: int, C: int, Ctype: int, ldc: int, computeType: int, algo: int) -> None:
+    def gemmEx(
+        self,
+        handle: int,
+        transa: int,
+        transb: int,
+        m: int,
+        n: int,
+        k: int,
+        alpha: int,
+        A: int,
+        Atype: int,
+        lda: int,
+        B: int,
+        Btype: int,
+        ldb: int,
+        beta: int,
+        C: int,
+        Ctype: int,
+        ldc: int,
+        computeType: int,
+        algo: int,
+    ) -> None:
         """One product."""
-        self.gemmStridedBatchedEx(handle, transa, transb, m, n, k, alpha, A, Atype, lda, 0, B, Btype, ldb, 0, beta, C, Ctype, ldc, 0, 1, computeType, algo)
+        self.gemmStridedBatchedEx(
+            handle,
+            transa,
+            transb,
+            m,
+            n,
+            k,
+            alpha,
+            A,
+            Atype,
+            lda,
+            0,
+            B,
+            Btype,
+            ldb,
+            0,
+            beta,
+            C,
+            Ctype,
+            ldc,
+            0,
+            1,
+            computeType,
+            algo,
+        )
 
-    def gemmStridedBatchedEx(self, handle: int, transa: int, transb: int, m: int, n: int, k: int, alpha: int, A: int, Atype: int, lda: int, strideA: int,
-                             B: int, Btype: int, ldb: int, strideB: int, beta: int, C: int, Ctype: int, ldc: int, strideC: int,
-                             batchCount: int, computeType: int, algo: int) -> None:
-        """``C = alpha * op(A) @ op(B) + beta * C`` for `batchCount` column-major matrices that follow each other in even steps."""
+    def gemmStridedBatchedEx(
+        self,
+        handle: int,
+        transa: int,
+        transb: int,
+        m: int,
+        n: int,
+        k: int,
+        alpha: int,
+        A: int,
+        Atype: int,
+        lda: int,
+        strideA: int,
+        B: int,
+        Btype: int,
+        ldb: int,
+        strideB: int,
+        beta: int,
+        C: int,
+        Ctype: int,
+        ldc: int,
+        strideC: int,
+        batchCount: int,
+        computeType: int,
+        algo: int,
+    ) -> None:
+        """``C = alpha * op(A) @ op(B) + beta * C`` for `batchCount` column-major matrices that follow each other in
+        even steps.
+        """
         a = _matrices(A, Atype, transa, m, k, lda, batchCount, strideA)
         b = _matrices(B, Btype, transb, k, n, ldb, batchCount, strideB)
         c = _matrices(C, Ctype, 0, m, n, ldc, batchCount, strideC)

@@ -1,4 +1,7 @@
-"""Streams and events of the strict device, by the names of `cupy.cuda`. Nothing runs late here, so all work is always done; waits are counted."""
+"""Streams and events of the strict device, by the names of `cupy.cuda`. Nothing runs late here, so all work is always
+done; waits are counted.
+"""
+
 from __future__ import annotations
 
 import itertools
@@ -36,7 +39,9 @@ class StrictStream:
 
     _streams: StrictStreams
 
-    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None) -> None:
+    def __init__(
+        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None
+    ) -> None:
         if ptds:
             raise ValueError("the strict device has no default stream for each thread")
         self._is(0 if null else next(self._streams.count), -1 if null else self._streams.memory.current)
@@ -74,7 +79,10 @@ class StrictStream:
     def use(self) -> StrictStream:
         current = self._streams.memory.current
         if self.device_id not in (-1, current):
-            raise RuntimeError(f"The device that the stream is created on ({self.device_id}) does not match with the current device ({current})")
+            raise RuntimeError(
+                f"The device that the stream is created on ({self.device_id}) does not match with the current device "
+                f"({current})"
+            )
         self._streams.set_current(self, current)
         return self
 

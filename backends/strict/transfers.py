@@ -1,10 +1,12 @@
 """What crosses between the host and the strict device: counted always, refused on request.
 
-There are three kinds: copies from the host to the device, copies back, and waits of the host for the device (every copy back is also a wait). What happens
-inside `allowed()` was asked for by the program: it is counted apart, in `Transfers.asked`, and never refused. The backend's own `from_host`, `to_host`,
-`to_device` and `synchronize`, behind ``.to()``, ``.cpu()`` and ``.numpy()``, count as asked; what an operation does in passing (``float(x)``,
-``if x:``, a mask as index, a list as index) does not.
+There are three kinds: copies from the host to the device, copies back, and waits of the host for the device (every copy
+back is also a wait). What happens inside `allowed()` was asked for by the program: it is counted apart, in
+`Transfers.asked`, and never refused. The backend's own `from_host`, `to_host`, `to_device` and `synchronize`, behind
+``.to()``, ``.cpu()`` and ``.numpy()``, count as asked; what an operation does in passing (``float(x)``, ``if x:``, a
+mask as index, a list as index) does not.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -27,7 +29,9 @@ _WORDS = {
 
 @dataclass
 class Transfers:
-    """How often something crossed unasked, what it was (``(kind, cause)`` -> times), and the same of what was asked for."""
+    """How often something crossed unasked, what it was (``(kind, cause)`` -> times), and the same of what was asked
+    for.
+    """
 
     host_to_device: int = 0
     device_to_host: int = 0
@@ -82,7 +86,9 @@ def copy_out(cause: str, size: int | None = None) -> None:
 
 @contextlib.contextmanager
 def watching(watcher: Watcher) -> Iterator[None]:
-    """Calls `watcher` for each crossing inside, in the thread and at the place of its call; what it raises is raised there."""
+    """Calls `watcher` for each crossing inside, in the thread and at the place of its call; what it raises is raised
+    there.
+    """
     _watchers.append(watcher)
     try:
         yield

@@ -1,4 +1,5 @@
 """The process in which `watched` runs a section's items; its one argument says which, as JSON."""
+
 import functools
 import json
 import sys
@@ -11,4 +12,11 @@ from tapegrad.benchmarks.gpu.report.supervise import serve
 
 end_on_request()
 wanted = json.loads(sys.argv[1])
-sys.exit(serve(functools.partial(items_of, wanted["source"]), Machine(wanted["device"], wanted["seconds"]), wanted["skip"], Path(wanted["file"])))
+sys.exit(
+    serve(
+        functools.partial(items_of, wanted["source"]),
+        Machine(wanted["device"], wanted["seconds"]),
+        wanted["skip"],
+        Path(wanted["file"]),
+    )
+)

@@ -1,8 +1,10 @@
 """The workloads under pytest-benchmark: ``pytest benchmarks --benchmark-only``.
 
-Set ``OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1`` for figures of one thread; ``--benchmark-group-by=group`` puts the contenders of a workload together.
-The contenders run one after the other here. `tapegrad-bench` lets them take turns, and is what targets are judged by.
+Set ``OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1`` for figures of one thread; ``--benchmark-group-by=group`` puts the
+contenders of a workload together. The contenders run one after the other here. `tapegrad-bench` lets them take turns,
+and is what targets are judged by.
 """
+
 import gc
 import os
 
@@ -16,7 +18,12 @@ from tapegrad.benchmarks.workloads import WORKLOADS
 
 CONTENDERS, _ = find_contenders(["cpu", "cuda"], list(PEERS), threads=int(os.environ.get("OMP_NUM_THREADS", "1")))
 CASES = [
-    pytest.param(workload, contender, options, id="-".join(filter(None, (workload.name, contender.name, variant, contender.device))))
+    pytest.param(
+        workload,
+        contender,
+        options,
+        id="-".join(filter(None, (workload.name, contender.name, variant, contender.device))),
+    )
     for workload in WORKLOADS.values()
     for contender in CONTENDERS
     if contender.ours or workload.peers
@@ -38,5 +45,6 @@ def test_workload(benchmark, workload, contender, options):
         def run():
             step()
             contender.synchronize()
+
         gc.collect()
         benchmark(run)

@@ -1,4 +1,5 @@
 """A very long graph, and the import of the package."""
+
 from __future__ import annotations
 
 import gc
@@ -12,8 +13,11 @@ from time import perf_counter
 from tapegrad.benchmarks.workload import WORKLOADS, Metric, Setting
 
 
-@WORKLOADS.probe("extreme.long_chain", "a chain of 1,000,000 ops, forward and backward, with the garbage collector off: its time, and the memory that "
-                 "is left after it")
+@WORKLOADS.probe(
+    "extreme.long_chain",
+    "a chain of 1,000,000 ops, forward and backward, with the garbage collector off: its time, and the memory that "
+    "is left after it",
+)
 def long_chain(s: Setting) -> list[Metric]:
     x = s.randn(8, requires_grad=True)
     w, seed = s.randn(8), s.randn(8)
@@ -25,6 +29,7 @@ def long_chain(s: Setting) -> list[Metric]:
             for _ in range(ops):
                 y = y + w
             y.backward(seed)
+
         return run
 
     ops = 10_000 if s.quick else 1_000_000
@@ -44,7 +49,10 @@ def long_chain(s: Setting) -> list[Metric]:
     metrics = [Metric("time", [seconds], "s")]
     if memory is not None:
         # A chain that left anything behind for each op would leave megabytes.
-        metrics += [Metric("peak memory", [memory[0]], "B"), Metric("memory left", [max(memory[1], 0)], "B", limit=64 * 1024)]
+        metrics += [
+            Metric("peak memory", [memory[0]], "B"),
+            Metric("memory left", [max(memory[1], 0)], "B", limit=64 * 1024),
+        ]
     return metrics
 
 
@@ -62,7 +70,9 @@ def import_time(s: Setting) -> list[Metric]:
 
 
 def fresh_import(package: str, cache: str) -> float:
-    """Seconds that ``import package`` takes in a new interpreter that finds or leaves its compiled files in `cache`, as an installed package has them."""
+    """Seconds that ``import package`` takes in a new interpreter that finds or leaves its compiled files in `cache`, as
+    an installed package has them.
+    """
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     program = f"from time import perf_counter; start = perf_counter(); import {package}; print(perf_counter() - start)"

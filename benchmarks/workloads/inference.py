@@ -1,4 +1,5 @@
 """Forward passes with and without recording, and the memory that they need."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def unrecorded(name: str, s: Setting) -> Step:
     def step() -> list[Any]:
         with no_grad():
             return run()
+
     return step
 
 
@@ -42,8 +44,12 @@ for _name, (_what, *_) in MODELS.items():
     WORKLOADS.timed(f"inference.{_name}.no_grad", f"forward pass of {_what} under no_grad")(partial(unrecorded, _name))
 
 
-@WORKLOADS.probe("inference.deep.memory", "memory above the weights while ten layers of 256 run on 2048 rows: under no_grad in activations, and as a share of "
-                 "the recording pass's peak")
+@WORKLOADS.probe(
+    "inference.deep.memory",
+    "memory above the weights while ten layers of 256 run on 2048 rows: under no_grad in activations, and as a share "
+    "of "
+    "the recording pass's peak",
+)
 def deep_memory(s: Setting) -> list[Metric]:
     free, recorded = s.contender.memory(unrecorded("deep", s)), s.contender.memory(recording("deep", s))
     if free is None or recorded is None:

@@ -1,4 +1,5 @@
 """The models that the workloads run; every contender's starts from the same parameters."""
+
 from __future__ import annotations
 
 import math
@@ -18,21 +19,33 @@ def small_mlp(s: Setting) -> Any:
 def deep_mlp(s: Setting, width: int, layers: int = 10) -> Any:
     """Ten layers of one width, each with ReLU."""
     nn = s.lib.nn
-    return prepared(s, nn.Sequential(*(module for _ in range(layers) for module in (nn.Linear(width, width), nn.ReLU()))))
+    return prepared(
+        s, nn.Sequential(*(module for _ in range(layers) for module in (nn.Linear(width, width), nn.ReLU())))
+    )
 
 
 def small_cnn(s: Setting) -> Any:
     """Two 3x3 convolutions with ReLU and pooling, and a linear layer, for 28x28 images."""
     nn = s.lib.nn
-    return prepared(s, nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(16 * 7 * 7, 10),
-    ))
+    return prepared(
+        s,
+        nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(16 * 7 * 7, 10),
+        ),
+    )
 
 
 def prepared(s: Setting, model: Any) -> Any:
-    """The model on the contender's device, with parameters that keep activations near one and are the same for every contender."""
+    """The model on the contender's device, with parameters that keep activations near one and are the same for every
+    contender.
+    """
     with s.lib.no_grad():
         for parameter in model.parameters():
             shape = tuple(parameter.shape)

@@ -1,4 +1,5 @@
 """What an op costs beyond its arithmetic: chains of ops on arrays so small that the bookkeeping is what is measured."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -18,13 +19,18 @@ Step = Callable[[], list[Any]]
 def forward_backward(chain: Chain, operands: Operands, s: Setting) -> Step:
     """A step: run the chain and its backward, with gradients for its start and for the operand that every op meets."""
     start, operand = operands(s)
-    x, w, seed = s.tensor(start, requires_grad=True), s.tensor(operand, requires_grad=True), s.tensor(np.ones_like(start))
+    x, w, seed = (
+        s.tensor(start, requires_grad=True),
+        s.tensor(operand, requires_grad=True),
+        s.tensor(np.ones_like(start)),
+    )
 
     def step() -> list[Any]:
         x.grad = w.grad = None
         y = chain(x, w)
         y.backward(seed)
         return [y, x.grad, w.grad]
+
     return step
 
 
@@ -36,10 +42,12 @@ def unrecorded(chain: Chain, operands: Operands, s: Setting) -> Step:
     def step() -> list[Any]:
         with no_grad():
             return [chain(x, w)]
+
     return step
 
 
-# Values that neither grow nor fade along a chain: an operand of denormal numbers would measure the processor's slow path.
+# Values that neither grow nor fade along a chain: an operand of denormal numbers would measure the processor's slow
+# path.
 def around_one(s: Setting) -> tuple[np.ndarray, np.ndarray]:
     """64 floats near one, twice."""
     return 1 + s.array(64) / 100, 1 + s.array(64) / 100
@@ -80,7 +88,13 @@ def matmul_chain(y: Any, w: Any) -> Any:
 
 #: name -> what is measured, how the chain is run, the chain, its operands, the most that it may take of the peer's time
 CHAINS: dict[str, tuple[Any, ...]] = {
-    "op.elementwise": ("200 elementwise ops (add, mul, neg, exp in turns) on 64 floats, forward and backward", forward_backward, mixed_chain, around_one, 0.5),
+    "op.elementwise": (
+        "200 elementwise ops (add, mul, neg, exp in turns) on 64 floats, forward and backward",
+        forward_backward,
+        mixed_chain,
+        around_one,
+        0.5,
+    ),
     "op.add": ("200 additions of 64 floats, forward and backward", forward_backward, add_chain, around_one, 0.5),
     "op.mul": ("200 products of 64 floats, forward and backward", forward_backward, mul_chain, around_one, 0.5),
     "op.matmul": ("200 products of 8x8 matrices, forward and backward", forward_backward, matmul_chain, rotation, 0.5),
@@ -101,4 +115,5 @@ def rows(s: Setting) -> Step:
         x.grad = None
         backward([x[i] for i in range(64)], seeds)
         return [x.grad]
+
     return step

@@ -1,4 +1,5 @@
 """The gradients of each example of a batch by itself: `vmap` of `grad`, and a loop over the examples."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -29,7 +30,9 @@ def small_encoder(s: Setting, width: int = 32, heads: int = 4, layers: int = 2, 
 
         def forward(self, x: Any) -> Any:
             n, length, _ = x.shape
-            query, key, value = [t.reshape(n, length, heads, width // heads).transpose(1, 2) for t in self.attend(x).chunk(3, -1)]
+            query, key, value = [
+                t.reshape(n, length, heads, width // heads).transpose(1, 2) for t in self.attend(x).chunk(3, -1)
+            ]
             found = ((query @ key.transpose(-2, -1)) * (width // heads) ** -0.5).softmax(-1) @ value
             x = self.first(x + self.out(found.transpose(1, 2).reshape(n, length, width)))
             return self.second(x + self.down(functional.gelu(self.up(x))))
@@ -75,16 +78,25 @@ def compared(s: Setting, model: Any, inputs: Any) -> list[Metric]:
             s.contender.synchronize()
             pair.append(perf_counter() - start)
         times.append(pair)
-    return [Metric("vmap", [a for a, _ in times], "s"), Metric("vmap / loop", [a / b for a, b in times], "", limit=SHARE)]
+    return [
+        Metric("vmap", [a for a, _ in times], "s"),
+        Metric("vmap / loop", [a / b for a, b in times], "", limit=SHARE),
+    ]
 
 
-@WORKLOADS.probe("func.per_sample.cnn", "gradients of each of 64 images of 28x28 through a small CNN: vmap of grad, and its time as a share of a "
-                 "loop's over the images")
+@WORKLOADS.probe(
+    "func.per_sample.cnn",
+    "gradients of each of 64 images of 28x28 through a small CNN: vmap of grad, and its time as a share of a "
+    "loop's over the images",
+)
 def cnn(s: Setting) -> list[Metric]:
     return compared(s, small_cnn(s), s.randn(SAMPLES, 1, 28, 28))
 
 
-@WORKLOADS.probe("func.per_sample.encoder", "gradients of each of 64 sentences of 16 words through a small transformer encoder: vmap of grad, and its "
-                 "time as a share of a loop's")
+@WORKLOADS.probe(
+    "func.per_sample.encoder",
+    "gradients of each of 64 sentences of 16 words through a small transformer encoder: vmap of grad, and its "
+    "time as a share of a loop's",
+)
 def encoder(s: Setting) -> list[Metric]:
     return compared(s, small_encoder(s), s.tensor(s.rng.integers(0, 100, (SAMPLES, 16))))

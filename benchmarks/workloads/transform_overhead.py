@@ -1,4 +1,5 @@
 """What a transform costs beyond the arithmetic: chains of elementwise ops on small arrays."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """`tapegrad.nn.functional`: what modules compute, as functions."""
+
 from tapegrad.autograd.ops.nn.conv import *  # noqa: F403
 from tapegrad.autograd.ops.nn.cross_entropy import *  # noqa: F403
 from tapegrad.autograd.ops.nn.embedding import *  # noqa: F403

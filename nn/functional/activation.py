@@ -1,4 +1,5 @@
 """Activation functions, with torch's arguments."""
+
 from __future__ import annotations
 
 import warnings
@@ -28,6 +29,7 @@ tanhshrink = ops.tanhshrink
 
 
 # ---- with `inplace`, they write to `input`
+
 
 def _with_inplace(op: Callable[..., Any], inplace: bool, input: Tensor, *args: Any) -> Any:
     return in_place.apply(op, input, args, {}) if inplace else op(input, *args)
@@ -143,8 +145,9 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return _with_inplace(ops.mish, inplace, input)
 
 
-def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
-          inplace: bool = False) -> Tensor:
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
     """`leaky_relu` with a random slope between `lower` and `upper` for each element; their mean when not training.
 
     Source: Xu et al., "Empirical Evaluation of Rectified Activations in Convolutional Network" (2015).
@@ -195,9 +198,12 @@ def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
 
 # ---- softmax: without `dim`, old code means the dimension of the classes
 
+
 def _implicit_dim(name: str, input: Tensor, stacklevel: int) -> int:
-    warnings.warn(f"Implicit dimension choice for {name} has been deprecated. "
-                  "Change the call to include dim=X as an argument.", stacklevel=stacklevel + 1)
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel + 1,
+    )
     return 0 if input.ndim in (0, 1, 3) else 1
 
 
@@ -249,8 +255,39 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
 OPS.update({f.__name__: f for f in (elu, hardsigmoid, hardswish, hardtanh, leaky_relu, mish, relu6, silu, softmin)})
 
 __all__ = [
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6",
-    "relu_", "rrelu", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign",
-    "tanh", "tanhshrink", "threshold", "threshold_",
+    "celu",
+    "celu_",
+    "elu",
+    "elu_",
+    "gelu",
+    "glu",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hardtanh_",
+    "leaky_relu",
+    "leaky_relu_",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_",
+    "rrelu",
+    "selu",
+    "selu_",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+    "threshold_",
 ]

@@ -1,4 +1,5 @@
 """`scaled_dot_product_attention`."""
+
 from __future__ import annotations
 
 import math
@@ -9,9 +10,16 @@ from tapegrad.autograd.ops.reduction.softmax import softmax
 from tapegrad.nn.functional.dropout import dropout
 
 
-def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
-                                 dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
-                                 enable_gqa: bool = False) -> Tensor:
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
     """``softmax(query @ key.T * scale + mask) @ value``.
 
     Args:
@@ -40,8 +48,9 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     rows, columns = query.shape[-2], key.shape[-2]
     if is_causal:
         if attn_mask is not None:
-            raise RuntimeError("_scaled_dot_product_attention: "
-                               "Explicit attn_mask should not be set when is_causal=True")
+            raise RuntimeError(
+                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+            )
         attn_mask = ones(rows, columns, dtype="bool", device=query.device).tril()
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1])

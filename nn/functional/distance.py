@@ -1,4 +1,5 @@
 """Distances, angles and norms between and of rows."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,8 +10,9 @@ from tapegrad.autograd.ops.pointwise.arithmetic import div
 from tapegrad.backends import backend, xp
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12,
-              out: Tensor | None = None) -> Tensor:
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
     """`input` divided by its p-norm along a dimension, or by `eps` where the norm is less.
 
     Example:

@@ -1,4 +1,5 @@
 """Dropout: elements, or whole channels, set to zero at random."""
+
 from __future__ import annotations
 
 import warnings
@@ -51,7 +52,9 @@ def _drop_channels(name: str, dims: int, input: Tensor, p: float, training: bool
             f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a "
             f"future release. To retain the behavior and silence this warning, please use dropout instead. Note that "
             f"{name} exists to provide channel-wise dropout on inputs with {dims} spatial dimension(s), a channel "
-            f"dimension, and an optional batch dimension (i.e. {dims + 1}D or {dims + 2}D inputs).", stacklevel=3)
+            f"dimension, and an optional batch dimension (i.e. {dims + 1}D or {dims + 2}D inputs).",
+            stacklevel=3,
+        )
     lead = 1 if input.ndim == dims + 1 else 2
     return _drop(input, p, training, inplace, (*input.shape[:lead], *(1,) * (input.ndim - lead)))
 

@@ -1,4 +1,5 @@
 """Rearranging and resizing images."""
+
 from __future__ import annotations
 
 import math
@@ -11,8 +12,9 @@ from tapegrad.autograd.types import dtypes
 
 def _check_shuffle(name: str, input: Tensor, factor_name: str, factor: int) -> None:
     if input.ndim < 3:
-        raise RuntimeError(f"{name} expects input to have at least 3 dimensions, "
-                           f"but got input with {input.ndim} dimension(s)")
+        raise RuntimeError(
+            f"{name} expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
+        )
     if factor <= 0:
         raise RuntimeError(f"{name} expects a positive {factor_name}, but got {factor}")
 
@@ -30,8 +32,10 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     _check_shuffle("pixel_shuffle", input, "upscale_factor", r)
     *lead, c, h, w = input.shape
     if c % (r * r):
-        raise RuntimeError("pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
-                           f"upscale_factor, but input.size(-3)={c} is not divisible by {r * r}")
+        raise RuntimeError(
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+            f"upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
+        )
     n = len(lead)
     c //= r * r
     order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
@@ -50,8 +54,10 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     *lead, c, h, w = input.shape
     for name, dim, size in (("height", -2, h), ("width", -1, w)):
         if size % r:
-            raise RuntimeError(f"pixel_unshuffle expects {name} to be divisible by downscale_factor, "
-                               f"but input.size({dim})={size} is not divisible by {r}")
+            raise RuntimeError(
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, "
+                f"but input.size({dim})={size} is not divisible by {r}"
+            )
     n = len(lead)
     h, w = h // r, w // r
     order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
@@ -69,15 +75,22 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}")
     batch, channels, *space = input.shape
     if groups <= 0 or channels % groups:
-        raise RuntimeError("Number of channels must be divisible by groups. "
-                           f"Got {channels} channels and {groups} groups.")
+        raise RuntimeError(
+            f"Number of channels must be divisible by groups. Got {channels} channels and {groups} groups."
+        )
     split = input.reshape(batch, groups, channels // groups, *space)
     return split.transpose(1, 2).reshape(batch, channels, *space)
 
 
-def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
-                align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
-                antialias: bool = False) -> Tensor:
+def interpolate(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
     """Resize sequences, images or volumes; each new element is the nearest old one.
 
     Args:
@@ -97,14 +110,17 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
         tensor([[[1., 1., 2., 2.]]])
     """
     if mode not in ("nearest", "nearest-exact"):
-        raise NotImplementedError(f"interpolate(): mode '{mode}' is not offered; "
-                                  "there are 'nearest' and 'nearest-exact'")
+        raise NotImplementedError(
+            f"interpolate(): mode '{mode}' is not offered; there are 'nearest' and 'nearest-exact'"
+        )
     if align_corners is not None:
-        raise ValueError("align_corners option can only be set with the interpolating modes: "
-                         "linear | bilinear | bicubic | trilinear")
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+        )
     if antialias:
-        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes "
-                         "and requires a 4-D tensor as input")
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
+        )
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
     space = input.shape[2:]
@@ -130,8 +146,10 @@ def _per_dimension(what: str, kind: str, value: Any, space: tuple[int, ...]) -> 
     if not isinstance(value, (tuple, list)):
         return [value] * len(space)
     if len(value) != len(space):
-        raise ValueError(f"Input and {what} must have the same number of spatial dimensions, but got input with "
-                         f"spatial dimensions of {list(space)} and {kind} of {value}.")
+        raise ValueError(
+            f"Input and {what} must have the same number of spatial dimensions, but got input with "
+            f"spatial dimensions of {list(space)} and {kind} of {value}."
+        )
     return list(value)
 
 
@@ -141,7 +159,7 @@ def _nearest(input: Tensor, dim: int, size: int, scale: float, offset: float) ->
     index = [min(int((i + offset) * scale), n - 1) for i in range(size)]
     times = size // n
     if size % n == 0 and index == [i // times for i in range(size)]:
-        before, after = input.shape[:dim], input.shape[dim + 1:]
+        before, after = input.shape[:dim], input.shape[dim + 1 :]
         return input.unsqueeze(dim + 1).expand(*before, n, times, *after).reshape(*before, size, *after)
     # The index is computed on the device: the list would be a copy from the host.
     positions = (arange(size, dtype=dtypes.float64, device=input.device) + offset) * scale

@@ -1,4 +1,5 @@
 """Keeping gradients within bounds."""
+
 from __future__ import annotations
 
 import math
@@ -36,11 +37,12 @@ def _norm(array: Array, norm_type: float) -> Array:
         return magnitude.min()
     if norm_type == 0:
         return (magnitude != 0).sum().astype(magnitude.dtype)
-    return (magnitude ** norm_type).sum() ** (1.0 / norm_type)
+    return (magnitude**norm_type).sum() ** (1.0 / norm_type)
 
 
-def get_total_norm(tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False,
-                   foreach: bool | None = None) -> Tensor:
+def get_total_norm(
+    tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
+) -> Tensor:
     """The norm of one or several tensors, taken as one vector; it stays on their device.
 
     Args:
@@ -71,15 +73,18 @@ def get_total_norm(tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite:
                 gathered[i] = norm
             total = _norm(gathered, norm_type)
     if error_if_nonfinite and not math.isfinite(float(total)):
-        raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
-                           "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "
-                           "anyway, set `error_if_nonfinite=False`")
+        raise RuntimeError(
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
+            "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "
+            "anyway, set `error_if_nonfinite=False`"
+        )
     with on(home):
         return from_array(xp(first).asarray(total))
 
 
-def clip_grads_with_norm_(parameters: Tensors, max_norm: float, total_norm: Tensor,
-                          foreach: bool | None = None) -> None:
+def clip_grads_with_norm_(
+    parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
     """Scale the gradients of one or several tensors by ``max_norm / total_norm``, in place, if that is less than 1."""
     with on_device_of(total_norm):
         limit = float(max_norm) / (total_norm._array + 1e-6)
@@ -88,14 +93,20 @@ def clip_grads_with_norm_(parameters: Tensors, max_norm: float, total_norm: Tens
         array = grad._array
         with on_device_of(total_norm):
             local_factor = backend(array).to_device(
-                xp(array).asarray(factor, dtype=array.dtype), backend(array).device_of(array))
+                xp(array).asarray(factor, dtype=array.dtype), backend(array).device_of(array)
+            )
         with on_device_of(grad):
             array *= local_factor
         bump(grad)
 
 
-def clip_grad_norm_(parameters: Tensors, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
-                    foreach: bool | None = None) -> Tensor:
+def clip_grad_norm_(
+    parameters: Tensors,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
     """Scale the gradients of one or several tensors, in place, so that their norm is at most `max_norm`.
 
     Returns the norm before; the arguments are as in `get_total_norm`.

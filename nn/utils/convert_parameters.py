@@ -1,4 +1,5 @@
 """Parameters as one vector, and back."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable

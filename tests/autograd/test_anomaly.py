@@ -1,4 +1,5 @@
 """Anomaly mode: which line of the forward pass is told of, when a pass raises, what the mode leaves behind."""
+
 from __future__ import annotations
 
 import gc
@@ -84,12 +85,13 @@ def shown(text: str) -> tuple[str, str]:
 
 # ---- what is told
 
+
 def test_nan_is_told_with_the_line_that_made_the_node():
     x = leaf(0.0, 1.0)
     with told(RuntimeError, r"^Function 'SqrtBackward0' returned nan values in its 0th output\.$") as seen:
         y = x.sqrt()  # sqrt
         (y * 0).sum().backward()
-    text, = seen.texts
+    (text,) = seen.texts
     assert text.startswith("Error detected in SqrtBackward0. Traceback of forward call that caused the error:\n  File ")
     assert shown(text) == (__file__, line_of("sqrt"))
     assert seen.warnings[0].category is UserWarning
@@ -127,9 +129,11 @@ def test_errors_stay_what_they_are(error):
     with told(type(error), "^mine$") as seen:
         y = Bad.apply(x, error)  # function
         y.backward()
-    text, = seen.texts
+    (text,) = seen.texts
     assert text.startswith("Error detected in BadBackward. Traceback")
-    assert shown(text) == (__file__, line_of("function")), "the line that calls the Function, not that of Function.apply"
+    assert shown(text) == (__file__, line_of("function")), (
+        "the line that calls the Function, not that of Function.apply"
+    )
 
 
 def test_where_warnings_are_errors_the_error_keeps_the_report():
@@ -139,20 +143,23 @@ def test_where_warnings_are_errors_the_error_keeps_the_report():
         with pytest.raises(ValueError) as raised:
             Bad.apply(x, ValueError("mine")).backward()
     assert str(raised.value) == "mine"
-    note, = raised.value.__notes__
+    (note,) = raised.value.__notes__
     assert note.startswith("Error detected in BadBackward. Traceback of forward call")
 
 
 def test_double_backward_tells_of_the_nodes_that_induced_it():
     x = leaf(0.0)
     with told(RuntimeError, "Function 'PowBackward0' returned nan values in its 0th output") as seen:
-        y = x ** 1.5  # power
-        dy, = grad(y, [x], create_graph=True)  # first
-        ddy, = grad(dy, [x], create_graph=True)  # second
+        y = x**1.5  # power
+        (dy,) = grad(y, [x], create_graph=True)  # first
+        (ddy,) = grad(dy, [x], create_graph=True)  # second
         grad(ddy * 0, [x])
     texts = seen.texts
     assert texts[0].startswith("Error detected in PowBackward0. Traceback of forward call that caused the error:\n")
-    induced = "\n\nPrevious calculation was induced by PowBackward0. Traceback of forward call that induced the previous calculation:\n"
+    induced = (
+        "\n\nPrevious calculation was induced by PowBackward0. Traceback of forward call that induced the "
+        "previous calculation:\n"
+    )
     assert [text.startswith(induced) for text in texts[1:]] == [True, True]
     assert [shown(text)[1] for text in texts] == [line_of("second"), line_of("first"), line_of("power")]
 
@@ -161,7 +168,7 @@ def test_metadata():
     x = leaf(2.0)
     with set_detect_anomaly(True):
         y = x * x  # product
-        dy, = grad(y, [x], create_graph=True)
+        (dy,) = grad(y, [x], create_graph=True)
     assert set(y.grad_fn.metadata) == {"traceback_"}
     assert list(y.grad_fn.metadata["traceback_"])[-1].endswith(f"    {line_of('product')}\n")
     assert dy.grad_fn.next_functions[0][0].metadata["parent_"] is y.grad_fn
@@ -225,14 +232,21 @@ def test_a_pass_within_a_pass_tells_of_both_nodes():
     x = leaf(1.0)
     with told(RuntimeError, "Function 'BadBackward' returned nan values") as seen:
         Outer.apply(x).sum().backward()  # outer
-    assert [text.split(".")[0] for text in seen.texts] == ["Error detected in BadBackward", "Error detected in OuterBackward"]
+    assert [text.split(".")[0] for text in seen.texts] == [
+        "Error detected in BadBackward",
+        "Error detected in OuterBackward",
+    ]
     assert [shown(text)[1] for text in seen.texts] == [line_of("inner"), line_of("outer")]
 
 
 def test_an_overwritten_value():
     x = leaf(1.0)
-    with told(RuntimeError, "Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed "
-                            "in there or anywhere later. Good luck!") as seen:
+    with told(
+        RuntimeError,
+        "Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+        "question was changed "
+        "in there or anywhere later. Good luck!",
+    ) as seen:
         y = x.exp()  # exp
         y.mul_(2)
         y.sum().backward()
@@ -278,6 +292,7 @@ def test_mapped_over_a_batch():
 
 # ---- what is looked at, and how
 
+
 @pytest.mark.parametrize("dtype", [tapegrad.float64, tapegrad.float16, tapegrad.bfloat16, tapegrad.complex64], ids=str)
 def test_every_dtype(device, dtype):
     x = leaf(1.0, 2.0, dtype=dtype, device=device)
@@ -317,18 +332,28 @@ def test_a_device_is_asked_once_for_each_gradient():
 
 # ---- the mode itself
 
+
 def test_entering_warns_at_the_caller():
     with pytest.warns(UserWarning) as seen, detect_anomaly(check_nan=False):
         assert tapegrad.is_anomaly_enabled()
         assert not tapegrad.is_anomaly_check_nan_enabled()
-    assert str(seen[0].message) == "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging."
+    assert (
+        str(seen[0].message)
+        == "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
+        "debugging."
+    )
     assert seen[0].filename == __file__
     assert not tapegrad.is_anomaly_enabled()
     assert tapegrad.is_anomaly_check_nan_enabled()
 
 
 def test_modes_nest_and_end_with_errors():
-    with pytest.raises(KeyError), set_detect_anomaly(True), set_detect_anomaly(False), set_detect_anomaly(True, check_nan=False):
+    with (
+        pytest.raises(KeyError),
+        set_detect_anomaly(True),
+        set_detect_anomaly(False),
+        set_detect_anomaly(True, check_nan=False),
+    ):
         raise KeyError
     assert (tapegrad.is_anomaly_enabled(), tapegrad.is_anomaly_check_nan_enabled()) == (False, True)
     with set_detect_anomaly(True):
@@ -349,8 +374,13 @@ def test_as_a_function():
     assert not tapegrad.is_anomaly_enabled()
 
 
-@pytest.mark.parametrize("args, text", [((1,), "'enabled' (position 1) must be bool, not int"),
-                                        ((True, None), "'check_nan' (position 2) must be bool, not NoneType")])
+@pytest.mark.parametrize(
+    "args, text",
+    [
+        ((1,), "'enabled' (position 1) must be bool, not int"),
+        ((True, None), "'check_nan' (position 2) must be bool, not NoneType"),
+    ],
+)
 def test_arguments(args, text):
     for call in (set_detect_anomaly, tapegrad.set_anomaly_enabled):
         with pytest.raises(TypeError) as raised:
@@ -399,7 +429,7 @@ def test_graphs_free_without_the_collector():
         with set_detect_anomaly(True):
             x = leaf(1.0, 2.0)
             y = Bad.apply(x, ValueError("mine")) * x.exp()
-            dy, = grad((x ** 3).sum(), x, create_graph=True)
+            (dy,) = grad((x**3).sum(), x, create_graph=True)
             nodes = [weakref.ref(y.grad_fn), weakref.ref(dy.grad_fn)]
             grad(dy.sum(), x)
             del y, dy

@@ -1,4 +1,5 @@
 """`Variable`, the tensor's name of old."""
+
 from __future__ import annotations
 
 import pytest

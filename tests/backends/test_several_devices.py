@@ -1,4 +1,7 @@
-"""Several devices of one kind: what is computed with a tensor is computed where it is, whichever device is current. Strict devices stand in for CUDA's."""
+"""Several devices of one kind: what is computed with a tensor is computed where it is, whichever device is current.
+Strict devices stand in for CUDA's.
+"""
+
 from __future__ import annotations
 
 import threading
@@ -29,7 +32,7 @@ def test_with_one_device_nobody_looks():
         with tapegrad.no_grad():
             assert state.bits & DEVICE and not tapegrad.is_grad_enabled()
         assert state.bits == DEVICE
-    assert not gate.on and state.bits == 0 and gate.threads == 0 and gate.watchers == ()
+    assert not gate.on and state.bits == 0 and not gate.needed()
 
 
 def test_every_thread_hears_of_the_second_device():
@@ -61,7 +64,7 @@ def test_every_thread_hears_of_the_second_device():
         new.start()
         new.join()
     assert found == dict.fromkeys(("before", "inside", "new"), Device("cuda:1"))
-    assert not gate.on and gate.threads == 0
+    assert not gate.on and not gate.needed()
 
 
 def test_ops_run_on_the_device_of_their_operands(two):
@@ -79,7 +82,7 @@ def test_ops_run_on_the_device_of_their_operands(two):
         x[tapegrad.tensor([1], device="cuda:1")] = 7
     assert x.tolist() == [5, 7, 2] and tapegrad.zeros_like(x[:, None].expand(3, 2).t()).device == x.device
     assert tapegrad.tensor(x.detach().array).device == x.device
-    (dx,) = tapegrad.autograd.grad((x ** 3).sum(), x, create_graph=True)
+    (dx,) = tapegrad.autograd.grad((x**3).sum(), x, create_graph=True)
     assert tapegrad.autograd.grad(dx.sum(), x)[0].tolist() == [30, 42, 12]
     assert tapegrad.func.vmap(lambda row: row * row)(x.detach()[None]).device == x.device
     assert cuda.current_device() == 0
@@ -87,8 +90,17 @@ def test_ops_run_on_the_device_of_their_operands(two):
 
 def test_operands_of_two_devices_are_refused(two):
     x, y = tapegrad.ones(3, device="cuda:0"), tapegrad.ones(3, device="cuda:1")
-    words = "Expected all tensors to be on the same device, but found at least two devices, cuda:(0 and cuda:1|1 and cuda:0)!"
-    for wrong in (lambda: x * y, lambda: x.add_(y), lambda: tapegrad.cat([x, y]), lambda: x.__setitem__(0, y[0]), lambda: tapegrad.exp(x, out=y)):
+    words = (
+        "Expected all tensors to be on the same device, but found at least two devices, cuda:(0 and cuda:1|1 and "
+        "cuda:0)!"
+    )
+    for wrong in (
+        lambda: x * y,
+        lambda: x.add_(y),
+        lambda: tapegrad.cat([x, y]),
+        lambda: x.__setitem__(0, y[0]),
+        lambda: tapegrad.exp(x, out=y),
+    ):
         with pytest.raises(RuntimeError, match=words):
             wrong()
     assert (x + tapegrad.tensor(1.0)).device == x.device and y.copy_(x).device == y.device
@@ -100,7 +112,9 @@ def test_hooks_and_watchers_see_all_devices(two):
     other = tapegrad.ones(2, device="cuda:0")
     x = tapegrad.ones(2, device="cuda:1", requires_grad=True)
     seen = []
-    with tapegrad.autograd.graph.saved_tensors_hooks(lambda t: seen.append((other * 2).device) or t, lambda t: seen.append((other * 3).device) or t):
+    with tapegrad.autograd.graph.saved_tensors_hooks(
+        lambda t: seen.append((other * 2).device) or t, lambda t: seen.append((other * 3).device) or t
+    ):
         y = x.exp() * x
     y.register_hook(lambda grad: seen.append((other + 1).device))
     with pytest.warns(UserWarning, match="Anomaly Detection"), tapegrad.autograd.detect_anomaly(check_nan=True):
@@ -111,6 +125,7 @@ def test_hooks_and_watchers_see_all_devices(two):
 
 def test_training_on_two_devices(two):
     """A model whose halves are on two devices learns as one on the CPU does."""
+
     def train(first, second):
         tapegrad.manual_seed(0)
         a, b = tapegrad.nn.Linear(4, 8).to(first), tapegrad.nn.Linear(8, 1).to(second)
@@ -131,14 +146,18 @@ def test_training_on_two_devices(two):
     np.testing.assert_allclose(ours, wanted, rtol=1e-5)
     for w, t in zip(weights, theirs):
         np.testing.assert_allclose(w, t, rtol=1e-4, atol=1e-6)
-    made = tapegrad.nn.Sequential(tapegrad.nn.Linear(3, 2, device="cuda:1"), tapegrad.nn.Embedding(4, 2, padding_idx=0, device="cuda:1"))
+    made = tapegrad.nn.Sequential(
+        tapegrad.nn.Linear(3, 2, device="cuda:1"), tapegrad.nn.Embedding(4, 2, padding_idx=0, device="cuda:1")
+    )
     assert {p.device for p in made.parameters()} == {Device("cuda:1")}
     assert made[1].weight[0].tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_every_op_on_a_device_that_is_not_current(part):
-    """The op table on the second of two devices while the first is current: an operand, result or gradient on the wrong one raises."""
+    """The op table on the second of two devices while the first is current: an operand, result or gradient on the wrong
+    one raises.
+    """
     with standing_in("strict", StrictBackend("strict", 2)):
         for row in ROWS[part::4]:
             if row.name == "from_numpy":

@@ -1,4 +1,7 @@
-"""The benchmark command line. What it measures is not asserted: only that it measures, says and writes what it should."""
+"""The benchmark command line. What it measures is not asserted: only that it measures, says and writes what it
+should.
+"""
+
 import json
 import os
 import subprocess
@@ -51,10 +54,15 @@ def outcome(arguments, capsys):
 
 def test_a_run_prints_a_table_and_writes_what_it_printed(one_thread, capsys, tmp_path):
     file = tmp_path / "report.json"
-    status, out, _ = outcome(["run", "--quick", "--peers", "none", "--workloads", "op.add,op.rows", "--json", str(file)], capsys)
+    status, out, _ = outcome(
+        ["run", "--quick", "--peers", "none", "--workloads", "op.add,op.rows", "--json", str(file)], capsys
+    )
     assert status == 0
     lines = out.splitlines()
-    assert [line.split()[:3] for line in lines if line.startswith("op.")] == [["op.add", "tapegrad", "cpu"], ["op.rows", "tapegrad", "cpu"]]
+    assert [line.split()[:3] for line in lines if line.startswith("op.")] == [
+        ["op.add", "tapegrad", "cpu"],
+        ["op.rows", "tapegrad", "cpu"],
+    ]
     assert "<= 0.50 of a peer  not judged" in out
     content = json.loads(file.read_text())
     assert content["schema"] == 1
@@ -63,14 +71,34 @@ def test_a_run_prints_a_table_and_writes_what_it_printed(one_thread, capsys, tmp
     assert content["plan"] == {"rounds": 3, "seconds": 0.001, "collect": True, "quick": True, "threads": 1}
     row = content["rows"][0]
     assert row["summary"]["count"] == 3
-    assert 0 < row["summary"]["min"] <= row["summary"]["q1"] <= row["summary"]["median"] <= row["summary"]["q3"] <= row["summary"]["max"]
+    assert (
+        0
+        < row["summary"]["min"]
+        <= row["summary"]["q1"]
+        <= row["summary"]["median"]
+        <= row["summary"]["q3"]
+        <= row["summary"]["max"]
+    )
     assert row["peak_bytes"] > 64 * 4
     assert table(Report.read(file)) == out.rstrip("\n")
 
 
 def test_the_module_runs_from_the_root_on_the_threads_asked_for(tmp_path):
     file = tmp_path / "report.json"
-    command = [sys.executable, "-m", "tapegrad.benchmarks", "--quick", "--peers", "none", "--workloads", "op.add", "--threads", "2", "--json", str(file)]
+    command = [
+        sys.executable,
+        "-m",
+        "tapegrad.benchmarks",
+        "--quick",
+        "--peers",
+        "none",
+        "--workloads",
+        "op.add",
+        "--threads",
+        "2",
+        "--json",
+        str(file),
+    ]
     environment = {name: value for name, value in os.environ.items() if name not in threads.VARIABLES}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -87,6 +115,7 @@ def test_peaks_are_not_kept_while_the_next_workload_is_timed(monkeypatch):
 
         def fail():
             raise ValueError("as asked")
+
         with pytest.raises(ValueError, match="as asked"):
             contender.memory(fail, warm_up=lambda: None)
         assert stopped == ["cuda", "cuda"]
@@ -100,7 +129,9 @@ def test_strict_device_beside_the_cpu(one_thread, capsys):
 
 
 def test_a_missing_device_is_a_line_that_says_why(one_thread, capsys):
-    status, out, _ = outcome(["--devices", "cpu,cuda:63", "--quick", "--peers", "none", "--workloads", "op.add"], capsys)
+    status, out, _ = outcome(
+        ["--devices", "cpu,cuda:63", "--quick", "--peers", "none", "--workloads", "op.add"], capsys
+    )
     assert status == 0
     (line,) = [line for line in out.splitlines() if line.startswith("skipped:")]
     assert line.startswith("skipped: tapegrad on cuda:63: ")
@@ -116,23 +147,28 @@ def test_nothing_to_run_on_is_no_crash(one_thread, capsys):
 
 def test_a_missing_peer_is_a_line_that_says_why():
     report = run_workloads([WORKLOADS["op.add"]], ["cpu"], ["no_such_library"], QUICK)
-    assert report.skipped == ["no_such_library: not installed, so nothing is compared with it (pip install no_such_library)"]
+    assert report.skipped == [
+        "no_such_library: not installed, so nothing is compared with it (pip install no_such_library)"
+    ]
     assert [row.contender for row in report.rows] == ["tapegrad"]
     assert "skipped: no_such_library: not installed" in table(report)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--workloads", "op.nothing"], "no workload matches 'op.nothing'"),
-    (["--devices", "tpu"], "Expected one of cpu, cuda, strict device type"),
-    (["--devices", "cpu,"], "'cpu,' has an empty name"),
-    (["--peers", "jax"], "'jax' is no peer; there is torch"),
-    (["--rounds", "0"], "'0' is not a positive whole number"),
-    (["--threads", "many"], "'many' is not a positive whole number"),
-    (["--json", "no_such_folder/report.json"], "there is no such folder"),
-    (["--sideways"], "unrecognized arguments: --sideways"),
-    (["compare", "one.json"], "the following arguments are required: B.json"),
-    (["compare", "no_such.json", "no_such.json"], "cannot read no_such.json"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workloads", "op.nothing"], "no workload matches 'op.nothing'"),
+        (["--devices", "tpu"], "Expected one of cpu, cuda, strict device type"),
+        (["--devices", "cpu,"], "'cpu,' has an empty name"),
+        (["--peers", "jax"], "'jax' is no peer; there is torch"),
+        (["--rounds", "0"], "'0' is not a positive whole number"),
+        (["--threads", "many"], "'many' is not a positive whole number"),
+        (["--json", "no_such_folder/report.json"], "there is no such folder"),
+        (["--sideways"], "unrecognized arguments: --sideways"),
+        (["compare", "one.json"], "the following arguments are required: B.json"),
+        (["compare", "no_such.json", "no_such.json"], "cannot read no_such.json"),
+    ],
+)
 def test_wrong_arguments_are_one_line(arguments, message, capsys):
     status, out, err = outcome(arguments, capsys)
     assert (status, out) == (2, "")
@@ -147,9 +183,15 @@ def test_list_names_every_workload(capsys):
     assert [line.split()[0] for line in out.splitlines()] == list(WORKLOADS)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("nonsense", "is not JSON"), ("[1]", "is not a report"), ('{"schema": 0}', "another schema"), ('{"schema": 1}', "not a whole"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("nonsense", "is not JSON"),
+        ("[1]", "is not a report"),
+        ('{"schema": 0}', "another schema"),
+        ('{"schema": 1}', "not a whole"),
+    ],
+)
 def test_compare_refuses_what_is_no_report(content, message, tmp_path, capsys):
     file = tmp_path / "report.json"
     file.write_text(content)
@@ -295,7 +337,9 @@ def test_probes_measure(name, cpu):
 @pytest.mark.parametrize("name", TIMED)
 def test_workloads_compute_what_torch_computes(name, cpu):
     torch = pytest.importorskip("torch")
-    steps = [WORKLOADS[name].build(Setting(contender, quick=True)) for contender in (cpu, Contender("torch", torch, "cpu"))]
+    steps = [
+        WORKLOADS[name].build(Setting(contender, quick=True)) for contender in (cpu, Contender("torch", torch, "cpu"))
+    ]
     for _ in range(2):
         ours, theirs = ([np.asarray(result.detach().numpy()) for result in step()] for step in steps)
         assert len(ours) == len(theirs)
@@ -308,7 +352,8 @@ def test_workloads_compute_what_torch_computes(name, cpu):
 def test_pytest_benchmark_suite_collects_every_workload():
     pytest.importorskip("pytest_benchmark")
     command = [sys.executable, "-m", "pytest", "benchmarks", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}  # under xdist the suite would refuse to measure
+    # under xdist the suite would refuse to measure
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in WORKLOADS:

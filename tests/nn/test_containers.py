@@ -1,4 +1,5 @@
 """Sequential, ModuleList, ModuleDict, ParameterList, ParameterDict."""
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -38,13 +39,19 @@ def test_sequential() -> None:
     assert named.one is a and list(named.state_dict()) == ["one.weight", "one.bias"]
 
 
-@pytest.mark.parametrize(("act", "error", "text"), [
-    (lambda s: s[5], IndexError, "index 5 is out of range"), (lambda s: s["a"], TypeError, "cannot be interpreted as an integer"),
-    (lambda s: s + [1], ValueError, "add operator supports only objects of Sequential class"),
-    (lambda s: s * 0, ValueError, "Non-positive multiplication factor 0"),
-    (lambda s: s * 1.5, TypeError, "unsupported operand type"), (lambda s: s.insert(9, nn.ReLU()), IndexError, "Index out of range: 9"),
-    (lambda s: s.insert(0, 3), AssertionError, "module should be of type"), (lambda s: s.append(3), TypeError, "int is not a Module subclass"),
-])
+@pytest.mark.parametrize(
+    ("act", "error", "text"),
+    [
+        (lambda s: s[5], IndexError, "index 5 is out of range"),
+        (lambda s: s["a"], TypeError, "cannot be interpreted as an integer"),
+        (lambda s: s + [1], ValueError, "add operator supports only objects of Sequential class"),
+        (lambda s: s * 0, ValueError, "Non-positive multiplication factor 0"),
+        (lambda s: s * 1.5, TypeError, "unsupported operand type"),
+        (lambda s: s.insert(9, nn.ReLU()), IndexError, "Index out of range: 9"),
+        (lambda s: s.insert(0, 3), AssertionError, "module should be of type"),
+        (lambda s: s.append(3), TypeError, "int is not a Module subclass"),
+    ],
+)
 def test_sequential_errors(act: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         act(nn.Sequential(*layers(2)))
@@ -73,14 +80,22 @@ def test_module_list() -> None:
 def test_module_list_repr_folds_runs() -> None:
     found = nn.ModuleList([*layers(3), nn.ReLU()])
     linear = "Linear(in_features=2, out_features=2, bias=True)"
-    assert repr(found) == f"ModuleList(\n  (0-2): 3 x {linear}\n  (3): ReLU()\n)" and repr(nn.ModuleList()) == "ModuleList()"
+    assert (
+        repr(found) == f"ModuleList(\n  (0-2): 3 x {linear}\n  (3): ReLU()\n)"
+        and repr(nn.ModuleList()) == "ModuleList()"
+    )
 
 
 def test_module_dict() -> None:
     a, b, c = layers(3)
     found = nn.ModuleDict({"a": a, "b": b})
     found["c"] = c
-    assert list(found) == ["a", "b", "c"] == list(found.keys()) and list(found.values()) == [a, b, c] and "a" in found and len(found) == 3
+    assert (
+        list(found) == ["a", "b", "c"] == list(found.keys())
+        and list(found.values()) == [a, b, c]
+        and "a" in found
+        and len(found) == 3
+    )
     assert dict(found.items())["b"] is b and found.pop("b") is b
     del found["a"]
     found.update([("x", a)])
@@ -88,7 +103,9 @@ def test_module_dict() -> None:
     assert list(found) == ["c", "x", "y"]
     found.clear()
     assert not len(found)
-    with pytest.raises(TypeError, match=r"ModuleDict.update should be called with an iterable of key/value pairs, but got int"):
+    with pytest.raises(
+        TypeError, match=r"ModuleDict.update should be called with an iterable of key/value pairs, but got int"
+    ):
         found.update(3)
     with pytest.raises(ValueError, match="ModuleDict update sequence element #0 has length 1; 2 is required"):
         found.update([("x",)])
@@ -97,13 +114,20 @@ def test_module_dict() -> None:
 def test_parameter_list() -> None:
     found = nn.ParameterList([tapegrad.ones(2), nn.Parameter(tapegrad.zeros(3))])
     found.append(tapegrad.ones(1))
-    assert len(found) == 3 and all(isinstance(p, nn.Parameter) for p in found) and [n for n, _ in found.named_parameters()] == ["0", "1", "2"]
+    assert (
+        len(found) == 3
+        and all(isinstance(p, nn.Parameter) for p in found)
+        and [n for n, _ in found.named_parameters()] == ["0", "1", "2"]
+    )
     assert len(found[1:]) == 2 and found[-1].shape == (1,)
     found[0] = tapegrad.zeros(5)
     assert found[0].shape == (5,) and isinstance(found[0], nn.Parameter)
     found += [tapegrad.ones(4)]
     assert len(found) == 4
-    assert repr(nn.ParameterList([tapegrad.ones(2, 3)])) == "ParameterList(  (0): Parameter containing: [torch.float32 of size 2x3])"
+    assert (
+        repr(nn.ParameterList([tapegrad.ones(2, 3)]))
+        == "ParameterList(  (0): Parameter containing: [torch.float32 of size 2x3])"
+    )
     with pytest.raises(TypeError, match=r"ParameterList.extend should be called with an iterable, but got Tensor"):
         found.extend(tapegrad.ones(2))
     with pytest.raises(RuntimeError, match="ParameterList should not be called"):

@@ -1,4 +1,5 @@
 """Hooks of modules, forward and backward."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -24,7 +25,7 @@ def test_forward_hooks_see_and_replace() -> None:
     x = tapegrad.ones(1, 2)
     y = net(x)
     assert y.tolist() == [net.bias.tolist()]
-    (module, args, output), = seen
+    ((module, args, output),) = seen
     assert module is net and args[0].tolist() == [[0.0, 0.0]] and output is y
     pre.remove()
     post.remove()
@@ -46,12 +47,18 @@ def test_order_and_prepend() -> None:
 def test_keyword_arguments() -> None:
     net = Two()
     seen: list[Any] = []
-    net.register_forward_pre_hook(lambda module, args, kwargs: (args, {"scale": kwargs["scale"] * 10}), with_kwargs=True)
+    net.register_forward_pre_hook(
+        lambda module, args, kwargs: (args, {"scale": kwargs["scale"] * 10}), with_kwargs=True
+    )
     net.register_forward_hook(lambda module, args, kwargs, output: seen.append(kwargs), with_kwargs=True)
     y, _ = net(tapegrad.ones(1), tapegrad.ones(1), scale=2.0)
     assert y.item() == 20.0 and seen == [{"scale": 20.0}]
-    with net.register_forward_pre_hook(lambda module, args, kwargs: 3, with_kwargs=True), pytest.raises(
-            RuntimeError, match=r"forward pre-hook must return None or a tuple of \(new_args, new_kwargs\), but got 3\."):
+    with (
+        net.register_forward_pre_hook(lambda module, args, kwargs: 3, with_kwargs=True),
+        pytest.raises(
+            RuntimeError, match=r"forward pre-hook must return None or a tuple of \(new_args, new_kwargs\), but got 3\."
+        ),
+    ):
         net(tapegrad.ones(1), tapegrad.ones(1), scale=2.0)
 
 
@@ -67,11 +74,13 @@ def test_a_hook_that_is_always_called() -> None:
 def test_backward_hook(device: str) -> None:
     net = Two()
     seen: list[Any] = []
-    handle = net.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append((grad_input, grad_output)))
+    handle = net.register_full_backward_hook(
+        lambda module, grad_input, grad_output: seen.append((grad_input, grad_output))
+    )
     a, b = (tapegrad.tensor([v], device=device, requires_grad=True) for v in (2.0, 3.0))
     product, total = net(a, b)
     (product * 5 + total).sum().backward()
-    (grad_input, grad_output), = seen
+    ((grad_input, grad_output),) = seen
     assert [g.tolist() for g in grad_input] == [[16.0], [11.0]] and [g.tolist() for g in grad_output] == [[5.0], [1.0]]
     assert a.grad.tolist() == [16.0] and b.grad.tolist() == [11.0] and grad_input[0].device.type == device
     handle.remove()
@@ -96,7 +105,7 @@ def test_backward_hook_and_arguments_without_gradient() -> None:
     net.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append((grad_input, grad_output)))
     a = tapegrad.ones(1, requires_grad=True)
     net(a, tapegrad.ones(1))[1].sum().backward()
-    (grad_input, grad_output), = seen
+    ((grad_input, grad_output),) = seen
     assert grad_input[0].tolist() == [1.0] and grad_input[1] is None
     assert [g.tolist() for g in grad_output] == [[0.0], [1.0]]
 
@@ -104,8 +113,12 @@ def test_backward_hook_and_arguments_without_gradient() -> None:
 def test_backward_hook_without_any_input_that_requires_grad() -> None:
     net = nn.Linear(2, 1)
     seen: list[Any] = []
-    net.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append((grad_input, grad_output[0].tolist())))
-    with pytest.warns(UserWarning, match="Full backward hook is firing when gradients are computed with respect to module outputs"):
+    net.register_full_backward_hook(
+        lambda module, grad_input, grad_output: seen.append((grad_input, grad_output[0].tolist()))
+    )
+    with pytest.warns(
+        UserWarning, match="Full backward hook is firing when gradients are computed with respect to module outputs"
+    ):
         net(tapegrad.ones(1, 2)).sum().backward()
     assert seen == [((None,), [[1.0]])] and net.weight.grad is not None
 
@@ -113,11 +126,19 @@ def test_backward_hook_without_any_input_that_requires_grad() -> None:
 def test_backward_hook_errors() -> None:
     x = tapegrad.ones(1, 2, requires_grad=True)
     net = nn.Linear(2, 1)
-    with net.register_full_backward_hook(lambda module, grad_input, grad_output: (None, None)), pytest.raises(
-            RuntimeError, match="Backward hook returned an invalid number of grad_input, got 2, but expected 1"):
+    with (
+        net.register_full_backward_hook(lambda module, grad_input, grad_output: (None, None)),
+        pytest.raises(
+            RuntimeError, match="Backward hook returned an invalid number of grad_input, got 2, but expected 1"
+        ),
+    ):
         net(x).sum().backward()
-    with net.register_full_backward_pre_hook(lambda module, grad_output: (None, None)), pytest.raises(
-            RuntimeError, match="Backward pre hook returned an invalid number of grad_output, got 2, but expected 1"):
+    with (
+        net.register_full_backward_pre_hook(lambda module, grad_output: (None, None)),
+        pytest.raises(
+            RuntimeError, match="Backward pre hook returned an invalid number of grad_output, got 2, but expected 1"
+        ),
+    ):
         net(x).sum().backward()
 
 
@@ -128,10 +149,12 @@ def test_backward_hook_under_no_grad_and_create_graph() -> None:
     x = tapegrad.ones(1, 2, requires_grad=True)
     with tapegrad.no_grad():
         assert not net(x).requires_grad
-    dx, = tapegrad.autograd.grad(net(x).sum(), x, create_graph=True)
+    (dx,) = tapegrad.autograd.grad(net(x).sum(), x, create_graph=True)
     assert seen == [True] and dx.requires_grad
     plain = nn.Sequential(*net)
-    expected, = tapegrad.autograd.grad(plain(x).sum(), x, create_graph=True)
-    for a, b in zip(tapegrad.autograd.grad(dx.sum(), list(net.parameters()), allow_unused=True),
-                    tapegrad.autograd.grad(expected.sum(), list(net.parameters()), allow_unused=True)):
+    (expected,) = tapegrad.autograd.grad(plain(x).sum(), x, create_graph=True)
+    for a, b in zip(
+        tapegrad.autograd.grad(dx.sum(), list(net.parameters()), allow_unused=True),
+        tapegrad.autograd.grad(expected.sum(), list(net.parameters()), allow_unused=True),
+    ):
         assert (a is None) == (b is None) and (a is None or a.tolist() == b.tolist())

@@ -1,4 +1,5 @@
 """`Module`: registration, walking, conversion, copies, text."""
+
 from __future__ import annotations
 
 import copy
@@ -48,7 +49,14 @@ def test_shared_members_are_listed_once() -> None:
     assert names(net.named_modules()) == ["", "first"] and names(net.named_children()) == ["first"]
     assert names(net.named_parameters()) == ["scale", "first.weight", "first.bias"]
     assert names(net.named_modules(remove_duplicate=False)) == ["", "first", "last"]
-    assert names(net.named_parameters(remove_duplicate=False)) == ["scale", "other", "first.weight", "first.bias", "last.weight", "last.bias"]
+    assert names(net.named_parameters(remove_duplicate=False)) == [
+        "scale",
+        "other",
+        "first.weight",
+        "first.bias",
+        "last.weight",
+        "last.bias",
+    ]
 
 
 def test_assignment() -> None:
@@ -74,31 +82,60 @@ def test_assignment() -> None:
             getattr(net, name)
 
 
-@pytest.mark.parametrize(("act", "error", "text"), [
-    (lambda net: setattr(net, "scale", tapegrad.ones(2)), TypeError,
-     "cannot assign 'torch.FloatTensor' as parameter 'scale' (torch.nn.Parameter or None expected)"),
-    (lambda net: setattr(net, "first", 3), TypeError, "cannot assign 'int' as child module 'first' (torch.nn.Module or None expected)"),
-    (lambda net: setattr(net, "steps", 3), TypeError, "cannot assign 'int' as buffer 'steps' (torch.nn.Buffer, torch.Tensor or None expected)"),
-    (lambda net: net.register_parameter("a.b", None), KeyError, "parameter name can't contain \".\""),
-    (lambda net: net.register_parameter("", None), KeyError, "parameter name can't be empty string \"\""),
-    (lambda net: net.register_parameter(3, None), TypeError, "parameter name should be a string. Got int"),
-    (lambda net: net.register_parameter("forward", None), KeyError, "attribute 'forward' already exists"),
-    (lambda net: net.register_parameter("p", tapegrad.ones(2)), TypeError,
-     "cannot assign 'torch.FloatTensor' object to parameter 'p' (torch.nn.Parameter or None required)"),
-    (lambda net: net.register_buffer("b", 3), TypeError, "cannot assign 'int' object to buffer 'b' (torch Tensor or None required)"),
-    (lambda net: net.register_buffer("scale", None), KeyError, "attribute 'scale' already exists"),
-    (lambda net: net.add_module("m", 3), TypeError, "int is not a Module subclass"),
-    (lambda net: net.add_module("a.b", nn.ReLU()), KeyError, "module name can't contain \".\", got: a.b"),
-    (lambda net: net.add_module("scale", nn.ReLU()), KeyError, "attribute 'scale' already exists"),
-    (lambda net: net.get_submodule("first.nothing"), AttributeError, "Linear has no attribute `nothing`"),
-    (lambda net: net.get_submodule("first.weight"), AttributeError, "`weight` is not an nn.Module"),
-    (lambda net: net.get_parameter("steps"), AttributeError, "`steps` is not an nn.Parameter"),
-    (lambda net: net.get_buffer("scale"), AttributeError, "`scale` is not a buffer"),
-    (lambda net: net.train("yes"), ValueError, "training mode is expected to be boolean"),
-    (lambda net: net.to(tapegrad.int64), TypeError, "nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.int64"),
-    (lambda net: nn.Module()(1), NotImplementedError, "Module [Module] is missing the required \"forward\" function"),
-    (lambda net: nn.Parameter(tapegrad.tensor([1])), RuntimeError, "Only Tensors of floating point and complex dtype can require gradients"),
-])
+@pytest.mark.parametrize(
+    ("act", "error", "text"),
+    [
+        (
+            lambda net: setattr(net, "scale", tapegrad.ones(2)),
+            TypeError,
+            "cannot assign 'torch.FloatTensor' as parameter 'scale' (torch.nn.Parameter or None expected)",
+        ),
+        (
+            lambda net: setattr(net, "first", 3),
+            TypeError,
+            "cannot assign 'int' as child module 'first' (torch.nn.Module or None expected)",
+        ),
+        (
+            lambda net: setattr(net, "steps", 3),
+            TypeError,
+            "cannot assign 'int' as buffer 'steps' (torch.nn.Buffer, torch.Tensor or None expected)",
+        ),
+        (lambda net: net.register_parameter("a.b", None), KeyError, 'parameter name can\'t contain "."'),
+        (lambda net: net.register_parameter("", None), KeyError, 'parameter name can\'t be empty string ""'),
+        (lambda net: net.register_parameter(3, None), TypeError, "parameter name should be a string. Got int"),
+        (lambda net: net.register_parameter("forward", None), KeyError, "attribute 'forward' already exists"),
+        (
+            lambda net: net.register_parameter("p", tapegrad.ones(2)),
+            TypeError,
+            "cannot assign 'torch.FloatTensor' object to parameter 'p' (torch.nn.Parameter or None required)",
+        ),
+        (
+            lambda net: net.register_buffer("b", 3),
+            TypeError,
+            "cannot assign 'int' object to buffer 'b' (torch Tensor or None required)",
+        ),
+        (lambda net: net.register_buffer("scale", None), KeyError, "attribute 'scale' already exists"),
+        (lambda net: net.add_module("m", 3), TypeError, "int is not a Module subclass"),
+        (lambda net: net.add_module("a.b", nn.ReLU()), KeyError, 'module name can\'t contain ".", got: a.b'),
+        (lambda net: net.add_module("scale", nn.ReLU()), KeyError, "attribute 'scale' already exists"),
+        (lambda net: net.get_submodule("first.nothing"), AttributeError, "Linear has no attribute `nothing`"),
+        (lambda net: net.get_submodule("first.weight"), AttributeError, "`weight` is not an nn.Module"),
+        (lambda net: net.get_parameter("steps"), AttributeError, "`steps` is not an nn.Parameter"),
+        (lambda net: net.get_buffer("scale"), AttributeError, "`scale` is not a buffer"),
+        (lambda net: net.train("yes"), ValueError, "training mode is expected to be boolean"),
+        (
+            lambda net: net.to(tapegrad.int64),
+            TypeError,
+            "nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.int64",
+        ),
+        (lambda net: nn.Module()(1), NotImplementedError, 'Module [Module] is missing the required "forward" function'),
+        (
+            lambda net: nn.Parameter(tapegrad.tensor([1])),
+            RuntimeError,
+            "Only Tensors of floating point and complex dtype can require gradients",
+        ),
+    ],
+)
 def test_errors(act: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error) as caught:
         act(Net())
@@ -170,9 +207,14 @@ def test_to_device(device: str) -> None:
 
 
 def test_device_and_dtype_of_new_layers(device: str) -> None:
-    for layer in (nn.Linear(2, 2, device=device, dtype=tapegrad.float64), nn.Conv2d(1, 2, 3, device=device, dtype=tapegrad.float64),
-                  nn.BatchNorm1d(2, device=device, dtype=tapegrad.float64), nn.Embedding(3, 2, device=device, dtype=tapegrad.float64),
-                  nn.LayerNorm(2, device=device, dtype=tapegrad.float64), nn.PReLU(device=device, dtype=tapegrad.float64)):
+    for layer in (
+        nn.Linear(2, 2, device=device, dtype=tapegrad.float64),
+        nn.Conv2d(1, 2, 3, device=device, dtype=tapegrad.float64),
+        nn.BatchNorm1d(2, device=device, dtype=tapegrad.float64),
+        nn.Embedding(3, 2, device=device, dtype=tapegrad.float64),
+        nn.LayerNorm(2, device=device, dtype=tapegrad.float64),
+        nn.PReLU(device=device, dtype=tapegrad.float64),
+    ):
         for t in [*layer.parameters(), *layer.buffers()]:
             assert t.device.type == device and (t.dtype == tapegrad.float64 or not t.is_floating_point())
 
@@ -195,7 +237,12 @@ def test_copies() -> None:
 def test_parameter() -> None:
     t = tapegrad.tensor([1.0, 2.0])
     p = nn.Parameter(t)
-    assert isinstance(p, tapegrad.Tensor) and p.is_leaf and p.requires_grad and not nn.Parameter(t, requires_grad=False).requires_grad
+    assert (
+        isinstance(p, tapegrad.Tensor)
+        and p.is_leaf
+        and p.requires_grad
+        and not nn.Parameter(t, requires_grad=False).requires_grad
+    )
     assert repr(p) == "Parameter containing:\ntensor([1., 2.], requires_grad=True)"
     t.add_(1)
     assert p.tolist() == [2.0, 3.0] and p._version == 1
@@ -244,8 +291,21 @@ def test_init_takes_no_arguments() -> None:
         nn.Module(1)
 
 
-@pytest.mark.parametrize("layer", [nn.ReLU(), nn.Tanh(), nn.MaxPool2d(2), nn.Conv1d(1, 1, 1), nn.ConvTranspose2d(1, 1, 1), nn.Softmax(0), nn.Dropout()])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.ReLU(),
+        nn.Tanh(),
+        nn.MaxPool2d(2),
+        nn.Conv1d(1, 1, 1),
+        nn.ConvTranspose2d(1, 1, 1),
+        nn.Softmax(0),
+        nn.Dropout(),
+    ],
+)
 def test_errors_name_the_layer(layer: nn.Module) -> None:
     """Layers that share a `forward` each have it under a name of their own."""
-    with pytest.raises(TypeError, match=rf"^{type(layer).__name__}\.forward\(\) missing 1 required positional argument: 'input'"):
+    with pytest.raises(
+        TypeError, match=rf"^{type(layer).__name__}\.forward\(\) missing 1 required positional argument: 'input'"
+    ):
         layer()

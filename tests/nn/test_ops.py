@@ -1,4 +1,7 @@
-"""Functional forms where the op table does not reach: state that is written in place, random numbers, edges, orders beyond the second."""
+"""Functional forms where the op table does not reach: state that is written in place, random numbers, edges, orders
+beyond the second.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -24,6 +27,7 @@ def leaf(device: str, *shape: int, seed: int = 0) -> Any:
 
 # ---- any order: a fused op against the same formula in plain ops
 
+
 def standard(x: Any, dims: Any, eps: float = 1e-5) -> Any:
     x = x - x.mean(dims, keepdim=True)
     return x * ((x * x).mean(dims, keepdim=True) + eps).rsqrt()
@@ -36,28 +40,72 @@ def plain_cross_entropy(x: Any, t: Any) -> Any:
 
 FUSED: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[tuple[int, ...], ...]]] = {
     "linear": (F.linear, lambda x, w, b: (x[..., None, :] * w).sum(-1) + b, ((2, 3, 4), (5, 4), (5,))),
-    "layer_norm": (lambda x, w, b: F.layer_norm(x, (4,), w, b), lambda x, w, b: standard(x, -1) * w + b, ((3, 4), (4,), (4,))),
+    "layer_norm": (
+        lambda x, w, b: F.layer_norm(x, (4,), w, b),
+        lambda x, w, b: standard(x, -1) * w + b,
+        ((3, 4), (4,), (4,)),
+    ),
     "layer_norm-bias": (lambda x, b: F.layer_norm(x, (4,), None, b), lambda x, b: standard(x, -1) + b, ((3, 4), (4,))),
-    "rms_norm": (lambda x, w: F.rms_norm(x, (4,), w, 1e-5), lambda x, w: x * ((x * x).mean(-1, keepdim=True) + 1e-5).rsqrt() * w, ((3, 4), (4,))),
-    "batch_norm": (lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
-                   lambda x, w, b: standard(x, (0, 2)) * w[:, None] + b[:, None], ((3, 2, 4), (2,), (2,))),
-    "batch_norm-eval": (lambda x, b: F.batch_norm(x, b.detach(), b.detach() ** 2 + 1, None, b),
-                        lambda x, b: (x - b.detach()) * (b.detach() ** 2 + 1 + 1e-5).rsqrt() + b, ((3, 4), (4,))),
-    "group_norm": (lambda x, b: F.group_norm(x, 2, None, b), lambda x, b: standard(x.reshape(3, 2, 4), -1).reshape(3, 4, 2) + b[:, None], ((3, 4, 2), (4,))),
-    "cross_entropy": (lambda x: F.cross_entropy(x, tapegrad.tensor([1, 0, 3], device=x.device)),
-                      lambda x: plain_cross_entropy(x, tapegrad.tensor([1, 0, 3], device=x.device)), ((3, 4),)),
+    "rms_norm": (
+        lambda x, w: F.rms_norm(x, (4,), w, 1e-5),
+        lambda x, w: x * ((x * x).mean(-1, keepdim=True) + 1e-5).rsqrt() * w,
+        ((3, 4), (4,)),
+    ),
+    "batch_norm": (
+        lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+        lambda x, w, b: standard(x, (0, 2)) * w[:, None] + b[:, None],
+        ((3, 2, 4), (2,), (2,)),
+    ),
+    "batch_norm-eval": (
+        lambda x, b: F.batch_norm(x, b.detach(), b.detach() ** 2 + 1, None, b),
+        lambda x, b: (x - b.detach()) * (b.detach() ** 2 + 1 + 1e-5).rsqrt() + b,
+        ((3, 4), (4,)),
+    ),
+    "group_norm": (
+        lambda x, b: F.group_norm(x, 2, None, b),
+        lambda x, b: standard(x.reshape(3, 2, 4), -1).reshape(3, 4, 2) + b[:, None],
+        ((3, 4, 2), (4,)),
+    ),
+    "cross_entropy": (
+        lambda x: F.cross_entropy(x, tapegrad.tensor([1, 0, 3], device=x.device)),
+        lambda x: plain_cross_entropy(x, tapegrad.tensor([1, 0, 3], device=x.device)),
+        ((3, 4),),
+    ),
     "mse_loss": (F.mse_loss, lambda x, y: ((x - y) ** 2).mean(), ((3, 4), (3, 4))),
-    "bce-logits": (F.binary_cross_entropy_with_logits, lambda x, y: ((1 - y) * x + (1 + (-x).exp()).log()).mean(), ((3, 4), (3, 4))),
-    "conv2d": (lambda x, w, b: F.conv2d(x, w, b), lambda x, w, b: by_windows(x, w) + b[:, None, None], ((2, 2, 4, 3), (3, 2, 2, 2), (3,))),
-    "max_pool2d": (lambda x: F.max_pool2d(x ** 3, 2) ** 2, lambda x: (x ** 3).reshape(2, 2, 2, 2, 2).amax((2, 4)) ** 2, ((2, 4, 4),)),
-    "avg_pool2d": (lambda x: F.avg_pool2d(x ** 3, 2) ** 2, lambda x: (x ** 3).reshape(2, 2, 2, 2, 2).mean((2, 4)) ** 2, ((2, 4, 4),)),
-    "embedding": (lambda w: F.embedding(tapegrad.tensor([1, 0, 1], device=w.device), w) ** 3,
-                  lambda w: tapegrad.stack([w[1], w[0], w[1]]) ** 3, ((3, 2),)),
+    "bce-logits": (
+        F.binary_cross_entropy_with_logits,
+        lambda x, y: ((1 - y) * x + (1 + (-x).exp()).log()).mean(),
+        ((3, 4), (3, 4)),
+    ),
+    "conv2d": (
+        lambda x, w, b: F.conv2d(x, w, b),
+        lambda x, w, b: by_windows(x, w) + b[:, None, None],
+        ((2, 2, 4, 3), (3, 2, 2, 2), (3,)),
+    ),
+    "max_pool2d": (
+        lambda x: F.max_pool2d(x**3, 2) ** 2,
+        lambda x: (x**3).reshape(2, 2, 2, 2, 2).amax((2, 4)) ** 2,
+        ((2, 4, 4),),
+    ),
+    "avg_pool2d": (
+        lambda x: F.avg_pool2d(x**3, 2) ** 2,
+        lambda x: (x**3).reshape(2, 2, 2, 2, 2).mean((2, 4)) ** 2,
+        ((2, 4, 4),),
+    ),
+    "embedding": (
+        lambda w: F.embedding(tapegrad.tensor([1, 0, 1], device=w.device), w) ** 3,
+        lambda w: tapegrad.stack([w[1], w[0], w[1]]) ** 3,
+        ((3, 2),),
+    ),
 }
 
 
 def by_windows(x: Any, w: Any) -> Any:
-    parts = [x[:, :, i:i + 3, j:j + 2][:, None] * w[:, :, i, j][None, :, :, None, None] for i in range(2) for j in range(2)]
+    parts = [
+        x[:, :, i : i + 3, j : j + 2][:, None] * w[:, :, i, j][None, :, :, None, None]
+        for i in range(2)
+        for j in range(2)
+    ]
     return sum(parts[1:], parts[0]).sum(2)
 
 
@@ -80,14 +128,20 @@ def test_three_orders(name: str, device: str) -> None:
 
 # ---- large inputs, which NumPy takes in blocks, against small ones
 
-@pytest.mark.parametrize("make", [
-    lambda x: F.layer_norm(x, (3000,), x[0].detach(), x[1].detach()), lambda x: F.rms_norm(x, (3000,), x[0].detach(), 1e-5),
-    lambda x: F.group_norm(x.reshape(90, 30, 100), 5, x[0, :30].detach(), x[1, :30].detach()),
-    lambda x: F.instance_norm(x.reshape(90, 30, 100), weight=x[0, :30].detach(), bias=x[1, :30].detach()),
-    lambda x: F.batch_norm(x.reshape(90, 30, 100), None, None, x[0, :30].detach(), x[1, :30].detach(), True),
-])
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: F.layer_norm(x, (3000,), x[0].detach(), x[1].detach()),
+        lambda x: F.rms_norm(x, (3000,), x[0].detach(), 1e-5),
+        lambda x: F.group_norm(x.reshape(90, 30, 100), 5, x[0, :30].detach(), x[1, :30].detach()),
+        lambda x: F.instance_norm(x.reshape(90, 30, 100), weight=x[0, :30].detach(), bias=x[1, :30].detach()),
+        lambda x: F.batch_norm(x.reshape(90, 30, 100), None, None, x[0, :30].detach(), x[1, :30].detach(), True),
+    ],
+)
 def test_blocks(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from tapegrad.autograd.ops.nn import norms as normalize
+
     results = []
     for block in (normalize.BLOCK, 1 << 30):
         monkeypatch.setattr(normalize, "BLOCK", block)
@@ -99,10 +153,14 @@ def test_blocks(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize(("shape", "weight", "how"), [
-    ((5, 4, 6, 5), (6, 2, 3, 2), {"groups": 2, "stride": (2, 1), "padding": 1}), ((5, 4, 6, 5), (4, 1, 3, 3), {"groups": 4, "padding": 1}),
-    ((5, 3, 6, 5), (4, 3, 3, 3), {"padding": 1}),
-])
+@pytest.mark.parametrize(
+    ("shape", "weight", "how"),
+    [
+        ((5, 4, 6, 5), (6, 2, 3, 2), {"groups": 2, "stride": (2, 1), "padding": 1}),
+        ((5, 4, 6, 5), (4, 1, 3, 3), {"groups": 4, "padding": 1}),
+        ((5, 3, 6, 5), (4, 3, 3, 3), {"padding": 1}),
+    ],
+)
 def test_convolution_in_chunks(shape: Any, weight: Any, how: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few images are taken at a time, the results are the same."""
     results = []
@@ -117,6 +175,7 @@ def test_convolution_in_chunks(shape: Any, weight: Any, how: Any, monkeypatch: p
 
 
 # ---- running statistics
+
 
 def test_running_statistics(device: str) -> None:
     x = np.random.default_rng(0).normal(3, 2, (8, 4, 5))
@@ -161,6 +220,7 @@ def test_statistics_do_not_disturb_backward(training: bool) -> None:
 
 # ---- embedding
 
+
 def test_embedding_padding_and_frequency(device: str) -> None:
     w = leaf(device, 4, 2)
     t = tapegrad.tensor([1, 3, 1, 0], device=device)
@@ -192,6 +252,7 @@ def test_embedding_padding_row_starts_as_zero() -> None:
 
 
 # ---- dropout
+
 
 def test_dropout(device: str) -> None:
     x = tapegrad.ones(100, 100, device=device, requires_grad=True)
@@ -230,6 +291,7 @@ def test_dropout_needs_no_random_numbers_when_not_used() -> None:
 
 # ---- stability
 
+
 def test_large_logits(device: str) -> None:
     x = tapegrad.tensor([[1e4, -1e4, 0.0], [-1e30, 1e30, 0.0]], device=device, requires_grad=True)
     loss = F.cross_entropy(x, tapegrad.tensor([0, 1], device=device))
@@ -246,7 +308,10 @@ def test_half_losses_do_not_overflow(device: str) -> None:
     x = tapegrad.full((3000,), 10.0, dtype=tapegrad.float16, device=device)
     assert F.mse_loss(x, tapegrad.zeros_like(x)).item() == 100.0
     assert abs(F.l1_loss(x, tapegrad.zeros_like(x)).item() - 10) < 0.01
-    logits, classes = tapegrad.zeros(3000, 10, dtype=tapegrad.float16, device=device), tapegrad.zeros(3000, dtype=tapegrad.int64, device=device)
+    logits, classes = (
+        tapegrad.zeros(3000, 10, dtype=tapegrad.float16, device=device),
+        tapegrad.zeros(3000, dtype=tapegrad.int64, device=device),
+    )
     assert F.cross_entropy(logits, classes).item() == pytest.approx(np.log(10), rel=1e-3)
 
 
@@ -262,7 +327,12 @@ def test_pooling_of_minus_infinity(device: str) -> None:
 
 
 def test_zero_size_batches(device: str) -> None:
-    for layer, shape in ((nn.Linear(3, 2), (0, 3)), (nn.Conv2d(3, 2, 3), (0, 3, 5, 5)), (nn.LayerNorm(3), (0, 3)), (nn.MaxPool2d(2), (0, 3, 4, 4))):
+    for layer, shape in (
+        (nn.Linear(3, 2), (0, 3)),
+        (nn.Conv2d(3, 2, 3), (0, 3, 5, 5)),
+        (nn.LayerNorm(3), (0, 3)),
+        (nn.MaxPool2d(2), (0, 3, 4, 4)),
+    ):
         x = tapegrad.zeros(*shape, device=device, requires_grad=True)
         y = layer.to(device)(x)
         y.sum().backward()
@@ -271,13 +341,14 @@ def test_zero_size_batches(device: str) -> None:
 
 # ---- clipping
 
+
 def test_clipping_stays_on_the_device() -> None:
     w = tapegrad.ones(3, device="strict", requires_grad=True)
     (w * 4).sum().backward()
     with refusing():
         total = nn.utils.clip_grad_norm_([w], 1.0)
         nn.utils.clip_grad_value_(w, 0.5)
-    assert total.item() == pytest.approx(48 ** 0.5) and host(w.grad).tolist() == [0.5] * 3
+    assert total.item() == pytest.approx(48**0.5) and host(w.grad).tolist() == [0.5] * 3
 
 
 def test_clipping_without_gradients() -> None:
@@ -291,6 +362,10 @@ def test_parameters_as_a_vector(device: str) -> None:
     vector = nn.utils.parameters_to_vector(parameters)
     assert vector.shape == (9,) and vector.requires_grad
     nn.utils.vector_to_parameters(tapegrad.arange(9.0, device=device), parameters)
-    assert layer.weight.tolist() == [[0, 1], [2, 3], [4, 5]] and layer.bias.tolist() == [6, 7, 8] and list(layer.parameters()) == parameters
+    assert (
+        layer.weight.tolist() == [[0, 1], [2, 3], [4, 5]]
+        and layer.bias.tolist() == [6, 7, 8]
+        and list(layer.parameters()) == parameters
+    )
     with pytest.raises(TypeError, match=r"expected torch\.Tensor, but got: builtins\.list"):
         nn.utils.vector_to_parameters([1.0], parameters)

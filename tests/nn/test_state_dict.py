@@ -1,4 +1,5 @@
 """Saving and loading a module's state."""
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -15,7 +16,16 @@ def net() -> nn.Sequential:
     return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1, bias=False))
 
 
-KEYS = ["0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked", "2.weight"]
+KEYS = [
+    "0.weight",
+    "0.bias",
+    "1.weight",
+    "1.bias",
+    "1.running_mean",
+    "1.running_var",
+    "1.num_batches_tracked",
+    "2.weight",
+]
 
 
 def test_keys_and_sharing() -> None:
@@ -23,7 +33,9 @@ def test_keys_and_sharing() -> None:
     state = a.state_dict()
     assert list(state) == KEYS and type(state) is OrderedDict and state._metadata["1"] == {"version": 2}
     assert not any(t.requires_grad for t in state.values())
-    assert [k for k, t in a.state_dict(keep_vars=True).items() if t.requires_grad] == [k for k, _ in a.named_parameters()]
+    assert [k for k, t in a.state_dict(keep_vars=True).items() if t.requires_grad] == [
+        k for k, _ in a.named_parameters()
+    ]
     assert np.shares_memory(state["0.weight"].numpy(), a[0].weight.detach().numpy())
     assert list(a.state_dict(prefix="m.")) == [f"m.{key}" for key in KEYS]
     found: dict[str, Any] = {}
@@ -68,15 +80,20 @@ def test_errors() -> None:
     with pytest.raises(RuntimeError) as caught:
         a.load_state_dict(state)
     assert str(caught.value) == (
-        "Error(s) in loading state_dict for Sequential:\n\tMissing key(s) in state_dict: \"0.bias\". \n\tUnexpected key(s) in state_dict: \"3.weight\". \n\t"
-        "size mismatch for 2.weight: copying a param with shape torch.Size([2, 2]) from checkpoint, the shape in current model is torch.Size([1, 3]).")
+        'Error(s) in loading state_dict for Sequential:\n\tMissing key(s) in state_dict: "0.bias". \n\tUnexpected '
+        'key(s) in state_dict: "3.weight". \n\t'
+        "size mismatch for 2.weight: copying a param with shape torch.Size([2, 2]) from checkpoint, the shape in "
+        "current model is torch.Size([1, 3])."
+    )
     state["2.weight"] = tapegrad.ones(1, 3)
     outcome = a.load_state_dict(state, strict=False)
     assert outcome.missing_keys == ["0.bias"] and outcome.unexpected_keys == ["3.weight"]
     assert repr(outcome) == "_IncompatibleKeys(missing_keys=['0.bias'], unexpected_keys=['3.weight'])"
     with pytest.raises(TypeError, match=r"Expected state_dict to be dict-like, got <class 'list'>."):
         a.load_state_dict([])
-    with pytest.raises(RuntimeError, match=r"expected torch.Tensor or Tensor-like object from checkpoint but received <class 'int'>"):
+    with pytest.raises(
+        RuntimeError, match=r"expected torch.Tensor or Tensor-like object from checkpoint but received <class 'int'>"
+    ):
         a.load_state_dict({**a.state_dict(), "0.bias": 3})
 
 
@@ -85,7 +102,11 @@ def test_assign() -> None:
     state = {"weight": tapegrad.ones(3, 2, dtype=tapegrad.float64), "bias": nn.Parameter(tapegrad.ones(3))}
     a.bias.requires_grad_(False)
     a.load_state_dict(state, assign=True)
-    assert isinstance(a.weight, nn.Parameter) and a.weight.dtype == tapegrad.float64 and np.shares_memory(a.weight.detach().numpy(), state["weight"].numpy())
+    assert (
+        isinstance(a.weight, nn.Parameter)
+        and a.weight.dtype == tapegrad.float64
+        and np.shares_memory(a.weight.detach().numpy(), state["weight"].numpy())
+    )
     assert a.bias is state["bias"] and not a.bias.requires_grad
 
 
@@ -141,9 +162,15 @@ def test_hooks() -> None:
     for handle in handles:
         handle.remove()
     assert list(a.state_dict()) == KEYS and len(seen) == 2
-    with a.register_load_state_dict_post_hook(lambda module, keys: 3), pytest.raises(AssertionError, match="not expected to return new values"):
+    with (
+        a.register_load_state_dict_post_hook(lambda module, keys: 3),
+        pytest.raises(AssertionError, match="not expected to return new values"),
+    ):
         a.load_state_dict(a.state_dict())
-    with a.register_state_dict_post_hook(lambda *args: {}), pytest.raises(RuntimeError, match="state_dict post-hook must return None"):
+    with (
+        a.register_state_dict_post_hook(lambda *args: {}),
+        pytest.raises(RuntimeError, match="state_dict post-hook must return None"),
+    ):
         a.state_dict()
     with a._register_state_dict_hook(lambda *args: {"other": 1}):
         assert a.state_dict() == {"other": 1}

@@ -1,4 +1,5 @@
 """Whole models learn, on every device, without transfers nobody asked for."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -29,8 +30,18 @@ class Attention(nn.Module):
 
 def images() -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 8, 3, padding=1, groups=2), nn.GroupNorm(2, 8), nn.GELU(),
-        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Dropout(0.1), nn.Linear(32, 10))
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 8, 3, padding=1, groups=2),
+        nn.GroupNorm(2, 8),
+        nn.GELU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.1),
+        nn.Linear(32, 10),
+    )
 
 
 MODELS: dict[str, tuple[Any, tuple[int, ...]]] = {
@@ -42,7 +53,9 @@ MODELS: dict[str, tuple[Any, tuple[int, ...]]] = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_model_learns(name: str, device: str) -> None:
-    """Forty random samples are learnt by heart; after the first step the strict device copies nothing and waits for nothing."""
+    """Forty random samples are learnt by heart; after the first step the strict device copies nothing and waits for
+    nothing.
+    """
     make, shape = MODELS[name]
     random = np.random.default_rng(0)
     data = random.integers(0, 10, shape) if name == "attention" else random.standard_normal(shape).astype(np.float32)
@@ -71,13 +84,17 @@ def test_model_learns(name: str, device: str) -> None:
 
 def test_second_order_through_a_model(device: str) -> None:
     """The gradient of a gradient's norm, as a penalty needs it, against differences."""
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Softplus(), nn.Flatten(), nn.LayerNorm(18), nn.Linear(18, 3)).double().to(device)
+    model = (
+        nn.Sequential(nn.Conv2d(1, 2, 3), nn.Softplus(), nn.Flatten(), nn.LayerNorm(18), nn.Linear(18, 3))
+        .double()
+        .to(device)
+    )
     x = tapegrad.tensor(np.random.default_rng(0).standard_normal((2, 1, 5, 5)), device=device)
     t = tapegrad.tensor([0, 2], device=device)
 
     def penalty() -> Any:
         given = x.clone().requires_grad_()
-        d, = tapegrad.autograd.grad(nn.functional.cross_entropy(model(given), t), given, create_graph=True)
+        (d,) = tapegrad.autograd.grad(nn.functional.cross_entropy(model(given), t), given, create_graph=True)
         return d.square().sum()
 
     penalty().backward()

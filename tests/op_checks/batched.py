@@ -1,4 +1,5 @@
 """vmap against a loop over the batch: values and gradients."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -61,12 +62,17 @@ def check_batched(case: Case) -> None:
             assert "vmap" in str(error), error
             refused += 1
             continue
-        want = [case.hosts(tensors(case.results([from_array(case.put(a)) for a in arrays]))) for arrays in looped(case, chosen)]
+        want = [
+            case.hosts(tensors(case.results([from_array(case.put(a)) for a in arrays])))
+            for arrays in looped(case, chosen)
+        ]
         assert len(got) == len(want[0])
         for n, (a, *parts) in enumerate(zip(got, *want)):
             assert a.dtype == parts[0].dtype, f"result {n} with {chosen} batched: {a.dtype}, not {parts[0].dtype}"
             assert_close(a, np.stack(parts), tolerance(case), f"result {n} with {chosen} batched")
-    assert refused < len(choices(case)) if case.row.batched else refused or not got, f"{refused} of {len(choices(case))} ways to batch it were refused"
+    assert refused < len(choices(case)) if case.row.batched else refused or not got, (
+        f"{refused} of {len(choices(case))} ways to batch it were refused"
+    )
 
 
 def check_batched_gradients(case: Case) -> None:
@@ -99,14 +105,21 @@ def check_batched_gradients(case: Case) -> None:
 
 
 def check_batched_cotangents(case: Case) -> None:
-    """Many cotangents by one pass give what a loop over them gives, whether the op was called before the batch began or inside, on what all members share."""
+    """Many cotangents by one pass give what a loop over them gives, whether the op was called before the batch began or
+    inside, on what all members share.
+    """
     if not case.wanted or not case.row.batched:
         return
     stacked: list[Tensor] = []
     known: list[bool] = []
 
     def gradients_of(leaves: list[Tensor], cotangents: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        found = grad(differentiable(flat(case.call(leaves))), [leaves[i] for i in case.wanted], list(cotangents), allow_unused=True)
+        found = grad(
+            differentiable(flat(case.call(leaves))),
+            [leaves[i] for i in case.wanted],
+            list(cotangents),
+            allow_unused=True,
+        )
         known[:] = [d is not None for d in found]
         return tuple(d for d in found if d is not None)
 

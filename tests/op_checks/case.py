@@ -1,4 +1,5 @@
 """`Case`: one sample of a row, on one device."""
+
 from __future__ import annotations
 
 import inspect
@@ -26,13 +27,17 @@ def function_of(name: str) -> Callable[..., Any]:
     return reduce(getattr, name.split("."), tapegrad)  # type: ignore[arg-type, return-value]
 
 
-def mapped(sample: Sample, on_array: Callable[[Path, np.ndarray], Any], on_dtype: Callable[[Any], Any]) -> tuple[list[Any], dict[str, Any]]:
+def mapped(
+    sample: Sample, on_array: Callable[[Path, np.ndarray], Any], on_dtype: Callable[[Any], Any]
+) -> tuple[list[Any], dict[str, Any]]:
     """The sample's arguments, with what the functions make of each array and each dtype in its place."""
     args = [_visited((i,), arg, on_array, on_dtype) for i, arg in enumerate(sample.args)]
     return args, {name: _visited((name,), arg, on_array, on_dtype) for name, arg in sample.kwargs.items()}
 
 
-def _visited(path: Path, value: Any, on_array: Callable[[Path, np.ndarray], Any], on_dtype: Callable[[Any], Any]) -> Any:
+def _visited(
+    path: Path, value: Any, on_array: Callable[[Path, np.ndarray], Any], on_dtype: Callable[[Any], Any]
+) -> Any:
     if isinstance(value, np.ndarray):
         return on_array(path, value)
     if isinstance(value, AsIs):
@@ -60,7 +65,9 @@ def numpy_dtype(dtype: Any) -> np.dtype:
 
 
 def assert_close(got: np.ndarray, want: np.ndarray, tolerance: float, what: str) -> None:
-    """Equal shapes, and values equal up to `tolerance` times the largest; NaN and infinities stand at the same places."""
+    """Equal shapes, and values equal up to `tolerance` times the largest; NaN and infinities stand at the same
+    places.
+    """
     want = np.asarray(want)
     assert got.shape == want.shape, f"{what}: shape {got.shape}, expected {want.shape}"
     if got.dtype == want.dtype and np.array_equal(got, want):
@@ -70,7 +77,9 @@ def assert_close(got: np.ndarray, want: np.ndarray, tolerance: float, what: str)
         return
     got, want = wide(got), wide(want)
     finite = np.abs(want[np.isfinite(want)])
-    np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * min(float(finite.max(initial=0.0)) or 1.0, 1e300), err_msg=what)
+    np.testing.assert_allclose(
+        got, want, rtol=tolerance, atol=tolerance * min(float(finite.max(initial=0.0)) or 1.0, 1e300), err_msg=what
+    )
 
 
 def wide(array: np.ndarray) -> np.ndarray:
@@ -97,7 +106,11 @@ class Case:
         self.arrays: list[np.ndarray] = []
         self.paths: list[Path] = []
         mapped(sample, self._note, lambda dtype: dtype)
-        self.wanted = [i for i, (array, path) in enumerate(zip(self.arrays, self.paths)) if row.grad and inexact(array) and path[0] not in row.constant]
+        self.wanted = [
+            i
+            for i, (array, path) in enumerate(zip(self.arrays, self.paths))
+            if row.grad and inexact(array) and path[0] not in row.constant
+        ]
 
     def _note(self, path: Path, array: np.ndarray) -> None:
         self.arrays.append(array)
@@ -106,6 +119,7 @@ class Case:
     def __str__(self) -> str:
         def described(path: Path, array: np.ndarray) -> Any:
             return _Text(f"{array.dtype}{list(array.shape)}")
+
         args, kwargs = mapped(self.sample, described, str)
         return f"{self.row.name}({', '.join([*map(repr, args), *(f'{k}={v!r}' for k, v in kwargs.items())])})"
 
@@ -126,14 +140,18 @@ class Case:
     def host(self, value: Any) -> np.ndarray:
         """A result's values on the host."""
         array = value._array if isinstance(value, Tensor) else value
-        return np.array(self.backend.to_host(array)) if array.__class__ is self.backend.array_type else np.asarray(array)
+        return (
+            np.array(self.backend.to_host(array)) if array.__class__ is self.backend.array_type else np.asarray(array)
+        )
 
     def hosts(self, values: Sequence[Any]) -> list[np.ndarray]:
         return [self.host(value) for value in values]
 
     # ---- calls
 
-    def operands(self, arrays: Sequence[np.ndarray] | None = None, require: Sequence[int] | None = None) -> list[Tensor]:
+    def operands(
+        self, arrays: Sequence[np.ndarray] | None = None, require: Sequence[int] | None = None
+    ) -> list[Tensor]:
         """Leaves on the device; those numbered in `require` (None: all wanted) require grad."""
         leaves = [from_array(self.put(array)) for array in (self.arrays if arrays is None else arrays)]
         for i in self.wanted if require is None else require:
@@ -144,7 +162,9 @@ class Case:
         """The op's result with `operands` in the arrays' places."""
         return self.call_with(self.function, operands)
 
-    def call_with(self, function: Callable[..., Any], operands: Sequence[Any], more: dict[str, Any] | None = None) -> Any:
+    def call_with(
+        self, function: Callable[..., Any], operands: Sequence[Any], more: dict[str, Any] | None = None
+    ) -> Any:
         """What `function` makes of the arguments, and of further keywords."""
         rest = iter(operands)
         args, kwargs = mapped(self.sample, lambda path, array: next(rest), lambda dtype: dtype)
@@ -194,8 +214,13 @@ def _span(array: Any) -> np.ndarray:
 
 class _Addresses:
     def __init__(self, interface: dict[str, Any]) -> None:
-        self.__array_interface__ = {"shape": interface["shape"], "typestr": interface["typestr"], "data": interface["data"],
-                                    "strides": interface["strides"], "version": 3}
+        self.__array_interface__ = {
+            "shape": interface["shape"],
+            "typestr": interface["typestr"],
+            "data": interface["data"],
+            "strides": interface["strides"],
+            "version": 3,
+        }
 
 
 class _Text(str):

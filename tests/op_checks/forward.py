@@ -1,4 +1,5 @@
 """Forward mode: against differences, and of and under reverse mode."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,9 @@ def directions_of(case: Case) -> list[np.ndarray]:
     return [seeds.direction(i) for i in case.wanted]
 
 
-def tangents(case: Case, directions: Sequence[np.ndarray | None], require: Sequence[int] = ()) -> tuple[list[Tensor], list[Tensor], list[Tensor | None]]:
+def tangents(
+    case: Case, directions: Sequence[np.ndarray | None], require: Sequence[int] = ()
+) -> tuple[list[Tensor], list[Tensor], list[Tensor | None]]:
     """The operands, those results that may have tangents, and these."""
     operands = case.operands(require=require)
     with Tangents() as level:
@@ -51,13 +54,19 @@ def check_tangents(case: Case) -> None:
     _, results, found = tangents(case, directions)
     for n, (r, t) in enumerate(zip(results, found)):
         if t is not None:
-            assert t._array.__class__ is case.backend.array_type, f"the tangent of result {n} is a {type(t._array).__name__}"
-            assert (t.dtype, t.shape) == (r.dtype, r.shape), f"the tangent of result {n} is {t.dtype}{list(t.shape)}, the result {r.dtype}{list(r.shape)}"
+            assert t._array.__class__ is case.backend.array_type, (
+                f"the tangent of result {n} is a {type(t._array).__name__}"
+            )
+            assert (t.dtype, t.shape) == (r.dtype, r.shape), (
+                f"the tangent of result {n} is {t.dtype}{list(t.shape)}, the result {r.dtype}{list(r.shape)}"
+            )
     mine = fully(case, results, found)
     for n, (got, right, noise) in enumerate(zip(mine, *differences(case, directions))):
         size = np.abs(right).max(initial=0.0)
         within = max(SLOPE_TOLERANCE, case.row.tolerance) * size + noise + 1e-9
-        assert got.shape == right.shape and (np.abs(got - right) <= within).all(), f"tangent of result {n}: {got!r}, differences say {right!r}"
+        assert got.shape == right.shape and (np.abs(got - right) <= within).all(), (
+            f"tangent of result {n}: {got!r}, differences say {right!r}"
+        )
     if len(case.wanted) < 2:
         return
     total = [np.zeros_like(t) for t in mine]
@@ -70,11 +79,16 @@ def check_tangents(case: Case) -> None:
 
 def differences(case: Case, directions: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The derivatives of all results along directions, and the rounding error to expect of them."""
+
     def at(h: float) -> list[np.ndarray]:
         moved = list(case.arrays)
         for i, v in zip(case.wanted, directions):
             moved[i] = np.asarray(moved[i] + h * v)
-        return [case.host(r) for r in flat(case.call(case.operands(moved, require=()))) if isinstance(r, Tensor) and inexact(r._array)]
+        return [
+            case.host(r)
+            for r in flat(case.call(case.operands(moved, require=())))
+            if isinstance(r, Tensor) and inexact(r._array)
+        ]
 
     points = [at(h) for h in (STEP, -STEP, 2 * STEP, -2 * STEP)]
     with np.errstate(invalid="ignore"):
@@ -83,7 +97,9 @@ def differences(case: Case, directions: Sequence[np.ndarray]) -> tuple[list[np.n
 
 
 def check_forward_over_reverse(case: Case) -> None:
-    """The tangents of gradients, and the gradients of tangents, are the second derivatives that two reverse passes give."""
+    """The tangents of gradients, and the gradients of tangents, are the second derivatives that two reverse passes
+    give.
+    """
     if not case.wanted or not case.row.gradgrad:
         return
     directions = directions_of(case)
@@ -97,7 +113,9 @@ def check_forward_over_reverse(case: Case) -> None:
     want = plain(case, _pulled(case, found, inputs, directions), like)
     # The tangents' gradients.
     operands, results, moved = tangents(case, directions, case.wanted)
-    pairs = [(t, c) for t, c in zip([t for r, t in zip(results, moved) if r.requires_grad], cotangents) if t is not None]
+    pairs = [
+        (t, c) for t, c in zip([t for r, t in zip(results, moved) if r.requires_grad], cotangents) if t is not None
+    ]
     inputs = [operands[i] for i in case.wanted]
     got = plain(case, _pulled(case, [t for t, _ in pairs], inputs, [c for _, c in pairs]), like)
     for i, a, b in zip(case.wanted, got, want):
@@ -108,7 +126,12 @@ def check_forward_over_reverse(case: Case) -> None:
         for i, v in zip(case.wanted, directions):
             level.set(operands[i], from_array(case.put(v)))
         results = differentiable(case.results(operands))
-        found = grad(results, [operands[i] for i in case.wanted], [from_array(case.put(c)) for c in cotangents], allow_unused=True)
+        found = grad(
+            results,
+            [operands[i] for i in case.wanted],
+            [from_array(case.put(c)) for c in cotangents],
+            allow_unused=True,
+        )
         changes = plain(case, [None if g is None else level.of(g) for g in found], like)
     tests = [seeds.like(a) for a in like]
     mine, size = dot(changes, tests)
@@ -126,7 +149,9 @@ def _second(case: Case, cotangents: Sequence[np.ndarray], tests: Sequence[np.nda
     return _pulled(case, found, inputs, tests)
 
 
-def _pulled(case: Case, values: Sequence[Tensor | None], inputs: Sequence[Tensor], cotangents: Sequence[np.ndarray]) -> Sequence[Tensor | None]:
+def _pulled(
+    case: Case, values: Sequence[Tensor | None], inputs: Sequence[Tensor], cotangents: Sequence[np.ndarray]
+) -> Sequence[Tensor | None]:
     pairs = [(t, c) for t, c in zip(values, cotangents) if t is not None and t.requires_grad]
     if not pairs:
         return [None] * len(inputs)

@@ -1,4 +1,5 @@
 """Gradients of first and second order, against differences and against each other."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,8 @@ from op_checks.values import LAYOUTS, tolerance
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.tape.backward import backward, grad
 
-# Fourth-order differences: with values of order one, truncation and rounding both stay below 1e-11, and no point is farther than 2e-4 away.
+# Fourth-order differences: with values of order one, truncation and rounding both stay below 1e-11, and no point is
+# farther than 2e-4 away.
 STEP = 1e-4
 SLOPE_TOLERANCE = 1e-6
 
@@ -40,7 +42,9 @@ def differentiable(results: Sequence[object]) -> list[Tensor]:
     return [r for r in results if isinstance(r, Tensor) and r.requires_grad]
 
 
-def gradients(case: Case, operands: Sequence[Tensor], cotangents: Sequence[np.ndarray] | None = None, create_graph: bool = False) -> list[Tensor | None]:
+def gradients(
+    case: Case, operands: Sequence[Tensor], cotangents: Sequence[np.ndarray] | None = None, create_graph: bool = False
+) -> list[Tensor | None]:
     """The gradients of those operands that require grad; without `cotangents`, those that `Seeds` gives first."""
     results = differentiable(case.results(operands))
     assert results, "no gradient flows: no result requires grad"
@@ -76,7 +80,9 @@ def slope(f: Callable[[float], tuple[float, float]]) -> tuple[float, float]:
 def assert_slope(found: tuple[float, float], expected: tuple[float, float], loosest: float, what: str) -> None:
     (value, size), (numeric, noise) = found, expected
     within = max(SLOPE_TOLERANCE, loosest) * size + noise + 1e-9
-    assert abs(value - numeric) <= within, f"{what}: the derivative along a random direction is {value!r}, differences say {numeric!r}"
+    assert abs(value - numeric) <= within, (
+        f"{what}: the derivative along a random direction is {value!r}, differences say {numeric!r}"
+    )
 
 
 def check_gradients(case: Case) -> None:
@@ -92,9 +98,13 @@ def check_gradients(case: Case) -> None:
     grads = gradients(case, operands, cotangents)
     for i, g in zip(case.wanted, grads):
         if g is not None:
-            assert g._array.__class__ is case.backend.array_type, f"the gradient of operand {i} is a {type(g._array).__name__}"
+            assert g._array.__class__ is case.backend.array_type, (
+                f"the gradient of operand {i} is a {type(g._array).__name__}"
+            )
             assert g._array.dtype == case.arrays[i].dtype, f"the gradient of operand {i} has dtype {g.dtype}"
-            assert g._array.shape == case.arrays[i].shape, f"the gradient of operand {i} has shape {list(g._array.shape)}"
+            assert g._array.shape == case.arrays[i].shape, (
+                f"the gradient of operand {i} has shape {list(g._array.shape)}"
+            )
     mine = plain(case, grads, [case.arrays[i] for i in case.wanted])
 
     def along(directions: dict[int, np.ndarray]) -> Callable[[float], tuple[float, float]]:
@@ -102,18 +112,23 @@ def check_gradients(case: Case) -> None:
             moved = [np.asarray(a + h * directions[i]) if i in directions else a for i, a in enumerate(case.arrays)]
             got = case.results(case.operands(moved, require=()))
             return dot(cotangents, [case.host(got[i]) for i in outputs])
+
         return f
 
     # All operands at once finds any error; one at a time names the operand.
-    for operands_at_once in ([case.wanted] if len(case.wanted) == 1 else [case.wanted, *([i] for i in case.wanted)]):
+    for operands_at_once in [case.wanted] if len(case.wanted) == 1 else [case.wanted, *([i] for i in case.wanted)]:
         directions = {i: seeds.direction(i) for i in operands_at_once}
         found = dot([mine[case.wanted.index(i)] for i in directions], list(directions.values()))
-        assert_slope(found, slope(along(directions)), case.row.tolerance, f"gradient of {named(case, operands_at_once)}")
+        assert_slope(
+            found, slope(along(directions)), case.row.tolerance, f"gradient of {named(case, operands_at_once)}"
+        )
     check_alone(case, cotangents, mine)
 
 
 def named(case: Case, numbers: Sequence[int]) -> str:
-    return "operand " + ", ".join("".join(f"[{p}]" if k else str(p) for k, p in enumerate(case.paths[i])) for i in numbers)
+    return "operand " + ", ".join(
+        "".join(f"[{p}]" if k else str(p) for k, p in enumerate(case.paths[i])) for i in numbers
+    )
 
 
 def check_alone(case: Case, cotangents: Sequence[np.ndarray], together: Sequence[np.ndarray]) -> None:
@@ -145,7 +160,9 @@ def check_second_order(case: Case) -> None:
     for i, a, b in zip(case.wanted, plain(case, recorded, like), once):
         assert_close(a, b, tolerance(case), f"gradient of {named(case, [i])} with create_graph")
     for i, g in zip(case.wanted, recorded):
-        assert g is None or g._array.dtype == case.arrays[i].dtype, f"the gradient of {named(case, [i])} with create_graph has dtype {g.dtype}"
+        assert g is None or g._array.dtype == case.arrays[i].dtype, (
+            f"the gradient of {named(case, [i])} with create_graph has dtype {g.dtype}"
+        )
     tests = [seeds.like(a) for a in like]
     traced = [(g, u) for g, u in zip(recorded, tests) if g is not None and g.requires_grad]
     targets = [*inputs, *weights]
@@ -159,7 +176,7 @@ def check_second_order(case: Case) -> None:
         moved = list(case.arrays)
         for i, v in zip(case.wanted, directions):
             moved[i] = np.asarray(moved[i] + h * v)
-        seeded = [np.asarray(c + h * v) for c, v in zip(cotangents, directions[len(like):])]
+        seeded = [np.asarray(c + h * v) for c, v in zip(cotangents, directions[len(like) :])]
         return dot(tests, plain(case, gradients(case, case.operands(moved), seeded), like))
 
     assert_slope(dot(mine, directions), slope(f), case.row.tolerance, "second derivative")
@@ -198,8 +215,15 @@ def check_gradient_layouts(case: Case) -> None:
 
 def check_twice(case: Case) -> None:
     """One tensor in two places gets the sum of the gradients that two tensors get."""
-    pair = next(((i, j) for i in case.wanted for j in case.wanted
-                 if i < j and case.arrays[i].shape == case.arrays[j].shape and case.arrays[i].dtype == case.arrays[j].dtype), None)
+    pair = next(
+        (
+            (i, j)
+            for i in case.wanted
+            for j in case.wanted
+            if i < j and case.arrays[i].shape == case.arrays[j].shape and case.arrays[i].dtype == case.arrays[j].dtype
+        ),
+        None,
+    )
     if pair is None:
         return
     i, j = pair
@@ -210,8 +234,13 @@ def check_twice(case: Case) -> None:
     one = case.operands(equal, require=[i])
     one[j] = one[i]
     results = differentiable(case.results(one))
-    got, = grad(results, [one[i]], [from_array(case.put(c)) for c in cotangents_of(case, results)])
-    assert_close(case.host(got), first + second, tolerance(case), f"gradient of one tensor as {named(case, [i])} and {named(case, [j])}")
+    (got,) = grad(results, [one[i]], [from_array(case.put(c)) for c in cotangents_of(case, results)])
+    assert_close(
+        case.host(got),
+        first + second,
+        tolerance(case),
+        f"gradient of one tensor as {named(case, [i])} and {named(case, [j])}",
+    )
 
 
 def check_accumulation(case: Case) -> None:

@@ -1,4 +1,5 @@
 """Half types on a device against the CPU: results and gradients."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -39,7 +40,9 @@ def outcome(case: Case, gradients: bool = False) -> Any:
                 seeds = Seeds(case)
                 inputs = [t for t in operands if t.requires_grad]
                 starts = [from_array(case.put(seeds.like(np.zeros(r.shape, r._array.dtype)))) for r in flowing]
-                found += [np.zeros(0) if g is None else case.host(g) for g in grad(flowing, inputs, starts, allow_unused=True)]
+                found += [
+                    np.zeros(0) if g is None else case.host(g) for g in grad(flowing, inputs, starts, allow_unused=True)
+                ]
             return found
     except REFUSALS as error:
         return error
@@ -54,7 +57,9 @@ def agree(case: Case, cpu: Any, device: Any) -> None:
         return
     assert len(cpu) == len(device)
     for a, b in zip(cpu, device):
-        assert a.dtype == b.dtype and a.shape == b.shape, f"{case}: {a.dtype}{a.shape} on the CPU, {b.dtype}{b.shape} on the device"
+        assert a.dtype == b.dtype and a.shape == b.shape, (
+            f"{case}: {a.dtype}{a.shape} on the CPU, {b.dtype}{b.shape} on the device"
+        )
         assert_close(b, a, max(tolerance(case), TOLERANCE.get(a.dtype.name, 0.0)), str(case))
 
 

@@ -1,4 +1,5 @@
 """Transforms of transforms, against a loop over the batch."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -19,7 +20,9 @@ Function = Callable[..., tuple[Tensor, ...]]
 
 
 def check_nested(case: Case) -> None:
-    """Gradients and tangents of vmap, vmap of tangents, of their gradients' tangents and of itself give what a loop gives."""
+    """Gradients and tangents of vmap, vmap of tangents, of their gradients' tangents and of itself give what a loop
+    gives.
+    """
     if not case.wanted or not case.row.batched:
         return
     every = tuple(range(len(case.arrays)))
@@ -28,9 +31,16 @@ def check_nested(case: Case) -> None:
     except RuntimeError as error:
         assert "dynamic shape" in str(error), error
         every = tuple(case.wanted)
-    directions = [np.stack([v, v[::-1] * 0.5 if v.ndim else v * 0.5]) for v in (Seeds(case).direction(i) for i in case.wanted)]
-    for name, nested in (("gradient of vmap", _gradient_of_vmap), ("tangent of vmap", _tangent_of_vmap), ("vmap of tangents", _vmap_of_tangents),
-                         ("vmap of vmap", _vmap_of_vmap), *[("vmap of tangents of gradients", _vmap_of_second)] * case.row.gradgrad):
+    directions = [
+        np.stack([v, v[::-1] * 0.5 if v.ndim else v * 0.5]) for v in (Seeds(case).direction(i) for i in case.wanted)
+    ]
+    for name, nested in (
+        ("gradient of vmap", _gradient_of_vmap),
+        ("tangent of vmap", _tangent_of_vmap),
+        ("vmap of tangents", _vmap_of_tangents),
+        ("vmap of vmap", _vmap_of_vmap),
+        *[("vmap of tangents of gradients", _vmap_of_second)] * case.row.gradgrad,
+    ):
         got, want = nested(case, every, directions)
         assert len(got) == len(want), name
         for n, (a, b) in enumerate(zip(got, want)):
@@ -53,7 +63,9 @@ def _filled(values: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Te
     return tuple(x * 0 if d is None else d for d, x in zip(values, like))
 
 
-def _gradient_of_vmap(case: Case, every: Sequence[int], directions: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _gradient_of_vmap(
+    case: Case, every: Sequence[int], directions: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     operands, in_dims = batch(case, every)
     inputs = [operands[i].requires_grad_() for i in case.wanted]
     results = tapegrad.vmap(_function(case), in_dims)(*operands)
@@ -67,9 +79,13 @@ def _gradient_of_vmap(case: Case, every: Sequence[int], directions: Sequence[np.
     return case.hosts(got), _stacked(case, parts)
 
 
-def _back(case: Case, results: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
+def _back(
+    case: Case, results: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[np.ndarray]
+) -> tuple[Tensor, ...]:
     pairs = [(r, from_array(case.put(np.asarray(c)))) for r, c in zip(results, cotangents) if r.requires_grad]
-    return _filled(grad([r for r, _ in pairs], inputs, [c for _, c in pairs], allow_unused=True), [x.detach() for x in inputs])
+    return _filled(
+        grad([r for r, _ in pairs], inputs, [c for _, c in pairs], allow_unused=True), [x.detach() for x in inputs]
+    )
 
 
 def _pushed(case: Case, function: Function, operands: Sequence[Tensor], moves: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -81,19 +97,26 @@ def _pushed(case: Case, function: Function, operands: Sequence[Tensor], moves: S
     return _filled(found, results)
 
 
-def _looped_tangents(case: Case, function: Function, every: Sequence[int], directions: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _looped_tangents(
+    case: Case, function: Function, every: Sequence[int], directions: Sequence[np.ndarray]
+) -> list[np.ndarray]:
     moves = [[from_array(case.put(np.asarray(v[k]))) for v in directions] for k in range(SIZE)]
     return _stacked(case, [_pushed(case, function, member, moves[k]) for k, member in enumerate(_members(case, every))])
 
 
-def _tangent_of_vmap(case: Case, every: Sequence[int], directions: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _tangent_of_vmap(
+    case: Case, every: Sequence[int], directions: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     operands, in_dims = batch(case, every)
-    got = _pushed(case, tapegrad.vmap(_function(case), in_dims), operands, [from_array(case.put(v)) for v in directions])
+    got = _pushed(
+        case, tapegrad.vmap(_function(case), in_dims), operands, [from_array(case.put(v)) for v in directions]
+    )
     return case.hosts(got), _looped_tangents(case, _function(case), every, directions)
 
 
-def _vmap_of_tangents(case: Case, every: Sequence[int], directions: Sequence[np.ndarray],
-                      function: Function | None = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _vmap_of_tangents(
+    case: Case, every: Sequence[int], directions: Sequence[np.ndarray], function: Function | None = None
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     function = function or _function(case)
     operands, in_dims = batch(case, every)
     n = len(operands)
@@ -101,11 +124,15 @@ def _vmap_of_tangents(case: Case, every: Sequence[int], directions: Sequence[np.
     def moved(*given: Tensor) -> tuple[Tensor, ...]:
         return _pushed(case, function, given[:n], given[n:])
 
-    got = tapegrad.vmap(moved, (*in_dims, *[0] * len(directions)))(*operands, *[from_array(case.put(v)) for v in directions])
+    got = tapegrad.vmap(moved, (*in_dims, *[0] * len(directions)))(
+        *operands, *[from_array(case.put(v)) for v in directions]
+    )
     return case.hosts(got), _looped_tangents(case, function, every, directions)
 
 
-def _vmap_of_second(case: Case, every: Sequence[int], directions: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _vmap_of_second(
+    case: Case, every: Sequence[int], directions: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     def gradient(*given: Tensor) -> tuple[Tensor, ...]:
         leaves = list(given)
         for i in case.wanted:
@@ -113,13 +140,20 @@ def _vmap_of_second(case: Case, every: Sequence[int], directions: Sequence[np.nd
         results = differentiable(flat(case.call(leaves)))
         seeds = Seeds(case)
         inputs = [leaves[i] for i in case.wanted]
-        found = grad(results, inputs, [from_array(case.put(seeds.like(np.empty(r.shape, r.dtype.numpy)))) for r in results], allow_unused=True)
+        found = grad(
+            results,
+            inputs,
+            [from_array(case.put(seeds.like(np.empty(r.shape, r.dtype.numpy)))) for r in results],
+            allow_unused=True,
+        )
         return _filled(found, [given[i] for i in case.wanted])
 
     return _vmap_of_tangents(case, every, directions, gradient)
 
 
-def _vmap_of_vmap(case: Case, every: Sequence[int], directions: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _vmap_of_vmap(
+    case: Case, every: Sequence[int], directions: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     operands, in_dims = batch(case, every)
     inner = tapegrad.vmap(_function(case), in_dims)
     outer = int(case.row.layouts)  # dimension 1 means that the inner batch does not lie in order

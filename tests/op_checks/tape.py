@@ -1,4 +1,5 @@
 """What the tape keeps, for how long, and whether it notices writes."""
+
 from __future__ import annotations
 
 import gc
@@ -41,7 +42,9 @@ def is_view_op(case: Case) -> bool:
 
 
 def check_freed(case: Case) -> None:
-    """A pass that does not retain the graph leaves no array of floating-point numbers in it; a second pass raises or gives the same."""
+    """A pass that does not retain the graph leaves no array of floating-point numbers in it; a second pass raises or
+    gives the same.
+    """
     if not case.wanted:
         return
     operands = case.operands()
@@ -81,7 +84,10 @@ def check_retained(case: Case) -> None:
     results = differentiable(case.results(operands))
     seeds = [from_array(case.put(c)) for c in cotangents_of(case, results)]
     inputs, like = [operands[i] for i in case.wanted], [case.arrays[i] for i in case.wanted]
-    first, second = (plain(case, grad(results, inputs, seeds, retain_graph=retain, allow_unused=True), like) for retain in (True, False))
+    first, second = (
+        plain(case, grad(results, inputs, seeds, retain_graph=retain, allow_unused=True), like)
+        for retain in (True, False)
+    )
     for a, b in zip(second, first):
         assert_close(a, b, 0.0, "gradient of the second pass with retain_graph")
 
@@ -90,7 +96,7 @@ def check_kept(case: Case) -> None:
     """No operand and no result that no rule names outlives the caller's last reference to it."""
     if case.op is None or not case.wanted or is_view_op(case):
         return
-    for require in ([case.wanted] if len(case.wanted) == 1 else [case.wanted, *([i] for i in case.wanted)]):
+    for require in [case.wanted] if len(case.wanted) == 1 else [case.wanted, *([i] for i in case.wanted)]:
         asked = case.asked(require)
         nodes, operands, results = _alive(case, require)
         if not nodes:
@@ -106,15 +112,22 @@ def check_kept(case: Case) -> None:
 
 
 def _alive(case: Case, require: Sequence[int]) -> tuple[list[Node], list[tuple[int, Any]], list[Any]]:
-    """The nodes of a call, and weak references to the arrays of its operands and results, all of which are gone but for the nodes."""
+    """The nodes of a call, and weak references to the arrays of its operands and results, all of which are gone but for
+    the nodes.
+    """
     operands = computed(case, require)
     results = [r for r in case.results(operands) if isinstance(r, Tensor)]
-    return ([r._node for r in results if r._node is not None], [(i, weakref.ref(t._array)) for i, t in enumerate(operands)],
-            [weakref.ref(r._array) for r in results])
+    return (
+        [r._node for r in results if r._node is not None],
+        [(i, weakref.ref(t._array)) for i, t in enumerate(operands)],
+        [weakref.ref(r._array) for r in results],
+    )
 
 
 def check_overwritten(case: Case) -> None:
-    """Writing to a value that backward reads raises torch's error, writing to one that it does not read changes nothing."""
+    """Writing to a value that backward reads raises torch's error, writing to one that it does not read changes
+    nothing.
+    """
     if not case.wanted or is_view_op(case):
         return
     like = [case.arrays[i] for i in case.wanted]
@@ -141,11 +154,20 @@ def check_overwritten(case: Case) -> None:
         else:
             raised = False
             for i, a, b in zip(case.wanted, plain(case, got, like), want):
-                assert_close(a, b, tolerance(case), f"gradient of {named(case, [i])} after {what(case, nr)} was overwritten (and no error)")
-        # What an op reads it reads itself, unless integers were cast first; of functions made of ops only the outcome can be judged.
+                assert_close(
+                    a,
+                    b,
+                    tolerance(case),
+                    f"gradient of {named(case, [i])} after {what(case, nr)} was overwritten (and no error)",
+                )
+        # What an op reads it reads itself, unless integers were cast first; of functions made of ops only the outcome
+        # can be judged.
         if asked is not None and inexact(victim._array):
             reads = reads_of(case, nr, count, asked)
-            assert raised == reads, f"{what(case, nr)} was overwritten: {'no error, though a rule reads it' if reads else 'an error, though no rule reads it'}"
+            assert raised == reads, (
+                f"{what(case, nr)} was overwritten: "
+                f"{'no error, though a rule reads it' if reads else 'an error, though no rule reads it'}"
+            )
 
 
 def reads_of(case: Case, nr: int, count: int, asked: set[str]) -> bool:
@@ -160,7 +182,9 @@ def what(case: Case, nr: int) -> str:
 
 
 def check_cycles(case: Case) -> None:
-    """Dropping the results frees the graph without the garbage collector, before a pass, after it, and after one that was recorded."""
+    """Dropping the results frees the graph without the garbage collector, before a pass, after it, and after one that
+    was recorded.
+    """
     if not case.wanted:
         return
     enabled = gc.isenabled()
@@ -191,7 +215,9 @@ def _nodes_after(case: Case, stage: str) -> list[Any]:
 
 
 def check_nothing_shared(case: Case) -> None:
-    """Backward writes neither to the operands nor to the gradient it was given, and what it leaves in ``.grad`` is nobody else's array."""
+    """Backward writes neither to the operands nor to the gradient it was given, and what it leaves in ``.grad`` is
+    nobody else's array.
+    """
     if not case.wanted:
         return
     operands = case.operands()
@@ -204,11 +230,19 @@ def check_nothing_shared(case: Case) -> None:
     for round, leaf in enumerate(leaves):
         for other, value in list(zip(leaves, before))[round:]:
             if value is not None:
-                np.testing.assert_array_equal(case.host(other.grad), value, err_msg="two leaves share one gradient array")
+                np.testing.assert_array_equal(
+                    case.host(other.grad), value, err_msg="two leaves share one gradient array"
+                )
         if leaf.grad is not None:
-            assert leaf.grad._array.__class__ is case.backend.array_type, f"the .grad of {named(case, case.wanted)} is a {type(leaf.grad._array).__name__}"
+            assert leaf.grad._array.__class__ is case.backend.array_type, (
+                f"the .grad of {named(case, case.wanted)} is a {type(leaf.grad._array).__name__}"
+            )
             leaf.grad._array[...] = 7
     for seed, c in zip(seeds, cotangents):
-        np.testing.assert_array_equal(case.host(seed), c, err_msg="the gradient that was given has changed, or has become a .grad")
+        np.testing.assert_array_equal(
+            case.host(seed), c, err_msg="the gradient that was given has changed, or has become a .grad"
+        )
     for i, (t, a) in enumerate(zip(operands, case.arrays)):
-        np.testing.assert_array_equal(case.host(t), a, err_msg=f"{named(case, [i])} has changed, or its array has become a .grad")
+        np.testing.assert_array_equal(
+            case.host(t), a, err_msg=f"{named(case, [i])} has changed, or its array has become a .grad"
+        )

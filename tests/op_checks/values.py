@@ -1,4 +1,5 @@
 """Results: values, shapes, dtypes, devices, and the other ways to call."""
+
 from __future__ import annotations
 
 import inspect
@@ -24,7 +25,9 @@ def tolerance(case: Case) -> float:
 def check_values(case: Case) -> None:
     """The results are NumPy's, on the operands' device."""
     got = case.results(case.operands(require=()))
-    want = case.reference([a.astype(np.complex128 if a.dtype.kind == "c" else np.float64) if inexact(a) else a for a in case.arrays])
+    want = case.reference(
+        [a.astype(np.complex128 if a.dtype.kind == "c" else np.float64) if inexact(a) else a for a in case.arrays]
+    )
     assert len(got) == len(want), f"{len(got)} results, expected {len(want)}"
     compare(case, got, want, tolerance(case))
 
@@ -32,7 +35,9 @@ def check_values(case: Case) -> None:
 def compare(case: Case, got: list[Any], want: list[np.ndarray], within: float) -> None:
     for i, (mine, right) in enumerate(zip(got, want)):
         if isinstance(mine, Tensor):
-            assert mine._array.__class__ is case.backend.array_type, f"result {i} is a {type(mine._array).__name__}, not an array of {case.device}"
+            assert mine._array.__class__ is case.backend.array_type, (
+                f"result {i} is a {type(mine._array).__name__}, not an array of {case.device}"
+            )
             assert mine.device.type == case.device.type
         array = case.host(mine)
         assert kind(array) == kind(right), f"result {i} has dtype {array.dtype}, expected a {right.dtype}"
@@ -59,19 +64,27 @@ def check_precision(case: Case) -> None:
 
 
 def _names_a_dtype(case: Case) -> bool:
-    return any(isinstance(value, (np.dtype, tapegrad.dtype)) for value in (*case.sample.args, *case.sample.kwargs.values()))
+    return any(
+        isinstance(value, (np.dtype, tapegrad.dtype)) for value in (*case.sample.args, *case.sample.kwargs.values())
+    )
 
 
 def check_integers(case: Case) -> None:
-    """Small positive integers give what they give in NumPy; where the op computes in floating point, in the default dtype."""
-    whole = [np.asarray(np.abs(np.round(a)) % 4 + 1).astype(np.int64) if a.dtype.kind == "f" else a for a in case.arrays]
+    """Small positive integers give what they give in NumPy; where the op computes in floating point, in the default
+    dtype.
+    """
+    whole = [
+        np.asarray(np.abs(np.round(a)) % 4 + 1).astype(np.int64) if a.dtype.kind == "f" else a for a in case.arrays
+    ]
     case = case.with_arrays(whole)
     computes_in_float = case.op is not None and case.op.operands == "float"
     want = case.reference([a.astype(np.float64) if computes_in_float and a.dtype.kind == "i" else a for a in whole])
     got = case.results(case.operands(require=()))
     for i, result in enumerate(got):
         if inexact(result._array) and not _names_a_dtype(case):
-            assert result._array.real.dtype == np.float32, f"result {i} of integers is {result.dtype}, not the default dtype"
+            assert result._array.real.dtype == np.float32, (
+                f"result {i} of integers is {result.dtype}, not the default dtype"
+            )
     compare(case, got, want, 2e-4)
 
 
@@ -110,7 +123,9 @@ def check_raw(case: Case) -> None:
     for i, (raw, right) in enumerate(zip(got, want)):
         assert not isinstance(raw, Tensor), f"result {i} of raw arrays is a tensor"
         if isinstance(right, Tensor):
-            assert isinstance(raw, np.generic) or raw.__class__ is case.backend.array_type, f"result {i} of raw arrays is a {type(raw).__name__}"
+            assert isinstance(raw, np.generic) or raw.__class__ is case.backend.array_type, (
+                f"result {i} of raw arrays is a {type(raw).__name__}"
+            )
         assert_close(case.host(raw), case.host(right), tolerance(case), f"result {i} of raw arrays")
 
 
@@ -160,11 +175,15 @@ def check_out(case: Case) -> None:
 
 
 def check_no_grad(case: Case) -> None:
-    """Under `no_grad` nothing is recorded (a view requires grad as its base does), and what is no floating-point number never requires grad."""
+    """Under `no_grad` nothing is recorded (a view requires grad as its base does), and what is no floating-point number
+    never requires grad.
+    """
     with tapegrad.no_grad():
         for i, result in enumerate(case.results(case.operands())):
             if isinstance(result, Tensor):
-                assert result.grad_fn is None and (result._is_view() or not result.requires_grad), f"result {i} was recorded under no_grad"
+                assert result.grad_fn is None and (result._is_view() or not result.requires_grad), (
+                    f"result {i} was recorded under no_grad"
+                )
     for i, result in enumerate(case.results(case.operands())):
         if isinstance(result, Tensor) and not inexact(result._array):
             assert not result.requires_grad and result.grad_fn is None, f"result {i}, of {result.dtype}, requires grad"

@@ -1,4 +1,5 @@
 """In-place forms and views."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -13,15 +14,21 @@ from tapegrad.autograd.tape.backward import grad
 
 
 def check_has_inplace(case: Case) -> None:
-    """The row says whether there is an in-place form; that of a view op, which changes shape and strides, and of a random one have tests of their own."""
+    """The row says whether there is an in-place form; that of a view op, which changes shape and strides, and of a
+    random one have tests of their own.
+    """
     if case.row.view or not case.row.values:
         return
     has = hasattr(Tensor, f"{case.row.name}_")
-    assert has == case.row.inplace, f"Tensor.{case.row.name}_ is {'there' if has else 'missing'}, and the row says inplace={case.row.inplace}"
+    assert has == case.row.inplace, (
+        f"Tensor.{case.row.name}_ is {'there' if has else 'missing'}, and the row says inplace={case.row.inplace}"
+    )
 
 
 def check_inplace(case: Case) -> None:
-    """The in-place form gives the op's values and gradients, on tensors and on views, or raises where the result does not fit."""
+    """The in-place form gives the op's values and gradients, on tensors and on views, or raises where the result does
+    not fit.
+    """
     if not case.row.inplace or not case.paths or case.paths[0] != (0,):
         return
     method = getattr(Tensor, f"{case.row.name}_")
@@ -37,7 +44,9 @@ def check_inplace(case: Case) -> None:
     want = case.host(result).astype(case.arrays[0].dtype)
     array = target._array
     written = case.call_with(method, operands)
-    assert written is target and written._array is array, "the in-place form does not return its tensor with its own array"
+    assert written is target and written._array is array, (
+        "the in-place form does not return its tensor with its own array"
+    )
     assert target._version == 1, f"after one write the tensor is at version {target._version}"
     assert_close(case.host(target), want, tolerance(case), "value of the in-place form")
     if 0 not in case.wanted or not result._array.size:
@@ -72,7 +81,12 @@ def _must_raise(case: Case, method: Any, operands: list[Tensor], words: str) -> 
 def check_leaf_refused(case: Case) -> None:
     """Writing to a leaf that requires grad is torch's error."""
     if case.row.inplace and 0 in case.wanted and case.paths[0] == (0,):
-        _must_raise(case, getattr(Tensor, f"{case.row.name}_"), case.operands(), "a leaf Variable that requires grad is being used in an in-place operation.")
+        _must_raise(
+            case,
+            getattr(Tensor, f"{case.row.name}_"),
+            case.operands(),
+            "a leaf Variable that requires grad is being used in an in-place operation.",
+        )
 
 
 def check_view(case: Case) -> None:
@@ -86,9 +100,14 @@ def check_view(case: Case) -> None:
             assert result is not base or case.row.view, f"result {i} is the operand itself"
             continue
         shared = case.shares(result, base)
-        assert result._is_view() == shared, f"result {i} {'shares' if shared else 'does not share'} memory, and _is_view() is {result._is_view()}"
+        assert result._is_view() == shared, (
+            f"result {i} {'shares' if shared else 'does not share'} memory, and _is_view() is {result._is_view()}"
+        )
         if case.row.view != "maybe":
-            assert shared == case.row.view, f"result {i} {'shares' if shared else 'does not share'} the operand's memory, and the row says view={case.row.view}"
+            assert shared == case.row.view, (
+                f"result {i} {'shares' if shared else 'does not share'} the operand's memory, and the row says "
+                f"view={case.row.view}"
+            )
         if shared:
             assert result._counter is base._counter, "view and base do not share their write history"
 
@@ -110,7 +129,9 @@ def check_write_to_base(case: Case) -> None:
 
 
 def check_write_to_view(case: Case) -> None:
-    """A write to a view is recorded in its base; where elements stand twice, or an op has made several views at once, it is torch's error."""
+    """A write to a view is recorded in its base; where elements stand twice, or an op has made several views at once,
+    it is torch's error.
+    """
     if not case.row.view or 0 not in case.wanted or not _is_view(case):
         return
     leaf = case.operands()[0]
@@ -129,11 +150,16 @@ def check_write_to_view(case: Case) -> None:
     ones = np.ones(view._array.shape, view._array.dtype)
     touched = case.host(grad(view, leaf, from_array(case.put(ones)), retain_graph=True)[0])
     if not np.isin(touched, (0, 1)).all() or view._array.dtype != leaf._array.dtype:
-        return  # a view of parts of numbers, or that changes them (conj): the mask of what was written is not its gradient
+        # a view of parts of numbers, or that changes them (conj): the mask of what was written is not its gradient
+        return
     view.mul_(3.0)
-    assert_close(case.host(base), case.arrays[0] * (1 + 2 * touched), tolerance(case), "value of a base whose view was written")
+    assert_close(
+        case.host(base), case.arrays[0] * (1 + 2 * touched), tolerance(case), "value of a base whose view was written"
+    )
     got = grad(base, leaf, from_array(case.put(c)))[0]
-    assert_close(case.host(got), c * (1 + 2 * touched), tolerance(case), "gradient through a base whose view was written")
+    assert_close(
+        case.host(got), c * (1 + 2 * touched), tolerance(case), "gradient through a base whose view was written"
+    )
 
 
 def _refuses(view: Tensor, words: str) -> None:
@@ -148,4 +174,6 @@ def _refuses(view: Tensor, words: str) -> None:
 def _is_view(case: Case) -> bool:
     operands = case.operands(require=())
     results = [r for r in case.results(operands) if isinstance(r, Tensor)]
-    return bool(results) and all(r is not operands[0] and r._array.size > 0 and case.shares(r, operands[0]) for r in results)
+    return bool(results) and all(
+        r is not operands[0] and r._array.size > 0 and case.shares(r, operands[0]) for r in results
+    )

@@ -1,4 +1,5 @@
 """`Row` and `Sample`: what the tests must know of an op."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,8 +11,9 @@ import numpy as np
 
 @dataclass
 class Sample:
-    """Arguments of one call; arrays (also in lists and tuples) become tensors on the device under test, dtypes are given to each library as its own, and
-    all else is passed as it is."""
+    """Arguments of one call; arrays (also in lists and tuples) become tensors on the device under test, dtypes are
+    given to each library as its own, and all else is passed as it is.
+    """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
@@ -34,12 +36,15 @@ class Row:
     """One op of the table.
 
     Attributes:
-        name: the public name: the key in ``tapegrad.autograd.dispatch.decorator.OPS``, or a path below ``tapegrad`` such as ``nn.functional.linear``.
-        samples: called with a NumPy generator and a floating (or complex) dtype, returns calls to check; include 0-d, empty, broadcast and
-            non-contiguous operands where they make sense. Values must stay away from kinks and poles by more than 1e-3: gradients are checked numerically.
-        reference: the same function over NumPy arrays, by plain NumPy or SciPy and independent of ours; returns an array or a tuple of arrays.
-        torch: the oracle for parity, called with torch tensors, or its name below ``torch`` ("Tensor.reshape"); None: ``torch.<name>``, or the method or
-            the function of ``nn.functional`` of that name.
+        name: the public name: the key in ``tapegrad.autograd.dispatch.decorator.OPS``, or a path below ``tapegrad``
+            such as ``nn.functional.linear``.
+        samples: called with a NumPy generator and a floating (or complex) dtype, returns calls to check; include 0-d,
+            empty, broadcast and non-contiguous operands where they make sense. Values must stay away from kinks and
+            poles by more than 1e-3: gradients are checked numerically.
+        reference: the same function over NumPy arrays, by plain NumPy or SciPy and independent of ours; returns an
+            array or a tuple of arrays.
+        torch: the oracle for parity, called with torch tensors, or its name below ``torch`` ("Tensor.reshape"); None:
+            ``torch.<name>``, or the method or the function of ``nn.functional`` of that name.
         grad: whether gradients flow (then first and second order are checked).
         gradgrad: whether the second order is to be checked.
         complex: whether complex operands are allowed (checked in complex128 then).
@@ -52,14 +57,16 @@ class Row:
         why: the reason for whatever is switched off.
         factory: the op takes ``device=``, and is given the device under test.
         values: False where values are random or uninitialised: only shapes and kinds of dtype are compared.
-        synchronises: the op must wait for the device, as in torch, because a shape or an error depends on values, or copies a table to it: on the strict device
-            that is then allowed.
-        symmetric: positions of matrices that must stay symmetric (Hermitian): gradients are checked along such directions.
+        synchronises: the op must wait for the device, as in torch, because a shape or an error depends on values, or
+            copies a table to it: on the strict device that is then allowed.
+        symmetric: positions of matrices that must stay symmetric (Hermitian): gradients are checked along such
+            directions.
         twice: whether one tensor may stand for the first two operands of equal shape.
         layouts: whether it takes operands of any memory layout (`view` does not).
         method: whether the method of that name, where there is one, takes its arguments in the same order.
         raw: whether the op takes raw arrays and then returns raw arrays.
-        integer: whether it takes small positive integers and agrees with the reference there; None: if it is an elementwise op that promotes.
+        integer: whether it takes small positive integers and agrees with the reference there; None: if it is an
+            elementwise op that promotes.
         errors: whether parity compares the types of errors of wrong calls with torch's (False only with a `why`).
         batched: whether vmap takes it (False only with a `why`: its shapes or its errors depend on values, say).
         dtypes: names of the operand dtypes that parity compares with torch, where torch takes them.

@@ -1,4 +1,7 @@
-"""Optimizers against their textbook formulas, and the contract around a step: groups, state, hooks, saving, memory, devices."""
+"""Optimizers against their textbook formulas, and the contract around a step: groups, state, hooks, saving, memory,
+devices.
+"""
+
 from __future__ import annotations
 
 import copy
@@ -14,11 +17,23 @@ import tapegrad
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.backends import Device, backend_for
 from tapegrad.backends.strict.backend import counting, refusing
-from tapegrad.optim import SGD, Adam, AdamW, Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from tapegrad.optim import (
+    SGD,
+    Adam,
+    AdamW,
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from tapegrad.optim.passes import BLOCK
 
 STEPS = 20
-MAKERS = {"SGD": SGD, "momentum": lambda params, **more: SGD(params, lr=0.1, momentum=0.9, **more), "Adam": Adam, "AdamW": AdamW}
+MAKERS = {
+    "SGD": SGD,
+    "momentum": lambda params, **more: SGD(params, lr=0.1, momentum=0.9, **more),
+    "Adam": Adam,
+    "AdamW": AdamW,
+}
 
 
 def on(device: str, array: np.ndarray, **more: Any) -> Tensor:
@@ -37,7 +52,9 @@ def plain_sgd(p, g, state, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, ne
     return p - lr * g
 
 
-def plain_adam(p, g, state, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False, maximize=False, decoupled=False):
+def plain_adam(
+    p, g, state, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False, maximize=False, decoupled=False
+):
     state["t"] = t = state.get("t", 0) + 1
     g = -g if maximize else g
     if decoupled:
@@ -59,9 +76,26 @@ def grid(**options: tuple[Any, ...]) -> list[dict[str, Any]]:
     return [dict(zip(options, values)) for values in itertools.product(*options.values())]
 
 
-SGDS = [o for o in grid(lr=(0.1,), momentum=(0.0, 0.9), dampening=(0.0, 0.3), weight_decay=(0.0, 0.1), nesterov=(False, True), maximize=(False, True))
-        if not (o["nesterov"] and (o["dampening"] or not o["momentum"]))]
-ADAMS = grid(lr=(0.01,), betas=((0.9, 0.999), (0.5, 0.9)), eps=(1e-8, 1e-2), weight_decay=(0.0, 0.1), amsgrad=(False, True), maximize=(False, True))
+SGDS = [
+    o
+    for o in grid(
+        lr=(0.1,),
+        momentum=(0.0, 0.9),
+        dampening=(0.0, 0.3),
+        weight_decay=(0.0, 0.1),
+        nesterov=(False, True),
+        maximize=(False, True),
+    )
+    if not (o["nesterov"] and (o["dampening"] or not o["momentum"]))
+]
+ADAMS = grid(
+    lr=(0.01,),
+    betas=((0.9, 0.999), (0.5, 0.9)),
+    eps=(1e-8, 1e-2),
+    weight_decay=(0.0, 0.1),
+    amsgrad=(False, True),
+    maximize=(False, True),
+)
 FORMULAS = [(SGD, plain_sgd, SGDS), (Adam, plain_adam, ADAMS), (AdamW, plain_adamw, ADAMS)]
 
 
@@ -72,12 +106,15 @@ def train(optimizer: Optimizer, params: list[Tensor], grads: list[list[np.ndarra
         optimizer.step()
 
 
-def drawn(rng: np.random.Generator, shapes: Any, dtype: Any = np.float64, steps: int = STEPS) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
+def drawn(
+    rng: np.random.Generator, shapes: Any, dtype: Any = np.float64, steps: int = STEPS
+) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
     def one(shape: tuple[int, ...]) -> np.ndarray:
         values = rng.standard_normal(shape)
         if np.dtype(dtype).kind == "c":
             values = values + 1j * rng.standard_normal(shape)
         return np.asarray(values, dtype)
+
     return [one(s) for s in shapes], [[one(s) for s in shapes] for _ in range(steps)]
 
 
@@ -99,7 +136,11 @@ def test_no_transfer_and_no_synchronisation_on_a_device(name, rng):
     starts, grads = drawn(rng, [(3, 4), (5,)], np.float32)
     params = [on("strict", a, requires_grad=True) for a in starts]
     given = [[on("strict", g) for g in row] for row in grads]
-    for more in ({}, {"maximize": True, "weight_decay": 0.1}, *([{"capturable": True, "amsgrad": True}] if "Adam" in name else [])):
+    for more in (
+        {},
+        {"maximize": True, "weight_decay": 0.1},
+        *([{"capturable": True, "amsgrad": True}] if "Adam" in name else []),
+    ):
         optimizer = MAKERS[name](params, **more)
         with refusing(), counting() as crossed:
             for row in given:
@@ -116,7 +157,12 @@ def test_blocks_and_layouts_change_nothing(name, layout, rng):
     """An array of several blocks, in any layout, is updated as a small one is."""
     shape = (3, BLOCK // 8 + 7)
     values, grad = rng.standard_normal(shape), rng.standard_normal(shape)
-    whole = {"C": values.copy(), "F": values.copy("F"), "strided": np.repeat(values, 2, 1)[:, ::2], "mixed": values.copy("F")}[layout]
+    whole = {
+        "C": values.copy(),
+        "F": values.copy("F"),
+        "strided": np.repeat(values, 2, 1)[:, ::2],
+        "mixed": values.copy("F"),
+    }[layout]
     p = from_array(whole).requires_grad_()
     few = [from_array(values[:, :11].copy()).requires_grad_(), from_array(values[:, -11:].copy()).requires_grad_()]
     pair = MAKERS[name]([p]), MAKERS[name](few)
@@ -188,7 +234,12 @@ def test_capturable_keeps_the_count_on_the_device(device):
         optimizer = Adam([p], capturable=capturable)
         optimizer.step()
         step = optimizer.state[p]["step"]
-        assert step.shape == () and step.device.type == (device if capturable else "cpu") and step.item() == 1 and step.dtype == tapegrad.float32
+        assert (
+            step.shape == ()
+            and step.device.type == (device if capturable else "cpu")
+            and step.item() == 1
+            and step.dtype == tapegrad.float32
+        )
 
 
 def test_infinite_gradients_warn_of_nothing(device):
@@ -199,6 +250,7 @@ def test_infinite_gradients_warn_of_nothing(device):
 
 
 # ---- what a step writes
+
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_step_is_a_write(name):
@@ -261,7 +313,7 @@ def test_closure_runs_with_gradients_and_gives_the_loss():
         before = w.item()
         with tapegrad.no_grad():
             loss = optimizer.step(closure)
-        assert loss.item() == pytest.approx(before ** 2) and w.item() < before
+        assert loss.item() == pytest.approx(before**2) and w.item() < before
 
 
 def test_zero_grad():
@@ -280,6 +332,7 @@ def test_zero_grad():
 
 
 # ---- groups
+
 
 def leaf(*shape: int) -> Tensor:
     return tapegrad.ones(shape or (1,), requires_grad=True)
@@ -302,15 +355,32 @@ def test_groups_have_options_of_their_own():
 def test_errors():
     a, b = leaf(), leaf()
     bad = [
-        (TypeError, "params argument given to the optimizer should be an iterable of Tensors or dicts, but got torch.FloatTensor", lambda: SGD(a)),
+        (
+            TypeError,
+            "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+            "torch.FloatTensor",
+            lambda: SGD(a),
+        ),
         (ValueError, "optimizer got an empty parameter list", lambda: SGD([])),
         (ValueError, "can't optimize a non-leaf Tensor", lambda: SGD([a * 2])),
         (TypeError, "optimizer can only optimize Tensors, but one of the params is float", lambda: SGD([a, 1.0])),
-        (ValueError, "some parameters appear in more than one parameter group", lambda: SGD([{"params": a}, {"params": [b, a]}])),
+        (
+            ValueError,
+            "some parameters appear in more than one parameter group",
+            lambda: SGD([{"params": a}, {"params": [b, a]}]),
+        ),
         (TypeError, "optimizer parameters need to be organized in ordered collections", lambda: SGD([{"params": {a}}])),
         (TypeError, "param_group must be a dict, but got <class 'list'>", lambda: SGD([a]).add_param_group([b])),
-        (ValueError, "all optimizer params should be with/without names. Some param names are missing", lambda: SGD([("a", a), b])),
-        (ValueError, "cannot add param group without names to the optimizer", lambda: SGD([("a", a)]).add_param_group({"params": b})),
+        (
+            ValueError,
+            "all optimizer params should be with/without names. Some param names are missing",
+            lambda: SGD([("a", a), b]),
+        ),
+        (
+            ValueError,
+            "cannot add param group without names to the optimizer",
+            lambda: SGD([("a", a)]).add_param_group({"params": b}),
+        ),
         (ValueError, "Invalid learning rate: -1", lambda: SGD([a], lr=-1)),
         (ValueError, "Invalid learning rate: -1", lambda: Adam([a], lr=-1)),
         (ValueError, "Tensor lr must be 1-element", lambda: SGD([a], lr=tapegrad.ones(2))),
@@ -319,8 +389,16 @@ def test_errors():
         (ValueError, "Nesterov momentum requires a momentum and zero dampening", lambda: SGD([a], nesterov=True)),
         (ValueError, "Invalid epsilon value: -1", lambda: Adam([a], eps=-1)),
         (ValueError, "Invalid beta parameter at index 1: 1.0", lambda: Adam([a], betas=(0.9, 1.0))),
-        (ValueError, "betas must be either both floats or both Tensors", lambda: Adam([a], betas=(0.9, tapegrad.tensor(0.99)))),
-        (ValueError, "Tensor betas[1] must be 1-element", lambda: Adam([a], betas=(tapegrad.tensor(0.9), tapegrad.ones(2)))),
+        (
+            ValueError,
+            "betas must be either both floats or both Tensors",
+            lambda: Adam([a], betas=(0.9, tapegrad.tensor(0.99))),
+        ),
+        (
+            ValueError,
+            "Tensor betas[1] must be 1-element",
+            lambda: Adam([a], betas=(tapegrad.tensor(0.9), tapegrad.ones(2))),
+        ),
         (RuntimeError, "`fused` and `foreach` cannot be `True` together", lambda: Adam([a], fused=True, foreach=True)),
         (NotImplementedError, "AdamW: differentiable=True is not supported", lambda: AdamW([a], differentiable=True)),
         (NotImplementedError, "", lambda: Optimizer([a], {}).step()),
@@ -354,6 +432,7 @@ def test_foreach_and_fused_change_nothing():
 
 # ---- hooks and subclasses
 
+
 def test_step_hooks():
     w = leaf()
     w.grad = tapegrad.ones(1)
@@ -365,7 +444,11 @@ def test_step_hooks():
         return 7
 
     handles = [
-        optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append(("pre", o is optimizer, args[1:], kwargs)) or (args, {"closure": closure})),
+        optimizer.register_step_pre_hook(
+            lambda o, args, kwargs: (
+                seen.append(("pre", o is optimizer, args[1:], kwargs)) or (args, {"closure": closure})
+            )
+        ),
         optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append(("post", w.item()))),
         register_optimizer_step_pre_hook(lambda o, args, kwargs: seen.append("all pre")),
         register_optimizer_step_post_hook(lambda o, args, kwargs: seen.append("all post")),
@@ -427,15 +510,23 @@ def test_an_optimizer_of_ones_own():
 
 # ---- saving
 
+
 def test_repr():
     assert repr(SGD([leaf()], lr=0.1)) == (
-        "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n    fused: None\n    lr: 0.1\n    maximize: False\n"
-        "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n)")
+        "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n    fused: None\n "
+        "   lr: 0.1\n    maximize: False\n"
+        "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n)"
+    )
 
 
 def same(first: Any, second: Any) -> bool:
     if isinstance(first, Tensor):
-        return isinstance(second, Tensor) and first.dtype == second.dtype and first.device == second.device and np.array_equal(host(first), host(second))
+        return (
+            isinstance(second, Tensor)
+            and first.dtype == second.dtype
+            and first.device == second.device
+            and np.array_equal(host(first), host(second))
+        )
     if isinstance(first, dict):
         return first.keys() == second.keys() and all(same(first[k], second[k]) for k in first)
     if isinstance(first, (list, tuple)):
@@ -491,12 +582,22 @@ def test_load_state_dict_casts_to_the_parameter(device):
 def test_load_state_dict_takes_arrays_and_fills_in_new_options():
     p = leaf(2)
     optimizer = Adam([p])
-    optimizer.load_state_dict({
-        "state": {0: {"step": 3.0, "exp_avg": np.ones(2), "exp_avg_sq": np.ones(2, np.float32)}, "more": 5},
-        "param_groups": [{"lr": 0.5, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "params": [0]}],
-    })
-    assert optimizer.state[p]["exp_avg"].dtype == tapegrad.float32 and optimizer.state[p]["step"].item() == 3 and optimizer.state["more"] == 5
-    assert optimizer.param_groups[0]["lr"] == 0.5 and optimizer.param_groups[0]["amsgrad"] is False and optimizer.param_groups[0]["params"] == [p]
+    optimizer.load_state_dict(
+        {
+            "state": {0: {"step": 3.0, "exp_avg": np.ones(2), "exp_avg_sq": np.ones(2, np.float32)}, "more": 5},
+            "param_groups": [{"lr": 0.5, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "params": [0]}],
+        }
+    )
+    assert (
+        optimizer.state[p]["exp_avg"].dtype == tapegrad.float32
+        and optimizer.state[p]["step"].item() == 3
+        and optimizer.state["more"] == 5
+    )
+    assert (
+        optimizer.param_groups[0]["lr"] == 0.5
+        and optimizer.param_groups[0]["amsgrad"] is False
+        and optimizer.param_groups[0]["params"] == [p]
+    )
     p.grad = tapegrad.ones(2)
     optimizer.step()
 
@@ -506,14 +607,19 @@ def test_load_state_dict_errors_and_hooks():
     optimizer = SGD([a], lr=0.1)
     with pytest.raises(ValueError, match="loaded state dict has a different number of parameter groups"):
         optimizer.load_state_dict(SGD([{"params": a}, {"params": b}]).state_dict())
-    with pytest.raises(ValueError, match="loaded state dict contains a parameter group that doesn't match the size of optimizer's group"):
+    with pytest.raises(
+        ValueError,
+        match="loaded state dict contains a parameter group that doesn't match the size of optimizer's group",
+    ):
         optimizer.load_state_dict(SGD([a, b]).state_dict())
     seen = []
     optimizer.register_state_dict_pre_hook(lambda o: seen.append("save"))
     optimizer.register_state_dict_post_hook(lambda o, state: {**state, "more": 1})
     optimizer.register_load_state_dict_pre_hook(lambda o, state: seen.append("load"))
     optimizer.register_load_state_dict_pre_hook(
-        lambda o, state: seen.append("first") or {**state, "param_groups": [{**state["param_groups"][0], "lr": 9}]}, prepend=True)
+        lambda o, state: seen.append("first") or {**state, "param_groups": [{**state["param_groups"][0], "lr": 9}]},
+        prepend=True,
+    )
     optimizer.register_load_state_dict_post_hook(lambda o: seen.append("loaded"))
     state = optimizer.state_dict()
     optimizer.load_state_dict(state)
@@ -529,7 +635,11 @@ def test_pickle_and_deepcopy(name, rng):
     train(optimizer, params, grads[:3])
     for again in (pickle.loads(pickle.dumps(optimizer)), copy.deepcopy(optimizer)):
         new = again.param_groups[0]["params"]
-        assert repr(again) == repr(optimizer) and same(again.state_dict(), optimizer.state_dict()) and new[0] is not params[0]
+        assert (
+            repr(again) == repr(optimizer)
+            and same(again.state_dict(), optimizer.state_dict())
+            and new[0] is not params[0]
+        )
         train(again, new, grads[3:])
         train(copies := copy.deepcopy(optimizer), copies.param_groups[0]["params"], grads[3:])
         for p, q in zip(copies.param_groups[0]["params"], new):
@@ -540,7 +650,11 @@ def test_devices_may_mix(rng):
     """Parameters of one optimizer may live on several devices."""
     start = rng.standard_normal(3)
     for make in MAKERS.values():
-        params = [on("cpu", start, requires_grad=True), on("strict", start, requires_grad=True), on("cpu", start.astype(np.float32), requires_grad=True)]
+        params = [
+            on("cpu", start, requires_grad=True),
+            on("strict", start, requires_grad=True),
+            on("cpu", start.astype(np.float32), requires_grad=True),
+        ]
         optimizer = make(params)
         train(optimizer, params, [[np.ones(3), np.ones(3), np.ones(3, np.float32)]] * 3)
         np.testing.assert_allclose(params[0].array, host(params[1]), rtol=1e-14)

@@ -1,4 +1,5 @@
 """What a pass leaves in `.grad`, its dtype, layout and memory: as in PyTorch."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,6 +10,7 @@ case = Programs()
 
 
 # ---- .grad
+
 
 @case
 def grad_is_added_to_in_place(lib):
@@ -117,8 +119,12 @@ def layouts_of_grad(lib):
 @case
 def layout_with_create_graph(lib):
     found = []
-    for make in (lambda: lib.ones(2, 3, 4, 5).to(memory_format=lib.channels_last), lambda: lib.ones(3, 2).t(), lambda: lib.ones(2, 1).expand(2, 3),
-                 lambda: lib.ones(2, 6)[:, ::2]):
+    for make in (
+        lambda: lib.ones(2, 3, 4, 5).to(memory_format=lib.channels_last),
+        lambda: lib.ones(3, 2).t(),
+        lambda: lib.ones(2, 1).expand(2, 3),
+        lambda: lib.ones(2, 6)[:, ::2],
+    ):
         x = make().detach().requires_grad_()
         (x * x).sum().backward(create_graph=True)
         found.append((strides(x.grad), x.grad))
@@ -165,7 +171,11 @@ def expanded_gradient_of_function(lib):
 
 @case
 def broadcast_and_empty(lib):
-    x, w, e = lib.ones(3, 1, requires_grad=True), lib.ones(2, 1, 4, requires_grad=True), lib.ones(0, 4, requires_grad=True)
+    x, w, e = (
+        lib.ones(3, 1, requires_grad=True),
+        lib.ones(2, 1, 4, requires_grad=True),
+        lib.ones(0, 4, requires_grad=True),
+    )
     s = lib.tensor(2.0, requires_grad=True)
     (x * w * s).sum().backward()
     (e * s).sum().backward()
@@ -205,13 +215,17 @@ def undefined_gradient_through_ops(lib):
 def undefined_given_to_grad(lib):
     x = leaf(lib, 2.0)
     y = function(lib, backward=lambda ctx, g: None)(x.exp())
-    return attempt(lambda: lib.autograd.grad(y, x)), lib.autograd.grad(function(lib, backward=lambda ctx, g: None)(x), x, materialize_grads=True)
+    return attempt(lambda: lib.autograd.grad(y, x)), lib.autograd.grad(
+        function(lib, backward=lambda ctx, g: None)(x), x, materialize_grads=True
+    )
 
 
 @case
 def setter_checks(lib):
     x = leaf(lib)
-    found = [attempt(lambda v=v: setattr(x, "grad", v)) for v in (1.0, "a", np.ones(3), lib.ones(2, dtype=lib.float64), x)]
+    found = [
+        attempt(lambda v=v: setattr(x, "grad", v)) for v in (1.0, "a", np.ones(3), lib.ones(2, dtype=lib.float64), x)
+    ]
     kind, text = attempt(lambda: setattr(x, "grad", lib.ones(3)))
     found += [kind, text.partition("with dtype")[0]]
     x.grad = lib.ones(3, dtype=lib.float64)
@@ -219,7 +233,10 @@ def setter_checks(lib):
     found.append(x.grad)
     x.grad = lib.ones(3, dtype=lib.float64)
     x.grad = None
-    found += [attempt(lambda v=v: setattr(x, "grad", v)) for v in (lib.ones((), dtype=lib.float64), lib.ones(1, 3, dtype=lib.float64))]
+    found += [
+        attempt(lambda v=v: setattr(x, "grad", v))
+        for v in (lib.ones((), dtype=lib.float64), lib.ones(1, 3, dtype=lib.float64))
+    ]
     return found, x.grad
 
 

@@ -1,4 +1,7 @@
-"""Anomaly mode tells what PyTorch tells: the same errors, the same warnings in the same order, pointing at the same lines of the forward pass."""
+"""Anomaly mode tells what PyTorch tells: the same errors, the same warnings in the same order, pointing at the same
+lines of the forward pass.
+"""
+
 from __future__ import annotations
 
 import inspect
@@ -72,9 +75,9 @@ def forward_without_the_mode(lib):
 @program
 def second_derivative(lib):
     x = lib.tensor([0.0], requires_grad=True)
-    y = x ** 1.5
-    dy, = lib.autograd.grad(y, [x], create_graph=True)
-    ddy, = lib.autograd.grad(dy, [x], create_graph=True)
+    y = x**1.5
+    (dy,) = lib.autograd.grad(y, [x], create_graph=True)
+    (ddy,) = lib.autograd.grad(dy, [x], create_graph=True)
     lib.autograd.grad(ddy * 0, [x])
 
 
@@ -82,9 +85,9 @@ def second_derivative(lib):
 def second_derivative_of_a_graph_made_without_the_mode(lib):
     x = lib.tensor([0.0], requires_grad=True)
     with lib.autograd.set_detect_anomaly(False):
-        y = x ** 1.5
-        dy, = lib.autograd.grad(y, [x], create_graph=True)
-        ddy, = lib.autograd.grad(dy, [x], create_graph=True)
+        y = x**1.5
+        (dy,) = lib.autograd.grad(y, [x], create_graph=True)
+        (ddy,) = lib.autograd.grad(dy, [x], create_graph=True)
     lib.autograd.grad(ddy * 0, [x])
 
 
@@ -267,12 +270,21 @@ def test_the_mode_itself():
             states.append((lib.is_anomaly_enabled(), lib.is_anomaly_check_nan_enabled()))
         assert states == [(True, False), (False, True), (True, False), (False, True)]
         assert [str(warning.message) for warning in caught] == [
-            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging."]
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
+            "debugging."
+        ]
         assert caught[0].filename == __file__
 
 
-@pytest.mark.parametrize("call", [lambda lib: lib.autograd.set_detect_anomaly(1), lambda lib: lib.autograd.set_detect_anomaly(True, 3),
-                                  lambda lib: lib.set_anomaly_enabled("on"), lambda lib: lib.autograd.set_detect_anomaly()])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda lib: lib.autograd.set_detect_anomaly(1),
+        lambda lib: lib.autograd.set_detect_anomaly(True, 3),
+        lambda lib: lib.set_anomaly_enabled("on"),
+        lambda lib: lib.autograd.set_detect_anomaly(),
+    ],
+)
 def test_arguments(call):
     texts = []
     for lib in (torch, tapegrad):

@@ -1,4 +1,5 @@
 """Starting a pass, asking for certain gradients: as in PyTorch."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,6 +10,7 @@ case = Programs()
 
 
 # ---- starting a pass
+
 
 @case
 def several_elements(lib):
@@ -99,7 +101,9 @@ def no_roots_in_grad(lib):
 @case
 def wrong_shapes(lib):
     x = leaf(lib)
-    return [attempt(lambda g=g: (x * 2).backward(g)) for g in (lib.ones(4), lib.ones(()), lib.ones(1, 3), lib.ones(3, 1))]
+    return [
+        attempt(lambda g=g: (x * 2).backward(g)) for g in (lib.ones(4), lib.ones(()), lib.ones(1, 3), lib.ones(3, 1))
+    ]
 
 
 @case
@@ -172,7 +176,9 @@ def roots_depend_in_grad(lib):
 def roots_of_several_outputs(lib):
     x = leaf(lib, 3.0, 1.0, 2.0)
     values, order = x.sort()
-    lib.autograd.backward([values, values], [lib.tensor([1.0, 2, 3], dtype=lib.float64), lib.tensor([10.0, 20, 30], dtype=lib.float64)])
+    lib.autograd.backward(
+        [values, values], [lib.tensor([1.0, 2, 3], dtype=lib.float64), lib.tensor([10.0, 20, 30], dtype=lib.float64)]
+    )
     return x.grad, order.requires_grad
 
 
@@ -187,7 +193,15 @@ def unbound_parts_as_roots(lib):
 @case
 def given_gradient_is_not_modified(lib):
     found = []
-    for make in (lambda x: x, lambda x: x + 0, lambda x: x.view(3), lambda x: x * 1, lambda x: x.reshape(3, 1).squeeze(1), lambda x: x[:], lambda x: x.clone()):
+    for make in (
+        lambda x: x,
+        lambda x: x + 0,
+        lambda x: x.view(3),
+        lambda x: x * 1,
+        lambda x: x.reshape(3, 1).squeeze(1),
+        lambda x: x[:],
+        lambda x: x.clone(),
+    ):
         x = leaf(lib)
         given = lib.ones(3, dtype=lib.float64)
         for _ in range(2):
@@ -202,7 +216,12 @@ def given_gradient_not_aliased_by_two_leaves(lib):
     x, w = leaf(lib), leaf(lib)
     given = lib.ones(3, dtype=lib.float64)
     (x + w).backward(given)
-    found = x.grad is given, w.grad is given, memory(x.grad) == memory(w.grad), memory(given) in (memory(x.grad), memory(w.grad))
+    found = (
+        x.grad is given,
+        w.grad is given,
+        memory(x.grad) == memory(w.grad),
+        memory(given) in (memory(x.grad), memory(w.grad)),
+    )
     given.mul_(7)
     x.grad.mul_(3)
     return found, x.grad, w.grad, given
@@ -226,6 +245,7 @@ def given_gradient_expanded(lib):
 
 
 # ---- inputs=
+
 
 @case
 def inputs_leaves_and_not(lib):
@@ -342,6 +362,7 @@ def inputs_node_itself_not_run_nor_freed(lib):
 
 # ---- grad
 
+
 @case
 def grad_wants_what_requires(lib):
     x = leaf(lib, 1.0)
@@ -352,9 +373,18 @@ def grad_wants_what_requires(lib):
 def grad_unused(lib):
     x, w, v = leaf(lib, 1.0), leaf(lib, 1.0), leaf(lib)
     y = x * 2
-    return [attempt(lambda more=more: lib.autograd.grad(y, [x, v, w], retain_graph=True, **more)) for more in (
-        {}, {"allow_unused": True}, {"allow_unused": False}, {"materialize_grads": True}, {"materialize_grads": True, "allow_unused": True},
-        {"materialize_grads": True, "allow_unused": False}, {"materialize_grads": True, "create_graph": True})]
+    return [
+        attempt(lambda more=more: lib.autograd.grad(y, [x, v, w], retain_graph=True, **more))
+        for more in (
+            {},
+            {"allow_unused": True},
+            {"allow_unused": False},
+            {"materialize_grads": True},
+            {"materialize_grads": True, "allow_unused": True},
+            {"materialize_grads": True, "allow_unused": False},
+            {"materialize_grads": True, "create_graph": True},
+        )
+    ]
 
 
 @case
@@ -389,8 +419,11 @@ def grad_with_respect_to_outputs_of_one_node(lib):
     x = leaf(lib)
     a, b, c = (x * x).unbind()
     z = a * b + b * b
-    return (lib.autograd.grad(z, [a, b, c], allow_unused=True, retain_graph=True), lib.autograd.grad(z, [b, x], retain_graph=True),
-            lib.autograd.grad(z, c, allow_unused=True))
+    return (
+        lib.autograd.grad(z, [a, b, c], allow_unused=True, retain_graph=True),
+        lib.autograd.grad(z, [b, x], retain_graph=True),
+        lib.autograd.grad(z, c, allow_unused=True),
+    )
 
 
 @case
@@ -420,7 +453,7 @@ def grad_after_in_place_change_means_new_version(lib):
 @case
 def create_graph_of_grad(lib):
     x = leaf(lib, 2.0)
-    (d,) = lib.autograd.grad(x ** 4, x, create_graph=True)
+    (d,) = lib.autograd.grad(x**4, x, create_graph=True)
     (dd,) = lib.autograd.grad(d, x, create_graph=True)
     (ddd,) = lib.autograd.grad(dd, x)
     return d, dd, ddd

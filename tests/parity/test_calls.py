@@ -1,4 +1,7 @@
-"""The many ways to call elementwise ops, reductions, scans and sorts: values, dtypes, shapes and error types are PyTorch's."""
+"""The many ways to call elementwise ops, reductions, scans and sorts: values, dtypes, shapes and error types are
+PyTorch's.
+"""
+
 from __future__ import annotations
 
 import warnings
@@ -11,8 +14,11 @@ import tapegrad
 
 torch = pytest.importorskip("torch")
 
-# x, y float32; d float64; h float16; i int64; u uint8; b bool, all (3, 4); s a 0-d float32 tensor; `lib` is either library.
-CALLS = [call.strip() for call in """
+# x, y float32; d float64; h float16; i int64; u uint8; b bool, all (3, 4); s a 0-d float32 tensor; `lib` is either
+# library.
+CALLS = [
+    call.strip()
+    for call in """
     x.sum(()) ; x.sum(dim=()) ; x.sum([]) ; x.sum((),True) ; x.mean(()) ; x.mean([0]) ; x.amax(()) ; x.amax() ; x.var(()) ; x.std((0,1)) ;
     x.any((0,)) ; x.logsumexp((0,1)) ; lib.count_nonzero(x,()) ; x.norm(dim=()) ; x.norm(2,(0,1)) ; x.norm(p=1,dim=0,keepdim=True) ; x.norm('fro') ;
     x.norm('fro',(0,1)) ; x.sum(axis=0,keepdims=True) ; x.max(axis=1) ; x.max(axis=1,keepdims=True) ; lib.sum(input=x,dim=1) ;
@@ -50,14 +56,24 @@ CALLS = [call.strip() for call in """
     lib.lerp(x,d,.5) ; b.argmax() ; x+'a' ; i**-1 ; lib.nextafter(x,d) ; i//0 ; i%0 ; x//0 ; lib.real(i) ; lib.imag(x) ; lib.view_as_real(x) ;
     lib.view_as_complex(x) ; i.norm() ; x.softmax(0).sum(0) ; lib.mvlgamma(x.abs()+3,2) ; lib.pow(2,x) ; lib.pow(x,i) ; lib.pow(i,i) ; pow(x,2) ;
     x.pow(-1) ; x.pow(.5) ; lib.max(x,1) ; lib.max(x,1,True) ; lib.min(x,y) ; x.min() ; x.max(dim=-1)[1] ; lib.cumsum(x,dim=-1) ; x.median(-1,True)
-""".replace("\n", ";").split(";") if call.strip()]
+""".replace("\n", ";").split(";")
+    if call.strip()
+]
 
 
 def operands(lib: Any) -> dict[str, Any]:
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((3, 4)).astype(np.float32), rng.random((3, 4)).astype(np.float32) + 0.2
     i, b = rng.integers(0, 4, (3, 4)), rng.random((3, 4)) > 0.5
-    arrays = {"x": x, "y": y, "i": i, "b": b, "u": i.astype(np.uint8), "d": x.astype(np.float64), "h": x.astype(np.float16)}
+    arrays = {
+        "x": x,
+        "y": y,
+        "i": i,
+        "b": b,
+        "u": i.astype(np.uint8),
+        "d": x.astype(np.float64),
+        "h": x.astype(np.float16),
+    }
     made = {name: lib.from_numpy(array.copy()) for name, array in arrays.items()}
     return {"lib": lib, **made, "s": lib.tensor(2.5), "sf": lib.tensor(1.5)}
 
@@ -94,7 +110,9 @@ def difference(call: str) -> str | None:
         if isinstance(one, str) or isinstance(other, str):
             if one != other:
                 return f"{one}, torch: {other}"
-        elif one[:2] != other[:2] or not np.allclose(one[2], other[2], rtol=2e-3 if "16" in one[0] else 1e-5, atol=1e-5, equal_nan=True):
+        elif one[:2] != other[:2] or not np.allclose(
+            one[2], other[2], rtol=2e-3 if "16" in one[0] else 1e-5, atol=1e-5, equal_nan=True
+        ):
             return f"{a}, torch: {b}"
     return None
 

@@ -1,4 +1,7 @@
-"""Checkpoints: one program on both libraries runs its function as often, gives the same gradients and the same errors."""
+"""Checkpoints: one program on both libraries runs its function as often, gives the same gradients and the same
+errors.
+"""
+
 from __future__ import annotations
 
 import importlib
@@ -32,6 +35,7 @@ class Lib:
 
 def check_runs(program: Callable[[Any], Any]) -> None:
     """Compare what the program returns or raises, what it has run, and the warnings."""
+
     def run(library: Any) -> Any:
         lib = Lib(library)
         return attempt(lambda: program(lib)), lib.runs
@@ -40,6 +44,7 @@ def check_runs(program: Callable[[Any], Any]) -> None:
 
 
 # ---- runs and gradients
+
 
 def early_stop(lib: Any) -> Any:
     def f(x: Any) -> Any:
@@ -78,7 +83,7 @@ def nested(lib: Any) -> Any:
     y = lib.checkpoint(f, x)
     y.sum().backward(retain_graph=True)
     y.sum().backward()
-    d, = lib.autograd.grad(lib.checkpoint(f, x).sum(), x, create_graph=True)
+    (d,) = lib.autograd.grad(lib.checkpoint(f, x).sum(), x, create_graph=True)
     return x.grad, d, lib.autograd.grad(d.sum(), x)
 
 
@@ -100,7 +105,7 @@ def pass_within(create: bool, stop: bool) -> Callable[[Any], Any]:
         def f(x: Any) -> Any:
             lib.ran("f")
             z = x.sin().cos()
-            d, = lib.autograd.grad(z.sum(), x, retain_graph=create, create_graph=create)
+            (d,) = lib.autograd.grad(z.sum(), x, retain_graph=create, create_graph=create)
             return z.exp() * d if create else x.cos() * d
 
         x = lib.leaf(0.7, 1.1)
@@ -138,7 +143,7 @@ def keywords_and_structures(lib: Any) -> Any:
 def reentrant(lib: Any) -> Any:
     def f(n: int, x: Any, w: Any) -> Any:
         lib.ran("f")
-        return x ** n * w, (x + w).detach(), "text"
+        return x**n * w, (x + w).detach(), "text"
 
     x, w = lib.leaf(1.0, 2.0), lib.leaf(3.0, 4.0)
     y, d, text = lib.checkpoint(f, 3, x, w, use_reentrant=True)
@@ -173,7 +178,9 @@ def sequential(use_reentrant: bool, segments: int) -> Callable[[Any], Any]:
             return run
 
         x = lib.leaf(0.7, 1.1)
-        lib.module.checkpoint_sequential([layer(i) for i in range(7)], segments, x, use_reentrant=use_reentrant).sum().backward()
+        lib.module.checkpoint_sequential(
+            [layer(i) for i in range(7)], segments, x, use_reentrant=use_reentrant
+        ).sum().backward()
         return x.grad
 
     return program
@@ -186,6 +193,7 @@ def without_grad(lib: Any) -> Any:
 
 
 # ---- errors
+
 
 def changes(first: Callable[[Any], Any], again: Callable[[Any], Any], **more: Any) -> Callable[[Any], Any]:
     """A function that does something else when it is run again."""
@@ -231,23 +239,50 @@ def call(text: str) -> Callable[[Any], Any]:
     return lambda lib: eval(text, {"lib": lib, "x": lib.leaf(1.0), "cp": lib.module, "context": lambda: (None, None)})
 
 
-CALLS = ["lib.autograd.grad(lib.checkpoint(lib.sin, x, use_reentrant=True), x)", "lib.checkpoint(lib.sin, x, use_reentrant=True).backward(inputs=[x])",
-         "lib.checkpoint(lambda x: x.detach(), x, use_reentrant=True).backward()", "lib.checkpoint(lib.sin, x.detach(), use_reentrant=True)",
-         "lib.checkpoint(lib.sin, x.detach())", "cp.checkpoint(lib.sin, x)", "cp.checkpoint_sequential([lib.sin, lib.cos], 2, x)",
-         "cp.checkpoint_sequential([lib.sin, lib.cos], 2, x, use_reentrant=False, foo=1)", "lib.checkpoint(lib.sin, x, use_reentrant=True, foo=1, bar=2)",
-         "lib.checkpoint(lib.sin, x, use_reentrant=True, debug=True)", "lib.checkpoint(lib.sin, x, use_reentrant=True, context_fn=context)",
-         "lib.checkpoint(lib.sin, x, debug=True, context_fn=context)", "lib.checkpoint(lib.sin, x, determinism_check='foo')", "cp.detach_variable([x])",
-         "cp.detach_variable((x, 1, x * 2, x.detach()))", "cp.check_backward_validity([x.detach(), 1])", "cp.check_backward_validity([x, 1])",
-         "lib.checkpoint(lib.sin, 1)", "lib.checkpoint()"]
+CALLS = [
+    "lib.autograd.grad(lib.checkpoint(lib.sin, x, use_reentrant=True), x)",
+    "lib.checkpoint(lib.sin, x, use_reentrant=True).backward(inputs=[x])",
+    "lib.checkpoint(lambda x: x.detach(), x, use_reentrant=True).backward()",
+    "lib.checkpoint(lib.sin, x.detach(), use_reentrant=True)",
+    "lib.checkpoint(lib.sin, x.detach())",
+    "cp.checkpoint(lib.sin, x)",
+    "cp.checkpoint_sequential([lib.sin, lib.cos], 2, x)",
+    "cp.checkpoint_sequential([lib.sin, lib.cos], 2, x, use_reentrant=False, foo=1)",
+    "lib.checkpoint(lib.sin, x, use_reentrant=True, foo=1, bar=2)",
+    "lib.checkpoint(lib.sin, x, use_reentrant=True, debug=True)",
+    "lib.checkpoint(lib.sin, x, use_reentrant=True, context_fn=context)",
+    "lib.checkpoint(lib.sin, x, debug=True, context_fn=context)",
+    "lib.checkpoint(lib.sin, x, determinism_check='foo')",
+    "cp.detach_variable([x])",
+    "cp.detach_variable((x, 1, x * 2, x.detach()))",
+    "cp.check_backward_validity([x.detach(), 1])",
+    "cp.check_backward_validity([x, 1])",
+    "lib.checkpoint(lib.sin, 1)",
+    "lib.checkpoint()",
+]
 
 PROGRAMS = {
-    "early stop": early_stop, "nested": nested, "partial": partial, "hooks": hooks_run_once, "keywords": keywords_and_structures, "reentrant": reentrant,
-    "without grad": without_grad, "read twice": read_twice, "second pass": second_pass, "hooks on hooks": hooks_on_hooks,
-    **{f"pass within, create={create}, stop={stop}": pass_within(create, stop) for create in (True, False) for stop in (True, False)},
+    "early stop": early_stop,
+    "nested": nested,
+    "partial": partial,
+    "hooks": hooks_run_once,
+    "keywords": keywords_and_structures,
+    "reentrant": reentrant,
+    "without grad": without_grad,
+    "read twice": read_twice,
+    "second pass": second_pass,
+    "hooks on hooks": hooks_on_hooks,
+    **{
+        f"pass within, create={create}, stop={stop}": pass_within(create, stop)
+        for create in (True, False)
+        for stop in (True, False)
+    },
     **{f"mixed {outer} {inner}": mixed(outer, inner) for outer in (True, False) for inner in (True, False)},
     **{f"sequential {form} {n}": sequential(form, n) for form in (True, False) for n in (1, 2, 3, 7)},
-    "fewer": changes(lambda x: x.sin().cos(), lambda x: x.sin()), "more": changes(lambda x: x.sin(), lambda x: x.sin().cos(), early_stop=False),
-    "more, stopped early": changes(lambda x: x.sin(), lambda x: x.sin().cos()), "another shape": changes(lambda x: x.sin(), lambda x: x[:1].sin()),
+    "fewer": changes(lambda x: x.sin().cos(), lambda x: x.sin()),
+    "more": changes(lambda x: x.sin(), lambda x: x.sin().cos(), early_stop=False),
+    "more, stopped early": changes(lambda x: x.sin(), lambda x: x.sin().cos()),
+    "another shape": changes(lambda x: x.sin(), lambda x: x[:1].sin()),
     "another dtype": changes(lambda x: x.sin().cos(), lambda x: x.double().sin().cos()),
     "unchecked": changes(lambda x: x.sin(), lambda x: x.double().sin(), determinism_check="none"),
 }

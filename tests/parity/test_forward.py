@@ -1,4 +1,5 @@
 """Forward mode against PyTorch's, for a sample of each op."""
+
 from __future__ import annotations
 
 import warnings
@@ -15,12 +16,12 @@ torch = pytest.importorskip("torch")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what PyTorch itself does at the first use
     from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
+
     with dual_level():
         make_dual(torch.zeros(()), torch.zeros(()))
 
 #: row -> why its tangents are not compared
-APART: dict[str, str] = {
-}
+APART: dict[str, str] = {}
 
 
 def oracle(case: Case, directions: list[np.ndarray]) -> list[Any]:
@@ -29,11 +30,19 @@ def oracle(case: Case, directions: list[np.ndarray]) -> list[Any]:
     with dual_level():
         for i, v in zip(case.wanted, directions):
             operands[i] = make_dual(operands[i], theirs(v))
-        results = [unpack_dual(r) for r in parts(call(case, operands)) if isinstance(r, torch.Tensor) and (r.is_floating_point() or r.is_complex())]
+        results = [
+            unpack_dual(r)
+            for r in parts(call(case, operands))
+            if isinstance(r, torch.Tensor) and (r.is_floating_point() or r.is_complex())
+        ]
         return [torch.zeros_like(r.primal) if r.tangent is None else r.tangent.clone() for r in results]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.grad and row.values and row.parity and row.name not in APART], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row",
+    [row for row in ROWS if row.grad and row.values and row.parity and row.name not in APART],
+    ids=lambda row: row.name,
+)
 def test_tangents(row: Row) -> None:
     for dtype in ["float64", *["complex128"] * row.complex]:
         case = Case(row, row.samples(np.random.default_rng(0), np.dtype(dtype))[0], "cpu")

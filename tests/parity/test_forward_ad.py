@@ -1,4 +1,5 @@
 """Dual numbers against PyTorch's: tangents of whatever is done to them, levels, errors, text."""
+
 from __future__ import annotations
 
 import copy
@@ -45,6 +46,7 @@ def steps(lib, x):
 
 def each(table, do):
     """A program that does each entry of a table inside a level of its own."""
+
     def program(lib):
         found = {}
         for name, function in table.items():
@@ -56,6 +58,7 @@ def each(table, do):
 
 
 # ---- levels
+
 
 @case
 def nesting(lib):
@@ -120,6 +123,7 @@ def an_exception_ends_the_level(lib):
 
 # ---- making and unpacking
 
+
 @case
 def the_same_tangent(lib):
     v = t(lib, [3.0, 4.0])
@@ -137,7 +141,14 @@ def a_tangent_laid_out_otherwise(lib):
     found = []
     a, b = t(lib, [[1.0, 2.0], [3.0, 4.0]]), t(lib, [[5.0, 6.0], [7.0, 8.0]])
     with fw(lib).dual_level():
-        for x, v in ((a, b), (a, b.t()), (a.t(), b), (a.t(), b.t()), (a, t(lib, [1.0]).expand(2, 2)), (a[:, :1], b[:, :1])):
+        for x, v in (
+            (a, b),
+            (a, b.t()),
+            (a.t(), b),
+            (a.t(), b.t()),
+            (a, t(lib, [1.0]).expand(2, 2)),
+            (a[:, :1], b[:, :1]),
+        ):
             got = tangent(lib, fw(lib).make_dual(x, v))
             found.append((got is v, steps(lib, got), got))
     return found
@@ -156,29 +167,42 @@ def primal_that_requires_grad(lib):
 @case
 def sizes_that_differ(lib):
     with fw(lib).dual_level():
-        return [attempt(lambda a=a, b=b: fw(lib).make_dual(t(lib, a), t(lib, b))) for a, b in (([1.0], [1.0, 2.0]), (1.0, [1.0]), ([[1.0, 2.0]], [1.0, 2.0]))]
+        return [
+            attempt(lambda a=a, b=b: fw(lib).make_dual(t(lib, a), t(lib, b)))
+            for a, b in (([1.0], [1.0, 2.0]), (1.0, [1.0]), ([[1.0, 2.0]], [1.0, 2.0]))
+        ]
 
 
 @case
 def dtypes(lib):
     names = "float16", "float32", "float64", "complex64", "complex128", "int64", "bool"
     with fw(lib).dual_level():
-        return [attempt(lambda a=a, b=b: tangent(lib, fw(lib).make_dual(t(lib, [1], dtype=a), t(lib, [2], dtype=b)))) for a in names for b in names]
+        return [
+            attempt(lambda a=a, b=b: tangent(lib, fw(lib).make_dual(t(lib, [1], dtype=a), t(lib, [2], dtype=b))))
+            for a in names
+            for b in names
+        ]
 
 
 @case
 def duals_of_duals(lib):
     with fw(lib).dual_level():
         d = dual(lib)
-        return attempt(lambda: fw(lib).make_dual(t(lib, [1.0, 2.0]), d)), attempt(lambda: fw(lib).make_dual(d, t(lib, [1.0, 2.0])))
+        return attempt(lambda: fw(lib).make_dual(t(lib, [1.0, 2.0]), d)), attempt(
+            lambda: fw(lib).make_dual(d, t(lib, [1.0, 2.0]))
+        )
 
 
 @case
 def no_tensors(lib):
     with fw(lib).dual_level():
         one = t(lib, [1.0])
-        return [attempt(lambda: fw(lib).make_dual(1.0, one))[0], attempt(lambda: fw(lib).make_dual(one, None))[0],
-                attempt(lambda: fw(lib).unpack_dual(3.0)), attempt(lambda: fw(lib).unpack_dual(None))]
+        return [
+            attempt(lambda: fw(lib).make_dual(1.0, one))[0],
+            attempt(lambda: fw(lib).make_dual(one, None))[0],
+            attempt(lambda: fw(lib).unpack_dual(3.0)),
+            attempt(lambda: fw(lib).unpack_dual(None)),
+        ]
 
 
 @case
@@ -190,20 +214,40 @@ def text(lib):
         recorded = fw(lib).make_dual(t(lib, [1.0, 2.0], True), t(lib, [3.0, 4.0]))
         asked = fw(lib).make_dual(x, t(lib, [3.0, 4.0], True))
         large = fw(lib).make_dual(lib.eye(2), lib.ones(2, 2))
-        return [repr(v) for v in (x, d, single, recorded, asked, large, d.sum(), single[0], d.detach())] + [str(d.tolist()), f"{single[0]:.2f}"]
+        return [repr(v) for v in (x, d, single, recorded, asked, large, d.sum(), single[0], d.detach())] + [
+            str(d.tolist()),
+            f"{single[0]:.2f}",
+        ]
 
 
 # ---- writes
 
 # d.mul_(d) is not here: PyTorch overwrites the tangent before it has read it for the last time.
 INPLACE = {
-    "mul": lambda d, c: d.mul_(2), "add": lambda d, c: d.add_(1), "exp": lambda d, c: d.exp_(), "zero": lambda d, c: d.zero_(),
-    "fill": lambda d, c: d.fill_(3.0), "copy": lambda d, c: d.copy_(c), "mul tensor": lambda d, c: d.mul_(c), "clamp": lambda d, c: d.clamp_(0, 1.5),
-    "pow": lambda d, c: d.pow_(2), "div": lambda d, c: d.div_(c), "relu": lambda d, c: d.relu_(), "sub": lambda d, c: d.sub_(c, alpha=2),
-    "addcmul": lambda d, c: d.addcmul_(c, c, value=3), "lerp": lambda d, c: d.lerp_(c, 0.5), "sqrt": lambda d, c: d.sqrt_(), "neg": lambda d, c: d.neg_(),
-    "masked_fill": lambda d, c: d.masked_fill_(c > 1.5, 7.0), "index_fill": lambda d, c: d.index_fill_(0, c.argmax().reshape(1), 7.0),
-    "floor": lambda d, c: d.floor_(), "round": lambda d, c: d.round_(), "sign": lambda d, c: d.sign_(), "cumsum": lambda d, c: d.cumsum_(0),
-    "setitem": lambda d, c: d.__setitem__(0, 5.0), "setitem tensor": lambda d, c: d.__setitem__(0, c[1]),
+    "mul": lambda d, c: d.mul_(2),
+    "add": lambda d, c: d.add_(1),
+    "exp": lambda d, c: d.exp_(),
+    "zero": lambda d, c: d.zero_(),
+    "fill": lambda d, c: d.fill_(3.0),
+    "copy": lambda d, c: d.copy_(c),
+    "mul tensor": lambda d, c: d.mul_(c),
+    "clamp": lambda d, c: d.clamp_(0, 1.5),
+    "pow": lambda d, c: d.pow_(2),
+    "div": lambda d, c: d.div_(c),
+    "relu": lambda d, c: d.relu_(),
+    "sub": lambda d, c: d.sub_(c, alpha=2),
+    "addcmul": lambda d, c: d.addcmul_(c, c, value=3),
+    "lerp": lambda d, c: d.lerp_(c, 0.5),
+    "sqrt": lambda d, c: d.sqrt_(),
+    "neg": lambda d, c: d.neg_(),
+    "masked_fill": lambda d, c: d.masked_fill_(c > 1.5, 7.0),
+    "index_fill": lambda d, c: d.index_fill_(0, c.argmax().reshape(1), 7.0),
+    "floor": lambda d, c: d.floor_(),
+    "round": lambda d, c: d.round_(),
+    "sign": lambda d, c: d.sign_(),
+    "cumsum": lambda d, c: d.cumsum_(0),
+    "setitem": lambda d, c: d.__setitem__(0, 5.0),
+    "setitem tensor": lambda d, c: d.__setitem__(0, c[1]),
 }
 
 
@@ -240,16 +284,30 @@ def random_numbers_in_place(lib):
 
 
 WRITES = {
-    "mul": lambda x, d, lib: x.mul_(d), "copy": lambda x, d, lib: x.copy_(d), "addcmul": lambda x, d, lib: x.addcmul_(d, d), "sub": lambda x, d, lib: x.sub_(d),
-    "item": lambda x, d, lib: x.__setitem__(0, d[0]), "all": lambda x, d, lib: x.__setitem__(slice(None), d), "view": lambda x, d, lib: x[0:1].mul_(d[1:]),
-    "element": lambda x, d, lib: x[0].copy_(d[1]), "reshaped": lambda x, d, lib: x.view(2, 1).mul_(d.view(2, 1)),
-    "index_add": lambda x, d, lib: x.index_add_(0, lib.tensor([1, 0]), d), "index_copy": lambda x, d, lib: x.index_copy_(0, lib.tensor([1, 0]), d),
-    "scatter": lambda x, d, lib: x.scatter_(0, lib.tensor([1, 0]), d), "scatter_add": lambda x, d, lib: x.scatter_add_(0, lib.tensor([1, 1]), d),
-    "masked_scatter": lambda x, d, lib: x.masked_scatter_(lib.tensor([True, False]), d), "fill": lambda x, d, lib: x.fill_(d[0]),
-    "index_put": lambda x, d, lib: x.index_put_((lib.tensor([1, 1]),), d, accumulate=True), "put": lambda x, d, lib: x.put_(lib.tensor([1]), d[:1]),
-    "masked_fill": lambda x, d, lib: x.masked_fill_(lib.tensor([True, False]), d[1]), "pow": lambda x, d, lib: x.pow_(d),
-    "mask": lambda x, d, lib: x.__setitem__(lib.tensor([True, False]), d[1]), "indices": lambda x, d, lib: x.__setitem__(lib.tensor([1, 0]), d),
-    "lerp": lambda x, d, lib: x.lerp_(d, 0.5), "atan2": lambda x, d, lib: x.atan2_(d), "detached": lambda x, d, lib: x.detach().add_(d),
+    "mul": lambda x, d, lib: x.mul_(d),
+    "copy": lambda x, d, lib: x.copy_(d),
+    "addcmul": lambda x, d, lib: x.addcmul_(d, d),
+    "sub": lambda x, d, lib: x.sub_(d),
+    "item": lambda x, d, lib: x.__setitem__(0, d[0]),
+    "all": lambda x, d, lib: x.__setitem__(slice(None), d),
+    "view": lambda x, d, lib: x[0:1].mul_(d[1:]),
+    "element": lambda x, d, lib: x[0].copy_(d[1]),
+    "reshaped": lambda x, d, lib: x.view(2, 1).mul_(d.view(2, 1)),
+    "index_add": lambda x, d, lib: x.index_add_(0, lib.tensor([1, 0]), d),
+    "index_copy": lambda x, d, lib: x.index_copy_(0, lib.tensor([1, 0]), d),
+    "scatter": lambda x, d, lib: x.scatter_(0, lib.tensor([1, 0]), d),
+    "scatter_add": lambda x, d, lib: x.scatter_add_(0, lib.tensor([1, 1]), d),
+    "masked_scatter": lambda x, d, lib: x.masked_scatter_(lib.tensor([True, False]), d),
+    "fill": lambda x, d, lib: x.fill_(d[0]),
+    "index_put": lambda x, d, lib: x.index_put_((lib.tensor([1, 1]),), d, accumulate=True),
+    "put": lambda x, d, lib: x.put_(lib.tensor([1]), d[:1]),
+    "masked_fill": lambda x, d, lib: x.masked_fill_(lib.tensor([True, False]), d[1]),
+    "pow": lambda x, d, lib: x.pow_(d),
+    "mask": lambda x, d, lib: x.__setitem__(lib.tensor([True, False]), d[1]),
+    "indices": lambda x, d, lib: x.__setitem__(lib.tensor([1, 0]), d),
+    "lerp": lambda x, d, lib: x.lerp_(d, 0.5),
+    "atan2": lambda x, d, lib: x.atan2_(d),
+    "detached": lambda x, d, lib: x.detach().add_(d),
 }
 
 
@@ -351,16 +409,36 @@ def data(lib):
 
 # addcmul is not here: PyTorch lets the result share its operand's tangent where the factors are numbers.
 FRESH = {
-    "add": lambda d, lib: d + 1, "sub": lambda d, lib: d - 1, "mul": lambda d, lib: d * 1, "clone": lambda d, lib: d.clone(),
-    "relu": lambda d, lib: lib.relu(d), "cat": lambda d, lib: lib.cat([d]), "stack": lambda d, lib: lib.stack([d]),
-    "where": lambda d, lib: lib.where(d > -1, d, d), "pos": lambda d, lib: (d * 1) + 0, "sum": lambda d, lib: d.unsqueeze(0).sum(0),
-    "broadcast": lambda d, lib: d[0, 0] + lib.zeros(3, dtype=lib.float64), "abs": lambda d, lib: d.abs(), "clamp": lambda d, lib: d.clamp(-100, 100),
-    "contiguous": lambda d, lib: d.t().contiguous(), "flatten": lambda d, lib: d.t().flatten(), "repeat": lambda d, lib: d.repeat(1, 1),
-    "roll": lambda d, lib: d.roll(0), "tril": lambda d, lib: d.tril(5), "maximum": lambda d, lib: lib.maximum(d, d - 100), "rows": lambda d, lib: d[[0, 1]],
-    "mask": lambda d, lib: d[d > -100], "sort": lambda d, lib: d.sort(0).values, "index_select": lambda d, lib: d.index_select(0, lib.tensor([0, 1])),
-    "pad": lambda d, lib: lib.nn.functional.pad(d, (0, 0)), "masked_fill": lambda d, lib: d.masked_fill(d < -100, 0.0),
-    "mean": lambda d, lib: d.unsqueeze(0).mean(0), "amax": lambda d, lib: d.unsqueeze(0).amax(0), "prod": lambda d, lib: d.unsqueeze(0).prod(0),
-    "outer sum": lambda d, lib: d[:, 0:1] + d[0:1], "transposed": lambda d, lib: d.t() * 1,
+    "add": lambda d, lib: d + 1,
+    "sub": lambda d, lib: d - 1,
+    "mul": lambda d, lib: d * 1,
+    "clone": lambda d, lib: d.clone(),
+    "relu": lambda d, lib: lib.relu(d),
+    "cat": lambda d, lib: lib.cat([d]),
+    "stack": lambda d, lib: lib.stack([d]),
+    "where": lambda d, lib: lib.where(d > -1, d, d),
+    "pos": lambda d, lib: (d * 1) + 0,
+    "sum": lambda d, lib: d.unsqueeze(0).sum(0),
+    "broadcast": lambda d, lib: d[0, 0] + lib.zeros(3, dtype=lib.float64),
+    "abs": lambda d, lib: d.abs(),
+    "clamp": lambda d, lib: d.clamp(-100, 100),
+    "contiguous": lambda d, lib: d.t().contiguous(),
+    "flatten": lambda d, lib: d.t().flatten(),
+    "repeat": lambda d, lib: d.repeat(1, 1),
+    "roll": lambda d, lib: d.roll(0),
+    "tril": lambda d, lib: d.tril(5),
+    "maximum": lambda d, lib: lib.maximum(d, d - 100),
+    "rows": lambda d, lib: d[[0, 1]],
+    "mask": lambda d, lib: d[d > -100],
+    "sort": lambda d, lib: d.sort(0).values,
+    "index_select": lambda d, lib: d.index_select(0, lib.tensor([0, 1])),
+    "pad": lambda d, lib: lib.nn.functional.pad(d, (0, 0)),
+    "masked_fill": lambda d, lib: d.masked_fill(d < -100, 0.0),
+    "mean": lambda d, lib: d.unsqueeze(0).mean(0),
+    "amax": lambda d, lib: d.unsqueeze(0).amax(0),
+    "prod": lambda d, lib: d.unsqueeze(0).prod(0),
+    "outer sum": lambda d, lib: d[:, 0:1] + d[0:1],
+    "transposed": lambda d, lib: d.t() * 1,
 }
 
 
@@ -375,13 +453,28 @@ def fresh(lib, function):
 case["results of their own"] = each(FRESH, fresh)
 
 VIEWS = {
-    "element": lambda d, lib: d[0], "slice": lambda d, lib: d[:, 1:], "t": lambda d, lib: d.t(), "view": lambda d, lib: d.view(4),
-    "expand": lambda d, lib: d[:1].expand(2, 2), "unsqueeze": lambda d, lib: d.unsqueeze(0), "squeeze": lambda d, lib: d[:1].squeeze(0),
-    "diagonal": lambda d, lib: d.diagonal(), "unfold": lambda d, lib: d.view(4).unfold(0, 2, 1), "narrow": lambda d, lib: d.narrow(0, 1, 1),
-    "permute": lambda d, lib: d.permute(1, 0), "as_strided": lambda d, lib: d.as_strided((3,), (1,)), "unbind": lambda d, lib: d.unbind()[1],
-    "split": lambda d, lib: d.split(1)[1], "flatten": lambda d, lib: d.flatten(), "unflatten": lambda d, lib: d.unflatten(0, (1, 2)),
-    "reshape": lambda d, lib: d.reshape(4), "as complex": lambda d, lib: lib.view_as_complex(d), "chunk": lambda d, lib: d.chunk(2)[0],
-    "mT": lambda d, lib: d.mT, "newaxis": lambda d, lib: d[None], "ellipsis": lambda d, lib: d[..., 0],
+    "element": lambda d, lib: d[0],
+    "slice": lambda d, lib: d[:, 1:],
+    "t": lambda d, lib: d.t(),
+    "view": lambda d, lib: d.view(4),
+    "expand": lambda d, lib: d[:1].expand(2, 2),
+    "unsqueeze": lambda d, lib: d.unsqueeze(0),
+    "squeeze": lambda d, lib: d[:1].squeeze(0),
+    "diagonal": lambda d, lib: d.diagonal(),
+    "unfold": lambda d, lib: d.view(4).unfold(0, 2, 1),
+    "narrow": lambda d, lib: d.narrow(0, 1, 1),
+    "permute": lambda d, lib: d.permute(1, 0),
+    "as_strided": lambda d, lib: d.as_strided((3,), (1,)),
+    "unbind": lambda d, lib: d.unbind()[1],
+    "split": lambda d, lib: d.split(1)[1],
+    "flatten": lambda d, lib: d.flatten(),
+    "unflatten": lambda d, lib: d.unflatten(0, (1, 2)),
+    "reshape": lambda d, lib: d.reshape(4),
+    "as complex": lambda d, lib: lib.view_as_complex(d),
+    "chunk": lambda d, lib: d.chunk(2)[0],
+    "mT": lambda d, lib: d.mT,
+    "newaxis": lambda d, lib: d[None],
+    "ellipsis": lambda d, lib: d[..., 0],
 }
 
 
@@ -398,6 +491,7 @@ case["views"] = each(VIEWS, seen)
 
 # ---- what has a tangent, and what has none
 
+
 @case
 def modes(lib):
     found = []
@@ -407,50 +501,123 @@ def modes(lib):
             found += [tangent(lib, d * d), tangent(lib, dual(lib).mul_(3))]
         with lib.inference_mode():
             found += [tangent(lib, d), tangent(lib, d * d), tangent(lib, dual(lib) * 2)]
-        found += [tangent(lib, d * d), tangent(lib, d.detach()), tangent(lib, d.data), tangent(lib, d.detach().clone()), tangent(lib, d.clone())]
-        found += [tangent(lib, d.view_as(d)), tangent(lib, d.float()), tangent(lib, d.float().double()), tangent(lib, d.cpu())]
+        found += [
+            tangent(lib, d * d),
+            tangent(lib, d.detach()),
+            tangent(lib, d.data),
+            tangent(lib, d.detach().clone()),
+            tangent(lib, d.clone()),
+        ]
+        found += [
+            tangent(lib, d.view_as(d)),
+            tangent(lib, d.float()),
+            tangent(lib, d.float().double()),
+            tangent(lib, d.cpu()),
+        ]
         return found, attempt(lambda: dual(lib).detach_())
 
 
 CREATED = {
-    "zeros_like": lambda d, lib: lib.zeros_like(d), "ones_like": lambda d, lib: lib.ones_like(d), "full_like": lambda d, lib: lib.full_like(d, 2.0),
-    "new_zeros": lambda d, lib: d.new_zeros(2), "new_tensor": lambda d, lib: d.new_tensor([1.0, 2.0]), "rand_like": lambda d, lib: lib.rand_like(d),
-    "tensor": lambda d, lib: lib.tensor(d), "as_tensor": lambda d, lib: lib.as_tensor(d), "empty_like": lambda d, lib: lib.empty_like(d),
-    "multinomial": lambda d, lib: lib.multinomial(d, 1), "dropout of none": lambda d, lib: lib.nn.functional.dropout(d, 0.0),
-    "dropout of all": lambda d, lib: lib.nn.functional.dropout(d, 1.0), "diag": lambda d, lib: lib.diag(d), "cat": lambda d, lib: lib.cat([d, d.detach()]),
-    "argmax": lambda d, lib: lib.argmax(d), "comparison": lambda d, lib: d > 1, "int": lambda d, lib: d.int(), "and back": lambda d, lib: d.int().double(),
-    "isnan": lambda d, lib: lib.isnan(d), "indices": lambda d, lib: d.sort().indices, "values": lambda d, lib: d.sort().values,
-    "floor": lambda d, lib: lib.floor(d), "remainder": lambda d, lib: d % 2, "nonzero": lambda d, lib: d.nonzero(), "not": lambda d, lib: lib.logical_not(d),
-    "zero times": lambda d, lib: d * 0, "where": lambda d, lib: lib.where(d > 1, d, 0.0), "minus itself": lambda d, lib: d - d,
-    "something else": lambda d, lib: d.detach() * 2, "floor_divide": lambda d, lib: d // 2, "heaviside": lambda d, lib: lib.heaviside(d, d),
-    "half": lambda d, lib: d.half() * d.half(), "wider": lambda d, lib: d.float() * d.detach(), "complex number": lambda d, lib: d + 1j,
-    "integers": lambda d, lib: d * lib.tensor([1, 2]), "deepcopy": lambda d, lib: copy.deepcopy(d),
+    "zeros_like": lambda d, lib: lib.zeros_like(d),
+    "ones_like": lambda d, lib: lib.ones_like(d),
+    "full_like": lambda d, lib: lib.full_like(d, 2.0),
+    "new_zeros": lambda d, lib: d.new_zeros(2),
+    "new_tensor": lambda d, lib: d.new_tensor([1.0, 2.0]),
+    "rand_like": lambda d, lib: lib.rand_like(d),
+    "tensor": lambda d, lib: lib.tensor(d),
+    "as_tensor": lambda d, lib: lib.as_tensor(d),
+    "empty_like": lambda d, lib: lib.empty_like(d),
+    "multinomial": lambda d, lib: lib.multinomial(d, 1),
+    "dropout of none": lambda d, lib: lib.nn.functional.dropout(d, 0.0),
+    "dropout of all": lambda d, lib: lib.nn.functional.dropout(d, 1.0),
+    "diag": lambda d, lib: lib.diag(d),
+    "cat": lambda d, lib: lib.cat([d, d.detach()]),
+    "argmax": lambda d, lib: lib.argmax(d),
+    "comparison": lambda d, lib: d > 1,
+    "int": lambda d, lib: d.int(),
+    "and back": lambda d, lib: d.int().double(),
+    "isnan": lambda d, lib: lib.isnan(d),
+    "indices": lambda d, lib: d.sort().indices,
+    "values": lambda d, lib: d.sort().values,
+    "floor": lambda d, lib: lib.floor(d),
+    "remainder": lambda d, lib: d % 2,
+    "nonzero": lambda d, lib: d.nonzero(),
+    "not": lambda d, lib: lib.logical_not(d),
+    "zero times": lambda d, lib: d * 0,
+    "where": lambda d, lib: lib.where(d > 1, d, 0.0),
+    "minus itself": lambda d, lib: d - d,
+    "something else": lambda d, lib: d.detach() * 2,
+    "floor_divide": lambda d, lib: d // 2,
+    "heaviside": lambda d, lib: lib.heaviside(d, d),
+    "half": lambda d, lib: d.half() * d.half(),
+    "wider": lambda d, lib: d.float() * d.detach(),
+    "complex number": lambda d, lib: d + 1j,
+    "integers": lambda d, lib: d * lib.tensor([1, 2]),
+    "deepcopy": lambda d, lib: copy.deepcopy(d),
 }
 case["created"] = each(CREATED, lambda lib, function: tangent(lib, function(dual(lib), lib)))
 
 SEVERAL = {
-    "unbind": lambda d, lib: d.unbind(), "split": lambda d, lib: d.split(1), "chunk": lambda d, lib: d.chunk(2, 1),
-    "var_mean": lambda d, lib: lib.var_mean(d), "std_mean": lambda d, lib: lib.std_mean(d), "aminmax": lambda d, lib: lib.aminmax(d),
-    "cummax": lambda d, lib: d.cummax(0), "median": lambda d, lib: d.median(0), "kthvalue": lambda d, lib: d.kthvalue(1), "mode": lambda d, lib: d.mode(0),
-    "topk": lambda d, lib: d.topk(1), "max": lambda d, lib: d.max(0), "meshgrid": lambda d, lib: lib.meshgrid(d[0], d[1], indexing="ij"),
+    "unbind": lambda d, lib: d.unbind(),
+    "split": lambda d, lib: d.split(1),
+    "chunk": lambda d, lib: d.chunk(2, 1),
+    "var_mean": lambda d, lib: lib.var_mean(d),
+    "std_mean": lambda d, lib: lib.std_mean(d),
+    "aminmax": lambda d, lib: lib.aminmax(d),
+    "cummax": lambda d, lib: d.cummax(0),
+    "median": lambda d, lib: d.median(0),
+    "kthvalue": lambda d, lib: d.kthvalue(1),
+    "mode": lambda d, lib: d.mode(0),
+    "topk": lambda d, lib: d.topk(1),
+    "max": lambda d, lib: d.max(0),
+    "meshgrid": lambda d, lib: lib.meshgrid(d[0], d[1], indexing="ij"),
 }
 case["several results"] = each(SEVERAL, lambda lib, function: [tangent(lib, r) for r in function(matrix(lib), lib)])
 
 COMPLEX = {
-    "abs": lambda z, lib: lib.abs(z), "real": lambda z, lib: z.real, "imag": lambda z, lib: z.imag, "conj": lambda z, lib: lib.conj(z),
-    "angle": lambda z, lib: lib.angle(z), "mul": lambda z, lib: z * z, "square": lambda z, lib: z * z.conj(), "exp": lambda z, lib: lib.exp(z),
-    "sqrt": lambda z, lib: lib.sqrt(z), "inverse": lambda z, lib: 1 / z, "view_as_real": lambda z, lib: lib.view_as_real(z), "sgn": lambda z, lib: lib.sgn(z),
-    "log": lambda z, lib: lib.log(z), "sum": lambda z, lib: lib.sum(z), "prod": lambda z, lib: lib.prod(z), "norm": lambda z, lib: z.norm(),
-    "mm": lambda z, lib: z.reshape(2, 1) @ z.reshape(1, 2), "mH": lambda z, lib: z.reshape(1, 2).mH, "vdot": lambda z, lib: lib.vdot(z, z),
-    "dot": lambda z, lib: lib.dot(z, z), "pow": lambda z, lib: z ** 2.5, "power of two": lambda z, lib: 2 ** z, "tanh": lambda z, lib: lib.tanh(z),
-    "polar": lambda z, lib: lib.polar(z.abs(), z.angle()), "complex": lambda z, lib: lib.complex(z.real, z.imag), "cumsum": lambda z, lib: z.cumsum(0),
-    "cumprod": lambda z, lib: z.cumprod(0), "reciprocal": lambda z, lib: lib.reciprocal(z), "times real": lambda z, lib: z * z.real,
-    "std": lambda z, lib: lib.std(z), "var": lambda z, lib: lib.var(z), "where": lambda z, lib: lib.where(z.real > 0, z, z.conj()),
-    "narrower": lambda z, lib: z.to(lib.complex64), "real to complex": lambda z, lib: z.abs().to(lib.complex128), "sigmoid": lambda z, lib: lib.sigmoid(z),
-    "number": lambda z, lib: z * (1 + 2j), "resolve_conj": lambda z, lib: z.conj().resolve_conj(),
+    "abs": lambda z, lib: lib.abs(z),
+    "real": lambda z, lib: z.real,
+    "imag": lambda z, lib: z.imag,
+    "conj": lambda z, lib: lib.conj(z),
+    "angle": lambda z, lib: lib.angle(z),
+    "mul": lambda z, lib: z * z,
+    "square": lambda z, lib: z * z.conj(),
+    "exp": lambda z, lib: lib.exp(z),
+    "sqrt": lambda z, lib: lib.sqrt(z),
+    "inverse": lambda z, lib: 1 / z,
+    "view_as_real": lambda z, lib: lib.view_as_real(z),
+    "sgn": lambda z, lib: lib.sgn(z),
+    "log": lambda z, lib: lib.log(z),
+    "sum": lambda z, lib: lib.sum(z),
+    "prod": lambda z, lib: lib.prod(z),
+    "norm": lambda z, lib: z.norm(),
+    "mm": lambda z, lib: z.reshape(2, 1) @ z.reshape(1, 2),
+    "mH": lambda z, lib: z.reshape(1, 2).mH,
+    "vdot": lambda z, lib: lib.vdot(z, z),
+    "dot": lambda z, lib: lib.dot(z, z),
+    "pow": lambda z, lib: z**2.5,
+    "power of two": lambda z, lib: 2**z,
+    "tanh": lambda z, lib: lib.tanh(z),
+    "polar": lambda z, lib: lib.polar(z.abs(), z.angle()),
+    "complex": lambda z, lib: lib.complex(z.real, z.imag),
+    "cumsum": lambda z, lib: z.cumsum(0),
+    "cumprod": lambda z, lib: z.cumprod(0),
+    "reciprocal": lambda z, lib: lib.reciprocal(z),
+    "times real": lambda z, lib: z * z.real,
+    "std": lambda z, lib: lib.std(z),
+    "var": lambda z, lib: lib.var(z),
+    "where": lambda z, lib: lib.where(z.real > 0, z, z.conj()),
+    "narrower": lambda z, lib: z.to(lib.complex64),
+    "real to complex": lambda z, lib: z.abs().to(lib.complex128),
+    "sigmoid": lambda z, lib: lib.sigmoid(z),
+    "number": lambda z, lib: z * (1 + 2j),
+    "resolve_conj": lambda z, lib: z.conj().resolve_conj(),
     "view_as_complex": lambda z, lib: lib.view_as_complex(lib.view_as_real(z) * 2),
 }
-case["complex"] = each(COMPLEX, lambda lib, function: tangent(lib, function(dual(lib, [1 + 2j, 3 - 1j], [1 - 1j, 2 + 5j], "complex128"), lib)))
+case["complex"] = each(
+    COMPLEX,
+    lambda lib, function: tangent(lib, function(dual(lib, [1 + 2j, 3 - 1j], [1 - 1j, 2 + 5j], "complex128"), lib)),
+)
 
 
 @case
@@ -464,14 +631,19 @@ def complex_parts_in_place(lib):
 
 
 OUT = {
-    "mul": lambda d, o, lib: lib.mul(d, 2, out=o), "into a dual": lambda d, o, lib: lib.mul(o, 2, out=d), "exp": lambda d, o, lib: lib.exp(d, out=o),
-    "sum": lambda d, o, lib: lib.sum(d, 0, out=lib.tensor(0.0, dtype=lib.float64)), "neither": lambda d, o, lib: lib.mul(o, o, out=o),
-    "sort": lambda d, o, lib: lib.sort(d, out=(o, lib.tensor([0, 0]))), "no_grad": lambda d, o, lib: lib.no_grad()(lambda: lib.add(d, 2, out=o))(),
+    "mul": lambda d, o, lib: lib.mul(d, 2, out=o),
+    "into a dual": lambda d, o, lib: lib.mul(o, 2, out=d),
+    "exp": lambda d, o, lib: lib.exp(d, out=o),
+    "sum": lambda d, o, lib: lib.sum(d, 0, out=lib.tensor(0.0, dtype=lib.float64)),
+    "neither": lambda d, o, lib: lib.mul(o, o, out=o),
+    "sort": lambda d, o, lib: lib.sort(d, out=(o, lib.tensor([0, 0]))),
+    "no_grad": lambda d, o, lib: lib.no_grad()(lambda: lib.add(d, 2, out=o))(),
 }
 case["out"] = each(OUT, lambda lib, function: function(dual(lib), t(lib, [1.0, 1.0]), lib))
 
 
 # ---- with reverse mode
+
 
 @case
 def forward_over_reverse(lib):
@@ -480,7 +652,7 @@ def forward_over_reverse(lib):
     with fw(lib).dual_level():
         d = fw(lib).make_dual(x, t(lib, [1.0, 10.0]))
         for target, graph in ((d, False), (x, False), (x, True)):
-            gradient, = lib.autograd.grad((d ** 3).sum(), target, create_graph=graph)
+            (gradient,) = lib.autograd.grad((d**3).sum(), target, create_graph=graph)
             found.append(gradient)
             found.append(tangent(lib, gradient))
         d.register_hook(lambda g: found.append(tangent(lib, g)))
@@ -494,7 +666,7 @@ def forward_over_reverse(lib):
 def gradients_that_are_dual(lib):
     x = t(lib, [1.0, 2.0], True)
     with fw(lib).dual_level():
-        gradient, = lib.autograd.grad(x * x, x, dual(lib, [1.0, 1.0], [3.0, 4.0]))
+        (gradient,) = lib.autograd.grad(x * x, x, dual(lib, [1.0, 1.0], [3.0, 4.0]))
         return gradient, tangent(lib, gradient)
 
 

@@ -1,4 +1,7 @@
-"""Custom Functions inside of forward mode, vmap and nested transforms: the same program as with PyTorch, the same results and errors."""
+"""Custom Functions inside of forward mode, vmap and nested transforms: the same program as with PyTorch, the same
+results and errors.
+"""
+
 from __future__ import annotations
 
 import pytest
@@ -19,7 +22,11 @@ def made(lib, forward, jvp=None, **methods):
         methods["jvp"] = jvp
     methods.setdefault("backward", lambda ctx, g: g)
     methods["forward"] = forward
-    return type("Mine", (lib.autograd.Function,), {name: f if isinstance(f, bool) else staticmethod(f) for name, f in methods.items()})
+    return type(
+        "Mine",
+        (lib.autograd.Function,),
+        {name: f if isinstance(f, bool) else staticmethod(f) for name, f in methods.items()},
+    )
 
 
 def values(lib, *numbers, **more):
@@ -54,6 +61,7 @@ def applied(forward, jvp=None, *rest, **primal):
 
 
 # ---- forward mode
+
 
 def double(lib, ctx, x, *rest):
     return x * 2
@@ -108,11 +116,19 @@ FORWARD = {
     "a view of another": applied(lambda lib, ctx, x: x[0], lambda lib, ctx, g: lib.ones(2, dtype=lib.float64)[0]),
     "raising": applied(double, lambda lib, ctx, g: {}["missing"]),
     "no tensor saved": applied(lambda lib, ctx, x: ctx.save_for_forward(3) or x * 2, lambda lib, ctx, g: g),
-    "saved for backward": applied(lambda lib, ctx, x: ctx.save_for_backward(x) or x * 2, lambda lib, ctx, g: g * (1 + len(ctx.saved_tensors))),
-    "saved for backward, requires grad": applied(lambda lib, ctx, x: ctx.save_for_backward(x) or x * 2, lambda lib, ctx, g: g * (1 + len(ctx.saved_tensors)),
-                                                 requires_grad=True),
-    "saved for both": applied(lambda lib, ctx, x: ctx.save_for_backward(x) or ctx.save_for_forward(x, None, x) or x * x,
-                              lambda lib, ctx, g: g * ctx.saved_tensors[0] * len(ctx.saved_tensors), requires_grad=True),
+    "saved for backward": applied(
+        lambda lib, ctx, x: ctx.save_for_backward(x) or x * 2, lambda lib, ctx, g: g * (1 + len(ctx.saved_tensors))
+    ),
+    "saved for backward, requires grad": applied(
+        lambda lib, ctx, x: ctx.save_for_backward(x) or x * 2,
+        lambda lib, ctx, g: g * (1 + len(ctx.saved_tensors)),
+        requires_grad=True,
+    ),
+    "saved for both": applied(
+        lambda lib, ctx, x: ctx.save_for_backward(x) or ctx.save_for_forward(x, None, x) or x * x,
+        lambda lib, ctx, g: g * ctx.saved_tensors[0] * len(ctx.saved_tensors),
+        requires_grad=True,
+    ),
     "attributes": applied(lambda lib, ctx, x, k: setattr(ctx, "k", k) or x * k, lambda lib, ctx, g, _: g * ctx.k, 3.0),
 }
 
@@ -155,7 +171,9 @@ def test_saved_for_forward_is_gone_afterwards():
     @in_dual_level
     def case(lib, fw):
         contexts = []
-        made(lib, lambda ctx, x: contexts.append(ctx) or ctx.save_for_forward(x) or x * 2, lambda ctx, g: g).apply(dual(lib, fw))
+        made(lib, lambda ctx, x: contexts.append(ctx) or ctx.save_for_forward(x) or x * 2, lambda ctx, g: g).apply(
+            dual(lib, fw)
+        )
         return contexts[0].saved_tensors
 
     same(case)
@@ -192,7 +210,9 @@ def test_writes_to_what_had_no_tangent():
 
 
 class Cubes:
-    """x cubed times k, with derivatives that are not those of its forward, so that no other way can be taken for the right one."""
+    """x cubed times k, with derivatives that are not those of its forward, so that no other way can be taken for the
+    right one.
+    """
 
     def __init__(self, separate=True, generate=True):
         self.separate = separate
@@ -205,16 +225,20 @@ class Cubes:
             ctx.save_for_forward(x, output)  # PyTorch's vmap asks for the same as for backward
 
         def forward(ctx, x, k):
-            y = x ** 3 * k
+            y = x**3 * k
             setup(ctx, (x, k), y)
             return y
 
         more = {"setup_context": setup} if self.separate else {}
         if self.generate:
             more["generate_vmap_rule"] = True
-        function = made(lib, (lambda x, k: x ** 3 * k) if self.separate else forward,
-                        lambda ctx, t, _: t * ctx.saved_tensors[0] ** 2 * ctx.k * 7,
-                        backward=lambda ctx, g: (g * ctx.saved_tensors[0] * ctx.saved_tensors[1] * ctx.k, None), **more)
+        function = made(
+            lib,
+            (lambda x, k: x**3 * k) if self.separate else forward,
+            lambda ctx, t, _: t * ctx.saved_tensors[0] ** 2 * ctx.k * 7,
+            backward=lambda ctx, g: (g * ctx.saved_tensors[0] * ctx.saved_tensors[1] * ctx.k, None),
+            **more,
+        )
         return lambda x: function.apply(x, 2.0)
 
 
@@ -238,7 +262,9 @@ NESTED = {
     "vmap of jvp": lambda T, f, x, one: T.vmap(lambda x, t: T.jvp(f, (x,), (t,)))(x, one),
     "jvp of vmap": lambda T, f, x, one: T.jvp(T.vmap(f), (x,), (one,)),
     "jvp of vmap of grad": lambda T, f, x, one: T.jvp(T.vmap(T.grad(lambda x: f(x).sum())), (x,), (one,)),
-    "vmap of jvp of grad": lambda T, f, x, one: T.vmap(lambda x, t: T.jvp(T.grad(lambda x: f(x).sum()), (x,), (t,)))(x, one),
+    "vmap of jvp of grad": lambda T, f, x, one: T.vmap(lambda x, t: T.jvp(T.grad(lambda x: f(x).sum()), (x,), (t,)))(
+        x, one
+    ),
     "vmap of tangents alone": lambda T, f, x, one: T.vmap(lambda t: T.jvp(f, (x[0],), (t,))[1])(one),
     "vmap of vmap": lambda T, f, x, one: T.vmap(T.vmap(f))(x),
     "vmap of vmap, crossed": lambda T, f, x, one: T.vmap(T.vmap(f), in_dims=1)(x),
@@ -267,7 +293,7 @@ def test_forward_mode_and_backward(separate):
         x = dual(lib, fw, requires_grad=True)
         y = Cubes(separate, False)(lib)(x)
         value, tangent = fw.unpack_dual(y)
-        first, = lib.autograd.grad(y.sum(), x, retain_graph=True)
+        (first,) = lib.autograd.grad(y.sum(), x, retain_graph=True)
         return value, tangent, both(fw, first), lib.autograd.grad(tangent.sum(), x)
 
     same(case)
@@ -294,14 +320,22 @@ def test_saved_tensor_hooks_and_checkpoint():
     @in_dual_level
     def hooked(lib, fw):
         x, packed = dual(lib, fw, requires_grad=True), []
-        with lib.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t.shape) or t.detach().numpy().copy(), lambda a: lib.as_tensor(a)):
-            y = made(lib, lambda ctx, x: ctx.save_for_backward(x) or ctx.save_for_forward(x) or x ** 3, lambda ctx, t: t * ctx.saved_tensors[0].detach() * 7,
-                     backward=lambda ctx, g: g * ctx.saved_tensors[0]).apply(x)
+        with lib.autograd.graph.saved_tensors_hooks(
+            lambda t: packed.append(t.shape) or t.detach().numpy().copy(), lambda a: lib.as_tensor(a)
+        ):
+            y = made(
+                lib,
+                lambda ctx, x: ctx.save_for_backward(x) or ctx.save_for_forward(x) or x**3,
+                lambda ctx, t: t * ctx.saved_tensors[0].detach() * 7,
+                backward=lambda ctx, g: g * ctx.saved_tensors[0],
+            ).apply(x)
         return len(packed), both(fw, y), lib.autograd.grad(y.sum(), x)
 
     def of_batch(lib, fw):
         x, packed = rows(lib).requires_grad_(), []
-        with lib.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t.shape) or t.detach().numpy().copy(), lambda a: lib.as_tensor(a)):
+        with lib.autograd.graph.saved_tensors_hooks(
+            lambda t: packed.append(t.shape) or t.detach().numpy().copy(), lambda a: lib.as_tensor(a)
+        ):
             y = lib.func.vmap(Cubes()(lib))(x)
         return len(packed), lib.autograd.grad(y.sum(), x)
 
@@ -316,12 +350,15 @@ def test_saved_tensor_hooks_and_checkpoint():
 
 # ---- vmap
 
+
 def nothing(ctx, inputs, output):
     pass
 
 
 def over_rows(**methods):
-    return lambda lib, fw: lib.func.vmap(made(lib, lambda x: x * 2, **{"setup_context": nothing, **methods}).apply)(rows(lib))
+    return lambda lib, fw: lib.func.vmap(made(lib, lambda x: x * 2, **{"setup_context": nothing, **methods}).apply)(
+        rows(lib)
+    )
 
 
 VMAP = {
@@ -332,7 +369,9 @@ VMAP = {
     "transposed": over_rows(vmap=lambda info, dims, x: (x.transpose(0, 1) * 3, 1)),
     "negative": over_rows(vmap=lambda info, dims, x: (x.transpose(0, 1) * 3, -1)),
     "not batched": over_rows(vmap=lambda info, dims, x: (x[0] * 3, None)),
-    "information": over_rows(vmap=lambda info, dims, x: (x * info.batch_size * len(info.randomness) * (dims == (0,)) * len(info), 0)),
+    "information": over_rows(
+        vmap=lambda info, dims, x: (x * info.batch_size * len(info.randomness) * (dims == (0,)) * len(info), 0)
+    ),
     "several, one dim": over_rows(vmap=lambda info, dims, x: ((x * 2, x * 3), 0)),
     "several, dims": over_rows(vmap=lambda info, dims, x: ((x * 2, x[0] * 3), (0, None))),
     "three": over_rows(vmap=lambda info, dims, x: (x, 0, 0)),
@@ -349,28 +388,53 @@ def test_vmap(name):
 def test_errors_that_name_types():
     """PyTorch's texts with its own names of types."""
     for lib, fw in ((tapegrad, None), (torch, None)):
-        with pytest.raises(RuntimeError, match=rf"pytree structure compatible with the output. Got a <class '{lib.__name__}.*Tensor'> instead"):
+        with pytest.raises(
+            RuntimeError,
+            match=rf"pytree structure compatible with the output. Got a <class '{lib.__name__}.*Tensor'> instead",
+        ):
             over_rows(vmap=lambda info, dims, x: x)(lib, fw)
-        with pytest.raises(RuntimeError, match=r"Expected out_dims=\(0, 0\) to be compatible with the structure of `output`. out_dims has structure"):
+        with pytest.raises(
+            RuntimeError,
+            match=r"Expected out_dims=\(0, 0\) to be compatible with the structure of `output`. out_dims has structure",
+        ):
             over_rows(vmap=lambda info, dims, x: (x, (0, 0)))(lib, fw)
-        with pytest.raises(RuntimeError, match=r"it must override the setup_context staticmethod\. For more details, please see"):
+        with pytest.raises(
+            RuntimeError, match=r"it must override the setup_context staticmethod\. For more details, please see"
+        ):
             lib.func.vmap(made(lib, lambda ctx, x: x * 2, generate_vmap_rule=True).apply)(rows(lib))
 
 
 def test_arguments_of_vmap():
     def nested(lib, fw):
         seen = []
-        f = made(lib, lambda pair, k: pair[0] * pair[1], setup_context=nothing, vmap=lambda info, dims, pair, k: seen.append(dims) or (pair[0] * pair[1], 0))
+        f = made(
+            lib,
+            lambda pair, k: pair[0] * pair[1],
+            setup_context=nothing,
+            vmap=lambda info, dims, pair, k: seen.append(dims) or (pair[0] * pair[1], 0),
+        )
         return lib.func.vmap(lambda x: f.apply([x, 3], "k"))(rows(lib)), seen
 
     def some(lib, fw):
         seen = []
-        f = made(lib, lambda x, y: x * y, setup_context=nothing, vmap=lambda info, dims, x, y: seen.append(dims) or (x * y, 0))
-        return lib.func.vmap(f.apply, in_dims=(0, None))(rows(lib), rows(lib)[0]), lib.func.vmap(f.apply, in_dims=(None, 0))(rows(lib)[0], rows(lib)), seen
+        f = made(
+            lib,
+            lambda x, y: x * y,
+            setup_context=nothing,
+            vmap=lambda info, dims, x, y: seen.append(dims) or (x * y, 0),
+        )
+        return (
+            lib.func.vmap(f.apply, in_dims=(0, None))(rows(lib), rows(lib)[0]),
+            lib.func.vmap(f.apply, in_dims=(None, 0))(rows(lib)[0], rows(lib)),
+            seen,
+        )
 
     def generated(lib, fw):
         f = made(lib, lambda x, y, k: (x * y.sum() * k, k), setup_context=nothing, generate_vmap_rule=True)
-        return [lib.func.vmap(lambda *a: f.apply(*a, 3)[0], in_dims=dims)(rows(lib), rows(lib)) for dims in ((0, None), (None, 0), (0, 0), (1, 1))]
+        return [
+            lib.func.vmap(lambda *a: f.apply(*a, 3)[0], in_dims=dims)(rows(lib), rows(lib))
+            for dims in ((0, None), (None, 0), (0, 0), (1, 1))
+        ]
 
     for case in (nested, some, generated):
         same(case)
@@ -401,15 +465,21 @@ def test_derivatives_where_some_arguments_are_shared(dims):
 
     def of_vmap(lib, fw):
         seen = []
-        return lib.func.grad(lambda x, y: lib.func.vmap(product(lib, seen), in_dims=dims)(x, y).sum(), argnums=(0, 1))(*arguments(lib)), [s[0] for s in seen]
+        return lib.func.grad(lambda x, y: lib.func.vmap(product(lib, seen), in_dims=dims)(x, y).sum(), argnums=(0, 1))(
+            *arguments(lib)
+        ), [s[0] for s in seen]
 
     def in_vmap(lib, fw):
         seen = []
-        return lib.func.vmap(lib.func.grad(lambda x, y: product(lib, seen)(x, y).sum(), argnums=(0, 1)), in_dims=dims)(*arguments(lib)), seen
+        return lib.func.vmap(lib.func.grad(lambda x, y: product(lib, seen)(x, y).sum(), argnums=(0, 1)), in_dims=dims)(
+            *arguments(lib)
+        ), seen
 
     def one_only(lib, fw):
         seen = []
-        return lib.func.vmap(lib.func.grad(lambda x, y: product(lib, seen)(x, y).sum(), argnums=1), in_dims=dims)(*arguments(lib)), seen
+        return lib.func.vmap(lib.func.grad(lambda x, y: product(lib, seen)(x, y).sum(), argnums=1), in_dims=dims)(
+            *arguments(lib)
+        ), seen
 
     def tangents(lib, fw):
         x, y = arguments(lib)
@@ -426,15 +496,26 @@ def test_derivatives_where_some_arguments_are_shared(dims):
 
 def test_a_gradient_that_broadcasting_has_made_larger():
     def case(lib, fw):
-        f = made(lib, lambda x: x * 2, setup_context=nothing, backward=lambda ctx, g: g * lib.ones(4, 3, dtype=lib.float64), generate_vmap_rule=True)
+        f = made(
+            lib,
+            lambda x: x * 2,
+            setup_context=nothing,
+            backward=lambda ctx, g: g * lib.ones(4, 3, dtype=lib.float64),
+            generate_vmap_rule=True,
+        )
         x = rows(lib).requires_grad_()
-        return lib.autograd.grad(lib.func.vmap(f.apply)(x).sum(), x), lib.func.vmap(lib.func.grad(lambda x: f.apply(x).sum()))(rows(lib))
+        return lib.autograd.grad(lib.func.vmap(f.apply)(x).sum(), x), lib.func.vmap(
+            lib.func.grad(lambda x: f.apply(x).sum())
+        )(rows(lib))
 
     same(case)
 
 
 def test_the_static_method_and_derivatives():
-    """The static method calls what is recorded below the level; inside it, `setup_context` and `backward` see single members."""
+    """The static method calls what is recorded below the level; inside it, `setup_context` and `backward` see single
+    members.
+    """
+
     def sort(lib, seen):
         def setup(ctx, inputs, output):
             seen.append(tuple(inputs[0].shape))
@@ -447,36 +528,66 @@ def test_the_static_method_and_derivatives():
             x = x.movedim(in_dims[0], 0)
             return f.apply(x, dim if dim < 0 else dim + 1), (0, 0)
 
-        f = made(lib, lambda x, dim: tuple(x.sort(dim)), lambda ctx, t, _: (lib.gather(t, ctx.dim, ctx.saved_tensors[0]) * 5, None),
-                 setup_context=setup, vmap=vmap, backward=lambda ctx, g, _: (lib.zeros_like(g).scatter(ctx.dim, ctx.saved_tensors[0], g) * 3, None))
+        f = made(
+            lib,
+            lambda x, dim: tuple(x.sort(dim)),
+            lambda ctx, t, _: (lib.gather(t, ctx.dim, ctx.saved_tensors[0]) * 5, None),
+            setup_context=setup,
+            vmap=vmap,
+            backward=lambda ctx, g, _: (lib.zeros_like(g).scatter(ctx.dim, ctx.saved_tensors[0], g) * 3, None),
+        )
         return f
 
     def case(lib, fw):
         T, x, weights, seen = lib.func, rows(lib), rows(lib)[1], []
         f = sort(lib, seen)
         sorts = T.vmap(lambda x: f.apply(x, 0))
-        return (sorts(x), T.vmap(T.grad(lambda x: (f.apply(x, -1)[0] * weights).sum()))(x), T.grad(lambda x: (sorts(x)[0] * weights).sum())(x),
-                T.jvp(lambda x: sorts(x)[0], (x,), (x,)), T.vmap(lambda x: T.jvp(lambda x: f.apply(x, 0)[0], (x,), (x,)))(x), T.vmap(sorts)(x[None]), seen[0])
+        return (
+            sorts(x),
+            T.vmap(T.grad(lambda x: (f.apply(x, -1)[0] * weights).sum()))(x),
+            T.grad(lambda x: (sorts(x)[0] * weights).sum())(x),
+            T.jvp(lambda x: sorts(x)[0], (x,), (x,)),
+            T.vmap(lambda x: T.jvp(lambda x: f.apply(x, 0)[0], (x,), (x,)))(x),
+            T.vmap(sorts)(x[None]),
+            seen[0],
+        )
 
     same(case)
 
 
 def test_views_under_vmap():
     def case(lib, fw):
-        f = made(lib, lambda x: x[:2], lambda ctx, t: t[:2], setup_context=nothing, generate_vmap_rule=True,
-                 backward=lambda ctx, g: lib.cat([g * 3, g[:1] * 0])).apply
+        f = made(
+            lib,
+            lambda x: x[:2],
+            lambda ctx, t: t[:2],
+            setup_context=nothing,
+            generate_vmap_rule=True,
+            backward=lambda ctx, g: lib.cat([g * 3, g[:1] * 0]),
+        ).apply
         T, x = lib.func, rows(lib)
-        return (T.vmap(f)(x), T.vmap(T.grad(lambda x: f(x).sum()))(x), T.grad(lambda x: T.vmap(f)(x).sum())(x), T.jvp(T.vmap(f), (x,), (x,)),
-                T.vmap(lambda x: T.jvp(f, (x,), (x,)))(x))
+        return (
+            T.vmap(f)(x),
+            T.vmap(T.grad(lambda x: f(x).sum()))(x),
+            T.grad(lambda x: T.vmap(f)(x).sum())(x),
+            T.jvp(T.vmap(f), (x,), (x,)),
+            T.vmap(lambda x: T.jvp(f, (x,), (x,)))(x),
+        )
 
     same(case)
 
 
 def test_attributes_that_are_tensors():
     """Kept on the context by themselves instead of by `save_for_backward`."""
+
     def case(lib, fw):
-        f = made(lib, lambda x: (x * 2).sum(), setup_context=lambda ctx, inputs, output: setattr(ctx, "mask", inputs[0] > 0), generate_vmap_rule=True,
-                 backward=lambda ctx, g: g * ctx.mask * 3).apply
+        f = made(
+            lib,
+            lambda x: (x * 2).sum(),
+            setup_context=lambda ctx, inputs, output: setattr(ctx, "mask", inputs[0] > 0),
+            generate_vmap_rule=True,
+            backward=lambda ctx, g: g * ctx.mask * 3,
+        ).apply
         x = rows(lib).requires_grad_()
         return lib.func.vmap(lib.func.grad(f))(rows(lib)), lib.autograd.grad(lib.func.vmap(f)(x).sum(), x)
 
@@ -491,10 +602,20 @@ def test_materialized_gradients_under_vmap():
             seen.append(h is None)
             return g * 3
 
-        f = made(lib, lambda x: (x * 2, x * 3), lambda ctx, t: (t * 5, None if not materialize else t), backward=backward, generate_vmap_rule=True,
-                 setup_context=lambda ctx, inputs, output: ctx.set_materialize_grads(materialize)).apply
+        f = made(
+            lib,
+            lambda x: (x * 2, x * 3),
+            lambda ctx, t: (t * 5, None if not materialize else t),
+            backward=backward,
+            generate_vmap_rule=True,
+            setup_context=lambda ctx, inputs, output: ctx.set_materialize_grads(materialize),
+        ).apply
         x = rows(lib).requires_grad_()
-        return lib.func.vmap(lib.func.grad(lambda x: f(x)[0].sum()))(rows(lib)), lib.autograd.grad(lib.func.vmap(f)(x)[0].sum(), x), seen
+        return (
+            lib.func.vmap(lib.func.grad(lambda x: f(x)[0].sum()))(rows(lib)),
+            lib.autograd.grad(lib.func.vmap(f)(x)[0].sum(), x),
+            seen,
+        )
 
     for materialize in (True, False):
         same(lambda lib, fw, materialize=materialize: case(lib, fw, materialize))
@@ -503,8 +624,13 @@ def test_materialized_gradients_under_vmap():
 def test_once_differentiable_in_transforms():
     def case(lib, fw):
         once = __import__(f"{lib.__name__}.autograd.function", fromlist=["once_differentiable"]).once_differentiable
-        f = made(lib, lambda x: x * x, setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs), generate_vmap_rule=True,
-                 backward=once(lambda ctx, g: g * ctx.saved_tensors[0] * 3)).apply
+        f = made(
+            lib,
+            lambda x: x * x,
+            setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs),
+            generate_vmap_rule=True,
+            backward=once(lambda ctx, g: g * ctx.saved_tensors[0] * 3),
+        ).apply
         T, x = lib.func, rows(lib)
         return T.vmap(T.grad(lambda x: f(x).sum()))(x), T.grad(lambda x: T.vmap(f)(x).sum())(x)
 
@@ -512,9 +638,14 @@ def test_once_differentiable_in_transforms():
 
 
 def test_randomness():
-    """Asking for random numbers is an error, the same for all members, or anew for each, as for any function under vmap."""
+    """Asking for random numbers is an error, the same for all members, or anew for each, as for any function under
+    vmap.
+    """
+
     def noisy(lib):
-        return made(lib, lambda x: x * 0 + lib.rand(3, dtype=lib.float64), setup_context=nothing, generate_vmap_rule=True).apply
+        return made(
+            lib, lambda x: x * 0 + lib.rand(3, dtype=lib.float64), setup_context=nothing, generate_vmap_rule=True
+        ).apply
 
     for lib in (tapegrad, torch):
         x = rows(lib)

@@ -1,4 +1,5 @@
 """`autograd.functional` and `func` against PyTorch's: values, nesting, errors."""
+
 from __future__ import annotations
 
 import itertools
@@ -36,7 +37,10 @@ def vectors(lib, name, outputs, inputs):
     if name in ("jacobian", "hessian"):
         return {}
     like = outputs if name == "vjp" else inputs
-    made = tuple(lib.ones(t.shape, dtype=t.dtype) * 0.5 if isinstance(t, lib.Tensor) else None for t in (like if isinstance(like, tuple) else (like,)))
+    made = tuple(
+        lib.ones(t.shape, dtype=t.dtype) * 0.5 if isinstance(t, lib.Tensor) else None
+        for t in (like if isinstance(like, tuple) else (like,))
+    )
     return {"v": made if isinstance(like, tuple) else made[0]}
 
 
@@ -45,6 +49,7 @@ def vectors(lib, name, outputs, inputs):
 def test_functional(name, function):
     make, count = FUNCTIONS[function]
     for create_graph, strict, requires_grad in OPTIONS:
+
         def case(lib, create_graph=create_graph, strict=strict, requires_grad=requires_grad):
             f = make(lib)
             inputs = x(lib, requires_grad) if count == 1 else (x(lib, requires_grad), x(lib, False, 2.0))
@@ -56,15 +61,32 @@ def test_functional(name, function):
 
 
 VECTORIZED = {
-    "jacobian": [{"vectorize": True}, {"vectorize": True, "strict": True}, {"strategy": "forward-mode"},
-                 *[{"vectorize": True, "strategy": "forward-mode", **more} for more in ({}, {"create_graph": True}, {"strict": True})]],
-    "hessian": [{"vectorize": True}, {"vectorize": True, "strict": True}, {"outer_jacobian_strategy": "sideways"}, {"outer_jacobian_strategy": "forward-mode"},
-                *[{"vectorize": True, "outer_jacobian_strategy": "forward-mode", **more} for more in ({}, {"create_graph": True}, {"strict": True})]],
+    "jacobian": [
+        {"vectorize": True},
+        {"vectorize": True, "strict": True},
+        {"strategy": "forward-mode"},
+        *[
+            {"vectorize": True, "strategy": "forward-mode", **more}
+            for more in ({}, {"create_graph": True}, {"strict": True})
+        ],
+    ],
+    "hessian": [
+        {"vectorize": True},
+        {"vectorize": True, "strict": True},
+        {"outer_jacobian_strategy": "sideways"},
+        {"outer_jacobian_strategy": "forward-mode"},
+        *[
+            {"vectorize": True, "outer_jacobian_strategy": "forward-mode", **more}
+            for more in ({}, {"create_graph": True}, {"strict": True})
+        ],
+    ],
 }
 
 
 def values_alone(result):
-    """Without what PyTorch has otherwise in forward mode than it documents: lists for tuples, and results that require grad though nobody asked for it."""
+    """Without what PyTorch has otherwise in forward mode than it documents: lists for tuples, and results that require
+    grad though nobody asked for it.
+    """
     if isinstance(result, (tuple, list)):
         return tuple([values_alone(part) for part in result])
     return result.detach() if hasattr(result, "detach") else result
@@ -76,6 +98,7 @@ def test_vectorized(name, function):
     make, count = FUNCTIONS[function]
     for options in VECTORIZED[name]:
         for requires_grad in (False, True):
+
             def case(lib, options=options, requires_grad=requires_grad):
                 inputs = x(lib, requires_grad) if count == 1 else (x(lib, requires_grad), x(lib, False, 2.0))
                 result = getattr(lib.autograd.functional, name)(make(lib), inputs, **options)
@@ -88,7 +111,7 @@ def test_vectorized(name, function):
 def test_vectorized_results_can_be_differentiated(name):
     def case(lib):
         a = x(lib, True)
-        found = getattr(lib.autograd.functional, name)(lambda a: (a ** 4).sum(), a, create_graph=True, vectorize=True)
+        found = getattr(lib.autograd.functional, name)(lambda a: (a**4).sum(), a, create_graph=True, vectorize=True)
         return found, lib.autograd.grad(found.sum(), a)
 
     check(case, within=1e-12, warned=False)
@@ -96,21 +119,45 @@ def test_vectorized_results_can_be_differentiated(name):
 
 IN_PLACE = lambda a: a.mul_(2).sum()
 CIRCUMSTANCES = {
-    "no_grad": lambda lib, f: lib.no_grad()(lambda: [f("jacobian"), f("hessian"), f("vjp"), f("jvp", v=x(lib)), f("vhp", v=x(lib)), f("hvp", v=x(lib))])(),
-    "no_grad and create_graph": lambda lib, f: lib.no_grad()(lambda: [f(n, at=x(lib, True), create_graph=True) for n in ("jacobian", "hessian", "vjp")])(),
-    "inference": lambda lib, f: lib.inference_mode()(lambda: [f("jacobian"), f("hessian"), f("vjp"), f("jvp", v=x(lib)), f("hvp", v=x(lib))])(),
+    "no_grad": lambda lib, f: lib.no_grad()(
+        lambda: [f("jacobian"), f("hessian"), f("vjp"), f("jvp", v=x(lib)), f("vhp", v=x(lib)), f("hvp", v=x(lib))]
+    )(),
+    "no_grad and create_graph": lambda lib, f: lib.no_grad()(
+        lambda: [f(n, at=x(lib, True), create_graph=True) for n in ("jacobian", "hessian", "vjp")]
+    )(),
+    "inference": lambda lib, f: lib.inference_mode()(
+        lambda: [f("jacobian"), f("hessian"), f("vjp"), f("jvp", v=x(lib)), f("hvp", v=x(lib))]
+    )(),
     "integers": lambda lib, f: [f(name, at=lib.tensor([1, 2])) for name in NAMES],
-    "integer results": lambda lib, f: [f("jacobian", lambda a: a.argmax(), vectorize=v) for v in (False, True)] + [f("vjp", lambda a: a.argmax())],
-    "complex": lambda lib, f: [f("jacobian", g, lib.tensor([1 + 2j, 3 - 1j]), **more) for g in (lambda a: a * a, lambda a: a.abs(), lambda a: a.real)
-                               for more in ({}, {"vectorize": True}, {"vectorize": True, "strategy": "forward-mode"})],
-    "complex vectors": lambda lib, f: [f(name, lambda a: a * a, lib.tensor([1 + 2j, 3 - 1j]), v=lib.ones(2, dtype=dtype)) for name in ("vjp", "jvp")
-                                       for dtype in (lib.float32, lib.complex64)],
-    "dtypes": lambda lib, f: [f("jacobian", g, lib.tensor([1.0, 2.0]), vectorize=v) for g in (lambda a: a.double() * 2, lambda a: (a, a.double()))
-                              for v in (False, True)],
-    "vectors": lambda lib, f: [f(name, lambda a: a * 2, v=v) for name in ("vjp", "jvp")
-                               for v in (3.0, "a", [x(lib)], (x(lib),), x(lib)[:2], x(lib).float(), lib.tensor([1, 2, 3]))],
-    "in place": lambda lib, f: [f("jacobian", IN_PLACE), f("jacobian", IN_PLACE, vectorize=True, strategy="forward-mode"), f("vjp", IN_PLACE),
-                                f("jvp", IN_PLACE, v=x(lib))],
+    "integer results": lambda lib, f: (
+        [f("jacobian", lambda a: a.argmax(), vectorize=v) for v in (False, True)] + [f("vjp", lambda a: a.argmax())]
+    ),
+    "complex": lambda lib, f: [
+        f("jacobian", g, lib.tensor([1 + 2j, 3 - 1j]), **more)
+        for g in (lambda a: a * a, lambda a: a.abs(), lambda a: a.real)
+        for more in ({}, {"vectorize": True}, {"vectorize": True, "strategy": "forward-mode"})
+    ],
+    "complex vectors": lambda lib, f: [
+        f(name, lambda a: a * a, lib.tensor([1 + 2j, 3 - 1j]), v=lib.ones(2, dtype=dtype))
+        for name in ("vjp", "jvp")
+        for dtype in (lib.float32, lib.complex64)
+    ],
+    "dtypes": lambda lib, f: [
+        f("jacobian", g, lib.tensor([1.0, 2.0]), vectorize=v)
+        for g in (lambda a: a.double() * 2, lambda a: (a, a.double()))
+        for v in (False, True)
+    ],
+    "vectors": lambda lib, f: [
+        f(name, lambda a: a * 2, v=v)
+        for name in ("vjp", "jvp")
+        for v in (3.0, "a", [x(lib)], (x(lib),), x(lib)[:2], x(lib).float(), lib.tensor([1, 2, 3]))
+    ],
+    "in place": lambda lib, f: [
+        f("jacobian", IN_PLACE),
+        f("jacobian", IN_PLACE, vectorize=True, strategy="forward-mode"),
+        f("vjp", IN_PLACE),
+        f("jvp", IN_PLACE, v=x(lib)),
+    ],
     "vector that requires grad": lambda lib, f: f("jvp", lambda a: a * a, v=x(lib, True), create_graph=True),
 }
 
@@ -119,7 +166,9 @@ CIRCUMSTANCES = {
 def test_functional_under_circumstances(name):
     def case(lib):
         def f(name, function=lambda a: (a * a).sum(), at=None, **options):
-            return attempt(lambda: getattr(lib.autograd.functional, name)(function, x(lib) if at is None else at, **options))
+            return attempt(
+                lambda: getattr(lib.autograd.functional, name)(function, x(lib) if at is None else at, **options)
+            )
 
         return CIRCUMSTANCES[name](lib, f)
 
@@ -127,6 +176,7 @@ def test_functional_under_circumstances(name):
 
 
 # ---- many gradients at once
+
 
 def eye(lib):
     return lib.eye(3, dtype=lib.float64)
@@ -180,7 +230,9 @@ MISUSES = {
     "v too long": lambda lib: lib.autograd.functional.vjp(lambda a: a * 2, x(lib), (x(lib), x(lib))),
     "v too long for a tuple": lambda lib: lib.autograd.functional.vjp(lambda a: (a * 2, a), x(lib), x(lib)),
     "v of the wrong size": lambda lib: lib.autograd.functional.vjp(lambda a: a * 2, x(lib), lib.ones(2)),
-    "entry of the wrong size": lambda lib: lib.autograd.functional.vjp(lambda a: (a * 2, a), x(lib), (x(lib), lib.ones(2))),
+    "entry of the wrong size": lambda lib: lib.autograd.functional.vjp(
+        lambda a: (a * 2, a), x(lib), (x(lib), lib.ones(2))
+    ),
     "v no tensor": lambda lib: lib.autograd.functional.vjp(lambda a: a * 2, x(lib), 3.0),
     "hessian of a vector": lambda lib: lib.autograd.functional.hessian(lambda a: a * 2, x(lib)),
     "hessian of a tuple": lambda lib: lib.autograd.functional.hessian(lambda a: (a.sum(),), x(lib)),

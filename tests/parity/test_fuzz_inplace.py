@@ -1,8 +1,9 @@
 """Random programs of views, writes and passes over the tape do the same here as in PyTorch.
 
-A program is made while it runs: each statement is drawn with the shapes that PyTorch's tensors have by then, done by both libraries, and compared: the
-same error or none, and afterwards the same values, versions and flags everywhere.
+A program is made while it runs: each statement is drawn with the shapes that PyTorch's tensors have by then, done by
+both libraries, and compared: the same error or none, and afterwards the same values, versions and flags everywhere.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -23,7 +24,9 @@ SHAPES = [(2, 3), (3,), (), (2, 1), (3, 2)]
 
 
 def functions(m: Any) -> dict[str, Any]:
-    """Custom Functions of the library `m`: one that writes its operand, one that returns a view of it, one that hands it on, one that keeps its result."""
+    """Custom Functions of the library `m`: one that writes its operand, one that returns a view of it, one that hands
+    it on, one that keeps its result.
+    """
 
     class Tripled(m.autograd.Function):
         @staticmethod
@@ -93,7 +96,9 @@ class Program:
     def like(self, i: int, exact: bool = False) -> int:
         """A variable that broadcasts to variable `i`."""
         shape = tuple(self.theirs[i].shape)
-        found = [j for j, t in enumerate(self.theirs) if (tuple(t.shape) == shape if exact else _fits(tuple(t.shape), shape))]
+        found = [
+            j for j, t in enumerate(self.theirs) if (tuple(t.shape) == shape if exact else _fits(tuple(t.shape), shape))
+        ]
         return self.rng.choice(found)
 
     def index(self, i: int) -> str:
@@ -102,7 +107,7 @@ class Program:
         if not shape:
             return "..."
         parts = []
-        for n in shape[:self.rng.randint(1, len(shape))]:
+        for n in shape[: self.rng.randint(1, len(shape))]:
             if n == 0:
                 raise Give
             k = self.rng.randrange(n)
@@ -117,7 +122,10 @@ class Program:
         if not shape or 0 in shape:
             raise Give
         ks = [self.rng.randrange(shape[0]) for _ in range(self.rng.randint(1, 3))]
-        return self.rng.choice([f"{ks}", f"m.tensor({ks})", f"v{i}.detach() > 0.3"] + ([f":, {[shape[1] - 1, 0]}"] if len(shape) > 1 else []))
+        return self.rng.choice(
+            [f"{ks}", f"m.tensor({ks})", f"v{i}.detach() > 0.3"]
+            + ([f":, {[shape[1] - 1, 0]}"] if len(shape) > 1 else [])
+        )
 
     def number(self) -> str:
         return self.rng.choice(["2", "0.5", "-1.5", "3.0"])
@@ -145,8 +153,21 @@ class Program:
     def computed(self, i: int) -> str:
         other = self.operand(i)
         shape = self.theirs[i].shape
-        choices = [f"v{i}.tanh()", f"v{i}.sin()", f"(v{i} * 0.3).exp()", f"v{i} * {other}", f"v{i} + {other}", f"v{i} - {other}", f"-v{i}", f"v{i}.clone()",
-                   f"v{i} / 2.0", f"v{i}.sum()", f"raised(v{i} * 0.2)", f"v{i} * v{i}", f"v{i}[{self.fancy(i)}]" if shape else f"v{i}.sigmoid()"]
+        choices = [
+            f"v{i}.tanh()",
+            f"v{i}.sin()",
+            f"(v{i} * 0.3).exp()",
+            f"v{i} * {other}",
+            f"v{i} + {other}",
+            f"v{i} - {other}",
+            f"-v{i}",
+            f"v{i}.clone()",
+            f"v{i} / 2.0",
+            f"v{i}.sum()",
+            f"raised(v{i} * 0.2)",
+            f"v{i} * v{i}",
+            f"v{i}[{self.fancy(i)}]" if shape else f"v{i}.sigmoid()",
+        ]
         if shape:
             d = self.rng.randrange(len(shape))
             choices += [f"v{i}.sum({d})", f"v{i}.mean({d}, True)"]
@@ -156,12 +177,26 @@ class Program:
 
     def viewed(self, i: int) -> str:
         shape = self.theirs[i].shape
-        choices = [f"v{i}[{self.index(i)}]"] * 3 + [f"v{i}.detach()", f"v{i}.unsqueeze(0)", f"v{i}.reshape(-1)", f"v{i}.view_as(v{i})",
-                                                   f"same(v{i})"]
+        choices = [f"v{i}[{self.index(i)}]"] * 3 + [
+            f"v{i}.detach()",
+            f"v{i}.unsqueeze(0)",
+            f"v{i}.reshape(-1)",
+            f"v{i}.view_as(v{i})",
+            f"same(v{i})",
+        ]
         if shape:
-            choices += [f"v{i}.view(-1)", f"v{i}.expand(2, {', '.join(map(str, shape))})", f"v{i}.unbind(0)[{self.rng.randrange(max(shape[0], 1))}]",
-                        f"v{i}.transpose(0, -1)", f"v{i}.split(1)[0]", f"v{i}.squeeze()", f"turned(v{i})", f"v{i}.chunk(2)[0]",
-                        f"v{i}.tensor_split(2)[0]", f"v{i}.narrow(0, 0, 1)"]
+            choices += [
+                f"v{i}.view(-1)",
+                f"v{i}.expand(2, {', '.join(map(str, shape))})",
+                f"v{i}.unbind(0)[{self.rng.randrange(max(shape[0], 1))}]",
+                f"v{i}.transpose(0, -1)",
+                f"v{i}.split(1)[0]",
+                f"v{i}.squeeze()",
+                f"turned(v{i})",
+                f"v{i}.chunk(2)[0]",
+                f"v{i}.tensor_split(2)[0]",
+                f"v{i}.narrow(0, 0, 1)",
+            ]
         if len(shape) == 2:
             choices += [f"v{i}.t()", f"v{i}.permute(1, 0)", f"v{i}.diagonal()"]
         return self.rng.choice(choices)
@@ -171,15 +206,35 @@ class Program:
         same = self.like(i, True)
         if any(_overlap(self.theirs[i], self.theirs[int(v[1:])]) for v in (other, f"v{same}") if v[0] == "v"):
             raise Give  # PyTorch reads what it has just written
-        write = self.rng.choice([
-            f"add_({other})", f"mul_({other})", f"sub_({other})", f"add_(v{same}, alpha=0.5)", f"mul_(v{same})", f"copy_(v{same})", f"mul_(v{i})",
-            f"add_(v{i})", f"fill_({self.number()})", "div_(2.0)", "tanh_()", "sigmoid_()", "sin_()", "neg_()", "zero_()", "pow_(2)", "relu_()",
-            "clamp_(-0.5, 0.5)", f"masked_fill_(v{i}.detach() > 0.2, 0.7)"])
+        write = self.rng.choice(
+            [
+                f"add_({other})",
+                f"mul_({other})",
+                f"sub_({other})",
+                f"add_(v{same}, alpha=0.5)",
+                f"mul_(v{same})",
+                f"copy_(v{same})",
+                f"mul_(v{i})",
+                f"add_(v{i})",
+                f"fill_({self.number()})",
+                "div_(2.0)",
+                "tanh_()",
+                "sigmoid_()",
+                "sin_()",
+                "neg_()",
+                "zero_()",
+                "pow_(2)",
+                "relu_()",
+                "clamp_(-0.5, 0.5)",
+                f"masked_fill_(v{i}.detach() > 0.2, 0.7)",
+            ]
+        )
         if self.rng.random() < 0.08:
             if self.theirs[i].grad is not None:
                 raise Give  # PyTorch drops a gradient that a non-leaf has retained
             return f"tripled_(v{i})"
-        if self.rng.random() < 0.08 and not self.theirs[i].retains_grad:  # PyTorch goes on to retain that of what the tensor was
+        # PyTorch goes on to retain that of what the tensor was
+        if self.rng.random() < 0.08 and not self.theirs[i].retains_grad:
             return f"v{i}.{self.rng.choice(['t_()', 'transpose_(0, -1)', 'squeeze_()', 'unsqueeze_(0)'])}"
         return f"v{i}.{write}"
 
@@ -189,7 +244,9 @@ class Program:
         with torch.no_grad():
             target = eval(f"v{i}[{index}]", {"m": torch, f"v{i}": self.theirs[i]}).shape
         found = [j for j, t in enumerate(self.theirs) if _fits(tuple(t.shape), tuple(target))]
-        return f"v{i}[{index}] = " + (f"v{self.rng.choice(found)}{'' if plain else '.clone()'}" if self.rng.random() < 0.7 else self.number())
+        return f"v{i}[{index}] = " + (
+            f"v{self.rng.choice(found)}{'' if plain else '.clone()'}" if self.rng.random() < 0.7 else self.number()
+        )
 
     def was_turned(self, i: int) -> bool:
         """Whether variable `i` has been given another shape in place."""
@@ -197,14 +254,28 @@ class Program:
 
     def flagged(self, i: int) -> str:
         if self.was_turned(i):
-            raise Give  # PyTorch loses retained gradients, and earlier views of it would have to become views of a leaf of another shape
-        choices = [f"v{i}.requires_grad_()", f"v{i}.requires_grad_(False)", f"v{i}.detach_()", f"v{i}.retain_grad()", f"setattr(v{i}, 'grad', None)",
-                   f"v{i}.grad.mul_(3)"]
-        return self.rng.choice(choices + [f"v{i}.register_hook(lambda g: g * 2)", f"v{i}.register_hook(lambda g: g.tanh())"])
+            # PyTorch loses retained gradients, and earlier views of it would have to become views of a leaf of another
+            # shape
+            raise Give
+        choices = [
+            f"v{i}.requires_grad_()",
+            f"v{i}.requires_grad_(False)",
+            f"v{i}.detach_()",
+            f"v{i}.retain_grad()",
+            f"setattr(v{i}, 'grad', None)",
+            f"v{i}.grad.mul_(3)",
+        ]
+        return self.rng.choice(
+            choices + [f"v{i}.register_hook(lambda g: g * 2)", f"v{i}.register_hook(lambda g: g.tanh())"]
+        )
 
     def passed(self, i: int) -> tuple[str, bool]:
         retain = self.rng.choice(["", ", retain_graph=True", ", retain_graph=True", ", create_graph=True"])
-        if f"v{i}.r" in " ".join(self.text) or f"[v{i}," in " ".join(self.text) or re.search(rf"inputs=.*\bv{i}\]", " ".join(self.text)):
+        if (
+            f"v{i}.r" in " ".join(self.text)
+            or f"[v{i}," in " ".join(self.text)
+            or re.search(rf"inputs=.*\bv{i}\]", " ".join(self.text))
+        ):
             raise Give  # PyTorch runs the hooks of a lone root even where nothing else is asked of it
         seed = f"m.ones_like(v{i}) * 0.7" if self.rng.random() < 0.5 else f"v{self.like(i, True)}.detach().clone()"
         j = self.variable()
@@ -222,7 +293,10 @@ class Program:
         if any(f"v{n}.register_hook" in line for n in (j, k) for line in self.text):
             raise Give  # PyTorch gives the gradient before its hooks where the tensor lies on the way to the other
         # A copy: PyTorch may hand out the seed itself.
-        return f"copied(m.autograd.grad(v{i}, [v{j}, v{k}], {seed}{retain}, allow_unused=True)[{self.rng.randrange(2)}])", True
+        return (
+            f"copied(m.autograd.grad(v{i}, [v{j}, v{k}], {seed}{retain}, allow_unused=True)[{self.rng.randrange(2)}])",
+            True,
+        )
 
     # ---- running
 
@@ -245,7 +319,10 @@ class Program:
         for m, variables in ((torch, self.theirs), (tapegrad, self.ours)):
             variables += [eval(text, {"m": m}).requires_grad_(requires_grad)]
             variables += [variables[-1] * 1.0]
-        self.text += [f"v{len(self.ours) - 2} = {text}.requires_grad_({requires_grad})", f"v{len(self.ours) - 1} = v{len(self.ours) - 2} * 1.0"]
+        self.text += [
+            f"v{len(self.ours) - 2} = {text}.requires_grad_({requires_grad})",
+            f"v{len(self.ours) - 1} = v{len(self.ours) - 2} * 1.0",
+        ]
 
     def step(self) -> None:
         for _ in range(20):
@@ -261,15 +338,24 @@ class Program:
         line = ("with m.no_grad(): " if quiet else "") + (f"v{len(self.theirs)} = " if kept else "") + text
         self.text.append(line)
         before = len(self.theirs)
-        theirs, ours = self.done(torch, self.theirs, text, kept, quiet), self.done(tapegrad, self.ours, text, kept, quiet)
-        if ours is None and any(text in str(theirs) for text in ("a second time", "needed for gradient")) and any("inputs=" in line for line in self.text):
+        theirs, ours = (
+            self.done(torch, self.theirs, text, kept, quiet),
+            self.done(tapegrad, self.ours, text, kept, quiet),
+        )
+        if (
+            ours is None
+            and any(text in str(theirs) for text in ("a second time", "needed for gradient"))
+            and any("inputs=" in line for line in self.text)
+        ):
             self.over = True  # PyTorch runs the node of a non-leaf input too, and frees it
             return
         if theirs is None and "more than one element of the written-to tensor" in str(ours):
             self.over = True  # PyTorch writes to some elements of an expanded tensor
             return
         if ours is None and "] = v" in text and "some elements of the input tensor" in str(theirs):
-            self.over = True  # PyTorch compares with what is written once that is expanded, of which size-1 dimensions have strides of some kind
+            # PyTorch compares with what is written once that is expanded, of which size-1 dimensions have strides of
+            # some kind
+            self.over = True
             return
         if "INTERNAL ASSERT FAILED" in str(theirs):
             self.over = True  # PyTorch trips over its own feet
@@ -288,7 +374,12 @@ class Program:
         self.compare()
 
     def done(self, m: object, variables: list, text: str, kept: bool, quiet: bool) -> Exception | None:
-        space = {"m": m, **FUNCTIONS[m], "copied": lambda g: g if g is None else g.clone().contiguous(), **{f"v{j}": t for j, t in enumerate(variables)}}
+        space = {
+            "m": m,
+            **FUNCTIONS[m],
+            "copied": lambda g: g if g is None else g.clone().contiguous(),
+            **{f"v{j}": t for j, t in enumerate(variables)},
+        }
         try:
             with m.no_grad() if quiet else contextlib.nullcontext():
                 if kept:
@@ -302,7 +393,9 @@ class Program:
     def compare(self) -> None:
         for j, (t, o) in enumerate(zip(self.theirs, self.ours, strict=True)):
             where = f"{self}\n    v{j}"
-            np.testing.assert_allclose(o.detach().numpy(), t.detach().numpy(), rtol=1e-9, atol=1e-9, err_msg=f"{where}: values")
+            np.testing.assert_allclose(
+                o.detach().numpy(), t.detach().numpy(), rtol=1e-9, atol=1e-9, err_msg=f"{where}: values"
+            )
             assert o._version == t._version, f"{where}: version {t._version}, not {o._version}"
             assert o.requires_grad == t.requires_grad, f"{where}: requires_grad"
             flags = [_attempt(lambda x=x: (x.is_leaf, x.grad_fn is None, x._is_view())) for x in (t, o)]
@@ -310,14 +403,19 @@ class Program:
                 self.over = True
                 return
             assert flags[0] == flags[1], f"{where}: is_leaf, no grad_fn, is_view: {flags[0]}, not {flags[1]}"
-            bases = [[k for k, v in enumerate(variables) if v is x._base] for x, variables in ((t, self.theirs), (o, self.ours))]
+            bases = [
+                [k for k, v in enumerate(variables) if v is x._base]
+                for x, variables in ((t, self.theirs), (o, self.ours))
+            ]
             assert bases[0] == bases[1], f"{where}: a view of v{bases[0]}, not of v{bases[1]}"
             if "Error" in str(flags[0]):
                 continue
             a, b = t.grad, o.grad
             assert (a is None) == (b is None), f"{where}: grad {a}, not {b}"
             if a is not None:
-                np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), rtol=1e-8, atol=1e-9, err_msg=f"{where}: grad")
+                np.testing.assert_allclose(
+                    b.detach().numpy(), a.detach().numpy(), rtol=1e-8, atol=1e-9, err_msg=f"{where}: grad"
+                )
 
     def __str__(self) -> str:
         return "\n" + "\n".join(self.text)
@@ -353,7 +451,11 @@ def _attempt(f: object) -> object:
 def _kind(error: Exception | None) -> tuple[str, str] | None:
     if error is None:
         return None
-    text = re.sub("Output . of [A-Za-z]+|is being|its base or another view of its base has been", "", str(error).removeprefix("a view of "))
+    text = re.sub(
+        "Output . of [A-Za-z]+|is being|its base or another view of its base has been",
+        "",
+        str(error).removeprefix("a view of "),
+    )
     return type(error).__name__, text[:45]
 
 
@@ -370,21 +472,40 @@ class ComplexProgram(Program):
 
     def like(self, i: int, exact: bool = False) -> int:
         shape, kind = tuple(self.theirs[i].shape), self.is_complex(i)
-        return self.rng.choice([j for j, t in enumerate(self.theirs) if self.is_complex(j) == kind
-                                and (tuple(t.shape) == shape if exact else _fits(tuple(t.shape), shape))])
+        return self.rng.choice(
+            [
+                j
+                for j, t in enumerate(self.theirs)
+                if self.is_complex(j) == kind and (tuple(t.shape) == shape if exact else _fits(tuple(t.shape), shape))
+            ]
+        )
 
     def fancy(self, i: int) -> str:
-        return super().fancy(i).replace(f"v{i}.detach() > 0.3", f"v{i}.detach() == 0.3" if self.is_complex(i) else f"v{i}.detach() > 0.3")
+        return (
+            super()
+            .fancy(i)
+            .replace(f"v{i}.detach() > 0.3", f"v{i}.detach() == 0.3" if self.is_complex(i) else f"v{i}.detach() > 0.3")
+        )
 
     def computed(self, i: int) -> str:
         if self.is_complex(i) and self.rng.random() < 0.4:
-            return self.rng.choice([f"v{i}.conj() * v{i}", f"v{i}.abs()", f"v{i}.real * 2.0", f"v{i} * v{i}.real", f"v{i}.imag + v{i}.real"])
+            return self.rng.choice(
+                [
+                    f"v{i}.conj() * v{i}",
+                    f"v{i}.abs()",
+                    f"v{i}.real * 2.0",
+                    f"v{i} * v{i}.real",
+                    f"v{i}.imag + v{i}.real",
+                ]
+            )
         return super().computed(i)
 
     def viewed(self, i: int) -> str:
         if self.rng.random() < 0.4:
             if self.is_complex(i):
-                return self.rng.choice([f"m.view_as_real(v{i})", f"v{i}.real", f"v{i}.imag", f"m.view_as_real(v{i})[..., 1]"])
+                return self.rng.choice(
+                    [f"m.view_as_real(v{i})", f"v{i}.real", f"v{i}.imag", f"m.view_as_real(v{i})[..., 1]"]
+                )
             if self.theirs[i].shape[-1:] == (2,):
                 return f"m.view_as_complex(v{i})"
         return super().viewed(i)
@@ -394,7 +515,8 @@ class ComplexProgram(Program):
         if self.is_complex(i) and re.search("relu_|clamp_|masked_fill_", write):
             raise Give
         if not self.is_complex(i) and re.search("(t|transpose|squeeze)_\\(", write):
-            raise Give  # PyTorch forgets the shape of a view of a real or imaginary part when it finds its history again
+            # PyTorch forgets the shape of a view of a real or imaginary part when it finds its history again
+            raise Give
         return write
 
     def assigned(self, i: int) -> str:

@@ -1,4 +1,5 @@
 """Random programs under random nestings of transforms give what torch.func gives."""
+
 from __future__ import annotations
 
 import random
@@ -14,7 +15,8 @@ torch = pytest.importorskip("torch")
 # PyTorch's own forward mode still compiles scripts.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 
-# What may be done to two 3 x 3 tensors; `c` is a number, `i` and `j` are indices. (layer_norm is not here: PyTorch 2.13 differentiates its tangent wrongly.)
+# What may be done to two 3 x 3 tensors; `c` is a number, `i` and `j` are indices. (layer_norm is not here: PyTorch 2.13
+# differentiates its tangent wrongly.)
 Step = Callable[[Any, Any, Any, float, int, int], tuple[Any, Any]]
 
 
@@ -43,7 +45,7 @@ STEPS: list[Step] = [
     lambda L, a, b, c, i, j: (L.tanh(a @ b), b),
     lambda L, a, b, c, i, j: (L.softmax(a, -1), b),
     lambda L, a, b, c, i, j: (a, b.t() * c),
-    lambda L, a, b, c, i, j: (L.cat([a, b], 0)[i:i + 3], b),
+    lambda L, a, b, c, i, j: (L.cat([a, b], 0)[i : i + 3], b),
     lambda L, a, b, c, i, j: ((a - a.mean(0, keepdim=True)) / (a.var(0, keepdim=True) + c), b),
     lambda L, a, b, c, i, j: (b, a),
     _written,
@@ -56,7 +58,7 @@ STEPS: list[Step] = [
     lambda L, a, b, c, i, j: (a.sort(1)[0] * b, b),
     lambda L, a, b, c, i, j: (a.max(0)[0].unsqueeze(0) + b, b),
     lambda L, a, b, c, i, j: (L.stack([a[0], b[1], a[2] * c]), b),
-    lambda L, a, b, c, i, j: (a.reshape(9)[i:i + 3].expand(3, 3) * b, b),
+    lambda L, a, b, c, i, j: (a.reshape(9)[i : i + 3].expand(3, 3) * b, b),
     lambda L, a, b, c, i, j: (L.logsumexp(a, 1).unsqueeze(1) * b, b),
     lambda L, a, b, c, i, j: (L.nn.functional.group_norm(a, 1) + b, b),
     lambda L, a, b, c, i, j: (L.einsum("ij,kj->ik", a, b), b),
@@ -71,14 +73,18 @@ TRANSFORMS: dict[str, Callable[[Any, Two], Two]] = {
     "jacrev": lambda F, f: lambda x, y: F.jacrev(lambda x: f(x, y))(x).sum((0, 1)),
     "jacfwd": lambda F, f: lambda x, y: F.jacfwd(lambda x: f(x, y))(x).sum((0, 1)),
     "vmap": lambda F, f: lambda x, y: F.vmap(lambda row: f(x * row.sum(), y))(y).sum(0),
-    "vmap of two": lambda F, f: lambda x, y: F.vmap(lambda row, column: f(x + row, y * column.sum()), in_dims=(0, 1), out_dims=1)(y, x).sum(1),
+    "vmap of two": lambda F, f: (
+        lambda x, y: F.vmap(lambda row, column: f(x + row, y * column.sum()), in_dims=(0, 1), out_dims=1)(y, x).sum(1)
+    ),
 }
 
 
 def program(seed: int, L: Any, F: Any) -> Two:
     rng = random.Random(seed)
     names = rng.choices(list(TRANSFORMS), k=rng.randrange(1, 4))
-    steps = [(rng.choice(STEPS), 0.5 + rng.random(), rng.randrange(3), rng.randrange(3)) for _ in range(rng.randrange(3, 7))]
+    steps = [
+        (rng.choice(STEPS), 0.5 + rng.random(), rng.randrange(3), rng.randrange(3)) for _ in range(rng.randrange(3, 7))
+    ]
 
     def function(a: Any, b: Any) -> Any:
         for step, c, i, j in steps:

@@ -1,4 +1,5 @@
 """Grad modes as context managers and decorators: as in PyTorch."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -10,10 +11,17 @@ case = Programs()
 
 # ---- grad modes
 
+
 @case
 def generators_in_every_mode(lib):
     found = []
-    for mode in (lib.no_grad, lib.enable_grad, lib.inference_mode, lambda: lib.set_grad_enabled(False), lambda: lib.set_grad_enabled(True)):
+    for mode in (
+        lib.no_grad,
+        lib.enable_grad,
+        lib.inference_mode,
+        lambda: lib.set_grad_enabled(False),
+        lambda: lib.set_grad_enabled(True),
+    ):
         for around in (True, False):
             seen = []
 
@@ -32,7 +40,14 @@ def generators_in_every_mode(lib):
                 decorated = mode()(numbers)
                 seen.append(lib.is_grad_enabled())
                 g = decorated(5)
-                seen += [next(g), lib.is_grad_enabled(), g.send("sent"), lib.is_grad_enabled(), g.throw(ValueError("v")), lib.is_grad_enabled()]
+                seen += [
+                    next(g),
+                    lib.is_grad_enabled(),
+                    g.send("sent"),
+                    lib.is_grad_enabled(),
+                    g.throw(ValueError("v")),
+                    lib.is_grad_enabled(),
+                ]
                 seen += list(g) + [lib.is_grad_enabled()]
 
                 def delegate(decorated=decorated):
@@ -43,7 +58,12 @@ def generators_in_every_mode(lib):
                 g = decorated(3)
                 seen += [next(g), g.close(), lib.is_grad_enabled()]
                 g = decorated(3)
-                seen += [next(g), attempt(lambda g=g: g.throw(KeyError("k"))), lib.is_grad_enabled(), attempt(lambda g=g: next(g))]
+                seen += [
+                    next(g),
+                    attempt(lambda g=g: g.throw(KeyError("k"))),
+                    lib.is_grad_enabled(),
+                    attempt(lambda g=g: next(g)),
+                ]
             found.append(seen)
     return found
 
@@ -59,7 +79,13 @@ def generator_not_started(lib):
 
     numbers().close()
     g = numbers()
-    return seen, attempt(lambda: g.throw(ValueError("v"))), attempt(lambda: numbers().send(3)), lib.is_grad_enabled(), seen
+    return (
+        seen,
+        attempt(lambda: g.throw(ValueError("v"))),
+        attempt(lambda: numbers().send(3)),
+        lib.is_grad_enabled(),
+        seen,
+    )
 
 
 @case
@@ -79,6 +105,7 @@ def generator_that_yields_on_close(lib):
 @case
 def coroutines(lib):
     import asyncio
+
     seen = []
 
     @lib.no_grad()
@@ -105,6 +132,7 @@ def coroutines(lib):
 def classes(lib):
     seen = []
     for mode in (lib.no_grad, lib.no_grad(), lib.inference_mode(), lib.set_grad_enabled(False)):
+
         @mode
         class Thing:
             def __init__(self, a, b=2):
@@ -170,7 +198,10 @@ def set_grad_enabled_in_every_way(lib):
     lib.set_grad_enabled(True)
     f = lib.set_grad_enabled(False)(lambda: lib.is_grad_enabled())
     found += [lib.is_grad_enabled(), f(), lib.is_grad_enabled()]
-    wrong = [attempt(lib.set_grad_enabled), *(attempt(lambda v=v: lib.set_grad_enabled(v)) for v in (np.bool_(True), "yes", 1, None))]
+    wrong = [
+        attempt(lib.set_grad_enabled),
+        *(attempt(lambda v=v: lib.set_grad_enabled(v)) for v in (np.bool_(True), "yes", 1, None)),
+    ]
     return found, wrong, lib.is_grad_enabled()
 
 
@@ -181,7 +212,14 @@ def decorated_with_and_without_parentheses(lib):
         return lib.is_grad_enabled(), lib.is_inference_mode_enabled()
 
     lib.set_grad_enabled(True)
-    modes = lib.no_grad, lib.no_grad(), lib.inference_mode, lib.inference_mode(), lib.inference_mode(False), lib.inference_mode(mode=True)
+    modes = (
+        lib.no_grad,
+        lib.no_grad(),
+        lib.inference_mode,
+        lib.inference_mode(),
+        lib.inference_mode(False),
+        lib.inference_mode(mode=True),
+    )
     decorated = [mode(f) for mode in modes]
     found = [(g(), g.__name__, g.__doc__, g.__wrapped__ is f) for g in decorated]
     with lib.no_grad():

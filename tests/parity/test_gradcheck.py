@@ -1,4 +1,5 @@
 """`gradcheck` and `gradgradcheck` as PyTorch's: what passes, what fails, and in which words."""
+
 from __future__ import annotations
 
 import warnings
@@ -16,30 +17,76 @@ def saving(f):
 
 
 WRONG_CUBE = {
-    "forward": saving(lambda a: a * a * a), "backward": lambda ctx, g: g * 3 * ctx.saved_tensors[0] * ctx.saved_tensors[0].detach(), "jvp": lambda ctx, t: t,
+    "forward": saving(lambda a: a * a * a),
+    "backward": lambda ctx, g: g * 3 * ctx.saved_tensors[0] * ctx.saved_tensors[0].detach(),
+    "jvp": lambda ctx, t: t,
 }
 FORWARD = {"check_forward_ad": True, "check_backward_ad": False}
 ALL = {"check_forward_ad": True, "check_batched_grad": True, "check_batched_forward_grad": True}
 CHECKS = {
     "right": lambda lib: (lambda a, b: (a * b, a.exp()), (leaf(lib, 1.0, 2.0), leaf(lib, 3.0, 4.0)), ALL),
     "complex": lambda lib: (lambda z: (z * z, z.abs(), z.imag.exp()), leaf(lib, 1 + 2j, 3 - 1j), ALL),
-    "real to complex": lambda lib: (lambda x: (x * (1 + 2j), lib.complex(x, x * x)), leaf(lib, 1.0, 3.0), {"check_forward_ad": True}),
-    "complex beside real": lambda lib: (lambda a, z: a * z, (leaf(lib, 1.0), leaf(lib, 1 + 2j)), {"check_forward_ad": True}),
-    "complex constant": lambda lib: (lambda a, z: a * z, (leaf(lib, 1.0), leaf(lib, 1 + 2j, requires_grad=False)), {"check_forward_ad": True}),
-    "constants": lambda lib: (lambda a, k, b: a * k + b, (leaf(lib, 1.0), 3, leaf(lib, 2.0, requires_grad=False)), {"check_forward_ad": True}),
+    "real to complex": lambda lib: (
+        lambda x: (x * (1 + 2j), lib.complex(x, x * x)),
+        leaf(lib, 1.0, 3.0),
+        {"check_forward_ad": True},
+    ),
+    "complex beside real": lambda lib: (
+        lambda a, z: a * z,
+        (leaf(lib, 1.0), leaf(lib, 1 + 2j)),
+        {"check_forward_ad": True},
+    ),
+    "complex constant": lambda lib: (
+        lambda a, z: a * z,
+        (leaf(lib, 1.0), leaf(lib, 1 + 2j, requires_grad=False)),
+        {"check_forward_ad": True},
+    ),
+    "constants": lambda lib: (
+        lambda a, k, b: a * k + b,
+        (leaf(lib, 1.0), 3, leaf(lib, 2.0, requires_grad=False)),
+        {"check_forward_ad": True},
+    ),
     "in place": lambda lib: (lambda a: a.clone().mul_(a * 2), leaf(lib, 1.0), {"check_forward_ad": True}),
-    "number": lambda lib: (lambda a: a * a, lib.tensor(2.0, dtype=lib.float64, requires_grad=True), {"check_forward_ad": True}),
-    "empty": lambda lib: (lambda a: a * a, lib.zeros(0, dtype=lib.float64, requires_grad=True), {"check_forward_ad": True}),
+    "number": lambda lib: (
+        lambda a: a * a,
+        lib.tensor(2.0, dtype=lib.float64, requires_grad=True),
+        {"check_forward_ad": True},
+    ),
+    "empty": lambda lib: (
+        lambda a: a * a,
+        lib.zeros(0, dtype=lib.float64, requires_grad=True),
+        {"check_forward_ad": True},
+    ),
     "list": lambda lib: (lambda a: [a * 2, a], [leaf(lib, 1.0)], {}),
     "constant result": lambda lib: (lambda a: a.detach() * 0, leaf(lib, 1.0), {}),
     "wrong backward": lambda lib: (wrong(lib), leaf(lib, 1.0), {}),
     "wrong jvp": lambda lib: (wrong(lib), leaf(lib, 1.0), FORWARD),
-    "wrong jvp of the second": lambda lib: (lambda a, b: (a * b, wrong(lib)(b)), (leaf(lib, 1.0), leaf(lib, 2.0)), FORWARD),
-    "no jvp": lambda lib: (function(lib, lambda ctx, a: a * 2, lambda ctx, g: g * 2), leaf(lib, 1.0), {"check_forward_ad": True}),
-    "not conjugated": lambda lib: (function(lib, saving(lambda a: a * a), lambda ctx, g: g * 2 * ctx.saved_tensors[0]), leaf(lib, 1 + 2j), {}),
-    "conjugated tangent": lambda lib: (function(lib, lambda ctx, a: a * 2, lambda ctx, g: g * 2, jvp=lambda ctx, t: t.conj() * 2), leaf(lib, 1 + 2j), FORWARD),
+    "wrong jvp of the second": lambda lib: (
+        lambda a, b: (a * b, wrong(lib)(b)),
+        (leaf(lib, 1.0), leaf(lib, 2.0)),
+        FORWARD,
+    ),
+    "no jvp": lambda lib: (
+        function(lib, lambda ctx, a: a * 2, lambda ctx, g: g * 2),
+        leaf(lib, 1.0),
+        {"check_forward_ad": True},
+    ),
+    "not conjugated": lambda lib: (
+        function(lib, saving(lambda a: a * a), lambda ctx, g: g * 2 * ctx.saved_tensors[0]),
+        leaf(lib, 1 + 2j),
+        {},
+    ),
+    "conjugated tangent": lambda lib: (
+        function(lib, lambda ctx, a: a * 2, lambda ctx, g: g * 2, jvp=lambda ctx, t: t.conj() * 2),
+        leaf(lib, 1 + 2j),
+        FORWARD,
+    ),
     "hidden derivative": lambda lib: (lambda a: a.detach() * 2, leaf(lib, 1.0), {}),
-    "ignores the gradient": lambda lib: (function(lib, lambda ctx, a: a * 2, lambda ctx, g: g * 2 + 1e-7), leaf(lib, 1.0), {}),
+    "ignores the gradient": lambda lib: (
+        function(lib, lambda ctx, a: a * 2, lambda ctx, g: g * 2 + 1e-7),
+        leaf(lib, 1.0),
+        {},
+    ),
     "shape": lambda lib: (lambda a: a.expand(2) if a.item() > 1 else a * 1, leaf(lib, 1.0), {}),
     "dtype": lambda lib: (lambda a: a.float() if a.item() > 1 else a * 1, leaf(lib, 1.0), {}),
     "no tensor": lambda lib: (lambda a: 3.0, leaf(lib, 1.0), {}),
@@ -55,6 +102,7 @@ CHECKS = {
 
 def check_words(call, shortened=str):
     """Run a check with both libraries; of errors with random numbers in them the first line is compared."""
+
     def program(lib):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*(vmap|jit)")
@@ -87,20 +135,43 @@ def test_nondeterminism(nondet_tol):
 
 
 SECOND = {
-    "right": lambda lib: (lambda a: a ** 3, leaf(lib, 1.0, 2.0), {"check_fwd_over_rev": True, "check_batched_grad": True}),
-    "complex": lambda lib: (lambda z: z ** 3, leaf(lib, 1 + 2j), {"check_fwd_over_rev": True}),
+    "right": lambda lib: (
+        lambda a: a**3,
+        leaf(lib, 1.0, 2.0),
+        {"check_fwd_over_rev": True, "check_batched_grad": True},
+    ),
+    "complex": lambda lib: (lambda z: z**3, leaf(lib, 1 + 2j), {"check_fwd_over_rev": True}),
     "wrong": lambda lib: (function(lib, **WRONG_CUBE), leaf(lib, 1.0, 2.0), {}),
-    "wrong forward": lambda lib: (function(lib, **WRONG_CUBE), leaf(lib, 1.0, 2.0), {"check_fwd_over_rev": True, "check_rev_over_rev": False,
-                                                                             "check_undefined_grad": False}),
+    "wrong forward": lambda lib: (
+        function(lib, **WRONG_CUBE),
+        leaf(lib, 1.0, 2.0),
+        {"check_fwd_over_rev": True, "check_rev_over_rev": False, "check_undefined_grad": False},
+    ),
     "not raised": lambda lib: (function(lib, **WRONG_CUBE), leaf(lib, 1.0, 2.0), {"raise_exception": False}),
-    "gradients": lambda lib: (lambda a: a ** 3, leaf(lib, 1.0, 2.0), {"grad_outputs": leaf(lib, 3.0, 4.0)}),
-    "constant gradients": lambda lib: (lambda a: a ** 3, leaf(lib, 1.0, 2.0), {"grad_outputs": leaf(lib, 3.0, 4.0, requires_grad=False)}),
-    "several": lambda lib: (lambda a: (a ** 3, a), leaf(lib, 1.0, 2.0), {"grad_outputs": (leaf(lib, 3.0, 4.0), leaf(lib, 3.0, 4.0))}),
-    "non-contiguous": lambda lib: (lambda a: a ** 3, leaf(lib, 1.0, 2.0), {"gen_non_contig_grad_outputs": True}),
+    "gradients": lambda lib: (lambda a: a**3, leaf(lib, 1.0, 2.0), {"grad_outputs": leaf(lib, 3.0, 4.0)}),
+    "constant gradients": lambda lib: (
+        lambda a: a**3,
+        leaf(lib, 1.0, 2.0),
+        {"grad_outputs": leaf(lib, 3.0, 4.0, requires_grad=False)},
+    ),
+    "several": lambda lib: (
+        lambda a: (a**3, a),
+        leaf(lib, 1.0, 2.0),
+        {"grad_outputs": (leaf(lib, 3.0, 4.0), leaf(lib, 3.0, 4.0))},
+    ),
+    "non-contiguous": lambda lib: (lambda a: a**3, leaf(lib, 1.0, 2.0), {"gen_non_contig_grad_outputs": True}),
     "neither": lambda lib: (lambda a: a, leaf(lib, 1.0), {"check_rev_over_rev": False}),
     "undefined": lambda lib: (lambda a: a, leaf(lib, 1.0), {"check_rev_over_rev": False, "check_fwd_over_rev": True}),
-    "batched": lambda lib: (lambda a: a, leaf(lib, 1.0), {"check_rev_over_rev": False, "check_fwd_over_rev": True, "check_undefined_grad": False,
-                                                         "check_batched_grad": True}),
+    "batched": lambda lib: (
+        lambda a: a,
+        leaf(lib, 1.0),
+        {
+            "check_rev_over_rev": False,
+            "check_fwd_over_rev": True,
+            "check_undefined_grad": False,
+            "check_batched_grad": True,
+        },
+    ),
 }
 
 

@@ -1,4 +1,5 @@
 """How long a graph lives, exceptions, passes inside passes: as in PyTorch."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,6 +9,7 @@ case = Programs()
 
 
 # ---- how long a graph lives
+
 
 @case
 def second_pass(lib):
@@ -28,11 +30,35 @@ def second_grad(lib):
 @case
 def graphs_that_saved_nothing(lib):
     found = []
-    for make in (lambda x: x + x, lambda x: x - 1, lambda x: x.view(3, 1), lambda x: x * 2, lambda x: x.sum(), lambda x: -x, lambda x: x[1:], lambda x: x.t(),
-                 lambda x: x / 2, lambda x: x.expand(2, 3), lambda x: lib.cat([x, x]), lambda x: lib.stack([x, x]), lambda x: x.clone(), lambda x: x.mean(),
-                 lambda x: x.to(lib.float32), lambda x: x.reshape(3, 1).squeeze(), lambda x: x.unbind()[0], lambda x: x.flip(0), lambda x: x.roll(1),
-                 lambda x: x.sum(0), lambda x: x.cumsum(0), lambda x: x.detach() * x, lambda x: x.exp(), lambda x: x.relu(), lambda x: x.sort()[0],
-                 lambda x: x.matmul(x), lambda x: x.abs()):
+    for make in (
+        lambda x: x + x,
+        lambda x: x - 1,
+        lambda x: x.view(3, 1),
+        lambda x: x * 2,
+        lambda x: x.sum(),
+        lambda x: -x,
+        lambda x: x[1:],
+        lambda x: x.t(),
+        lambda x: x / 2,
+        lambda x: x.expand(2, 3),
+        lambda x: lib.cat([x, x]),
+        lambda x: lib.stack([x, x]),
+        lambda x: x.clone(),
+        lambda x: x.mean(),
+        lambda x: x.to(lib.float32),
+        lambda x: x.reshape(3, 1).squeeze(),
+        lambda x: x.unbind()[0],
+        lambda x: x.flip(0),
+        lambda x: x.roll(1),
+        lambda x: x.sum(0),
+        lambda x: x.cumsum(0),
+        lambda x: x.detach() * x,
+        lambda x: x.exp(),
+        lambda x: x.relu(),
+        lambda x: x.sort()[0],
+        lambda x: x.matmul(x),
+        lambda x: x.abs(),
+    ):
         x = leaf(lib)
         y = make(x).sum()
         y.backward()
@@ -95,6 +121,7 @@ def saved_values_after_the_pass(lib):
     x = leaf(lib, 2.0)
     found = []
     for y in (x.exp(), x.sin(), x * x, x.pow(2), x.sum(), x.sigmoid()):
+
         def saved(node=y.grad_fn):
             names = "_saved_result", "_saved_self", "_saved_other", "_saved_exponent"
             values = {name: attempt(lambda name=name: getattr(node, name)) for name in names}
@@ -107,6 +134,7 @@ def saved_values_after_the_pass(lib):
 
 
 # ---- exceptions
+
 
 class Boom(Exception):
     pass
@@ -211,6 +239,7 @@ def none_of_the_state_is_left(lib):
 
 # ---- passes inside passes
 
+
 @case
 def grad_mode_inside(lib):
     seen = []
@@ -236,7 +265,10 @@ def mode_changed_inside_does_not_leak(lib):
         return g
 
     x = leaf(lib, 2.0)
-    f, look = function(lib, backward=backward), function(lib, backward=lambda ctx, g: seen.append(lib.is_grad_enabled()) or g)
+    f, look = (
+        function(lib, backward=backward),
+        function(lib, backward=lambda ctx, g: seen.append(lib.is_grad_enabled()) or g),
+    )
     look(f(look(x))).backward()
     seen.append(lib.is_grad_enabled())
     with lib.no_grad():
@@ -270,7 +302,7 @@ def backward_in_a_function(lib):
         (x,) = ctx.saved_tensors
         with lib.enable_grad():
             inner = x.detach().requires_grad_()
-            (inner ** 3).sum().backward()
+            (inner**3).sum().backward()
         return g * inner.grad
 
     x = leaf(lib, 3.0)

@@ -1,4 +1,7 @@
-"""In float16 and bfloat16 these ops have PyTorch's dtypes, and its values and gradients to the precision of the type."""
+"""In float16 and bfloat16 these ops have PyTorch's dtypes, and its values and gradients to the precision of the
+type.
+"""
+
 from __future__ import annotations
 
 import importlib
@@ -17,8 +20,18 @@ torch = pytest.importorskip("torch")
 ml_dtypes = pytest.importorskip("ml_dtypes")
 
 BFLOAT16, FLOAT16 = np.dtype(ml_dtypes.bfloat16), np.dtype(np.float16)
-ROWS = [row for name in ("pointwise.arithmetic", "pointwise.comparison", "reduction.sum", "reduction.cumulative", "reduction.sort")
-        for row in importlib.import_module(f"op_table.{name}").ROWS if row.parity]
+ROWS = [
+    row
+    for name in (
+        "pointwise.arithmetic",
+        "pointwise.comparison",
+        "reduction.sum",
+        "reduction.cumulative",
+        "reduction.sort",
+    )
+    for row in importlib.import_module(f"op_table.{name}").ROWS
+    if row.parity
+]
 APART = {
     "topk": "which of several equal elements are taken is not said",
     "sinc": "PyTorch's derivative loses its digits near the zeros of the function",
@@ -38,7 +51,12 @@ def call(case: Case, operands: list[Any]) -> list[Any]:
     """PyTorch's results that are tensors."""
     rest = iter(operands)
     name = case.row.name
-    function = case.row.torch or getattr(torch, name, None) or getattr(torch.nn.functional, name, None) or getattr(torch.Tensor, name)
+    function = (
+        case.row.torch
+        or getattr(torch, name, None)
+        or getattr(torch.nn.functional, name, None)
+        or getattr(torch.Tensor, name)
+    )
     args, kwargs = mapped(case.sample, lambda path, array: next(rest), lambda dtype: getattr(torch, dtype.name))
     result = function(*args, **kwargs)
     return [r for r in (result if isinstance(result, (tuple, list)) else [result]) if isinstance(r, torch.Tensor)]
@@ -83,7 +101,9 @@ def test_op(row: Row) -> None:
             if not any(a.dtype.kind == "c" for a in case.arrays):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    check(case.with_arrays([a.astype(dtype) if a.dtype.kind == "f" else a for a in case.arrays]), within)
+                    check(
+                        case.with_arrays([a.astype(dtype) if a.dtype.kind == "f" else a for a in case.arrays]), within
+                    )
 
 
 def test_sums_of_many() -> None:

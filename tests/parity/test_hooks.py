@@ -1,4 +1,5 @@
 """Hooks against PyTorch's: the same program tells the same story."""
+
 from __future__ import annotations
 
 import functools
@@ -17,6 +18,7 @@ case = Programs()
 
 
 # ---- what hooks return
+
 
 def named(name: str, hook: Callable[..., Any]) -> Callable[..., Any]:
     hook.__name__ = name
@@ -89,8 +91,14 @@ def tensor_hooks_that_return_the_wrong_thing(lib: Any) -> Any:
         def __call__(self, grad: Any) -> Any:
             return grad.sum()
 
-    return [run(named("summing", lambda g: g.sum())), run(Hook()), run(functools.partial(lambda g: g.sum())), run(lambda g: g.float()), run(lambda g: 3.0),
-            run(lambda g: g.to(lib.complex128))]
+    return [
+        run(named("summing", lambda g: g.sum())),
+        run(Hook()),
+        run(functools.partial(lambda g: g.sum())),
+        run(lambda g: g.float()),
+        run(lambda g: 3.0),
+        run(lambda g: g.to(lib.complex128)),
+    ]
 
 
 @case
@@ -130,6 +138,7 @@ def _rounded(value: Any) -> Any:
 
 
 # ---- order
+
 
 @case
 def order_at_a_node(lib: Any) -> Any:
@@ -212,9 +221,15 @@ def which_hooks_run(lib: Any) -> Any:
         node.register_hook(log.hook(f"after {name}"))
         node.register_prehook(log.hook(f"before {name}"))
     stories = []
-    for run in (lambda: lib.autograd.grad(c, [b], retain_graph=True), lambda: lib.autograd.grad(c, [a], retain_graph=True),
-                lambda: lib.autograd.grad(c, [a, b], retain_graph=True), lambda: c.backward(inputs=[b], retain_graph=True),
-                lambda: c.backward(inputs=[a], retain_graph=True), lambda: c.backward(inputs=[a, b], retain_graph=True), lambda: c.backward()):
+    for run in (
+        lambda: lib.autograd.grad(c, [b], retain_graph=True),
+        lambda: lib.autograd.grad(c, [a], retain_graph=True),
+        lambda: lib.autograd.grad(c, [a, b], retain_graph=True),
+        lambda: c.backward(inputs=[b], retain_graph=True),
+        lambda: c.backward(inputs=[a], retain_graph=True),
+        lambda: c.backward(inputs=[a, b], retain_graph=True),
+        lambda: c.backward(),
+    ):
         log.clear()
         result = run()
         stories.append((comparable(result), list(log)))
@@ -280,11 +295,19 @@ def hooks_of_a_function(lib: Any) -> Any:
 
 # ---- leaves
 
+
 @case
 def hooks_of_a_leaf_that_return_things(lib: Any) -> Any:
     results = []
-    for kind, change in (("hook", lambda gi, go: ()), ("hook", lambda gi, go: (go[0],)), ("hook", lambda gi, go: go[0]), ("prehook", lambda go: (None,)),
-                         ("prehook", lambda go: (go[0].sum(),)), ("prehook", lambda go: go[0]), ("prehook", lambda go: (go[0].float(),))):
+    for kind, change in (
+        ("hook", lambda gi, go: ()),
+        ("hook", lambda gi, go: (go[0],)),
+        ("hook", lambda gi, go: go[0]),
+        ("prehook", lambda go: (None,)),
+        ("prehook", lambda go: (go[0].sum(),)),
+        ("prehook", lambda go: go[0]),
+        ("prehook", lambda go: (go[0].float(),)),
+    ):
         x, log = leaf(lib), Log()
         node = accumulator(x)
         node.register_hook(log.hook("after"))
@@ -312,10 +335,16 @@ def grad_mode_in_hooks(lib: Any) -> Any:
         y = x * x
         y.register_hook(lambda g: modes.append(("tensor", lib.is_grad_enabled(), g.requires_grad)))
         y.grad_fn.register_prehook(lambda go: modes.append(("before", lib.is_grad_enabled(), go[0].requires_grad)))
-        y.grad_fn.register_hook(lambda gi, go: modes.append(("after", lib.is_grad_enabled(), gi[0].requires_grad, go[0].requires_grad)))
+        y.grad_fn.register_hook(
+            lambda gi, go: modes.append(("after", lib.is_grad_enabled(), gi[0].requires_grad, go[0].requires_grad))
+        )
         x.register_post_accumulate_grad_hook(lambda t: modes.append(("accumulated", lib.is_grad_enabled())))
-        accumulator(x).register_prehook(lambda go: modes.append(("leaf before", lib.is_grad_enabled(), go[0].requires_grad)))
-        accumulator(x).register_hook(lambda gi, go: modes.append(("leaf after", lib.is_grad_enabled(), go[0].requires_grad)))
+        accumulator(x).register_prehook(
+            lambda go: modes.append(("leaf before", lib.is_grad_enabled(), go[0].requires_grad))
+        )
+        accumulator(x).register_hook(
+            lambda gi, go: modes.append(("leaf after", lib.is_grad_enabled(), go[0].requires_grad))
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             y.sum().backward(create_graph=create)
@@ -342,28 +371,38 @@ def hooks_are_differentiated_through(lib: Any) -> Any:
     y = x * x
     y.grad_fn.register_prehook(lambda go: (go[0] * x,))
     y.grad_fn.register_hook(lambda gi, go: (gi[0] * x, gi[1]))
-    g, = lib.autograd.grad(y.sum(), x, create_graph=True)
+    (g,) = lib.autograd.grad(y.sum(), x, create_graph=True)
     return g, lib.autograd.grad(g.sum(), x)
 
 
 # ---- registration
 
+
 @case
 def refused(lib: Any) -> Any:
     x = leaf(lib)
     plain = lib.ones(2)
-    return [attempt(lambda: plain.register_hook(print)), attempt(lambda: plain.retain_grad()), attempt(lambda: plain.register_post_accumulate_grad_hook(print)),
-            attempt(lambda: (x * 2).register_post_accumulate_grad_hook(print)),
-            attempt(lambda: lib.autograd.graph.register_multi_grad_hook([x], print, mode="foo")),
-            attempt(lambda: lib.autograd.graph.get_gradient_edge(plain))]
+    return [
+        attempt(lambda: plain.register_hook(print)),
+        attempt(lambda: plain.retain_grad()),
+        attempt(lambda: plain.register_post_accumulate_grad_hook(print)),
+        attempt(lambda: (x * 2).register_post_accumulate_grad_hook(print)),
+        attempt(lambda: lib.autograd.graph.register_multi_grad_hook([x], print, mode="foo")),
+        attempt(lambda: lib.autograd.graph.get_gradient_edge(plain)),
+    ]
 
 
 @case
 def removing(lib: Any) -> Any:
     x, log = leaf(lib), Log()
     y = x * 2
-    handles = [x.register_hook(log.hook("tensor")), y.grad_fn.register_hook(log.hook("after")), y.grad_fn.register_prehook(log.hook("before")),
-               accumulator(x).register_hook(log.hook("leaf after")), accumulator(x).register_prehook(log.hook("leaf before"))]
+    handles = [
+        x.register_hook(log.hook("tensor")),
+        y.grad_fn.register_hook(log.hook("after")),
+        y.grad_fn.register_prehook(log.hook("before")),
+        accumulator(x).register_hook(log.hook("leaf after")),
+        accumulator(x).register_prehook(log.hook("leaf before")),
+    ]
     for handle in handles:
         handle.remove()
         handle.remove()
@@ -427,6 +466,7 @@ def hooks_and_writes(lib: Any) -> Any:
 
 
 # ---- several tensors
+
 
 @case
 def multi_grad_all(lib: Any) -> Any:

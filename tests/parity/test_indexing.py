@@ -1,4 +1,7 @@
-"""Reading and writing by index as PyTorch does it: values, gradients, shapes and types of errors, for indices of all kinds."""
+"""Reading and writing by index as PyTorch does it: values, gradients, shapes and types of errors, for indices of all
+kinds.
+"""
+
 from __future__ import annotations
 
 import warnings
@@ -74,11 +77,17 @@ def host(t: Any) -> np.ndarray:
 
 def agree(right: Any, mine: Any) -> None:
     if isinstance(right, Exception):
-        assert isinstance(mine, type(right)) or isinstance(right, type(mine)), f"{type(mine).__name__}: {mine}\ntorch: {type(right).__name__}: {right}"
+        assert isinstance(mine, type(right)) or isinstance(right, type(mine)), (
+            f"{type(mine).__name__}: {mine}\ntorch: {type(right).__name__}: {right}"
+        )
         return
     if isinstance(mine, Exception):
         # Where the result is empty, torch looks at no index.
-        assert isinstance(mine, IndexError) and "out of bounds" in str(mine) and any(a is not None and not a.numel() for a in right), mine
+        assert (
+            isinstance(mine, IndexError)
+            and "out of bounds" in str(mine)
+            and any(a is not None and not a.numel() for a in right)
+        ), mine
         return
     for a, b in zip(mine, right, strict=True):
         assert (a is None) == (b is None)
@@ -125,7 +134,11 @@ def test_write(data: st.DataObject, shape: tuple[int, ...], kind: str, on_a_view
         target = y.view(1, *shape)[0] if on_a_view else y
         index = index_of(text, library)
         part = tuple(target[index].shape)
-        value = 3.5 if kind == "number" else leaf(library, {"same": part, "row": part[-1:], "one": (1,) * len(part), "spare": (1, *part)}[kind], 1)
+        value = (
+            3.5
+            if kind == "number"
+            else leaf(library, {"same": part, "row": part[-1:], "one": (1,) * len(part), "spare": (1, *part)}[kind], 1)
+        )
         target[index] = value
         weights = library.tensor(np.arange(1.0, y.numel() + 1).reshape(shape))
         (y * weights).sum().backward()
@@ -149,7 +162,7 @@ def test_second_order(data: st.DataObject, shape: tuple[int, ...]) -> None:
 
     def program(library: Any) -> list[Any]:
         x = leaf(library, shape)
-        y = (x ** 3)[index_of(text, library)]
+        y = (x**3)[index_of(text, library)]
         (first,) = library.autograd.grad((y * y).sum(), x, create_graph=True)
         (first * first).sum().backward()
         return [first, x.grad, y]
@@ -162,12 +175,32 @@ def test_second_order(data: st.DataObject, shape: tuple[int, ...]) -> None:
             np.testing.assert_allclose(host(a), host(b), rtol=1e-12)
 
 
-@pytest.mark.parametrize("text", [
-    "x[5]", "x[-4]", "x[0, 9]", "x[0, 0, 0, 0]", "s[0]", "x[::-1]", "x[::0]", "x[1.0]", "x[{}]", "x[L(1.0)]", "x[L([5])]", "x[L([True, False])]",
-    "x[:, L([True] * 3)]", "x[L([0, 1]), L([0, 1, 2])]", "x[L([0, 1], dtype=torch.int8)]", "x[object()]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x[5]",
+        "x[-4]",
+        "x[0, 9]",
+        "x[0, 0, 0, 0]",
+        "s[0]",
+        "x[::-1]",
+        "x[::0]",
+        "x[1.0]",
+        "x[{}]",
+        "x[L(1.0)]",
+        "x[L([5])]",
+        "x[L([True, False])]",
+        "x[:, L([True] * 3)]",
+        "x[L([0, 1]), L([0, 1, 2])]",
+        "x[L([0, 1], dtype=torch.int8)]",
+        "x[object()]",
+    ],
+)
 def test_error_texts(text: str) -> None:
     def program(library: Any) -> Any:
-        return eval(text, {"torch": library, "L": library.tensor, "x": library.zeros(3, 4, 2), "s": library.tensor(1.0)})
+        return eval(
+            text, {"torch": library, "L": library.tensor, "x": library.zeros(3, 4, 2), "s": library.tensor(1.0)}
+        )
 
     right, mine = both(program)
     assert isinstance(right, Exception) and type(mine) is type(right)

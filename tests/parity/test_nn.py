@@ -1,4 +1,5 @@
 """Modules and functional forms against PyTorch: arguments, reprs, state_dicts, outputs, gradients, errors."""
+
 from __future__ import annotations
 
 import inspect
@@ -28,7 +29,11 @@ def pair(found: Layer) -> tuple[Any, Any]:
     with torch.no_grad():
         for name, t in right.state_dict().items():
             if t.is_floating_point():
-                values = random.uniform(0.5, 1.5, tuple(t.shape)) if name.endswith("var") else random.standard_normal(tuple(t.shape))
+                values = (
+                    random.uniform(0.5, 1.5, tuple(t.shape))
+                    if name.endswith("var")
+                    else random.standard_normal(tuple(t.shape))
+                )
                 t.copy_(torch.from_numpy(np.asarray(values)))
     mine.load_state_dict({name: tapegrad.tensor(t.numpy()) for name, t in right.state_dict().items()})
     return mine, right
@@ -112,10 +117,42 @@ def test_constructor(name: str) -> None:
 
 #: torch's own is written in C, so its signature cannot be read
 UNREADABLE = {
-    "adaptive_avg_pool1d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "bilinear", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "elu_", "gelu", "hardshrink", "hardtanh_", "leaky_relu_", "linear", "logsigmoid",
-    "max_pool1d", "max_pool2d", "max_pool3d", "one_hot", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_",
-    "scaled_dot_product_attention", "selu_", "softplus", "softshrink", "threshold_", "constant_pad_nd",
+    "adaptive_avg_pool1d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "bilinear",
+    "celu_",
+    "channel_shuffle",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "cosine_similarity",
+    "elu_",
+    "gelu",
+    "hardshrink",
+    "hardtanh_",
+    "leaky_relu_",
+    "linear",
+    "logsigmoid",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "one_hot",
+    "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "prelu",
+    "relu_",
+    "scaled_dot_product_attention",
+    "selu_",
+    "softplus",
+    "softshrink",
+    "threshold_",
+    "constant_pad_nd",
 }
 
 
@@ -127,7 +164,11 @@ def functions() -> list[str]:
 def test_signature(name: str) -> None:
     """Names, order and defaults of a function's arguments; ours may take `out` in addition."""
     right = parameters(getattr(torch.nn.functional, name))
-    mine = [p for p in parameters(getattr(F, name)) if p[0] in {n for n, _, _ in right} or p[0] not in ("out", "axis", "keepdims")]
+    mine = [
+        p
+        for p in parameters(getattr(F, name))
+        if p[0] in {n for n, _, _ in right} or p[0] not in ("out", "axis", "keepdims")
+    ]
     assert [n for n, _, _ in mine] == [n for n, _, _ in right]
     for (argument, _, ours), (_, _, theirs) in zip(mine, right):
         assert ours == theirs, f"the default of {argument}"
@@ -146,23 +187,35 @@ def test_functional_has_no_other_names() -> None:
 
 # ---- initial values
 
+
 @pytest.mark.parametrize("name", ["Linear", "Conv2d", "ConvTranspose2d", "Bilinear", "Embedding"])
 def test_initial_distribution(name: str) -> None:
     """Bounds or moments of the initial parameters."""
-    args = {"Linear": (300, 200), "Conv2d": (30, 40, 5), "ConvTranspose2d": (30, 40, 5), "Bilinear": (30, 40, 20), "Embedding": (500, 100)}[name]
+    args = {
+        "Linear": (300, 200),
+        "Conv2d": (30, 40, 5),
+        "ConvTranspose2d": (30, 40, 5),
+        "Bilinear": (30, 40, 20),
+        "Embedding": (500, 100),
+    }[name]
     mine, right = getattr(nn, name)(*args), getattr(torch.nn, name)(*args)
     for p, tp in zip(mine.parameters(), right.parameters()):
         a, b = host(p), host(tp)
         assert abs(a.mean() - b.mean()) < 6 * b.std() * (2 / b.size) ** 0.5
-        assert abs(a.std() / b.std() - 1) < 6 / b.size ** 0.5
+        assert abs(a.std() / b.std() - 1) < 6 / b.size**0.5
         if name != "Embedding" and b.size >= 100:  # the greatest of a few numbers may be small
             assert abs(np.abs(a).max() / np.abs(b).max() - 1) < 0.1
 
 
 INITS = {
-    "uniform_": {"a": -2.0, "b": 3.0}, "normal_": {"mean": 1.0, "std": 3.0}, "trunc_normal_": {"std": 2.0, "a": -3.0, "b": 1.0},
-    "xavier_uniform_": {"gain": 2.0}, "xavier_normal_": {"gain": 2.0}, "kaiming_uniform_": {"a": 0.5},
-    "kaiming_normal_": {"mode": "fan_out", "nonlinearity": "relu"}, "sparse_": {"sparsity": 0.3},
+    "uniform_": {"a": -2.0, "b": 3.0},
+    "normal_": {"mean": 1.0, "std": 3.0},
+    "trunc_normal_": {"std": 2.0, "a": -3.0, "b": 1.0},
+    "xavier_uniform_": {"gain": 2.0},
+    "xavier_normal_": {"gain": 2.0},
+    "kaiming_uniform_": {"a": 0.5},
+    "kaiming_normal_": {"mode": "fan_out", "nonlinearity": "relu"},
+    "sparse_": {"sparsity": 0.3},
 }
 
 
@@ -178,10 +231,17 @@ def test_random_init(name: str) -> None:
         assert abs(a.max() - b.max()) < 0.02 * np.abs(b).max() and abs(a.min() - b.min()) < 0.02 * np.abs(b).max()
 
 
-@pytest.mark.parametrize(("name", "shape", "kwargs"), [
-    ("constant_", (2, 3), {"val": 0.3}), ("ones_", (2, 3), {}), ("zeros_", (2, 3), {}), ("eye_", (3, 4), {}), ("dirac_", (4, 2, 3, 3), {}),
-    ("dirac_", (4, 2, 5), {"groups": 2}),
-])
+@pytest.mark.parametrize(
+    ("name", "shape", "kwargs"),
+    [
+        ("constant_", (2, 3), {"val": 0.3}),
+        ("ones_", (2, 3), {}),
+        ("zeros_", (2, 3), {}),
+        ("eye_", (3, 4), {}),
+        ("dirac_", (4, 2, 3, 3), {}),
+        ("dirac_", (4, 2, 5), {"groups": 2}),
+    ],
+)
 def test_fixed_init(name: str, shape: tuple[int, ...], kwargs: dict[str, Any]) -> None:
     mine, right = tapegrad.empty(*shape), torch.empty(*shape)
     getattr(nn.init, name)(mine, **kwargs)
@@ -196,12 +256,16 @@ def test_orthogonal(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(gram, 4 * np.eye(len(gram)), atol=1e-5)
 
 
-@pytest.mark.parametrize("args", [("linear",), ("tanh",), ("relu",), ("leaky_relu",), ("leaky_relu", 0.2), ("selu",), ("conv2d",), ("sigmoid",)])
+@pytest.mark.parametrize(
+    "args",
+    [("linear",), ("tanh",), ("relu",), ("leaky_relu",), ("leaky_relu", 0.2), ("selu",), ("conv2d",), ("sigmoid",)],
+)
 def test_gain(args: tuple[Any, ...]) -> None:
     assert nn.init.calculate_gain(*args) == torch.nn.init.calculate_gain(*args)
 
 
 # ---- functions beyond the layers
+
 
 def numbers(*shape: int) -> np.ndarray:
     return np.random.default_rng(3).standard_normal(shape)
@@ -215,24 +279,49 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "cosine_similarity": (lambda f, x, y: f.cosine_similarity(x, y, dim=-1), (numbers(2, 1, 4), numbers(3, 4))),
     "pairwise_distance": (lambda f, x, y: f.pairwise_distance(x, y), (numbers(3, 4), numbers(4) + 1)),
     "linear-vector-weight": (lambda f, x, w: f.linear(x, w), (numbers(2, 3, 4), numbers(4))),
-    "attention": (lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v), (numbers(2, 2, 3, 4), numbers(2, 2, 5, 4), numbers(2, 2, 5, 6))),
-    "attention-causal": (lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3), (numbers(2, 5, 4),) * 3),
-    "attention-mask": (lambda f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, attn_mask=m), (*((numbers(2, 3, 4),) * 3), numbers(3, 3) > -0.5)),
-    "attention-nothing": (lambda f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, attn_mask=m),
-                          (*((numbers(2, 3, 4),) * 3), np.array([[True, True, False], [False] * 3, [True] * 3]))),
-    "attention-bias": (lambda f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, attn_mask=m), (*((numbers(2, 3, 4),) * 3), numbers(2, 3, 3))),
-    "attention-groups": (lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v, enable_gqa=True),
-                         (numbers(1, 4, 3, 2), numbers(1, 2, 3, 2), numbers(1, 2, 3, 2))),
+    "attention": (
+        lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v),
+        (numbers(2, 2, 3, 4), numbers(2, 2, 5, 4), numbers(2, 2, 5, 6)),
+    ),
+    "attention-causal": (
+        lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3),
+        (numbers(2, 5, 4),) * 3,
+    ),
+    "attention-mask": (
+        lambda f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, attn_mask=m),
+        (*((numbers(2, 3, 4),) * 3), numbers(3, 3) > -0.5),
+    ),
+    "attention-nothing": (
+        lambda f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, attn_mask=m),
+        (*((numbers(2, 3, 4),) * 3), np.array([[True, True, False], [False] * 3, [True] * 3])),
+    ),
+    "attention-bias": (
+        lambda f, q, k, v, m: f.scaled_dot_product_attention(q, k, v, attn_mask=m),
+        (*((numbers(2, 3, 4),) * 3), numbers(2, 3, 3)),
+    ),
+    "attention-groups": (
+        lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v, enable_gqa=True),
+        (numbers(1, 4, 3, 2), numbers(1, 2, 3, 2), numbers(1, 2, 3, 2)),
+    ),
     "relu-inplace": (lambda f, x: f.relu(x * 2, inplace=True), (numbers(3, 4),)),
     "silu-inplace": (lambda f, x: f.silu(x * 2, inplace=True), (numbers(3, 4),)),
     "elu-inplace": (lambda f, x: f.elu(x * 2, 0.5, inplace=True), (numbers(3, 4),)),
     "gumbel-shape": (lambda f, x: f.gumbel_softmax(x, dim=1).sum(1), (numbers(3, 4),)),
     "max_pool2d-indices": (lambda f, x: f.max_pool2d(x, 3, 2, 1, return_indices=True)[1], (numbers(1, 2, 5, 7),)),
     "interpolate": (lambda f, x: f.interpolate(x, size=(3, 11)), (numbers(1, 2, 5, 7),)),
-    "embedding-grads": (lambda f, t, w: f.embedding(t, w, padding_idx=1, scale_grad_by_freq=True), (np.array([1, 2, 2, 0]), numbers(4, 3))),
-    "gaussian-column": (lambda f, x, y, v: f.gaussian_nll_loss(x, y, v, reduction="none"), (numbers(3, 4), numbers(3, 4), np.array([[0.5], [1.0], [1e-9]]))),
+    "embedding-grads": (
+        lambda f, t, w: f.embedding(t, w, padding_idx=1, scale_grad_by_freq=True),
+        (np.array([1, 2, 2, 0]), numbers(4, 3)),
+    ),
+    "gaussian-column": (
+        lambda f, x, y, v: f.gaussian_nll_loss(x, y, v, reduction="none"),
+        (numbers(3, 4), numbers(3, 4), np.array([[0.5], [1.0], [1e-9]])),
+    ),
     "layer_norm": (lambda f, x: f.layer_norm(x, (3, 4)), (numbers(2, 3, 4),)),
-    "cross_entropy-empty": (lambda f, x, t: f.cross_entropy(x, t, reduction="sum"), (numbers(0, 4), np.zeros(0, np.int64))),
+    "cross_entropy-empty": (
+        lambda f, x, t: f.cross_entropy(x, t, reduction="sum"),
+        (numbers(0, 4), np.zeros(0, np.int64)),
+    ),
     "cross_entropy-all-ignored": (lambda f, x, t: f.cross_entropy(x, t), (numbers(2, 4), np.array([-100, -100]))),
     "cross_entropy-large": (lambda f, x, t: f.cross_entropy(x * 1e4, t), (numbers(2, 4), np.array([1, 2]))),
 }
@@ -241,7 +330,9 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_function(name: str) -> None:
     function, given = FUNCTIONS[name]
-    x, tx = ([lib.from_numpy(a.copy()).requires_grad_(a.dtype == np.float64) for a in given] for lib in (tapegrad, torch))
+    x, tx = (
+        [lib.from_numpy(a.copy()).requires_grad_(a.dtype == np.float64) for a in given] for lib in (tapegrad, torch)
+    )
     y, ty = function(F, *x), function(torch.nn.functional, *tx)
     close(y, ty, "output")
     assert y.dtype.name == str(ty.dtype).removeprefix("torch.")
@@ -282,7 +373,9 @@ def test_half_precision(name: str, dtype: str) -> None:
 
     def near(a: Any, b: Any) -> None:
         right = host(b)
-        np.testing.assert_allclose(host(a.to(tapegrad.float64)), right, rtol=2 * step, atol=2 * step * np.abs(right).max())
+        np.testing.assert_allclose(
+            host(a.to(tapegrad.float64)), right, rtol=2 * step, atol=2 * step * np.abs(right).max()
+        )
 
     near(y, z)
     seed = tapegrad.tensor(np.random.default_rng(1).uniform(0.5, 1, tuple(y.shape)))
@@ -316,11 +409,24 @@ def test_grad_fn_names() -> None:
         image, weight = lib.from_numpy(x).requires_grad_(), lib.from_numpy(w).requires_grad_()
         row, classes = image[:, :, 0, 0], lib.tensor([0, 1])
         results = [
-            f.linear(row, row, row[0, :2]), f.conv2d(image, weight), f.conv_transpose2d(image, weight), f.layer_norm(row, (4,)),
-            f.batch_norm(row, None, None, training=True), f.group_norm(image, 2), f.cross_entropy(row, classes), f.nll_loss(row, classes),
-            f.mse_loss(row, row), f.embedding(classes, row), f.max_pool2d(image, 2), f.avg_pool2d(image, 2), f.adaptive_avg_pool2d(image, 2),
-            f.huber_loss(row, row), f.smooth_l1_loss(row, row), f.binary_cross_entropy_with_logits(row, row.detach()),
-            f.binary_cross_entropy(row, row.detach()), f.pad(row, (1, 1)),
+            f.linear(row, row, row[0, :2]),
+            f.conv2d(image, weight),
+            f.conv_transpose2d(image, weight),
+            f.layer_norm(row, (4,)),
+            f.batch_norm(row, None, None, training=True),
+            f.group_norm(image, 2),
+            f.cross_entropy(row, classes),
+            f.nll_loss(row, classes),
+            f.mse_loss(row, row),
+            f.embedding(classes, row),
+            f.max_pool2d(image, 2),
+            f.avg_pool2d(image, 2),
+            f.adaptive_avg_pool2d(image, 2),
+            f.huber_loss(row, row),
+            f.smooth_l1_loss(row, row),
+            f.binary_cross_entropy_with_logits(row, row.detach()),
+            f.binary_cross_entropy(row, row.detach()),
+            f.pad(row, (1, 1)),
         ]
         return [r.grad_fn.name() for r in results]
 

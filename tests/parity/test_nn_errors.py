@@ -1,4 +1,5 @@
 """Errors of modules and functional forms in PyTorch's words."""
+
 from __future__ import annotations
 
 import warnings
@@ -31,7 +32,9 @@ ERRORS: dict[str, Callable[[Any, Any], Any]] = {
     "conv-dims": lambda lib, f: f.conv2d(lib.ones(2, 3), lib.ones(4, 3, 3, 3)),
     "conv-dtype": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8, dtype=lib.float64), lib.ones(4, 3, 3, 3)),
     "conv-bias": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), lib.ones(5)),
-    "conv-bias-dtype": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), lib.ones(4, dtype=lib.float64)),
+    "conv-bias-dtype": lambda lib, f: f.conv2d(
+        lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), lib.ones(4, dtype=lib.float64)
+    ),
     "conv-stride": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), stride=0),
     "conv-strides": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), stride=(1, 1, 1)),
     "conv-padding": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), padding=-1),
@@ -39,7 +42,9 @@ ERRORS: dict[str, Callable[[Any, Any], Any]] = {
     "conv-same-stride": lambda lib, f: f.conv2d(lib.ones(1, 3, 8, 8), lib.ones(4, 3, 3, 3), padding="same", stride=2),
     "conv-groups": lambda lib, f: f.conv2d(lib.ones(1, 4, 8, 8), lib.ones(5, 2, 3, 3), groups=2),
     "conv-transpose-channels": lambda lib, f: f.conv_transpose2d(lib.ones(1, 2, 8, 8), lib.ones(4, 3, 3, 3)),
-    "conv-transpose-output-padding": lambda lib, f: f.conv_transpose2d(lib.ones(1, 2, 8, 8), lib.ones(2, 3, 3, 3), output_padding=1),
+    "conv-transpose-output-padding": lambda lib, f: f.conv_transpose2d(
+        lib.ones(1, 2, 8, 8), lib.ones(2, 3, 3, 3), output_padding=1
+    ),
     "conv-transpose-bias": lambda lib, f: f.conv_transpose2d(lib.ones(1, 2, 8, 8), lib.ones(2, 3, 3, 3), lib.ones(4)),
     "max_pool-padding": lambda lib, f: f.max_pool2d(lib.ones(1, 3, 8, 8), 3, padding=2),
     "max_pool-small": lambda lib, f: f.max_pool2d(lib.ones(1, 3, 2, 2), 3),
@@ -95,7 +100,9 @@ ERRORS: dict[str, Callable[[Any, Any], Any]] = {
     "hardtanh": lambda lib, f: f.hardtanh(lib.ones(3), 2.0, 1.0),
     "triplet-margin": lambda lib, f: f.triplet_margin_loss(lib.ones(3, 2), lib.ones(3, 2), lib.ones(3, 2), margin=-1.0),
     "huber-delta": lambda lib, f: f.huber_loss(lib.ones(3), lib.ones(3), delta=-1.0),
-    "attention-causal-mask": lambda lib, f: f.scaled_dot_product_attention(lib.ones(2, 2), lib.ones(2, 2), lib.ones(2, 2), lib.ones(2, 2), is_causal=True),
+    "attention-causal-mask": lambda lib, f: f.scaled_dot_product_attention(
+        lib.ones(2, 2), lib.ones(2, 2), lib.ones(2, 2), lib.ones(2, 2), is_causal=True
+    ),
     "pixel_shuffle": lambda lib, f: f.pixel_shuffle(lib.ones(1, 3, 2, 2), 2),
     "module-embedding-padding": lambda lib, f: lib.nn.Embedding(3, 2, padding_idx=5),
     "module-conv-groups": lambda lib, f: lib.nn.Conv2d(3, 4, 3, groups=2),
@@ -108,8 +115,12 @@ ERRORS: dict[str, Callable[[Any, Any], Any]] = {
     "module-unflatten": lambda lib, f: lib.nn.Unflatten(1, 3),
     "module-unflatten-item": lambda lib, f: lib.nn.Unflatten(1, (2, "a")),
     "module-bilinear": lambda lib, f: lib.nn.Bilinear(0, 3, 2),
-    "module-conv-transpose-size": lambda lib, f: lib.nn.ConvTranspose2d(3, 4, 3, stride=2)(lib.ones(1, 3, 4, 4), output_size=(20, 20)),
-    "module-conv-transpose-sizes": lambda lib, f: lib.nn.ConvTranspose2d(3, 4, 3, stride=2)(lib.ones(1, 3, 4, 4), output_size=(9, 9, 9)),
+    "module-conv-transpose-size": lambda lib, f: lib.nn.ConvTranspose2d(3, 4, 3, stride=2)(
+        lib.ones(1, 3, 4, 4), output_size=(20, 20)
+    ),
+    "module-conv-transpose-sizes": lambda lib, f: lib.nn.ConvTranspose2d(3, 4, 3, stride=2)(
+        lib.ones(1, 3, 4, 4), output_size=(9, 9, 9)
+    ),
     "init-fan": lambda lib, f: lib.nn.init.kaiming_uniform_(lib.ones(3)),
     "init-mode": lambda lib, f: lib.nn.init.kaiming_uniform_(lib.ones(3, 3), mode="foo"),
     "init-gain": lambda lib, f: lib.nn.init.calculate_gain("foo"),
@@ -118,7 +129,9 @@ ERRORS: dict[str, Callable[[Any, Any], Any]] = {
     "init-dirac-groups": lambda lib, f: lib.nn.init.dirac_(lib.ones(3, 2, 2), groups=2),
     "init-sparse": lambda lib, f: lib.nn.init.sparse_(lib.ones(3), 0.1),
     "init-orthogonal": lambda lib, f: lib.nn.init.orthogonal_(lib.ones(3)),
-    "clip-norm": lambda lib, f: lib.nn.utils.clip_grad_norm_([with_grad(lib, float("inf"))], 1.0, error_if_nonfinite=True),
+    "clip-norm": lambda lib, f: lib.nn.utils.clip_grad_norm_(
+        [with_grad(lib, float("inf"))], 1.0, error_if_nonfinite=True
+    ),
 }
 
 

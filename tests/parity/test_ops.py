@@ -1,4 +1,7 @@
-"""Every op of the table against PyTorch: values, gradients of first and second order, dtypes, errors. One test per row."""
+"""Every op of the table against PyTorch: values, gradients of first and second order, dtypes, errors. One test per
+row.
+"""
+
 from __future__ import annotations
 
 import traceback
@@ -67,12 +70,19 @@ def host(value: Any) -> np.ndarray:
 
 def dtype_of(value: Any) -> str:
     """The dtype's name, or the Python type's."""
-    return str(value.dtype).removeprefix("torch.") if isinstance(value, (Tensor, torch.Tensor)) else type(value).__name__
+    return (
+        str(value.dtype).removeprefix("torch.") if isinstance(value, (Tensor, torch.Tensor)) else type(value).__name__
+    )
 
 
 def check_values(case: Case) -> None:
     """Results have torch's values, shapes and dtypes."""
-    compare(case, case.results(case.operands(require=())), parts(call(case, [theirs(a) for a in case.arrays])), case.row.tolerance)
+    compare(
+        case,
+        case.results(case.operands(require=())),
+        parts(call(case, [theirs(a) for a in case.arrays])),
+        case.row.tolerance,
+    )
 
 
 def compare(case: Case, mine: list[Any], right: list[Any], within: float) -> None:
@@ -100,7 +110,9 @@ def check_gradients(case: Case) -> None:
     weights = [from_array(case.put(c)).requires_grad_() for c in cotangents]
     their_weights = [theirs(c, True) for c in cotangents]
     got = grad(results, inputs, weights, create_graph=case.row.gradgrad, retain_graph=True, allow_unused=True)
-    want = torch.autograd.grad(their_results, their_inputs, their_weights, create_graph=case.row.gradgrad, retain_graph=True, allow_unused=True)
+    want = torch.autograd.grad(
+        their_results, their_inputs, their_weights, create_graph=case.row.gradgrad, retain_graph=True, allow_unused=True
+    )
     compare_gradients(case, "gradient", got, want, [case.arrays[i] for i in case.wanted])
     if not case.row.gradgrad:
         return
@@ -108,11 +120,21 @@ def check_gradients(case: Case) -> None:
     got, tests_of_got = traced(got, tests)
     want, tests_of_want = traced(want, tests)
     if not got or not want:
-        compare_gradients(case, "second derivative", got or [None] * len(want), want or [None] * len(got), [np.zeros(())] * max(len(got), len(want)))
+        compare_gradients(
+            case,
+            "second derivative",
+            got or [None] * len(want),
+            want or [None] * len(got),
+            [np.zeros(())] * max(len(got), len(want)),
+        )
         return
     second = grad(got, [*inputs, *weights], [from_array(case.put(u)) for u in tests_of_got], allow_unused=True)
-    their_second = torch.autograd.grad(want, [*their_inputs, *their_weights], [theirs(u) for u in tests_of_want], allow_unused=True)
-    compare_gradients(case, "second derivative", second, their_second, [*(case.arrays[i] for i in case.wanted), *cotangents])
+    their_second = torch.autograd.grad(
+        want, [*their_inputs, *their_weights], [theirs(u) for u in tests_of_want], allow_unused=True
+    )
+    compare_gradients(
+        case, "second derivative", second, their_second, [*(case.arrays[i] for i in case.wanted), *cotangents]
+    )
 
 
 def traced(grads: Sequence[Any], tests: Sequence[np.ndarray]) -> tuple[list[Any], list[np.ndarray]]:
@@ -121,7 +143,9 @@ def traced(grads: Sequence[Any], tests: Sequence[np.ndarray]) -> tuple[list[Any]
     return [g for g, _ in pairs], [u for _, u in pairs]
 
 
-def compare_gradients(case: Case, what: str, got: Sequence[Any], want: Sequence[Any], like: Sequence[np.ndarray]) -> None:
+def compare_gradients(
+    case: Case, what: str, got: Sequence[Any], want: Sequence[Any], like: Sequence[np.ndarray]
+) -> None:
     """None and zeros are one: torch too has both, op by op."""
     for i, (a, b, array) in enumerate(zip(got, want, like)):
         if a is not None and b is not None:
@@ -147,7 +171,9 @@ def check_dtypes(case: Case) -> None:
 
 
 def cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """`array` in another dtype; what is no floating-point number (an index, a mask) as it is. Integers are small and positive."""
+    """`array` in another dtype; what is no floating-point number (an index, a mask) as it is. Integers are small and
+    positive.
+    """
     if not inexact(array) or array.dtype.kind == "c":
         return array
     if dtype.kind == "i":
@@ -157,13 +183,25 @@ def cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def wrong_calls(case: Case) -> list[tuple[str, Case]]:
-    """Calls like the case's with something wrong about them: an operand of a shape that fits nothing, mixed dtypes, a dimension that is not there."""
+    """Calls like the case's with something wrong about them: an operand of a shape that fits nothing, mixed dtypes, a
+    dimension that is not there.
+    """
     calls = []
     for i, array in enumerate(case.arrays):
         shape = (*array.shape[:-1], 7) if array.ndim else (5, 7)
-        calls.append((f"operand {i} with shape {shape}", case.with_arrays([np.ones(shape, a.dtype) if i == j else a for j, a in enumerate(case.arrays)])))
+        calls.append(
+            (
+                f"operand {i} with shape {shape}",
+                case.with_arrays([np.ones(shape, a.dtype) if i == j else a for j, a in enumerate(case.arrays)]),
+            )
+        )
         if len(case.arrays) > 1 and array.dtype == np.float64:
-            calls.append((f"operand {i} in float32", case.with_arrays([a.astype(np.float32) if i == j else a for j, a in enumerate(case.arrays)])))
+            calls.append(
+                (
+                    f"operand {i} in float32",
+                    case.with_arrays([a.astype(np.float32) if i == j else a for j, a in enumerate(case.arrays)]),
+                )
+            )
     if isinstance(case.sample.kwargs.get("dim"), int):
         calls.append(("dim=17", Case(case.row, Sample(case.sample.args, {**case.sample.kwargs, "dim": 17}), "cpu")))
     return calls
@@ -184,7 +222,9 @@ def check_errors(case: Case) -> None:
         try:
             got = bad.call(bad.operands(require=()))
         except Exception as error:
-            assert isinstance(error, expected) or type(error) is expected, f"{wrong}: {type(error).__name__}: {error}\ntorch: {expected.__name__}: {words}"
+            assert isinstance(error, expected) or type(error) is expected, (
+                f"{wrong}: {type(error).__name__}: {error}\ntorch: {expected.__name__}: {words}"
+            )
         else:
             raise AssertionError(f"{wrong}: no error, result {got}\ntorch: {expected.__name__}: {words}")
 
@@ -207,9 +247,14 @@ def test_op(row: Row) -> None:
                 try:
                     check(case)
                 except Exception as error:  # every failure of the row is reported below
-                    text = str(error) if isinstance(error, AssertionError) else "".join(traceback.format_exception(error)[-4:])
-                    found.append(f"{check.__name__.removeprefix('check_')} of {case} ({dtype} sample {number})\n    " + text.strip().replace("\n", "\n    "))
+                    text = (
+                        str(error)
+                        if isinstance(error, AssertionError)
+                        else "".join(traceback.format_exception(error)[-4:])
+                    )
+                    found.append(
+                        f"{check.__name__.removeprefix('check_')} of {case} ({dtype} sample {number})\n    "
+                        + text.strip().replace("\n", "\n    ")
+                    )
     if found:
         pytest.fail(f"{len(found)} checks failed\n" + "\n".join(found[:20]), pytrace=False)
-
-

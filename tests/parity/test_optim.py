@@ -1,4 +1,5 @@
 """Optimizers against PyTorch's: twenty steps with every option, texts, and state dicts carried over."""
+
 from __future__ import annotations
 
 import itertools
@@ -12,10 +13,17 @@ import tapegrad
 torch = pytest.importorskip("torch")
 
 SHAPES = [(3, 4), (300, 300), (), (0,), (7,)]
-SGDS = [{"lr": 0.1, "momentum": m, "dampening": d, "weight_decay": w, "nesterov": n, "maximize": x}
-        for m, d, w, n, x in itertools.product((0, 0.9), (0, 0.3), (0, 0.01), (False, True), (False, True)) if not (n and (d or not m))]
-ADAMS = [{"lr": 0.01, "weight_decay": w, "amsgrad": a, "maximize": x, "eps": e, "betas": b}
-         for w, a, x, e, b in itertools.product((0, 0.1), (False, True), (False, True), (1e-8, 1e-3), ((0.9, 0.999), (0.5, 0.9)))]
+SGDS = [
+    {"lr": 0.1, "momentum": m, "dampening": d, "weight_decay": w, "nesterov": n, "maximize": x}
+    for m, d, w, n, x in itertools.product((0, 0.9), (0, 0.3), (0, 0.01), (False, True), (False, True))
+    if not (n and (d or not m))
+]
+ADAMS = [
+    {"lr": 0.01, "weight_decay": w, "amsgrad": a, "maximize": x, "eps": e, "betas": b}
+    for w, a, x, e, b in itertools.product(
+        (0, 0.1), (False, True), (False, True), (1e-8, 1e-3), ((0.9, 0.999), (0.5, 0.9))
+    )
+]
 CASES = [("SGD", SGDS), ("Adam", ADAMS), ("AdamW", ADAMS)]
 
 
@@ -50,17 +58,24 @@ def test_twenty_steps(name, cases, dtype, data):
         (ours, optimizer), (theirs, reference) = results
         assert repr(optimizer) == repr(reference)
         for i, (p, q) in enumerate(zip(ours, theirs)):
-            np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), **tolerance, err_msg=f"{options} parameter {i}")
+            np.testing.assert_allclose(
+                p.detach().numpy(), q.detach().numpy(), **tolerance, err_msg=f"{options} parameter {i}"
+            )
             state, expected = optimizer.state[p], reference.state[q]
             assert state.keys() == expected.keys()
             for key, value in expected.items():
-                np.testing.assert_allclose(state[key].numpy(), value.numpy(), **tolerance, err_msg=f"{options} {key} {i}")
+                np.testing.assert_allclose(
+                    state[key].numpy(), value.numpy(), **tolerance, err_msg=f"{options} {key} {i}"
+                )
                 assert str(state[key].dtype) == str(value.dtype)
 
 
 @pytest.mark.parametrize("name, options", [("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {"amsgrad": True})])
 def test_complex_parameters(name, options, rng):
-    arrays, grads = [rng.standard_normal((3, 2)) @ [1, 1j]], [[rng.standard_normal((3, 2)) @ [1, 1j]] for _ in range(20)]
+    arrays, grads = (
+        [rng.standard_normal((3, 2)) @ [1, 1j]],
+        [[rng.standard_normal((3, 2)) @ [1, 1j]] for _ in range(20)],
+    )
     results = []
     for lib in (tapegrad, torch):
         params, optimizer = make(lib, name, arrays, "complex128", {"lr": 0.01, **options})
@@ -69,7 +84,9 @@ def test_complex_parameters(name, options, rng):
     np.testing.assert_allclose(*results, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name, options", [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("AdamW", {"lr": 0.01})])
+@pytest.mark.parametrize(
+    "name, options", [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("AdamW", {"lr": 0.01})]
+)
 def test_state_dicts_are_the_same(name, options, data):
     """A state dict of torch's, its tensors as arrays, goes on here, and the other way round."""
     arrays, grads = data
@@ -134,7 +151,9 @@ MISUSES = {
     "second beta": lambda lib, a, b: lib.optim.Adam([a], betas=(0.9, -0.1)),
     "mixed betas": lambda lib, a, b: lib.optim.Adam([a], betas=(0.9, lib.tensor(0.9))),
     "fused": lambda lib, a, b: lib.optim.SGD([a], fused=True, foreach=True),
-    "groups": lambda lib, a, b: lib.optim.SGD([a]).load_state_dict(lib.optim.SGD([{"params": a}, {"params": b}]).state_dict()),
+    "groups": lambda lib, a, b: lib.optim.SGD([a]).load_state_dict(
+        lib.optim.SGD([{"params": a}, {"params": b}]).state_dict()
+    ),
     "group size": lambda lib, a, b: lib.optim.SGD([a]).load_state_dict(lib.optim.SGD([a, b]).state_dict()),
     "base step": lambda lib, a, b: lib.optim.Optimizer([a], {}).step(),
 }

@@ -39,7 +39,9 @@ SPECIAL = [
     *(0.0, -0.0, 1.0, -1.0, 2.5, 1e-4, 9.99e-5, 1e8, 1.01e8, 1000.0, 1001.0, 0.99999, 99999.5, 1e-30, 5e-324, 1e300),
     *(float("inf"), float("-inf"), float("nan")),
 ]
-ranges = st.sampled_from([(-1.0, 1.0), (-10.0, 10.0), (0.0, 500.0), (-1e5, 1e5), (-1e9, 1e9), (1e-6, 1e-3), (-1e300, 1e300)])
+ranges = st.sampled_from(
+    [(-1.0, 1.0), (-10.0, 10.0), (0.0, 500.0), (-1e5, 1e5), (-1e9, 1e9), (1e-6, 1e-3), (-1e300, 1e300)]
+)
 
 
 @st.composite
@@ -63,13 +65,19 @@ def numbers(draw, size):
 @st.composite
 def tensors(draw, dtype=None, max_side=9):
     name = draw(st.sampled_from(INTEGERS + FLOATS * 3 + COMPLEX * 2)) if dtype is None else dtype
-    shape = tuple(draw(st.lists(st.integers(0, max_side) if draw(st.integers(0, 4)) == 0 else st.integers(1, max_side), max_size=4)))
+    shape = tuple(
+        draw(
+            st.lists(st.integers(0, max_side) if draw(st.integers(0, 4)) == 0 else st.integers(1, max_side), max_size=4)
+        )
+    )
     size = int(np.prod(shape))
     if name in INTEGERS:
         random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         low, high = (0, 1) if name == "bool" else (np.iinfo(name).min, np.iinfo(name).max)
         top = draw(st.sampled_from([1, 9, 100, 12345, high]))
-        array = random.integers(max(low, -top), min(high, top), size, dtype="uint64" if name == "uint64" else "int64", endpoint=True).astype(name)
+        array = random.integers(
+            max(low, -top), min(high, top), size, dtype="uint64" if name == "uint64" else "int64", endpoint=True
+        ).astype(name)
         return torch.from_numpy(array.reshape(shape))
     values = torch.from_numpy(draw(numbers(size)).reshape(shape))
     if name in COMPLEX:
@@ -157,4 +165,6 @@ def test_subclass_and_tangent():
 def test_meta_device_suffix_form():
     """The device comes first and is quoted, as PyTorch does it for every device that is not the default."""
     assert repr(torch.empty(2, 0, device="meta")).startswith("tensor(..., device='meta', size=(2, 0)")
-    assert printing.tensor_repr(np.zeros((2, 0), "f4"), device_suffix="meta") == "tensor([], device='meta', size=(2, 0))"
+    assert (
+        printing.tensor_repr(np.zeros((2, 0), "f4"), device_suffix="meta") == "tensor([], device='meta', size=(2, 0))"
+    )

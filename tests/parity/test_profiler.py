@@ -1,4 +1,5 @@
 """The profiler's schedules are PyTorch's, and it counts the same nodes and ranges."""
+
 from __future__ import annotations
 
 import itertools
@@ -18,8 +19,12 @@ def test_schedules(wait, warmup, active, repeat, skip_first):
     for lib in (torch, tapegrad):
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            plans.append(lib.profiler.schedule(wait=wait, warmup=warmup, active=active, repeat=repeat, skip_first=skip_first))
-        assert [str(warning.message) for warning in told] == ["Profiler won't be using warmup, this can skew profiler results"] * (not warmup)
+            plans.append(
+                lib.profiler.schedule(wait=wait, warmup=warmup, active=active, repeat=repeat, skip_first=skip_first)
+            )
+        assert [str(warning.message) for warning in told] == [
+            "Profiler won't be using warmup, this can skew profiler results"
+        ] * (not warmup)
     for step in range(25):
         expected, found = [plan(step).name for plan in plans]
         assert found == expected, f"step {step}"
@@ -36,7 +41,14 @@ def test_counts_of_nodes_and_ranges():
         return {row.key: row.count for row in prof.key_averages()}
 
     expected, found = counts(torch), counts(tapegrad)
-    for name in ("forward", "ExpBackward0", "MulBackward0", "TanhBackward0", "SumBackward0", "torch::autograd::AccumulateGrad"):
+    for name in (
+        "forward",
+        "ExpBackward0",
+        "MulBackward0",
+        "TanhBackward0",
+        "SumBackward0",
+        "torch::autograd::AccumulateGrad",
+    ):
         assert found[name] == expected[name] == 2
     for name in ("exp", "mul", "tanh", "sum"):
         assert found[name] == 2

@@ -53,7 +53,9 @@ def test_promote_types():
 
 def test_can_cast():
     for a, b in itertools.product(NAMES, NAMES):
-        assert dtypes.can_cast(getattr(dtypes, a), getattr(dtypes, b)) == torch.can_cast(getattr(torch, a), getattr(torch, b)), (a, b)
+        assert dtypes.can_cast(getattr(dtypes, a), getattr(dtypes, b)) == torch.can_cast(
+            getattr(torch, a), getattr(torch, b)
+        ), (a, b)
 
 
 @pytest.mark.parametrize("default", ["float32", "float64", "float16", "bfloat16"])
@@ -95,7 +97,9 @@ def test_attributes():
         assert repr(mine) == repr(theirs)
         for attribute in ("is_floating_point", "is_complex", "is_signed", "itemsize"):
             assert getattr(mine, attribute) == getattr(theirs, attribute), (name, attribute)
-        assert outcome(mine.to_complex) == outcome(theirs.to_complex) and outcome(mine.to_real) == outcome(theirs.to_real)
+        assert outcome(mine.to_complex) == outcome(theirs.to_complex) and outcome(mine.to_real) == outcome(
+            theirs.to_real
+        )
     for alias in ("half", "float", "double", "cfloat", "cdouble", "short", "int", "long", "bool"):
         assert repr(getattr(dtypes, alias)) == repr(getattr(torch, alias))
 
@@ -112,11 +116,18 @@ def info(make, d):
 def test_finfo_iinfo():
     for name in NAMES:
         for which in ("finfo", "iinfo"):
-            assert info(getattr(dtypes, which), getattr(dtypes, name)) == info(getattr(torch, which), getattr(torch, name)), (which, name)
+            assert info(getattr(dtypes, which), getattr(dtypes, name)) == info(
+                getattr(torch, which), getattr(torch, name)
+            ), (which, name)
 
 
 def test_unsupported_array_error():
-    for array in (np.array(["a"]), np.array([object()]), np.zeros(2, "M8[s]"), np.zeros(2, "f4").view(np.dtype("f4").newbyteorder())):
+    for array in (
+        np.array(["a"]),
+        np.array([object()]),
+        np.zeros(2, "M8[s]"),
+        np.zeros(2, "f4").view(np.dtype("f4").newbyteorder()),
+    ):
         with pytest.raises((TypeError, ValueError)) as theirs:
             torch.from_numpy(array)
         with pytest.raises(theirs.type) as mine:

@@ -1,4 +1,5 @@
 """Hooks on saved tensors: one program on both libraries gives the same calls, values and errors."""
+
 from __future__ import annotations
 
 import functools
@@ -37,10 +38,39 @@ def of_itself(text: str) -> Callable[[Any, Any], Any]:
     return lambda lib, x: eval(text, {"lib": lib, "x": x})
 
 
-OPERATIONS = ["x * x", "x * 2", "2 * x", "x / 2", "x + 1", "x ** 2", "x ** 2.5", "x.exp()", "x.sin()", "x.sigmoid()", "x.tanh()", "x.relu()", "x.sqrt()",
-              "x.sum()", "x * lib.tensor(2.0)", "x @ x", "x.softmax(0)", "x.log_softmax(0)", "x[lib.tensor([1, 0])]", "x[x > 1]", "lib.where(x > 1, x, x * 2)",
-              "x.clone().exp_()", "x.clone().mul_(x)", "x.clone().sigmoid_()", "lib.stack([x, x])", "x.reshape(1, 2).transpose(0, 1)", "x.cumsum(0)",
-              "x.abs()", "x.log()", "lib.nn.functional.softplus(x)", "lib.nn.functional.embedding(lib.tensor([0]), x.reshape(2, 1))"]
+OPERATIONS = [
+    "x * x",
+    "x * 2",
+    "2 * x",
+    "x / 2",
+    "x + 1",
+    "x ** 2",
+    "x ** 2.5",
+    "x.exp()",
+    "x.sin()",
+    "x.sigmoid()",
+    "x.tanh()",
+    "x.relu()",
+    "x.sqrt()",
+    "x.sum()",
+    "x * lib.tensor(2.0)",
+    "x @ x",
+    "x.softmax(0)",
+    "x.log_softmax(0)",
+    "x[lib.tensor([1, 0])]",
+    "x[x > 1]",
+    "lib.where(x > 1, x, x * 2)",
+    "x.clone().exp_()",
+    "x.clone().mul_(x)",
+    "x.clone().sigmoid_()",
+    "lib.stack([x, x])",
+    "x.reshape(1, 2).transpose(0, 1)",
+    "x.cumsum(0)",
+    "x.abs()",
+    "x.log()",
+    "lib.nn.functional.softplus(x)",
+    "lib.nn.functional.embedding(lib.tensor([0]), x.reshape(2, 1))",
+]
 
 
 @pytest.mark.parametrize("text", OPERATIONS)
@@ -52,8 +82,11 @@ def order_of_calls(lib: Any) -> Any:
     x, calls = leaf(lib, 0.1), []
 
     def named(name: str) -> Any:
-        return hooks(lib, lambda t: (calls.append(f"pack {name} {lib.is_grad_enabled()}"), t.detach())[1],
-                     lambda t: (calls.append(f"unpack {name} {lib.is_grad_enabled()}"), t)[1])
+        return hooks(
+            lib,
+            lambda t: (calls.append(f"pack {name} {lib.is_grad_enabled()}"), t.detach())[1],
+            lambda t: (calls.append(f"unpack {name} {lib.is_grad_enabled()}"), t)[1],
+        )
 
     with named("outer"):
         a = x.exp()
@@ -181,7 +214,7 @@ def mutation(lib: Any) -> Any:
     a = leaf(lib, 0.5, 2.0)
     with lib.autograd.graph.allow_mutation_on_saved_tensors() as kept:
         b = a.clone()
-        y = (b ** 2).sum() + b.exp().sum() + (b * b).sum()
+        y = (b**2).sum() + b.exp().sum() + (b * b).sum()
         b.sin_()
         b[0] = 3.0
         count = len(kept.cloned)
@@ -200,8 +233,25 @@ def mutation_nested(lib: Any) -> Any:
         pass
 
 
-PROGRAMS = [order_of_calls, unpack_no_tensor, pack_writes, own_error, disabled, disabled_too_late, inference, history, leaf_history, raw_twice, raw_freed,
-            raw_none, raw_unknown, raw_of_functions, mutation, mutation_outside, mutation_nested]
+PROGRAMS = [
+    order_of_calls,
+    unpack_no_tensor,
+    pack_writes,
+    own_error,
+    disabled,
+    disabled_too_late,
+    inference,
+    history,
+    leaf_history,
+    raw_twice,
+    raw_freed,
+    raw_none,
+    raw_unknown,
+    raw_of_functions,
+    mutation,
+    mutation_outside,
+    mutation_nested,
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
@@ -209,11 +259,17 @@ def test_programs(program: Callable[[Any], Any]) -> None:
     check(program, within=1e-5, warned=False)
 
 
-@pytest.mark.parametrize(("pack", "unpack", "name", "form"), [
-    (lambda t: 2 * t, lambda t: t / 2, "_raw_saved_self", "x * x"), (lambda t: 2 * t, lambda t: t, "_raw_saved_other", "x * x"),
-    (lambda t: t, lambda t: t * 2, "_raw_saved_result", "x.exp()"), (lambda t: t * 2, lambda t: t, "_raw_saved_self", "x ** 3"),
-    (lambda t: t, lambda t: 1, "_raw_saved_self", "x * x"),
-], ids=["there and back", "other", "result", "power", "no tensor"])
+@pytest.mark.parametrize(
+    ("pack", "unpack", "name", "form"),
+    [
+        (lambda t: 2 * t, lambda t: t / 2, "_raw_saved_self", "x * x"),
+        (lambda t: 2 * t, lambda t: t, "_raw_saved_other", "x * x"),
+        (lambda t: t, lambda t: t * 2, "_raw_saved_result", "x.exp()"),
+        (lambda t: t * 2, lambda t: t, "_raw_saved_self", "x ** 3"),
+        (lambda t: t, lambda t: 1, "_raw_saved_self", "x * x"),
+    ],
+    ids=["there and back", "other", "result", "power", "no tensor"],
+)
 def test_hooks_on_one_value(pack: Any, unpack: Any, name: str, form: str) -> None:
     program = raw(pack, unpack, name, form)
     check(program, within=1e-5, warned=False)

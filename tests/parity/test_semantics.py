@@ -1,4 +1,5 @@
 """Corners of autograd where several of its parts meet: the same programs here and in PyTorch."""
+
 from __future__ import annotations
 
 import copy
@@ -24,6 +25,7 @@ def doubled_in_place(lib):
 
 
 # ---- custom Functions
+
 
 @case
 def a_function_of_stale_views_under_no_grad(lib):
@@ -110,6 +112,7 @@ def values_of_a_function_after_they_are_freed(lib):
 
 # ---- views and writes
 
+
 @case
 def edge_to_a_view_without_history(lib):
     x = leaf(lib)
@@ -142,17 +145,30 @@ def what_made_a_value_that_is_written(lib):
     w[0] = 0
     u = w * w
     w[0] = 1
-    return attempt(lambda: z.sum().backward()), attempt(lambda: pair.values.backward()), attempt(lambda: u.sum().backward())
+    return (
+        attempt(lambda: z.sum().backward()),
+        attempt(lambda: pair.values.backward()),
+        attempt(lambda: u.sum().backward()),
+    )
 
 
 @case
 def writes_of_another_type(lib):
     t, i = lib.ones(2).bool(), lib.arange(2)
-    return (attempt(lambda: t.add_(1)), attempt(lambda: i.sqrt_()), attempt(lambda: i.add_(0.5)), attempt(lambda: i.mul_(lib.ones(2))),
-            attempt(lambda: t.logical_not_()), attempt(lambda: i.exp_()), t, i)
+    return (
+        attempt(lambda: t.add_(1)),
+        attempt(lambda: i.sqrt_()),
+        attempt(lambda: i.add_(0.5)),
+        attempt(lambda: i.mul_(lib.ones(2))),
+        attempt(lambda: t.logical_not_()),
+        attempt(lambda: i.exp_()),
+        t,
+        i,
+    )
 
 
 # ---- leaves
+
 
 @case
 def requires_grad_of_what_is_no_leaf(lib):
@@ -164,8 +180,14 @@ def requires_grad_of_what_is_no_leaf(lib):
     with lib.no_grad():
         v = y.view(3)
     y.mul_(2)
-    return (attempt(lambda: assign(y, True)), attempt(lambda: assign(y, False)), attempt(lambda: y.requires_grad_()), attempt(lambda: y.requires_grad_(False)),
-            attempt(lambda: assign(v, True)), v.requires_grad)
+    return (
+        attempt(lambda: assign(y, True)),
+        attempt(lambda: assign(y, False)),
+        attempt(lambda: y.requires_grad_()),
+        attempt(lambda: y.requires_grad_(False)),
+        attempt(lambda: assign(v, True)),
+        v.requires_grad,
+    )
 
 
 @case
@@ -198,13 +220,23 @@ def results_of_post_accumulate_hooks(lib):
 
 # ---- starting a pass
 
+
 @case
 def what_is_no_tensor(lib):
     x = leaf(lib)
     y = x * 2
-    return [attempt(call)[0] for call in (
-        lambda: lib.autograd.backward(None), lambda: lib.autograd.backward(5), lambda: lib.autograd.grad(y, None), lambda: lib.autograd.grad(y.sum(), 3),
-        lambda: y.backward(2.0), lambda: y.sum().backward(inputs=3), lambda: y.sum().backward(inputs=[None]))]
+    return [
+        attempt(call)[0]
+        for call in (
+            lambda: lib.autograd.backward(None),
+            lambda: lib.autograd.backward(5),
+            lambda: lib.autograd.grad(y, None),
+            lambda: lib.autograd.grad(y.sum(), 3),
+            lambda: y.backward(2.0),
+            lambda: y.sum().backward(inputs=3),
+            lambda: y.sum().backward(inputs=[None]),
+        )
+    ]
 
 
 @pytest.mark.parametrize("name", case)
@@ -216,10 +248,15 @@ def test_as_torch(name):
 def test_direction_of_complex_zero():
     """It does not turn, whatever is added."""
     for lib in (tapegrad, torch):
-        z, turn = lib.tensor([0j, 3 + 4j], dtype=lib.complex128, requires_grad=True), lib.tensor([1 + 0j, 1 + 0j], dtype=lib.complex128)
+        z, turn = (
+            lib.tensor([0j, 3 + 4j], dtype=lib.complex128, requires_grad=True),
+            lib.tensor([1 + 0j, 1 + 0j], dtype=lib.complex128),
+        )
         sgn = z.sgn()
         assert lib.autograd.grad(sgn.real.sum(), z, retain_graph=True)[0].tolist() == pytest.approx([0, 0.128 - 0.096j])
         assert lib.autograd.grad(sgn.imag.sum(), z)[0].tolist() == pytest.approx([0, -0.096 + 0.072j])
         forward = importlib.import_module(f"{lib.__name__}.autograd.forward_ad")
         with forward.dual_level():
-            assert forward.unpack_dual(forward.make_dual(z.detach(), turn).sgn()).tangent.tolist() == pytest.approx([0, 0.128 - 0.096j])
+            assert forward.unpack_dual(forward.make_dual(z.detach(), turn).sgn()).tangent.tolist() == pytest.approx(
+                [0, 0.128 - 0.096j]
+            )

@@ -1,4 +1,7 @@
-"""What PyTorch says of views, writes and inference tensors, fact by fact: each program prints the same here as there, error texts included."""
+"""What PyTorch says of views, writes and inference tensors, fact by fact: each program prints the same here as there,
+error texts included.
+"""
+
 from __future__ import annotations
 
 import re
@@ -15,7 +18,9 @@ torch = pytest.importorskip("torch")
 
 
 def _unnumbered(text: str) -> str:
-    """Nodes' names without PyTorch's number of the overload; it finds a strided view's history again by strides, which here what made the view gives."""
+    """Nodes' names without PyTorch's number of the overload; it finds a strided view's history again by strides, which
+    here what made the view gives.
+    """
     return re.sub(r"Backward\d", "Backward", text).replace("AsStridedBackward", "SliceBackward")
 
 
@@ -31,12 +36,16 @@ def printed(m: Any, program: str) -> list[Any]:
         try:
             f()
         except Exception as error:  # whatever it is, the other library is to raise it too
-            shown.append((type(error).__name__, re.sub("output 0 of (AsStrided|Slice),", "output 0 of a view,", str(error))))
+            shown.append(
+                (type(error).__name__, re.sub("output 0 of (AsStrided|Slice),", "output 0 of a view,", str(error)))
+            )
         else:
             shown.append("no error")
 
     def leaf(*shape: int) -> Any:
-        return m.arange(1.0, float(np.prod(shape, dtype=int)) + 1, dtype=m.float64).reshape(shape).clone().requires_grad_()
+        return (
+            m.arange(1.0, float(np.prod(shape, dtype=int)) + 1, dtype=m.float64).reshape(shape).clone().requires_grad_()
+        )
 
     class Tripled(m.autograd.Function):
         @staticmethod
@@ -298,5 +307,5 @@ PROGRAMS = {
 def test_program(name: str) -> None:
     theirs, ours = printed(torch, PROGRAMS[name]), printed(tapegrad, PROGRAMS[name])
     for i, (t, o) in enumerate(zip(theirs, ours)):
-        assert o == t, f"{name}, number {i}, after {ours[max(i - 3, 0):i]}"
+        assert o == t, f"{name}, number {i}, after {ours[max(i - 3, 0) : i]}"
     assert len(ours) == len(theirs)

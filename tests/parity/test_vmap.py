@@ -1,4 +1,5 @@
 """vmap against torch.func: what it takes and refuses, random numbers inside of it, and transforms of transforms."""
+
 from __future__ import annotations
 
 import warnings
@@ -79,8 +80,11 @@ DRAWS: dict[str, Callable[[Any, Any], Any]] = {
 @pytest.mark.parametrize("name", DRAWS)
 def test_random_functions(name: str, mode: str) -> None:
     """Who may draw, with torch's words where it may not, and whether the members of the batch have the same numbers."""
+
     def drawn(m: Any, given: np.ndarray, in_dim: int | None) -> Any:
-        y = m.func.vmap(lambda _, t: DRAWS[name](m, t), in_dims=(0, in_dim), randomness=mode)(m.zeros(3), m.tensor(given))
+        y = m.func.vmap(lambda _, t: DRAWS[name](m, t), in_dims=(0, in_dim), randomness=mode)(
+            m.zeros(3), m.tensor(given)
+        )
         return tuple(y.shape), [bool((y[i] == y[j]).all()) for i, j in ((0, 1), (1, 2), (0, 2))]
 
     for given, in_dim in ((P, 0), (P[0], None)):
@@ -127,7 +131,10 @@ def same(*a: Any) -> Any:
 CALLS: dict[str, Callable[[Any], Any]] = {
     "no inputs": lambda m: m.func.vmap(lambda: 1)(),
     "keywords only": lambda m: m.func.vmap(lambda a=None: a)(a=m.tensor(X)),
-    "keywords are passed on": lambda m: result(m, lambda a, b=None: a, X) + [tuple(m.func.vmap(lambda a, b=None: a + b)(m.tensor(X), b=m.tensor(X)).shape)],
+    "keywords are passed on": lambda m: (
+        result(m, lambda a, b=None: a, X)
+        + [tuple(m.func.vmap(lambda a, b=None: a + b)(m.tensor(X), b=m.tensor(X)).shape)]
+    ),
     "a number by keyword": lambda m: tuple(m.func.vmap(lambda a, b: a + b)(m.tensor(X), b=2.0).shape),
     "in_dims of text": lambda m: result(m, same, X, in_dims="0"),
     "in_dims as a list": lambda m: result(m, same, X, in_dims=[0]),
@@ -135,8 +142,12 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "in_dims without a batch": lambda m: result(m, same, X, in_dims=(None,)),
     "too many in_dims": lambda m: result(m, same, X, in_dims=(0, 0)),
     "in_dims nested otherwise": lambda m: m.func.vmap(lambda a: a[0], in_dims=((0, 0),))([m.tensor(X), m.tensor(X)]),
-    "in_dims nested": lambda m: tuple(m.func.vmap(lambda a: a[0] + a[1], in_dims=([0, None],))([m.tensor(X), m.tensor(X[0])]).shape),
-    "in_dims in a dict": lambda m: tuple(m.func.vmap(lambda a: a["p"] + a["q"], in_dims=({"p": 1, "q": None},))({"p": m.tensor(X), "q": m.ones(3)}).shape),
+    "in_dims nested": lambda m: tuple(
+        m.func.vmap(lambda a: a[0] + a[1], in_dims=([0, None],))([m.tensor(X), m.tensor(X[0])]).shape
+    ),
+    "in_dims in a dict": lambda m: tuple(
+        m.func.vmap(lambda a: a["p"] + a["q"], in_dims=({"p": 1, "q": None},))({"p": m.tensor(X), "q": m.ones(3)}).shape
+    ),
     "in_dims with a wrong key": lambda m: m.func.vmap(same, in_dims=({"z": None},))({"p": m.tensor(X)}),
     "in_dims of a fraction": lambda m: result(m, same, X, X, in_dims=(0, 0.5)),
     "in_dims for a number": lambda m: result(m, same, X, 2.0),
@@ -179,9 +190,35 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "len of no dimensions": lambda m: one(m, len, X[0]),
     "iteration": lambda m: one(m, lambda t: [tuple(a.shape) for a in t]),
     "iteration over no dimensions": lambda m: one(m, list, X[0]),
-    "sizes": lambda m: one(m, lambda t: (tuple(t.shape), t.dim(), t.ndim, tuple(t.size()), t.size(-1), t.numel(), t.nelement(), tuple(t.stride()), t.nbytes)),
-    "kinds": lambda m: one(m, lambda t: (t.element_size(), t.itemsize, t.is_floating_point(), t.is_complex(), t.is_contiguous(), t.is_leaf, str(t.device))),
-    "strides of a transposed one": lambda m: one(m, lambda t: (tuple(t.stride()), t.is_contiguous(), tuple(t.reshape(3, 1).t().shape)), in_dims=1),
+    "sizes": lambda m: one(
+        m,
+        lambda t: (
+            tuple(t.shape),
+            t.dim(),
+            t.ndim,
+            tuple(t.size()),
+            t.size(-1),
+            t.numel(),
+            t.nelement(),
+            tuple(t.stride()),
+            t.nbytes,
+        ),
+    ),
+    "kinds": lambda m: one(
+        m,
+        lambda t: (
+            t.element_size(),
+            t.itemsize,
+            t.is_floating_point(),
+            t.is_complex(),
+            t.is_contiguous(),
+            t.is_leaf,
+            str(t.device),
+        ),
+    ),
+    "strides of a transposed one": lambda m: one(
+        m, lambda t: (tuple(t.stride()), t.is_contiguous(), tuple(t.reshape(3, 1).t().shape)), in_dims=1
+    ),
     "item": lambda m: one(m, lambda t: t.item(), X[0]),
     "item of several": lambda m: one(m, lambda t: t.item()),
     "float": lambda m: one(m, float, X[0]),
@@ -198,9 +235,15 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "allclose": lambda m: one(m, lambda t: m.allclose(t, t)),
     "copy_ to what is shared": lambda m: result(m, lambda t: m.zeros(4).double().copy_(t), X),
     "mul_ of what is shared": lambda m: result(m, lambda t: m.zeros(4).double().mul_(t), X),
-    "index_put_ to what is shared": lambda m: result(m, lambda t: m.zeros(4).double().index_put_((m.tensor([0]),), t[:1]), X),
-    "scatter_add_ to what is shared": lambda m: result(m, lambda t: m.zeros(4).double().scatter_add_(0, m.tensor([0]), t[:1]), X),
-    "index_add_ to what is shared": lambda m: result(m, lambda t: m.zeros(4).double().index_add_(0, m.tensor([0]), t[:1]), X),
+    "index_put_ to what is shared": lambda m: result(
+        m, lambda t: m.zeros(4).double().index_put_((m.tensor([0]),), t[:1]), X
+    ),
+    "scatter_add_ to what is shared": lambda m: result(
+        m, lambda t: m.zeros(4).double().scatter_add_(0, m.tensor([0]), t[:1]), X
+    ),
+    "index_add_ to what is shared": lambda m: result(
+        m, lambda t: m.zeros(4).double().index_add_(0, m.tensor([0]), t[:1]), X
+    ),
     "fill_ of what is shared": lambda m: result(m, lambda t: m.zeros(4).double().fill_(t[0]), X),
     "writes to what is shared": lambda m: written_to_shared(m),
     "an item of what is shared": lambda m: result(m, lambda t: m.zeros(4).double().__setitem__(0, t[0]), X),
@@ -265,14 +308,27 @@ def test_escaped() -> None:
         for name in USES:
             kind, text = outcome(partial(USES[name], m, escaped))
             assert kind == "RuntimeError"
-            assert text.startswith("Either your tensor may have escaped from inside a function being vmapped and this is a user error"), name
+            assert text.startswith(
+                "Either your tensor may have escaped from inside a function being vmapped and this is a user error"
+            ), name
 
 
 USES: dict[str, Callable[[Any, Any], Any]] = {
-    "mul": lambda m, t: t * 2, "add": lambda m, t: t + m.ones(4), "add to": lambda m, t: m.ones(4) + t, "sum": lambda m, t: t.sum(),
-    "sin": lambda m, t: t.sin(), "erf": lambda m, t: t.erf(), "add_": lambda m, t: t.add_(1), "neg": lambda m, t: -t, "index": lambda m, t: t[0],
-    "matmul": lambda m, t: t @ m.ones(4).double(), "zero_": lambda m, t: t.zero_(), "reshape": lambda m, t: t.reshape(2, 2),
-    "copy_": lambda m, t: t.copy_(m.ones(4)), "clone": lambda m, t: t.clone(), "exp": lambda m, t: m.exp(t),
+    "mul": lambda m, t: t * 2,
+    "add": lambda m, t: t + m.ones(4),
+    "add to": lambda m, t: m.ones(4) + t,
+    "sum": lambda m, t: t.sum(),
+    "sin": lambda m, t: t.sin(),
+    "erf": lambda m, t: t.erf(),
+    "add_": lambda m, t: t.add_(1),
+    "neg": lambda m, t: -t,
+    "index": lambda m, t: t[0],
+    "matmul": lambda m, t: t @ m.ones(4).double(),
+    "zero_": lambda m, t: t.zero_(),
+    "reshape": lambda m, t: t.reshape(2, 2),
+    "copy_": lambda m, t: t.copy_(m.ones(4)),
+    "clone": lambda m, t: t.clone(),
+    "exp": lambda m, t: m.exp(t),
 }
 
 
@@ -333,22 +389,34 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], dict[str, np.ndarray], np.ndarray]
 }
 
 NESTED: dict[str, Callable[..., Any]] = {
-    "vmap of an ensemble": lambda T, f, p, x, dp, dx, many: T.vmap(T.vmap(f, in_dims=(None, 0)), in_dims=(0, None))(many, x),
+    "vmap of an ensemble": lambda T, f, p, x, dp, dx, many: T.vmap(T.vmap(f, in_dims=(None, 0)), in_dims=(0, None))(
+        many, x
+    ),
     "vmap(grad)": lambda T, f, p, x, dp, dx, many: T.vmap(T.grad(f), in_dims=(None, 0))(p, x),
-    "vmap(vmap(grad))": lambda T, f, p, x, dp, dx, many: T.vmap(T.vmap(T.grad(f), in_dims=(None, 0)), in_dims=(0, None))(many, x),
+    "vmap(vmap(grad))": lambda T, f, p, x, dp, dx, many: T.vmap(
+        T.vmap(T.grad(f), in_dims=(None, 0)), in_dims=(0, None)
+    )(many, x),
     "grad(vmap)": lambda T, f, p, x, dp, dx, many: T.grad(lambda p: T.vmap(f, in_dims=(None, 0))(p, x).sum())(p),
-    "grad(vmap(grad))": lambda T, f, p, x, dp, dx, many: T.grad(lambda p: (T.vmap(T.grad(f, argnums=1), in_dims=(None, 0))(p, x) ** 2).sum())(p),
+    "grad(vmap(grad))": lambda T, f, p, x, dp, dx, many: T.grad(
+        lambda p: (T.vmap(T.grad(f, argnums=1), in_dims=(None, 0))(p, x) ** 2).sum()
+    )(p),
     "vmap(jvp)": lambda T, f, p, x, dp, dx, many: T.vmap(lambda x, d: T.jvp(lambda x: f(p, x), (x,), (d,))[1])(x, dx),
-    "vmap(jvp) by what is shared": lambda T, f, p, x, dp, dx, many: T.vmap(lambda x: T.jvp(lambda p: f(p, x), (p,), (dp,))[1])(x),
+    "vmap(jvp) by what is shared": lambda T, f, p, x, dp, dx, many: T.vmap(
+        lambda x: T.jvp(lambda p: f(p, x), (p,), (dp,))[1]
+    )(x),
     "jvp(vmap)": lambda T, f, p, x, dp, dx, many: T.jvp(lambda x: T.vmap(f, in_dims=(None, 0))(p, x), (x,), (dx,)),
-    "jvp(vmap(grad))": lambda T, f, p, x, dp, dx, many: T.jvp(lambda p: T.vmap(T.grad(f), in_dims=(None, 0))(p, x), (p,), (dp,))[1],
+    "jvp(vmap(grad))": lambda T, f, p, x, dp, dx, many: T.jvp(
+        lambda p: T.vmap(T.grad(f), in_dims=(None, 0))(p, x), (p,), (dp,)
+    )[1],
     "vmap(vjp)": lambda T, f, p, x, dp, dx, many: T.vmap(lambda x: T.vjp(lambda p: f(p, x), p)[1](f(p, x))[0])(x),
     "vmap(jacrev)": lambda T, f, p, x, dp, dx, many: T.vmap(T.jacrev(f, argnums=1), in_dims=(None, 0))(p, x),
     "vmap(jacfwd)": lambda T, f, p, x, dp, dx, many: T.vmap(T.jacfwd(f, argnums=1), in_dims=(None, 0))(p, x),
     "vmap(hessian)": lambda T, f, p, x, dp, dx, many: T.vmap(T.hessian(f, argnums=1), in_dims=(None, 0))(p, x),
     "jacfwd(vmap)": lambda T, f, p, x, dp, dx, many: T.jacfwd(lambda x: T.vmap(f, in_dims=(None, 0))(p, x))(x),
     "jacrev(vmap)": lambda T, f, p, x, dp, dx, many: T.jacrev(lambda p: T.vmap(f, in_dims=(None, 0))(p, x))(p),
-    "vmap(jvp(grad))": lambda T, f, p, x, dp, dx, many: T.vmap(lambda x, d: T.jvp(T.grad(lambda x: f(p, x)), (x,), (d,))[1])(x, dx),
+    "vmap(jvp(grad))": lambda T, f, p, x, dp, dx, many: T.vmap(
+        lambda x, d: T.jvp(T.grad(lambda x: f(p, x)), (x,), (d,))[1]
+    )(x, dx),
 }
 
 
@@ -362,12 +430,18 @@ def test_transforms_of_transforms(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch is slow here and there, and says so
         for m in LIBRARIES:
-            p, dp, many = [{key: m.tensor(np.stack([value, value * 0.9]) if twice else value) for key, value in tree.items()}
-                           for tree, twice in ((parameters, False), (directions, False), (parameters, True))]
+            p, dp, many = [
+                {key: m.tensor(np.stack([value, value * 0.9]) if twice else value) for key, value in tree.items()}
+                for tree, twice in ((parameters, False), (directions, False), (parameters, True))
+            ]
             for how, transformed in NESTED.items():
-                result = transformed(m.func, lambda p, x, m=m: function(m, p, x), p, m.tensor(inputs), dp, m.tensor(dx), many)
+                result = transformed(
+                    m.func, lambda p, x, m=m: function(m, p, x), p, m.tensor(inputs), dp, m.tensor(dx), many
+                )
                 found[how].append([leaf.detach().numpy() for leaf in flat(result)])
     for how, (theirs, ours) in found.items():
         assert len(theirs) == len(ours)
         for a, b in zip(theirs, ours):
-            np.testing.assert_allclose(b, a, rtol=1e-10, atol=1e-10 * max(1.0, float(np.abs(a).max(initial=0))), err_msg=how)
+            np.testing.assert_allclose(
+                b, a, rtol=1e-10, atol=1e-10 * max(1.0, float(np.abs(a).max(initial=0))), err_msg=how
+            )

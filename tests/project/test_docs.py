@@ -1,4 +1,7 @@
-"""What the documents below docs/ say is true. Their snippets are run by `test_doctests.test_document`; here is what a snippet cannot check of itself."""
+"""What the documents below docs/ say is true. Their snippets are run by `test_doctests.test_document`; here is what a
+snippet cannot check of itself.
+"""
+
 from __future__ import annotations
 
 import re
@@ -30,7 +33,9 @@ def test_every_snippet_is_run(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_files_that_are_named_exist(path: Path) -> None:
-    named = re.findall(r"`((?:api|autograd|backends|nn|optim|docs|examples|tests)/[\w./-]*)`", path.read_text(encoding="utf-8"))
+    named = re.findall(
+        r"`((?:api|autograd|backends|nn|optim|docs|examples|tests)/[\w./-]*)`", path.read_text(encoding="utf-8")
+    )
     missing = [name for name in named if not (ROOT / name).exists()]
     assert not missing, missing
 
@@ -72,6 +77,7 @@ def test_the_little_tape_agrees_with_the_real_one() -> None:
 
 # ---- sentences of how-it-works.md
 
+
 def test_a_chain_passes_through_no_heap(monkeypatch: pytest.MonkeyPatch) -> None:
     pushed = []
     push = tape.heappush
@@ -106,6 +112,7 @@ def test_nodes_run_from_the_highest_number_down() -> None:
 
 def test_rules_run_on_arrays_unless_they_are_recorded() -> None:
     from tapegrad.autograd.dispatch.decorator import op
+
     seen = []
 
     @op(input=lambda grad: (seen.append(type(grad)), grad)[1], kind="linear", public=False)

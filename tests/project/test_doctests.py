@@ -1,4 +1,5 @@
 """The examples in docstrings, in README and in docs run, and print what they say."""
+
 from __future__ import annotations
 
 import ast
@@ -20,14 +21,21 @@ import tapegrad
 
 def test_modules_are_found() -> None:
     """One for each file of the layers: none is left out because of how the package is installed."""
-    files = [path for layer in ("api", *LAYERS) for path in (ROOT / layer).rglob("*.py") if path.name != "__main__.py" and "suite" not in path.parts]
+    files = [
+        path
+        for layer in ("api", *LAYERS)
+        for path in (ROOT / layer).rglob("*.py")
+        if path.name != "__main__.py" and "suite" not in path.parts
+    ]
     assert len(set(module_names())) == len(files)
 
 
 @pytest.mark.parametrize("name", list(module_names()))
 def test_docstrings(name: str) -> None:
     module = importlib.import_module(name)
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL, verbose=False)
+    runner = doctest.DocTestRunner(
+        optionflags=doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL, verbose=False
+    )
     report = io.StringIO()
     for test in examples(module):
         runner.run(test, out=report.write)
@@ -35,12 +43,18 @@ def test_docstrings(name: str) -> None:
 
 
 def examples(module: ModuleType) -> list[doctest.DocTest]:
-    """The module's docstrings with examples, ops included, which are functions of their own namespaces; all have `tapegrad` and `np` imported."""
+    """The module's docstrings with examples, ops included, which are functions of their own namespaces; all have
+    `tapegrad` and `np` imported.
+    """
     finder = doctest.DocTestFinder(exclude_empty=True)
     given = {"tapegrad": tapegrad, "np": np}
     found = {test.name: test for test in finder.find(module, module.__name__, extraglobs=given) if test.examples}
     for key, value in vars(module).items():
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and f"{module.__name__}.{key}" not in found:
+        if (
+            inspect.isfunction(value)
+            and value.__module__ == module.__name__
+            and f"{module.__name__}.{key}" not in found
+        ):
             tests = finder.find(value, f"{module.__name__}.{key}", module=False, globs={**vars(module), **given})
             found.update((test.name, test) for test in tests if test.examples)
     return list(found.values())
@@ -54,9 +68,12 @@ def test_an_op_of_every_kind_is_tested() -> None:
 
 # ---- README and docs
 
+
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
 def test_document(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python blocks of a document run in order, in one namespace; a comment behind a `print` begins with what is printed."""
+    """The Python blocks of a document run in order, in one namespace; a comment behind a `print` begins with what is
+    printed.
+    """
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
     for line, block in blocks(path.read_text(encoding="utf-8")):

@@ -1,4 +1,5 @@
 """Every example runs, with what it promises: accuracy, files, one-line errors."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -28,6 +29,7 @@ def test_digits_in_short(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "accuracy on 360 held-out digits" in printed
     from safetensors.numpy import load_file
+
     assert load_file(tmp_path / "digits.safetensors")["0.weight"].shape == (16, 1, 3, 3)
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
 
@@ -74,5 +76,7 @@ def test_wrong_arguments_get_one_line(name, wrong, capsys):
 
 @pytest.mark.parametrize("name", [path.stem for path in EXAMPLES])
 def test_examples_explain_themselves(name):
-    done = subprocess.run([sys.executable, str(ROOT / "examples" / f"{name}.py"), "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py"), "--help"], capture_output=True, text=True, check=True
+    )
     assert "--device" in done.stdout

@@ -1,7 +1,9 @@
 """Every snippet of the guide to PyTorch's autograd that the project started from, run with tapegrad in torch's place.
 
-The text of a snippet is the guide's own; `setup` holds the smallest addition it needs to run, and the comment beside it says why.
+The text of a snippet is the guide's own; `setup` holds the smallest addition it needs to run, and the comment beside it
+says why.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -155,7 +157,9 @@ print(f"Numerical gradient: {numerical_grad:.4f}")  # ~12.0
 
 @pytest.fixture
 def run(device):
-    """Runs guide text on the device; all pieces of one test share their names. Returns what was printed, without the device's name in it."""
+    """Runs guide text on the device; all pieces of one test share their names. Returns what was printed, without the
+    device's name in it.
+    """
     space = {"torch": tapegrad}
     before = tapegrad.get_default_device()
     tapegrad.set_default_device(device)
@@ -164,14 +168,20 @@ def run(device):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             for piece in pieces:
-                exec(piece.replace("import torch.nn as nn", "from tapegrad import nn").replace("import torch\n", "import tapegrad as torch\n"), space)
+                exec(
+                    piece.replace("import torch.nn as nn", "from tapegrad import nn").replace(
+                        "import torch\n", "import tapegrad as torch\n"
+                    ),
+                    space,
+                )
         return re.sub(r", device='\w+(:\d)?'", "", printed.getvalue()).splitlines()
 
     run.space = space
     with counting() as transfers:
         yield run
     tapegrad.set_default_device(before)
-    # On the strict device: nothing goes to or from the host but what the text itself asks for (tensors from lists, print, item).
+    # On the strict device: nothing goes to or from the host but what the text itself asks for (tensors from lists,
+    # print, item).
     assert not transfers, transfers.causes
 
 
@@ -182,7 +192,7 @@ def test_enable_gradient_tracking(run):
 
 def test_perform_operations(run):
     run(TRACK, OPERATE)  # set-up: the step before
-    assert run.space["z"].item() == 2 ** 2 + 3 * 2 + 3 ** 2 + 3 * 3
+    assert run.space["z"].item() == 2**2 + 3 * 2 + 3**2 + 3 * 3
 
 
 def test_compute_gradients(run):
@@ -197,9 +207,14 @@ def test_access_gradients(run):
 def test_the_graph_looks_as_drawn(run):
     run(TRACK, OPERATE)
     total = run.space["z"].grad_fn
-    (plus, _), = total.next_functions
+    ((plus, _),) = total.next_functions
     (power, _), (times, _) = plus.next_functions
-    assert [n.name() for n in (total, plus, power, times)] == ["SumBackward0", "AddBackward0", "PowBackward0", "MulBackward0"]
+    assert [n.name() for n in (total, plus, power, times)] == [
+        "SumBackward0",
+        "AddBackward0",
+        "PowBackward0",
+        "MulBackward0",
+    ]
     assert power.next_functions[0][0].variable is run.space["x"]
     assert power.next_functions[0][0] is times.next_functions[0][0]
 
@@ -207,7 +222,8 @@ def test_the_graph_looks_as_drawn(run):
 def test_key_terms(run):
     printed = run(LEAVES)
     assert printed[:2] == ["True", "False"]
-    assert re.fullmatch(r"<MulBackward0 object at 0x[0-9a-f]+>", printed[2])  # the guide leaves out that an address is printed too
+    # the guide leaves out that an address is printed too
+    assert re.fullmatch(r"<MulBackward0 object at 0x[0-9a-f]+>", printed[2])
 
 
 def test_only_scalars_error(run):
@@ -222,7 +238,8 @@ def test_only_scalars_solution_1(run):
 
 
 def test_only_scalars_solution_2(run):
-    run(NOT_SCALAR, GIVE_GRADIENT)  # on a graph of its own: the first solution frees the graph that the guide's two share
+    # on a graph of its own: the first solution frees the graph that the guide's two share
+    run(NOT_SCALAR, GIVE_GRADIENT)
     assert run.space["x"].grad.tolist() == [2.0, 4.0]
 
 
@@ -248,7 +265,8 @@ def test_graph_is_retained(run):
 
 
 def test_no_grad(run):
-    run("model = torch.nn.Linear(3, 2)\ntest_data = torch.ones(4, 3)", NO_GRAD)  # set-up: the guide leaves model and data to the reader
+    # set-up: the guide leaves model and data to the reader
+    run("model = torch.nn.Linear(3, 2)\ntest_data = torch.ones(4, 3)", NO_GRAD)
     predictions = run.space["predictions"]
     assert not run.space["model"].training
     assert predictions.shape == (4, 2)
@@ -279,6 +297,7 @@ def test_gradient_checking(run):
 
 # ---- Common pitfalls
 
+
 def test_pitfall_grad_is_none(run):
     run("x = torch.tensor([1.0])\nw = torch.tensor([1.0], requires_grad=True)\n(x * w).backward()")
     assert run.space["x"].grad is None
@@ -287,7 +306,10 @@ def test_pitfall_grad_is_none(run):
 
 
 def test_pitfall_gradients_accumulating(run):
-    run("x = torch.nn.Parameter(torch.ones(1))\noptimizer = torch.optim.SGD([x], lr=0.1)\n(x * 2).backward()\n(x * 2).backward()")
+    run(
+        "x = torch.nn.Parameter(torch.ones(1))\noptimizer = torch.optim.SGD([x], lr=0.1)\n(x * 2).backward()\n(x * "
+        "2).backward()"
+    )
     assert run.space["x"].grad.tolist() == [4.0]
     run("optimizer.zero_grad()\n(x * 2).backward()")
     assert run.space["x"].grad.tolist() == [2.0]
@@ -311,6 +333,7 @@ def test_pitfall_out_of_memory(run):
 
 
 # ---- Key functions
+
 
 def test_retain_grad(run):
     run("x = torch.ones(1, requires_grad=True)\ny = x * 2\ny.retain_grad()\n(y * 3).backward()")

@@ -1,4 +1,5 @@
 """What imports what: layers point downward, and `import tapegrad` brings in NumPy and nothing else from outside."""
+
 from __future__ import annotations
 
 import ast
@@ -30,10 +31,17 @@ def sources(layer: str) -> list[Path]:
 
 
 def imported(path: Path, layer: str) -> Iterator[tuple[int, str]]:
-    """The layers of tapegrad that a file imports, inside functions too; names for type checkers alone are no imports."""
+    """The layers of tapegrad that a file imports, inside functions too; names for type checkers alone are no
+    imports.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    only_typing = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-                   for statement in node.body for inner in ast.walk(statement)}
+    only_typing = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
     for node in ast.walk(tree):
         if id(node) in only_typing:
             continue
@@ -53,28 +61,69 @@ def imported(path: Path, layer: str) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("layer", BELOW)
 def test_imports_point_downward(layer: str) -> None:
-    wrong = [f"{path.relative_to(ROOT)}:{line} imports {other}" for path in sources(layer) for line, other in imported(path, layer)
-             if other != layer and other not in BELOW[layer]]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {other}"
+        for path in sources(layer)
+        for line, other in imported(path, layer)
+        if other != layer and other not in BELOW[layer]
+    ]
     assert not wrong, "\n".join(wrong)
 
 
 #: the folders of autograd/ from the ground up: a file imports from its own folder and from those above it in this list
 FLOORS = (
-    "types", "core", "interchange", "modes", "saved", "dispatch",
-    "ops/common", "ops/creation", "ops/pointwise", "ops/indexing", "ops/shape", "ops/gather", "ops/reduction", "ops/linalg", "ops/nn", "ops/random",
-    "ops/tensor", "ops", "tape", "transforms", "functions", "profiler", "gradcheck", "",
+    "types",
+    "core",
+    "interchange",
+    "modes",
+    "saved",
+    "dispatch",
+    "ops/common",
+    "ops/creation",
+    "ops/pointwise",
+    "ops/indexing",
+    "ops/shape",
+    "ops/gather",
+    "ops/reduction",
+    "ops/linalg",
+    "ops/nn",
+    "ops/random",
+    "ops/tensor",
+    "ops",
+    "tape",
+    "transforms",
+    "functions",
+    "profiler",
+    "gradcheck",
+    "",
 )
 
-#: imports of our own inside functions: (file, module) -> why it stands there. The list may shrink; an entry that is not needed fails.
+#: imports of our own inside functions: (file, module) -> why it stands there. The list may shrink; an entry that is not
+#: needed fails.
 INSIDE = {
-    ("autograd/dispatch/decorator.py", "tapegrad.autograd.dispatch"): "an upcall: in-place writes are recorded with ops, which this file makes",
-    ("autograd/functions/function.py", "tapegrad.autograd.functions.in_transforms"): "an upcall: a Function's application under a transform is itself a Function",
-    ("autograd/functions/custom_op.py", "tapegrad.autograd.functions.custom_op_in_transforms"): "an upcall, as for Function",
-    ("autograd/tape/backward.py", "tapegrad.autograd.transforms.vmap"): "an upcall: is_grads_batched runs the pass under vmap",
+    (
+        "autograd/dispatch/decorator.py",
+        "tapegrad.autograd.dispatch",
+    ): "an upcall: in-place writes are recorded with ops, which this file makes",
+    (
+        "autograd/functions/function.py",
+        "tapegrad.autograd.functions.in_transforms",
+    ): "an upcall: a Function's application under a transform is itself a Function",
+    (
+        "autograd/functions/custom_op.py",
+        "tapegrad.autograd.functions.custom_op_in_transforms",
+    ): "an upcall, as for Function",
+    (
+        "autograd/tape/backward.py",
+        "tapegrad.autograd.transforms.vmap",
+    ): "an upcall: is_grads_batched runs the pass under vmap",
     ("backends/__init__.py", "tapegrad.backends.cupy.backend"): "optional: CuPy",
     ("backends/__init__.py", "tapegrad.backends.strict.backend"): "loaded by those who use it: 4 ms",
     ("backends/kernels/launch.py", "tapegrad.backends.strict.array"): "loaded by those who use the strict device: 4 ms",
-    ("backends/strict/backend.py", "tapegrad.backends.cupy.backend"): "CuPy's own way of adding, tried without CuPy where it is asked for",
+    (
+        "backends/strict/backend.py",
+        "tapegrad.backends.cupy.backend",
+    ): "CuPy's own way of adding, tried without CuPy where it is asked for",
     ("benchmarks/cli.py", "tapegrad.benchmarks.gpu.report.command"): "loaded by one command only",
     ("optim/optimizer.py", "tapegrad.autograd.profiler.recorder"): "loaded by those who profile: 3 ms",
 }
@@ -95,10 +144,23 @@ MODULES = modules()
 
 
 def own_imports(path: Path) -> Iterator[tuple[str, int, bool]]:
-    """The modules of ours that a file imports: the module, the line, and whether it stands inside a function. Type checkers' own are left out."""
+    """The modules of ours that a file imports: the module, the line, and whether it stands inside a function. Type
+    checkers' own are left out.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) for s in node.body for inner in ast.walk(s)}
-    inside = {id(inner) for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) for inner in ast.walk(node)}
+    typing = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for s in node.body
+        for inner in ast.walk(s)
+    }
+    inside = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for inner in ast.walk(node)
+    }
     for node in ast.walk(tree):
         if id(node) in typing:
             continue
@@ -107,7 +169,11 @@ def own_imports(path: Path) -> Iterator[tuple[str, int, bool]]:
                 full = f"{node.module}.{alias.name}"
                 yield full if full in MODULES else node.module or "", node.lineno, id(node) in inside
         elif isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno, id(node) in inside) for alias in node.names if alias.name.partition(".")[0] == "tapegrad")
+            yield from (
+                (alias.name, node.lineno, id(node) in inside)
+                for alias in node.names
+                if alias.name.partition(".")[0] == "tapegrad"
+            )
 
 
 def floor_of(module: str) -> int:
@@ -122,24 +188,45 @@ def test_every_folder_is_a_floor() -> None:
 
 
 def test_imports_go_down_the_floors() -> None:
-    wrong = [f"{path.relative_to(ROOT)}:{line} imports {other}, which stands higher" for name, path in MODULES.items() if name.startswith("tapegrad.autograd")
-             for other, line, inside in own_imports(path)
-             if not inside and other.startswith("tapegrad.autograd.") and floor_of(other) > floor_of(name)]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {other}, which stands higher"
+        for name, path in MODULES.items()
+        if name.startswith("tapegrad.autograd")
+        for other, line, inside in own_imports(path)
+        if not inside and other.startswith("tapegrad.autograd.") and floor_of(other) > floor_of(name)
+    ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_imports_inside_functions_have_a_reason() -> None:
-    layers = [path for name, path in MODULES.items() if not path.is_relative_to(ROOT / "examples") and path.name != "__main__.py"]
-    found = {(path.relative_to(ROOT).as_posix(), other if (path.relative_to(ROOT).as_posix(), other) in INSIDE else other.rpartition(".")[0]): line
-             for path in layers for other, line, inside in own_imports(path) if inside}
+    layers = [
+        path
+        for name, path in MODULES.items()
+        if not path.is_relative_to(ROOT / "examples") and path.name != "__main__.py"
+    ]
+    found = {
+        (
+            path.relative_to(ROOT).as_posix(),
+            other if (path.relative_to(ROOT).as_posix(), other) in INSIDE else other.rpartition(".")[0],
+        ): line
+        for path in layers
+        for other, line, inside in own_imports(path)
+        if inside
+    }
     assert not found.keys() - INSIDE.keys(), {key: found[key] for key in found.keys() - INSIDE.keys()}
     assert not INSIDE.keys() - found.keys(), "no longer needed"
 
 
 def test_no_circle_leaves_a_folder() -> None:
     """Of files that import each other at their top, directly or not, all stand in one folder."""
-    arrows = {name: {other for other, _, inside in own_imports(path) if not inside and other in MODULES and MODULES[other].name != "__init__.py"}
-              for name, path in MODULES.items()}
+    arrows = {
+        name: {
+            other
+            for other, _, inside in own_imports(path)
+            if not inside and other in MODULES and MODULES[other].name != "__init__.py"
+        }
+        for name, path in MODULES.items()
+    }
 
     def reached(name: str) -> set[str]:
         seen: set[str] = set()
@@ -151,7 +238,9 @@ def test_no_circle_leaves_a_folder() -> None:
         return seen
 
     below = {name: reached(name) for name in arrows}
-    circles = {frozenset(other for other in below[name] if name in below[other]) for name in arrows if name in below[name]}
+    circles = {
+        frozenset(other for other in below[name] if name in below[other]) for name in arrows if name in below[name]
+    }
     wrong = [sorted(circle) for circle in circles if len({MODULES[name].parent for name in circle}) > 1]
     assert not wrong, wrong
 
@@ -159,8 +248,14 @@ def test_no_circle_leaves_a_folder() -> None:
 def test_the_layers_are_there() -> None:
     """A layer that is renamed must not slip through the test above."""
     assert all(sources(layer) for layer in ("backends", "autograd", "api", "benchmarks"))
-    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.rglob("*.py")) and path.name not in ("tests", "docs", "build")
-               and not path.name.startswith(".")}
+    folders = {
+        path.name
+        for path in ROOT.iterdir()
+        if path.is_dir()
+        and any(path.rglob("*.py"))
+        and path.name not in ("tests", "docs", "build")
+        and not path.name.startswith(".")
+    }
     assert folders <= set(BELOW), f"folders with Python files that are no layer: {sorted(folders - set(BELOW))}"
 
 
@@ -181,15 +276,25 @@ print(*sorted(name for name in new if name not in sys.stdlib_module_names and no
 
 
 def test_import_of_layers_starts_nothing() -> None:
-    """Every module can be imported first, in a process of its own order: no layer needs another to have been imported before it."""
-    for module in ("backends", "autograd.core.tensor", "autograd.dispatch.decorator", "autograd.ops.pointwise.arithmetic"):
+    """Every module can be imported first, in a process of its own order: no layer needs another to have been imported
+    before it.
+    """
+    for module in (
+        "backends",
+        "autograd.core.tensor",
+        "autograd.dispatch.decorator",
+        "autograd.ops.pointwise.arithmetic",
+    ):
         fresh(f"import importlib; importlib.import_module('tapegrad.{module}')")
 
 
 def test_public_ops_are_reachable() -> None:
     """An op is a name of `tapegrad`, a method of Tensor, or both, and the name means the op."""
-    unreachable = [name for name, function in OPS.items()
-                   if getattr(tapegrad, name, None) is not function and not hasattr(tapegrad.Tensor, name) and not _below(function)]
+    unreachable = [
+        name
+        for name, function in OPS.items()
+        if getattr(tapegrad, name, None) is not function and not hasattr(tapegrad.Tensor, name) and not _below(function)
+    ]
     assert not unreachable, f"public ops that no name reaches: {unreachable}"
 
 
@@ -197,7 +302,9 @@ def _below(function: object) -> bool:
     """Whether a public module of tapegrad has the function under its own name."""
     modules = [getattr(tapegrad, name, None) for name in ("linalg", "fft", "special", "nn")]
     modules += [getattr(tapegrad.nn, "functional", None)] if hasattr(tapegrad, "nn") else []
-    return any(getattr(module, getattr(function, "__name__", ""), None) is function for module in modules if module is not None)
+    return any(
+        getattr(module, getattr(function, "__name__", ""), None) is function for module in modules if module is not None
+    )
 
 
 def test_names_of_torch() -> None:
@@ -205,5 +312,11 @@ def test_names_of_torch() -> None:
     torch = pytest.importorskip("torch")
     missing = [name for name in OPS if hasattr(torch, name) and not hasattr(tapegrad, name)]
     assert not missing, f"torch has these at top level: {missing}"
-    methods = [name for name in OPS if callable(getattr(torch.Tensor, name, None)) and not name.startswith("_") and not hasattr(tapegrad.Tensor, name)]
+    methods = [
+        name
+        for name in OPS
+        if callable(getattr(torch.Tensor, name, None))
+        and not name.startswith("_")
+        and not hasattr(tapegrad.Tensor, name)
+    ]
     assert not methods, f"torch.Tensor has these: {methods}"

@@ -1,4 +1,5 @@
 """In CI a test may be skipped for want of a GPU only; elsewhere skips are reported at the end."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -10,7 +11,10 @@ import pytest
 
 def report_of(reason: str, where: str) -> Any:
     """The report of a skip, as pytest gives it for a test or a whole module."""
-    return SimpleNamespace(longrepr=(f"{where}.py", 3, f"Skipped: {reason}"), nodeid=f"{where}.py::test_one" if where == "test" else f"{where}.py")
+    return SimpleNamespace(
+        longrepr=(f"{where}.py", 3, f"Skipped: {reason}"),
+        nodeid=f"{where}.py::test_one" if where == "test" else f"{where}.py",
+    )
 
 
 class Terminal:
@@ -25,15 +29,29 @@ class Terminal:
         self.lines.append(text)
 
 
-@pytest.mark.parametrize("reason, ci, fails", [
-    ("needs a GPU: there is none", True, False), ("could not import 'torch'", True, True), ("too tired", True, True), ("too tired", False, False),
-    ("could not import 'torch'", False, False)])
+@pytest.mark.parametrize(
+    "reason, ci, fails",
+    [
+        ("needs a GPU: there is none", True, False),
+        ("could not import 'torch'", True, True),
+        ("too tired", True, True),
+        ("too tired", False, False),
+        ("could not import 'torch'", False, False),
+    ],
+)
 @pytest.mark.parametrize("where", ["test", "module"])
-@pytest.mark.parametrize("exitstatus", [pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED])
-def test_skips(monkeypatch: pytest.MonkeyPatch, reason: str, ci: bool, fails: bool, where: str, exitstatus: pytest.ExitCode) -> None:
+@pytest.mark.parametrize(
+    "exitstatus",
+    [pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED],
+)
+def test_skips(
+    monkeypatch: pytest.MonkeyPatch, reason: str, ci: bool, fails: bool, where: str, exitstatus: pytest.ExitCode
+) -> None:
     monkeypatch.setattr(conftest, "CI", ci)
     terminal = Terminal([report_of(reason, where)])
-    config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda name: terminal), getoption=lambda name: None)
+    config: Any = SimpleNamespace(
+        pluginmanager=SimpleNamespace(get_plugin=lambda name: terminal), getoption=lambda name: None
+    )
     session: Any = SimpleNamespace(config=config, exitstatus=exitstatus)
     conftest.pytest_sessionfinish(session, exitstatus)
     was_good = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -46,7 +64,11 @@ def test_skips(monkeypatch: pytest.MonkeyPatch, reason: str, ci: bool, fails: bo
 
 def test_pytest_calls_the_hooks(pytestconfig: pytest.Config) -> None:
     """The hooks that the test above calls by hand are registered, and pytest knows them by these names."""
-    plugins = [plugin for plugin in pytestconfig.pluginmanager.get_plugins() if getattr(plugin, "forbidden", None) is not None]
+    plugins = [
+        plugin for plugin in pytestconfig.pluginmanager.get_plugins() if getattr(plugin, "forbidden", None) is not None
+    ]
     assert plugins
     for name in ("pytest_sessionfinish", "pytest_terminal_summary"):
-        assert any(implementation.plugin in plugins for implementation in getattr(pytestconfig.hook, name).get_hookimpls())
+        assert any(
+            implementation.plugin in plugins for implementation in getattr(pytestconfig.hook, name).get_hookimpls()
+        )

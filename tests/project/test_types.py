@@ -1,4 +1,7 @@
-"""What type checkers know of the package: the stubs are in step with it, and a user's programs pass mypy and pyright."""
+"""What type checkers know of the package: the stubs are in step with it, and a user's programs pass mypy and
+pyright.
+"""
+
 from __future__ import annotations
 
 import ast
@@ -51,24 +54,48 @@ def stub(path: str) -> list[ast.stmt]:
 
 
 def test_every_public_name_has_a_type() -> None:
-    public = {name for name, value in vars(tapegrad).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    public = {
+        name for name, value in vars(tapegrad).items() if not name.startswith("_") and not inspect.ismodule(value)
+    }
     lazy = set(dir(tapegrad)) - set(vars(tapegrad))
     assert public | lazy <= set(declared(stub("api/__init__.pyi"))), "names that the stub of tapegrad lacks"
-    (methods,) = [node for node in stub("autograd/core/tensor_methods.pyi") if isinstance(node, ast.ClassDef) and node.name == "TensorMethods"]
-    (own,) = [node for node in ast.parse(inspect.getsource(inspect.getmodule(tapegrad.Tensor))).body  # type: ignore[arg-type]
-              if isinstance(node, ast.ClassDef) and node.name == "Tensor"]
-    missing = {name for name in dir(tapegrad.Tensor) if not name.startswith("_")} - {*declared(methods.body), *declared(own.body)}
+    (methods,) = [
+        node
+        for node in stub("autograd/core/tensor_methods.pyi")
+        if isinstance(node, ast.ClassDef) and node.name == "TensorMethods"
+    ]
+    (own,) = [
+        node
+        for node in ast.parse(inspect.getsource(inspect.getmodule(tapegrad.Tensor))).body  # type: ignore[arg-type]
+        if isinstance(node, ast.ClassDef) and node.name == "Tensor"
+    ]
+    missing = {name for name in dir(tapegrad.Tensor) if not name.startswith("_")} - {
+        *declared(methods.body),
+        *declared(own.body),
+    }
     assert not missing, f"names of Tensor without a type: {sorted(missing)}"
 
 
 def test_nothing_passes_for_any_name() -> None:
     """`__getattr__` would let every misspelt name pass."""
     assert not [path for path in make_stubs.STUBS if "__getattr__" in (ROOT / path).read_text(encoding="utf-8")]
-    assert "__getattr__" not in {name for node in stub("autograd/core/tensor.py") if isinstance(node, ast.ClassDef) for name in declared(node.body)}
+    assert "__getattr__" not in {
+        name
+        for node in stub("autograd/core/tensor.py")
+        if isinstance(node, ast.ClassDef)
+        for name in declared(node.body)
+    }
 
 
-@pytest.mark.parametrize("namespace, places", [
-    ("functions", [tapegrad, tapegrad.nn.functional]), ("methods", [tapegrad.Tensor]), ("func", [tapegrad.func]), ("autograd", [tapegrad.autograd])])
+@pytest.mark.parametrize(
+    "namespace, places",
+    [
+        ("functions", [tapegrad, tapegrad.nn.functional]),
+        ("methods", [tapegrad.Tensor]),
+        ("func", [tapegrad.func]),
+        ("autograd", [tapegrad.autograd]),
+    ],
+)
 def test_signatures_by_hand_name_real_parameters(namespace: str, places: list[Any]) -> None:
     wrong = []
     for name, signatures in make_stubs.hand_written(namespace).items():
@@ -77,23 +104,42 @@ def test_signatures_by_hand_name_real_parameters(namespace: str, places: list[An
             continue
         for signature in signatures:
             texts = signature.parameters
-            by_name = {text.partition(":")[0] for text in texts[texts.index("/") if "/" in texts else 0:] if text[0] not in "*/"}
-            wrong += [f"{name}: {unknown}" for unknown in by_name - {p.name for p in own if p.kind is not p.VAR_POSITIONAL} - {"self"}]
+            by_name = {
+                text.partition(":")[0]
+                for text in texts[texts.index("/") if "/" in texts else 0 :]
+                if text[0] not in "*/"
+            }
+            wrong += [
+                f"{name}: {unknown}"
+                for unknown in by_name - {p.name for p in own if p.kind is not p.VAR_POSITIONAL} - {"self"}
+            ]
     assert not wrong, f"parameters that a function does not have: {wrong}"
 
 
 # ---- what is loaded on first use can be completed
 
-@pytest.mark.parametrize("package, names", [
-    ("tapegrad", ["func", "profiler"]), ("tapegrad.autograd", ["forward_ad", "functional", "profiler"]), ("tapegrad.backends", ["cuda", "cudnn", "mps"]),
-    ("tapegrad.utils", ["checkpoint", "explain", "graph", "kept", "notes"]), ("tapegrad.testing", ["allowed", "check_device", "counting", "refusing"])])
+
+@pytest.mark.parametrize(
+    "package, names",
+    [
+        ("tapegrad", ["func", "profiler"]),
+        ("tapegrad.autograd", ["forward_ad", "functional", "profiler"]),
+        ("tapegrad.backends", ["cuda", "cudnn", "mps"]),
+        ("tapegrad.utils", ["checkpoint", "explain", "graph", "kept", "notes"]),
+        ("tapegrad.testing", ["allowed", "check_device", "counting", "refusing"]),
+    ],
+)
 def test_dir_lists_lazy_names(package: str, names: list[str]) -> None:
-    code = f"import {package} as p; lazy = {names}; print([n for n in lazy if n not in dir(p)], [n for n in lazy if not hasattr(p, n)], hasattr(p, 'sinn'))"
+    code = (
+        f"import {package} as p; lazy = {names}; print([n for n in lazy if n not in dir(p)], [n for n in lazy if "
+        "not hasattr(p, n)], hasattr(p, 'sinn'))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == ["[]", "[]", "False"], done.stdout + done.stderr
 
 
 # ---- programs of users
+
 
 def test_the_typed_program_runs() -> None:
     runpy.run_path(str(PROGRAM), run_name="__main__")
@@ -170,7 +216,9 @@ def calls(row: Row) -> Iterator[str]:
     for sample in row.samples(np.random.default_rng(0), np.dtype("float32")):
         args, kwargs = mapped(sample, lambda path, array: tapegrad.tensor(array), dtypes.of)
         result = kind_of(function_of(row.name)(*args, **kwargs))
-        texts = [literal(arg) for arg in sample.args] + [f"{name}={literal(value)}" for name, value in sample.kwargs.items()]
+        texts = [literal(arg) for arg in sample.args] + [
+            f"{name}={literal(value)}" for name, value in sample.kwargs.items()
+        ]
         name = row.name if hasattr(tapegrad, row.name.partition(".")[0]) else f"nn.functional.{row.name}"
         yield f"r{next(NUMBER)}: {result} = tapegrad.{name}({', '.join(texts)})"
         methods = [row.name] * row.method + [f"{row.name}_"] * row.inplace
@@ -201,13 +249,20 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         target = site / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, target)
-    (site / "others.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")), encoding="utf-8")
+    (site / "others.pth").write_text(
+        "\n".join(path for path in sys.path if path.endswith("site-packages")), encoding="utf-8"
+    )
     return next(place.glob("bin/python")) if sys.platform != "win32" else place / "Scripts" / "python.exe"
 
 
 def errors_of_mypy(python: Path, file: Path) -> dict[int, str]:
     """The first error of each line."""
-    options = ["--strict", "--no-error-summary", f"--python-executable={python}", f"--cache-dir={python.parent / 'mypy'}"]
+    options = [
+        "--strict",
+        "--no-error-summary",
+        f"--python-executable={python}",
+        f"--cache-dir={python.parent / 'mypy'}",
+    ]
     command = [sys.executable, "-m", "mypy", *options, file.name]
     done = subprocess.run(command, cwd=file.parent, capture_output=True, text=True)
     found = {int(m[1]): m[2] for m in re.finditer(rf"^{file.name}:(\d+): error: (.*)$", done.stdout, re.MULTILINE)}
@@ -221,7 +276,9 @@ def errors_of_pyright(python: Path, file: Path) -> dict[int, str]:
     done = subprocess.run(command, cwd=file.parent, capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     reports = json.loads(done.stdout)["generalDiagnostics"]
-    return {report["range"]["start"]["line"] + 1: report["message"] for report in reports if report["severity"] == "error"}
+    return {
+        report["range"]["start"]["line"] + 1: report["message"] for report in reports if report["severity"] == "error"
+    }
 
 
 CHECKERS = [errors_of_mypy, errors_of_pyright]

@@ -1,4 +1,5 @@
 """A user's program, for type checkers: it trains a small network, and says at each turn what a checker must know."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -9,7 +10,20 @@ import numpy as np
 
 import tapegrad
 import tapegrad.nn.functional as F
-from tapegrad import Generator, Size, Tensor, device, dtype, enable_grad, float32, float64, inference_mode, nn, no_grad, optim
+from tapegrad import (
+    Generator,
+    Size,
+    Tensor,
+    device,
+    dtype,
+    enable_grad,
+    float32,
+    float64,
+    inference_mode,
+    nn,
+    no_grad,
+    optim,
+)
 from tapegrad.autograd import Function, grad, gradcheck
 from tapegrad.func import functional_call, hessian, jvp, value_and_grad, vjp, vmap
 from tapegrad.func import grad as gradient_of
@@ -169,11 +183,16 @@ def values() -> None:
     assert_type((top, where, x.sort().indices), tuple[Tensor, Tensor, Tensor])
     assert_type(tapegrad.unique(x, return_counts=True), tuple[Tensor, Tensor])
     assert_type((tapegrad.unique(x), x.nonzero(as_tuple=True)), tuple[Tensor, tuple[Tensor, ...]])
-    assert_type((x.split(2), x.unbind(), tapegrad.where(x > 1)), tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]])
+    assert_type(
+        (x.split(2), x.unbind(), tapegrad.where(x > 1)),
+        tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]],
+    )
     assert_type((x[0, 1:], x[x > 1], x[None, ..., ::2]), tuple[Tensor, Tensor, Tensor])
     assert_type((2 * x + np.ones(4, np.float32), -x @ x.T, x > 0, x == 1), tuple[Tensor, Tensor, Tensor, Tensor])
     assert_type((tapegrad.equal(x, x), x.allclose(x), x.type()), tuple[bool, bool, str])
-    assert_type((x.to("cpu"), x.to(float64), x.double().type(float32), x.new_zeros(2)), tuple[Tensor, Tensor, Tensor, Tensor])
+    assert_type(
+        (x.to("cpu"), x.to(float64), x.double().type(float32), x.new_zeros(2)), tuple[Tensor, Tensor, Tensor, Tensor]
+    )
     assert_type(tapegrad.zeros(2, 3) + tapegrad.zeros((2, 3)) + tapegrad.stack([x[:2, :3]])[0], Tensor)
     assert_type(tapegrad.einsum("ij,kj->ik", x, x), Tensor)
     assert_type((x.std(), x.norm(dim=1), tapegrad.std_mean(x)), tuple[Tensor, Tensor, tuple[Tensor, Tensor]])

@@ -1,7 +1,9 @@
-"""`mypy -p tapegrad` over the working tree: mypy does not follow an editable install, so the layers are laid out by links as they are installed.
+"""`mypy -p tapegrad` over the working tree: mypy does not follow an editable install, so the layers are laid out by
+links as they are installed.
 
     python tests/tools/check_types.py
 """
+
 from __future__ import annotations
 
 import os
@@ -28,5 +30,15 @@ def lay_out(folder: Path) -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         lay_out(Path(folder))
-        command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache"), "-p", "tapegrad"]
+        command = [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--config-file",
+            str(ROOT / "pyproject.toml"),
+            "--cache-dir",
+            str(ROOT / ".mypy_cache"),
+            "-p",
+            "tapegrad",
+        ]
         sys.exit(subprocess.run(command, cwd=folder, env={**os.environ, "MYPYPATH": folder}).returncode)

@@ -4,6 +4,7 @@ Needs CuPy but no GPU::
 
     python tests/tools/cupy_names.py
 """
+
 from __future__ import annotations
 
 import inspect
@@ -21,11 +22,14 @@ def names() -> dict[str, Any]:
     """Everything public in CuPy's namespaces that the strict device covers, and in `cupy.ndarray`."""
     import cupy
     import numpy
+
     return {
         "cupy": cupy.__version__,
         "namespaces": {path: _namespace(cupy, _get(cupy, path), _get(numpy, path)) for path in NAMESPACES},
         "loops": _loops(),
-        "ndarray": {name: _member(cupy.ndarray, name) for name in sorted(dir(cupy.ndarray)) if not name.startswith("_")},
+        "ndarray": {
+            name: _member(cupy.ndarray, name) for name in sorted(dir(cupy.ndarray)) if not name.startswith("_")
+        },
     }
 
 
@@ -33,12 +37,24 @@ def _loops() -> dict[str, str]:
     """Loops of ufuncs and reductions that stand behind a plain function or a method of that name."""
     from cupy._core import _routines_logic, _routines_math, _routines_statistics, core
     from cupy._sorting import search
+
     behind = {
-        "all": _routines_logic.all, "amax": _routines_statistics.amax, "amin": _routines_statistics.amin, "any": _routines_logic.any,
-        "clip": _routines_math.clip, "max": _routines_statistics.amax, "min": _routines_statistics.amin, "prod": _routines_math.prod_auto_dtype,
-        "round": core._round_ufunc, "sum": _routines_math.sum_auto_dtype, "where": search._where_ufunc,
+        "all": _routines_logic.all,
+        "amax": _routines_statistics.amax,
+        "amin": _routines_statistics.amin,
+        "any": _routines_logic.any,
+        "clip": _routines_math.clip,
+        "max": _routines_statistics.amax,
+        "min": _routines_statistics.amin,
+        "prod": _routines_math.prod_auto_dtype,
+        "round": core._round_ufunc,
+        "sum": _routines_math.sum_auto_dtype,
+        "where": search._where_ufunc,
     }
-    return {name: " ".join(f"{_letters(op.in_types)}->{_letters(op.out_types)}" for op in function._ops.ops) for name, function in behind.items()}
+    return {
+        name: " ".join(f"{_letters(op.in_types)}->{_letters(op.out_types)}" for op in function._ops.ops)
+        for name, function in behind.items()
+    }
 
 
 def _letters(dtypes: Any) -> str:
@@ -52,7 +68,9 @@ def _get(module: Any, path: str) -> Any:
 
 
 def _namespace(cupy: Any, module: Any, numpy: Any) -> dict[str, str]:
-    """Name -> ``ufunc`` and its loops, ``def`` and its parameters (``?`` where it does not tell them), or one word for what else it is."""
+    """Name -> ``ufunc`` and its loops, ``def`` and its parameters (``?`` where it does not tell them), or one word for
+    what else it is.
+    """
     found: dict[str, str] = {}
     for name in sorted(dir(module)):
         value = getattr(module, name)

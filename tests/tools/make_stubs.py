@@ -1,10 +1,12 @@
-"""Writes the stubs (`.pyi`) of what type checkers cannot see: the ops, which a decorator makes, and the methods that they give to Tensor.
+"""Writes the stubs (`.pyi`) of what type checkers cannot see: the ops, which a decorator makes, and the methods that
+they give to Tensor.
 
     python tests/tools/make_stubs.py
 
-Everything is read from the imported package: the registry of ops, signatures, annotations. What a signature does not say (overloads, results that are
-not one tensor) stands in signatures.pyi beside this file.
+Everything is read from the imported package: the registry of ops, signatures, annotations. What a signature does not
+say (overloads, results that are not one tensor) stands in signatures.pyi beside this file.
 """
+
 from __future__ import annotations
 
 import ast
@@ -32,9 +34,18 @@ WIDTH = 120
 
 #: names that a stub writes otherwise, since `tapegrad.float` is a dtype and `Tensor.float` a method
 RENAMED = {
-    "bool": "_bool", "int": "_int", "float": "_float", "complex": "_complex", "type": "_type",
-    "builtins.bool": "_bool", "builtins.int": "_int", "builtins.float": "_float",
-    "np.ndarray": "np.ndarray[Any, Any]", "dtypes.dtype": "DType", "dtype": "DType", "memory_format": "MemoryFormat",
+    "bool": "_bool",
+    "int": "_int",
+    "float": "_float",
+    "complex": "_complex",
+    "type": "_type",
+    "builtins.bool": "_bool",
+    "builtins.int": "_int",
+    "builtins.float": "_float",
+    "np.ndarray": "np.ndarray[Any, Any]",
+    "dtypes.dtype": "DType",
+    "dtype": "DType",
+    "memory_format": "MemoryFormat",
 }
 #: annotations that say nothing to a user: the type follows from the parameter's name
 VAGUE = {"Any", "Array", "Operand", "Any | None", "Array | None", "Operand | None"}
@@ -45,15 +56,71 @@ TYPES = {
     **dict.fromkeys(("keepdims", "size_average", "reduce"), "_bool"),
     **dict.fromkeys(("end", "fill_value", "s", "start", "step", "value"), "Number"),
     **dict.fromkeys(("tensors", "matrices"), "Sequence[Tensor]"),
-    "device": "DeviceLike", "devices": "Sequence[DeviceLike]", "dtype": "DTypeLike", "layout": "object", "memory_format": "MemoryFormat",
-    "indices": "Sequence[Tensor | None]", "indices_or_sections": "_int | Sequence[_int] | Tensor", "q": "_float | Tensor",
-    "scale_factor": "_float | Sequence[_float]", "storage_offset": "_int",
+    "device": "DeviceLike",
+    "devices": "Sequence[DeviceLike]",
+    "dtype": "DTypeLike",
+    "layout": "object",
+    "memory_format": "MemoryFormat",
+    "indices": "Sequence[Tensor | None]",
+    "indices_or_sections": "_int | Sequence[_int] | Tensor",
+    "q": "_float | Tensor",
+    "scale_factor": "_float | Sequence[_float]",
+    "storage_offset": "_int",
 }
 TENSORS = {
-    "a", "abs", "anchor", "angle", "append", "attn_mask", "b", "batch1", "batch2", "bias", "boundaries", "condition", "elements", "end", "imag", "index",
-    "input", "input1", "input2", "key", "logits", "mask", "mat", "mat1", "mat2", "negative", "other", "out", "pos_weight", "positive", "prepend", "query",
-    "real", "running_mean", "running_var", "sorted_sequence", "sorter", "source", "src", "target", "tensor", "tensor1", "tensor2", "test_elements",
-    "values", "var", "vec", "vec1", "vec2", "weight", "weights", "x1", "x2",
+    "a",
+    "abs",
+    "anchor",
+    "angle",
+    "append",
+    "attn_mask",
+    "b",
+    "batch1",
+    "batch2",
+    "bias",
+    "boundaries",
+    "condition",
+    "elements",
+    "end",
+    "imag",
+    "index",
+    "input",
+    "input1",
+    "input2",
+    "key",
+    "logits",
+    "mask",
+    "mat",
+    "mat1",
+    "mat2",
+    "negative",
+    "other",
+    "out",
+    "pos_weight",
+    "positive",
+    "prepend",
+    "query",
+    "real",
+    "running_mean",
+    "running_var",
+    "sorted_sequence",
+    "sorter",
+    "source",
+    "src",
+    "target",
+    "tensor",
+    "tensor1",
+    "tensor2",
+    "test_elements",
+    "values",
+    "var",
+    "vec",
+    "vec1",
+    "vec2",
+    "weight",
+    "weights",
+    "x1",
+    "x2",
 }
 #: (function, parameter): where the name alone misleads
 EXCEPTIONS = {
@@ -65,11 +132,22 @@ EXCEPTIONS = {
     **{(f"conv{n}d", "padding"): "Dims | str" for n in (1, 2, 3)},
     **{(f"adaptive_avg_pool{n}d", "output_size"): "_int | Sequence[_int | None]" for n in (1, 2, 3)},
     **{("batch_norm", p): "Tensor | None" for p in ("running_mean", "running_var")},
-    ("clamp_max", "max"): "Operand", ("clamp_min", "min"): "Operand", ("lerp", "end"): "Tensor", ("lerp", "weight"): "Tensor | _float",
-    ("isin", "elements"): "Tensor | Number", ("isin", "test_elements"): "Tensor | Number", ("searchsorted", "input"): "Tensor | Number",
-    ("bucketize", "input"): "Tensor | Number", ("tensordot", "dims"): "_int | Sequence[Sequence[_int]]",
-    ("unravel_index", "indices"): "Tensor", ("unravel_index", "shape"): "Dims", ("take_along_dim", "indices"): "Tensor", ("rot90", "dims"): "Sequence[_int]",
-    ("narrow", "start"): "_int | Tensor", ("interpolate", "size"): "Dims", ("normalized_shape", "layer_norm"): "Dims",
+    ("clamp_max", "max"): "Operand",
+    ("clamp_min", "min"): "Operand",
+    ("lerp", "end"): "Tensor",
+    ("lerp", "weight"): "Tensor | _float",
+    ("isin", "elements"): "Tensor | Number",
+    ("isin", "test_elements"): "Tensor | Number",
+    ("searchsorted", "input"): "Tensor | Number",
+    ("bucketize", "input"): "Tensor | Number",
+    ("tensordot", "dims"): "_int | Sequence[Sequence[_int]]",
+    ("unravel_index", "indices"): "Tensor",
+    ("unravel_index", "shape"): "Dims",
+    ("take_along_dim", "indices"): "Tensor",
+    ("rot90", "dims"): "Sequence[_int]",
+    ("narrow", "start"): "_int | Tensor",
+    ("interpolate", "size"): "Dims",
+    ("normalized_shape", "layer_norm"): "Dims",
     ("triplet_margin_with_distance_loss", "distance_function"): "Callable[[Tensor, Tensor], Tensor]",
 }
 #: `f(*sizes)` takes integers, or one sequence of them
@@ -118,6 +196,7 @@ def type_of(function: str, parameter: inspect.Parameter, operand: str | None) ->
 
 # ---- signatures
 
+
 @dataclass(frozen=True)
 class Signature:
     """A function, or one of its overloads: the parameters as text, `*` and `/` among them, and the result."""
@@ -144,7 +223,9 @@ def hand_written(namespace: str) -> dict[str, list[Signature]]:
     found: dict[str, list[Signature]] = {}
     for node in body:
         if isinstance(node, ast.FunctionDef):
-            found.setdefault(node.name, []).append(Signature(_parameters(node.args), _text(node.returns or ast.Name("Any"))))
+            found.setdefault(node.name, []).append(
+                Signature(_parameters(node.args), _text(node.returns or ast.Name("Any")))
+            )
         elif isinstance(node, ast.Assign):  # min = max
             found[_text(node.targets[0])] = found[_text(node.value)]
     return found
@@ -177,7 +258,10 @@ def signatures_of(name: str, function: Callable[..., Any]) -> list[Signature]:
         return [Signature(_texts(name, parameters, operands), result)]
     several = [p for p in parameters if p.name != "size" or p is sizes]
     one = sizes.replace(kind=sizes.POSITIONAL_OR_KEYWORD, name="size" if len(several) < len(parameters) else sizes.name)
-    return [Signature(_texts(name, form, operands), result) for form in (several, [one if p is sizes else p for p in several])]
+    return [
+        Signature(_texts(name, form, operands), result)
+        for form in (several, [one if p is sizes else p for p in several])
+    ]
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -202,7 +286,9 @@ def operands_of(function: Callable[..., Any]) -> dict[str, str]:
 def result_of(function: Callable[..., Any]) -> str:
     """The type of the result: what is an array inside is a tensor to a user."""
     said = inspect.signature(function).return_annotation
-    return re.sub(r"\b(Any|Array|Operand)\b", "Tensor", "Tensor" if said is inspect.Signature.empty else in_stub_names(said))
+    return re.sub(
+        r"\b(Any|Array|Operand)\b", "Tensor", "Tensor" if said is inspect.Signature.empty else in_stub_names(said)
+    )
 
 
 def _texts(function: str, parameters: list[inspect.Parameter], operands: dict[str, str]) -> tuple[str, ...]:
@@ -224,7 +310,11 @@ _EACH = {"Sequence[_int]": "_int", "Dims": "_int", "Sequence[Tensor]": "Tensor"}
 def _default(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return "..."
-    if value is None or isinstance(value, (bool, int, float)) or (isinstance(value, tuple) and all(isinstance(v, int) for v in value)):
+    if (
+        value is None
+        or isinstance(value, (bool, int, float))
+        or (isinstance(value, tuple) and all(isinstance(v, int) for v in value))
+    ):
         return repr(value)
     return f'"{value}"' if isinstance(value, str) else "..."
 
@@ -236,7 +326,10 @@ def function_signatures(name: str, function: Callable[..., Any]) -> list[Signatu
     base = in_place_of(name, function)
     if base is None:
         return signatures_of(name, function)
-    return [Signature(("input: Tensor", *s.in_place().parameters[1:]), "Tensor") for s in function_signatures(name[:-1], base)]
+    return [
+        Signature(("input: Tensor", *s.in_place().parameters[1:]), "Tensor")
+        for s in function_signatures(name[:-1], base)
+    ]
 
 
 def in_place_of(name: str, function: Callable[..., Any]) -> Callable[..., Any] | None:
@@ -247,7 +340,9 @@ def in_place_of(name: str, function: Callable[..., Any]) -> Callable[..., Any] |
     return OPS.get(name[:-1]) or vars(tapegrad.Tensor).get(name[:-1])
 
 
-_BINARY = re.compile(r"__(r|i|)(add|sub|mul|truediv|floordiv|mod|pow|matmul|and|or|xor|lshift|rshift|eq|ne|lt|le|gt|ge)__")
+_BINARY = re.compile(
+    r"__(r|i|)(add|sub|mul|truediv|floordiv|mod|pow|matmul|and|or|xor|lshift|rshift|eq|ne|lt|le|gt|ge)__"
+)
 _UNARY = ("__neg__", "__pos__", "__abs__", "__invert__")
 
 
@@ -257,7 +352,11 @@ def method_signatures(name: str, function: Callable[..., Any]) -> list[Signature
     if name in hand_written("methods"):
         return hand_written("methods")[name]
     if binary or name in _UNARY:
-        return [Signature(("self", "other: Operand") if binary else ("self",), "Self" if binary and binary[1] == "i" else "Tensor")]
+        return [
+            Signature(
+                ("self", "other: Operand") if binary else ("self",), "Self" if binary and binary[1] == "i" else "Tensor"
+            )
+        ]
     if name in hand_written("functions"):
         return [s.as_method() for s in hand_written("functions")[name]]
     base = in_place_of(name, function)
@@ -268,6 +367,7 @@ def method_signatures(name: str, function: Callable[..., Any]) -> list[Signature
 
 
 # ---- text
+
 
 def written(name: str, signatures: Iterable[Signature], documented: Any, indent: str = "") -> list[str]:
     """The lines that declare a function, the first of its overloads with the first line of its docstring."""
@@ -343,7 +443,17 @@ class MantissaExponent(tuple[Tensor, Tensor]):
     @property
     def exponent(self) -> Tensor: ...
 """
-_FROM_METHODS = {"tapegrad.autograd.core.tensor_methods": ["DTypeLike", "Dims", "MantissaExponent", "MinMax", "Number", "Operand", "ValuesIndices"]}
+_FROM_METHODS = {
+    "tapegrad.autograd.core.tensor_methods": [
+        "DTypeLike",
+        "Dims",
+        "MantissaExponent",
+        "MinMax",
+        "Number",
+        "Operand",
+        "ValuesIndices",
+    ]
+}
 
 
 def layout(module: str, imports: Mapping[str, list[str]], *blocks: str) -> str:
@@ -353,26 +463,47 @@ def layout(module: str, imports: Mapping[str, list[str]], *blocks: str) -> str:
     lines = []
     for home, names in sorted(imports.items()):
         line = f"from {home} import {', '.join(sorted(names))}"
-        lines += [line] if len(line) <= WIDTH else [f"from {home} import (", *(f"    {name}," for name in sorted(names)), ")"]
+        lines += (
+            [line]
+            if len(line) <= WIDTH
+            else [f"from {home} import (", *(f"    {name}," for name in sorted(names)), ")"]
+        )
     doc = f'"""`{module}`, as type checkers see it. Written by tests/tools/make_stubs.py."""\n\n# ruff: noqa\n'
-    return doc + "\n\n".join(block.strip("\n") for block in ("\n".join(common), "\n".join(lines), *blocks) if block) + "\n"
+    return (
+        doc + "\n\n".join(block.strip("\n") for block in ("\n".join(common), "\n".join(lines), *blocks) if block) + "\n"
+    )
 
 
 # ---- the stubs
 
+
 def tensor_methods() -> str:
     """A base class that only type checkers know: what Tensor has and its own module does not define."""
-    lines = ["class TensorMethods:", '    """The methods, properties and operators that Tensor gets from the ops."""', ""]
+    lines = [
+        "class TensorMethods:",
+        '    """The methods, properties and operators that Tensor gets from the ops."""',
+        "",
+    ]
     for name, value in sorted(vars(tapegrad.Tensor).items()):
         function = value.fget if isinstance(value, property) else value
-        if not isinstance(function, FunctionType) or function.__module__ == tapegrad.Tensor.__module__ or name in tapegrad.Tensor.__annotations__:
+        if (
+            not isinstance(function, FunctionType)
+            or function.__module__ == tapegrad.Tensor.__module__
+            or name in tapegrad.Tensor.__annotations__
+        ):
             continue
         if isinstance(value, property):
             said = inspect.signature(function).return_annotation
             result = "Tensor" if said in ("Any", inspect.Signature.empty) else in_stub_names(said)
-            lines += ["    @property", *written(name, [Signature(("self",), result)], None if name.startswith("_") else value, "    ")]
+            lines += [
+                "    @property",
+                *written(name, [Signature(("self",), result)], None if name.startswith("_") else value, "    "),
+            ]
             if value.fset is not None:
-                lines += [f"    @{name}.setter", *written(name, [Signature(("self", f"value: {result}"), "None")], None, "    ")]
+                lines += [
+                    f"    @{name}.setter",
+                    *written(name, [Signature(("self", f"value: {result}"), "None")], None, "    "),
+                ]
         else:
             own = written(name, method_signatures(name, value), None if name.startswith("__") else value, "    ")
             lines += [line + "  # type: ignore[override]" if name in ("__eq__", "__ne__") else line for line in own]
@@ -386,14 +517,19 @@ MODULES = ("autograd", "backends", "cuda", "func", "nn", "optim", "profiler", "r
 def namespace() -> str:
     """The stub of `tapegrad` itself."""
     imports, lines = taken_over(tapegrad, [name for name in vars(tapegrad) if not name.startswith("_")], "functions")
-    imports |= {"math": [f"{name} as {name}" for name in ("e", "inf", "nan", "pi")], "tapegrad": [f"{name} as {name}" for name in MODULES]}
+    imports |= {
+        "math": [f"{name} as {name}" for name in ("e", "inf", "nan", "pi")],
+        "tapegrad": [f"{name} as {name}" for name in MODULES],
+    }
     imports |= {"tapegrad.autograd.functions.custom_op": ["CustomOp"]}
     return layout("tapegrad", imports | _FROM_METHODS, "newaxis: None\n__version__: str", lines)
 
 
 def nn_functional() -> str:
     """The stub of `tapegrad.nn.functional`."""
-    imports, lines = taken_over(functional, [name for name in vars(functional) if not name.startswith("_")], "functions")
+    imports, lines = taken_over(
+        functional, [name for name in vars(functional) if not name.startswith("_")], "functions"
+    )
     return layout(functional.__name__, imports | _FROM_METHODS, lines)
 
 
@@ -438,7 +574,8 @@ def taken_over(module: ModuleType, names: Iterable[str], namespace: str) -> tupl
         if home is None and (vague or name in hand_written(namespace)):
             functions += written(name, hand_written(namespace).get(name) or function_signatures(name, value), value)
             continue
-        if isinstance(value, type) and type(value).__module__.endswith(".legacy"):  # FloatTensor and its like are made by a loop
+        # FloatTensor and its like are made by a loop
+        if isinstance(value, type) and type(value).__module__.endswith(".legacy"):
             classes.append(f"class {name}(Tensor): ...")
             continue
         if home is None:
@@ -451,7 +588,11 @@ def taken_over(module: ModuleType, names: Iterable[str], namespace: str) -> tupl
 
 def _shared(module: ModuleType, name: str, value: Any) -> str | None:
     """The other public module from which `tapegrad` has a function."""
-    shared = [other.__name__ for other in (functional, func) if module is tapegrad and callable(value) and vars(other).get(name) is value]
+    shared = [
+        other.__name__
+        for other in (functional, func)
+        if module is tapegrad and callable(value) and vars(other).get(name) is value
+    ]
     return shared[0] if shared else None
 
 
@@ -473,15 +614,23 @@ def home_of(name: str, value: Any) -> tuple[str | None, str]:
     if not home.startswith("tapegrad"):
         return None, name
     known = value.__name__ if isinstance(value, (type, FunctionType)) else name
-    if vars(sys.modules[home]).get(known) is not value or home == "tapegrad":  # AcceleratorError says that it is of `tapegrad`
-        home = next(m for m, module in sorted(sys.modules.items()) if m.startswith("tapegrad.") and vars(module).get(known) is value)
+    # AcceleratorError says that it is of `tapegrad`
+    if vars(sys.modules[home]).get(known) is not value or home == "tapegrad":
+        home = next(
+            m
+            for m, module in sorted(sys.modules.items())
+            if m.startswith("tapegrad.") and vars(module).get(known) is value
+        )
     return home, known
 
 
 #: file -> what writes it
 STUBS: dict[str, Callable[[], str]] = {
-    "api/__init__.pyi": namespace, "api/func/__init__.pyi": func_namespace, "autograd/__init__.pyi": autograd_namespace,
-    "autograd/core/tensor_methods.pyi": tensor_methods, "nn/functional/__init__.pyi": nn_functional,
+    "api/__init__.pyi": namespace,
+    "api/func/__init__.pyi": func_namespace,
+    "autograd/__init__.pyi": autograd_namespace,
+    "autograd/core/tensor_methods.pyi": tensor_methods,
+    "nn/functional/__init__.pyi": nn_functional,
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """``checkpoint(debug=True)``: which operations the function ran, at first and when run again, and from which lines."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -33,15 +34,21 @@ class Log(Watcher):
 
     def traces(self, label: str) -> str:
         """Each operation with the lines that led to it."""
-        return "".join([f"{text}   ({i} of {len(self.calls)} in {label})\n\n" + "".join([f"{place}\n" for place in _callers(stack)]) + "\n\n"
-                        for i, (text, stack) in enumerate(self.calls, 1)])
+        return "".join(
+            [
+                f"{text}   ({i} of {len(self.calls)} in {label})\n\n"
+                + "".join([f"{place}\n" for place in _callers(stack)])
+                + "\n\n"
+                for i, (text, stack) in enumerate(self.calls, 1)
+            ]
+        )
 
 
 def _callers(stack: Stack) -> list[str]:
     """The calls that led to an op, the innermost first, without those that carry the op out."""
     places = stack.places()
     own = [i for i, place in enumerate(places) if place.startswith("<tapegrad op")]
-    return places[own[-1] + 1:] if own else places
+    return places[own[-1] + 1 :] if own else places
 
 
 def _text(value: Any) -> str:
@@ -49,7 +56,9 @@ def _text(value: Any) -> str:
         return f"{value.dtype.name}{list(value.shape)}"
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(map(_text, value))}]"
-    return repr(value) if isinstance(value, (bool, int, float, complex, str, slice, type(None))) else type(value).__name__
+    return (
+        repr(value) if isinstance(value, (bool, int, float, complex, str, slice, type(None))) else type(value).__name__
+    )
 
 
 class Comparison:
@@ -119,5 +128,5 @@ Operations executed during recomputation:
  2. Stack traces of the operators that ran during recomputation
  3. Log of operators in the original forward and recomputation
  4. Error message                                             <--- You are here
-{'-' * 80}
+{"-" * 80}
 """) from error

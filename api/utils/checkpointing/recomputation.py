@@ -1,9 +1,12 @@
 """What one checkpoint keeps in place of its function's intermediate values, and how it computes them again.
 
-While the function runs, what its operations keep goes through `Frame.pack`, which keeps an empty `Holder` in its place. The first of them that a pass asks for
-makes the frame run the function again; what that run keeps, in the same order, fills the holders for this pass. Each is emptied as it is read, and whatever is
-left vanishes with the pass. The arguments are kept as an operation would keep them: those of a checkpoint within another are the outer one's to compute again.
+While the function runs, what its operations keep goes through `Frame.pack`, which keeps an empty `Holder` in its place.
+The first of them that a pass asks for makes the frame run the function again; what that run keeps, in the same order,
+fills the holders for this pass. Each is emptied as it is read, and whatever is left vanishes with the pass. The
+arguments are kept as an operation would keep them: those of a checkpoint within another are the outer one's to compute
+again.
 """
+
 from __future__ import annotations
 
 import weakref
@@ -71,7 +74,9 @@ class Arguments:
 
     def again(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments, for another call."""
-        return tuple([self._unpacked(value) for value in self.args]), {name: self._unpacked(value) for name, value in self.kwargs.items()}
+        return tuple([self._unpacked(value) for value in self.args]), {
+            name: self._unpacked(value) for name, value in self.kwargs.items()
+        }
 
     def _unpacked(self, value: Any) -> Any:
         if not isinstance(value, _Argument):
@@ -79,7 +84,12 @@ class Arguments:
         t = value.packed.tied(value.packed.unpacked(self.node), self.node)
         same = value.tensor() if self.own else None
         # The tensor itself, if it still is what it was: it may be of a class of the user's.
-        if same is not None and same._array is t._array and (same._node or same) is (t._node or same) and same._requires_grad == t._requires_grad:
+        if (
+            same is not None
+            and same._array is t._array
+            and (same._node or same) is (t._node or same)
+            and same._requires_grad == t._requires_grad
+        ):
             return same
         return t
 
@@ -132,8 +142,17 @@ class Frame:
         on_error: called with a `CheckpointError`; raises one that tells more.
     """
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], preserve: bool, context: AbstractContextManager[Any],
-                 facts: Callable[[Tensor], Any], early_stop: bool, on_error: Callable[[CheckpointError], None] | None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        preserve: bool,
+        context: AbstractContextManager[Any],
+        facts: Callable[[Tensor], Any],
+        early_stop: bool,
+        on_error: Callable[[CheckpointError], None] | None,
+    ) -> None:
         self.function = function
         self.arguments = Arguments(args, kwargs)
         self.streams = Streams() if preserve else None
@@ -174,8 +193,12 @@ class Frame:
             self._check(this)
         value = holder.values[this]
         if value is None:
-            raise CheckpointError("torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. If you are calling "
-                                  "ctx.saved_tensors in backward, make sure to do so only once. Otherwise please open an issue with details on your use case.")
+            raise CheckpointError(
+                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. If "
+                "you are calling "
+                "ctx.saved_tensors in backward, make sure to do so only once. Otherwise please open an issue with "
+                "details on your use case."
+            )
         holder.values[this] = None
         if value.counter.last_write > value.seq:
             node = new(Node)
@@ -203,9 +226,12 @@ class Frame:
             return
         count = self.runs[this]
         if len(self.holders) != count:
-            raise CheckpointError("torch.utils.checkpoint: A different number of tensors was saved during the original forward and recomputation.\n"
-                                  f"Number of tensors saved during forward: {len(self.holders)}\n"
-                                  f"Number of tensors saved during recomputation: {count}.\n{TIP}")
+            raise CheckpointError(
+                "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
+                "recomputation.\n"
+                f"Number of tensors saved during forward: {len(self.holders)}\n"
+                f"Number of tensors saved during recomputation: {count}.\n{TIP}"
+            )
         wrong = ""
         for position, (known, facts) in enumerate(zip(self.holders, self.facts)):
             holder = known()
@@ -215,8 +241,11 @@ class Frame:
                 if again != facts:
                     wrong += f"tensor at position {position}:\nsaved metadata: {facts}\nrecomputed metadata: {again}\n"
         if wrong:
-            raise CheckpointError("torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than during the forward pass.\n"
-                                  f"{wrong}.\n{TIP}")
+            raise CheckpointError(
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
+                "during the forward pass.\n"
+                f"{wrong}.\n{TIP}"
+            )
 
 
 class _Run:
@@ -236,8 +265,11 @@ class _Run:
         value = _Value(t)
         if position >= len(frame.holders):
             if frame.complete:
-                raise CheckpointError("torch.utils.checkpoint: trying to save more tensors during recomputation than during the original forward pass.\n"
-                                      f"{TIP}")
+                raise CheckpointError(
+                    "torch.utils.checkpoint: trying to save more tensors during recomputation than during the "
+                    "original forward pass.\n"
+                    f"{TIP}"
+                )
             # A pass within the function, which the first run has not gone beyond.
             frame.extra_saves = True
             return value.tensor

@@ -1,4 +1,7 @@
-"""The older form of checkpoint: the function runs unrecorded, and backward runs it again, recorded, with a pass of its own."""
+"""The older form of checkpoint: the function runs unrecorded, and backward runs it again, recorded, with a pass of its
+own.
+"""
+
 from __future__ import annotations
 
 import warnings
@@ -54,8 +57,12 @@ class CheckpointFunction(Function):
     def backward(ctx: Any, *grads: Any) -> Any:
         this = current_pass()
         if this is not None and this.partial:
-            raise RuntimeError("When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` parameter to .backward(). "
-                               "To resolve this error, you can either set use_reentrant=False, or call .backward() without passing the `inputs` argument.")
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` "
+                "parameter to .backward(). "
+                "To resolve this error, you can either set use_reentrant=False, or call .backward() without passing "
+                "the `inputs` argument."
+            )
         inputs = list(ctx.others)
         for i, t in zip(ctx.places, ctx.saved_tensors):
             inputs[i] = t

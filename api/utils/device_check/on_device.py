@@ -1,4 +1,7 @@
-"""What a function works with, on another device for a while: arguments, and the modules, optimizers and tensors that it reaches by name."""
+"""What a function works with, on another device for a while: arguments, and the modules, optimizers and tensors that it
+reaches by name.
+"""
+
 from __future__ import annotations
 
 import functools
@@ -25,8 +28,8 @@ _SLOTS = ("_array", "_requires_grad", "_node", "_view", "_counter")
 class OnDevice:
     """Moves what a function works with to `device`, and afterwards restores it, whatever has been done to it.
 
-    Tensors, parameters, modules and optimizers stay the same objects, and hold other arrays. Tensors that shared memory do so no longer; a computed tensor is a
-    leaf for the time.
+    Tensors, parameters, modules and optimizers stay the same objects, and hold other arrays. Tensors that shared memory
+    do so no longer; a computed tensor is a leaf for the time.
 
     Attributes:
         moved: what was moved, in words.
@@ -51,7 +54,9 @@ class OnDevice:
     # ---- arguments
 
     def argument(self, value: Any, name: str) -> Any:
-        """An argument with everything in it on the device; NumPy arrays become arrays of the device, as if `cupy.asarray` had been called."""
+        """An argument with everything in it on the device; NumPy arrays become arrays of the device, as if
+        `cupy.asarray` had been called.
+        """
         if isinstance(value, np.ndarray):
             try:
                 dtypes.of(value.dtype)
@@ -73,8 +78,12 @@ class OnDevice:
     # ---- what is reached
 
     def reached(self, value: Any, name: str) -> None:
-        """Move what `value` is or holds: a tensor, a module, an optimizer, a function with all that it names, a container, an object of the user's."""
-        if id(value) in self._seen or isinstance(value, (type, ModuleType, BuiltinFunctionType, str, bytes, int, float, complex, np.ndarray, type(None))):
+        """Move what `value` is or holds: a tensor, a module, an optimizer, a function with all that it names, a
+        container, an object of the user's.
+        """
+        if id(value) in self._seen or isinstance(
+            value, (type, ModuleType, BuiltinFunctionType, str, bytes, int, float, complex, np.ndarray, type(None))
+        ):
             return
         self._seen[id(value)] = value  # kept, so that no other object gets its id
         if isinstance(value, Tensor):
@@ -113,7 +122,9 @@ class OnDevice:
             self.reached(type(function).__call__, "__call__")
 
     def ready(self) -> None:
-        """Move the optimizers' state to their parameters' device, as `load_state_dict` does: after everything else has been moved."""
+        """Move the optimizers' state to their parameters' device, as `load_state_dict` does: after everything else has
+        been moved.
+        """
         for optimizer in self._optimizers:
             optimizer.state = unpack(optimizer.param_groups, pack(optimizer.param_groups, optimizer.state))["state"]
 
@@ -139,6 +150,7 @@ class OnDevice:
                 t._grad = grad  # type: ignore[assignment]
             elif hasattr(t, "_grad"):
                 del t._grad
+
         self._back.append(back)
         t._requires_grad = t.requires_grad
         t._array = self._put(t._array)
@@ -165,6 +177,7 @@ class OnDevice:
             optimizer.param_groups[:] = [group for group, _ in groups]
             for group, before in groups:
                 _refill(group, before)
+
         self._back.append(back)
         self._optimizers.append(optimizer)
 

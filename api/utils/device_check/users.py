@@ -1,4 +1,5 @@
 """Whose code it is: the user's, tapegrad's or Python's own."""
+
 from __future__ import annotations
 
 import os
@@ -7,12 +8,17 @@ import sysconfig
 from types import CodeType
 from typing import Any
 
-_PYTHON = tuple(os.path.join(os.path.normcase(path), "") for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+_PYTHON = tuple(
+    os.path.join(os.path.normcase(path), "")
+    for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+)
 _INSTALLED = tuple(os.path.join(part, "") for part in ("site-packages", "dist-packages"))
 
 
 def is_users(code: CodeType, namespace: dict[str, Any]) -> bool:
-    """Whether code, run with these globals, is neither tapegrad's nor of the standard library. What a prompt or a doctest runs is the user's."""
+    """Whether code, run with these globals, is neither tapegrad's nor of the standard library. What a prompt or a
+    doctest runs is the user's.
+    """
     file = code.co_filename
     if file.startswith("<"):
         return not file.startswith(("<tapegrad op", "<frozen"))

@@ -1,4 +1,5 @@
 """`explain`: one pass over the tape in words, node by node."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -65,12 +66,19 @@ class Explanation:
     __repr__ = __str__
 
 
-def explain(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None, gradient: Any = None, max_nodes: int = 50) -> Explanation:
-    """The tape of `outputs` in words: what each node computed, the rule that differentiates it, and the gradients that a pass brings.
+def explain(
+    *outputs: Any,
+    params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+    gradient: Any = None,
+    max_nodes: int = 50,
+) -> Explanation:
+    """The tape of `outputs` in words: what each node computed, the rule that differentiates it, and the gradients that
+    a pass brings.
 
-    A real pass runs, with ``retain_graph=True``, and leaves every ``.grad`` alone. Hooks do not run, so the gradients shown are those without them; the
-    ``backward`` of a custom Function runs, and what hooks have packed is unpacked. The result of a node is shown where some rule keeps it, and always for
-    what was recorded inside ``with tapegrad.utils.notes(values=True):``.
+    A real pass runs, with ``retain_graph=True``, and leaves every ``.grad`` alone. Hooks do not run, so the gradients
+    shown are those without them; the ``backward`` of a custom Function runs, and what hooks have packed is unpacked.
+    The result of a node is shown where some rule keeps it, and always for what was recorded inside ``with
+    tapegrad.utils.notes(values=True):``.
 
     Args:
         params: names for tensors, leaves or not: a mapping such as ``dict(model.named_parameters())`` or ``locals()``.
@@ -81,7 +89,8 @@ def explain(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]]
         An object whose text is the explanation.
 
     Raises:
-        RuntimeError: as ``backward()`` does: no history, no scalar, the graph is freed, a kept value has been overwritten.
+        RuntimeError: as ``backward()`` does: no history, no scalar, the graph is freed, a kept value has been
+            overwritten.
 
     Example:
         >>> x = tapegrad.tensor([2.0, 3.0], requires_grad=True)
@@ -147,8 +156,11 @@ class _Explainer(Watcher):
     def run(self, seeds: list[tuple[Any, Any]]) -> None:
         for target, seed in seeds:
             self._note_arrival(*resolved(target), seed, "to begin with")
-        # A pass that finds gradients for itself and accumulates none, as `autograd.grad` does: what can only accumulate says so.
-        this = Pass(seeds, {edge for node in self.nodes for edge in node.edges if isinstance(edge, Tensor)}, state.running)
+        # A pass that finds gradients for itself and accumulates none, as `autograd.grad` does: what can only accumulate
+        # says so.
+        this = Pass(
+            seeds, {edge for node in self.nodes for edge in node.edges if isinstance(edge, Tensor)}, state.running
+        )
         before = state.watchers, state.running
         state.watchers, state.running = (), this
         try:
@@ -223,8 +235,14 @@ class _Explainer(Watcher):
             marks.append("a view")
         if writes_in_place(node):
             marks.append("in place")
-        place = f"  {note.place}: {note.source}{f', in {note.inside}' if note.inside else ''}" if note is not None and note.line else ""
-        return f"{self.numbers[node]}. {f'{named} = ' if named else ''}{title} ({', '.join([node.name(), *marks])}){place}"
+        place = (
+            f"  {note.place}: {note.source}{f', in {note.inside}' if note.inside else ''}"
+            if note is not None and note.line
+            else ""
+        )
+        return (
+            f"{self.numbers[node]}. {f'{named} = ' if named else ''}{title} ({', '.join([node.name(), *marks])}){place}"
+        )
 
     def _unreached(self, node: Node) -> list[str]:
         return [self._title(node), "   no gradient arrives here"]
@@ -236,10 +254,19 @@ class _Explainer(Watcher):
         note = note_of(node)
         for nr, d in enumerate(grad if several else [grad]):
             word = names[nr] if len(names) > 1 else "result"
-            value = self.results.get((node, nr)) or (note.values[nr] if note is not None and nr < len(note.values) else "not kept, for no rule reads it")
+            value = self.results.get((node, nr)) or (
+                note.values[nr] if note is not None and nr < len(note.values) else "not kept, for no rule reads it"
+            )
             known = self.names.of_result(node, nr) if len(names) > 1 else None
-            lines.append(f"   {f'{known} = {word}' if known else word:<9} {value}" + (f"  {_facts_of(d)}" if d is not None else ""))
-            lines += [f"   gradient  {text}" for text in self._sum_text((node, nr), d)] if d is not None else ["   gradient  none has arrived"]
+            lines.append(
+                f"   {f'{known} = {word}' if known else word:<9} {value}"
+                + (f"  {_facts_of(d)}" if d is not None else "")
+            )
+            lines += (
+                [f"   gradient  {text}" for text in self._sum_text((node, nr), d)]
+                if d is not None
+                else ["   gradient  none has arrived"]
+            )
         if _has_hooks(node) or node in self.hooked:
             lines.append(_NOT_RUN)
         joint = self._joint(node)
@@ -259,7 +286,10 @@ class _Explainer(Watcher):
             text, source = parts[0]
             return [f"{text}, {source if source == 'to begin with' else 'from ' + source.partition(',')[0]}"]
         whole = total if isinstance(total, str) else _gradient_text(total)
-        return [f"{whole} = {' + '.join(f'{text} ({source})' for text, source in parts)}{f' + {more} more' if more else ''}"] if parts else [whole]
+        if not parts:
+            return [whole]
+        sum_of = " + ".join(f"{text} ({source})" for text, source in parts)
+        return [f"{whole} = {sum_of}{f' + {more} more' if more else ''}"]
 
     def _target(self, edge: Edge) -> str:
         if isinstance(edge.target, Tensor):
@@ -275,7 +305,11 @@ class _Explainer(Watcher):
         lines = [f"   {name:<9} {array_text(leaf._array)}  {kind_text(leaf._array.shape, leaf._array.dtype)}"]
         total = self.sums.get(id(leaf))
         lines += [f"   gradient  {text}" for text in self._sum_text((id(leaf), 0), total)] if total is not None else []
-        return [*lines, _NOT_RUN] if any(getattr(leaf, "_extras", {}).get(kind) for kind in ("hooks", "before", "after", "accumulated")) else lines
+        return (
+            [*lines, _NOT_RUN]
+            if any(getattr(leaf, "_extras", {}).get(kind) for kind in ("hooks", "before", "after", "accumulated"))
+            else lines
+        )
 
     # ---- rules
 
@@ -292,8 +326,11 @@ class _Explainer(Watcher):
             return [*_indented("   rule      ", rule_text(node._forward_cls._derivative())), *_where("   ", values)]
         if isinstance(node, CopySlices):
             steps = ", ".join(getattr(function, "__name__", "?") for function, _, _ in node.saved[0])
-            return [f"   rule      memory was written through a view, made by {steps}: what was there before gets the gradient",
-                    "             with zeros in that part, the value that was written gets the part"]
+            return [
+                f"   rule      memory was written through a view, made by {steps}: what was there before gets the "
+                "gradient",
+                "             with zeros in that part, the value that was written gets the part",
+            ]
         try:
             return _indented("   rule      ", dedent(getsource(plain_class(node).pull)).rstrip())
         except OSError:
@@ -313,7 +350,10 @@ class _Explainer(Watcher):
     def _written(self, indent: str, rule: Any, node: Node, given: int) -> list[str]:
         asked = list(signature(rule).parameters)[given:]
         kept = {kept.name: kept.value for kept in kept_by(node)}
-        return [*_indented(f"{indent}rule      ", rule_text(rule)), *_where(indent, [(name, kept[name]) for name in asked if name in kept])]
+        return [
+            *_indented(f"{indent}rule      ", rule_text(rule)),
+            *_where(indent, [(name, kept[name]) for name in asked if name in kept]),
+        ]
 
 
 def _has_hooks(node: Node) -> bool:
@@ -345,7 +385,8 @@ def _value_text(value: Any) -> str:
         text = array_text(array)
         return text if text[0] in "[-0123456789tTF" else f"({kind_text(array.shape, array.dtype)}: {text})"
     if arrays:
-        return f"({', '.join(_value_text(t if t is not None else array) for array, t in arrays[:4])}{', ...' if len(arrays) > 4 else ''})"
+        texts = [_value_text(t if t is not None else array) for array, t in arrays[:4]]
+        return f"({', '.join(texts)}{', ...' if len(arrays) > 4 else ''})"
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 

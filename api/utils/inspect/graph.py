@@ -1,4 +1,5 @@
 """`graph`: the tape as a picture, in the languages of Graphviz and Mermaid."""
+
 from __future__ import annotations
 
 import re
@@ -14,21 +15,59 @@ from tapegrad.autograd.tape.function_node import BackwardCFunction
 from tapegrad.utils.inspect.notes import note_of
 from tapegrad.utils.inspect.result_facts import ResultFacts
 from tapegrad.utils.inspect.values import array_text, kind_text
-from tapegrad.utils.inspect.walk import Names, arrays_in, edges_of, is_view, kept_by, made_by, nodes_below, outputs_of, result_names, writes_in_place
+from tapegrad.utils.inspect.walk import (
+    Names,
+    arrays_in,
+    edges_of,
+    is_view,
+    kept_by,
+    made_by,
+    nodes_below,
+    outputs_of,
+    result_names,
+    writes_in_place,
+)
 
-_INSTALL = ("needs Graphviz's program `dot`, which was not found on PATH: apt install graphviz, brew install graphviz, or https://graphviz.org/download. "
-            "The texts .dot and .mermaid need nothing")
+_INSTALL = (
+    "needs Graphviz's program `dot`, which was not found on PATH: apt install graphviz, brew install graphviz, or "
+    "https://graphviz.org/download. "
+    "The texts .dot and .mermaid need nothing"
+)
 
 #: kind of box -> (what it is called in a legend, Graphviz's attributes, Mermaid's brackets, Mermaid's colours)
 _STYLES = {
-    "leaf": ("a leaf", 'shape=box, style="rounded,filled", fillcolor="#cfe8cf"', ("([", "])"), "fill:#cfe8cf,stroke:#3f7f3f,color:#000"),
+    "leaf": (
+        "a leaf",
+        'shape=box, style="rounded,filled", fillcolor="#cfe8cf"',
+        ("([", "])"),
+        "fill:#cfe8cf,stroke:#3f7f3f,color:#000",
+    ),
     "op": ("an op", 'shape=box, style=filled, fillcolor="#f2f2f2"', ("[", "]"), "fill:#f2f2f2,stroke:#666,color:#000"),
-    "view": ("an op whose result shares its operand's memory", 'shape=box, style="filled,dashed", fillcolor="#ffffff"', ("[/", "/]"),
-             "fill:#fff,stroke:#666,stroke-dasharray:4,color:#000"),
-    "in_place": ("a write in place", 'shape=box, style=filled, peripheries=2, fillcolor="#fbe3c0"', ("[[", "]]"), "fill:#fbe3c0,stroke:#a66a00,color:#000"),
-    "function": ("a Function", 'shape=octagon, style=filled, fillcolor="#e0d8f0"', ("{{", "}}"), "fill:#e0d8f0,stroke:#60509f,color:#000"),
-    "output": ("what was asked for", 'shape=box, style="rounded,filled", fillcolor="#c9dcf5"', ("([", "])"), "fill:#c9dcf5,stroke:#2f5f9f,color:#000"),
-    "more": ("what was left out", 'shape=plaintext', ("(", ")"), "fill:#fff,stroke:#fff,color:#666"),
+    "view": (
+        "an op whose result shares its operand's memory",
+        'shape=box, style="filled,dashed", fillcolor="#ffffff"',
+        ("[/", "/]"),
+        "fill:#fff,stroke:#666,stroke-dasharray:4,color:#000",
+    ),
+    "in_place": (
+        "a write in place",
+        'shape=box, style=filled, peripheries=2, fillcolor="#fbe3c0"',
+        ("[[", "]]"),
+        "fill:#fbe3c0,stroke:#a66a00,color:#000",
+    ),
+    "function": (
+        "a Function",
+        'shape=octagon, style=filled, fillcolor="#e0d8f0"',
+        ("{{", "}}"),
+        "fill:#e0d8f0,stroke:#60509f,color:#000",
+    ),
+    "output": (
+        "what was asked for",
+        'shape=box, style="rounded,filled", fillcolor="#c9dcf5"',
+        ("([", "])"),
+        "fill:#c9dcf5,stroke:#2f5f9f,color:#000",
+    ),
+    "more": ("what was left out", "shape=plaintext", ("(", ")"), "fill:#fff,stroke:#fff,color:#666"),
 }
 
 
@@ -67,12 +106,18 @@ class Picture:
     @property
     def dot(self) -> str:
         """The picture in Graphviz's language."""
-        lines = ["digraph tape {", '  node [fontname="sans-serif", fontsize=11]', '  edge [fontname="sans-serif", fontsize=9]']
+        lines = [
+            "digraph tape {",
+            '  node [fontname="sans-serif", fontsize=11]',
+            '  edge [fontname="sans-serif", fontsize=9]',
+        ]
         for box in self.boxes:
             label = "\\n".join(map(_in_dot, box.lines))
             lines.append(f'  {box.id} [label="{label}", {_STYLES[box.kind][1]}]')
         for arrow in self.arrows:
-            lines.append(f"  {arrow.start} -> {arrow.end}" + (f' [label="{_in_dot(arrow.label)}"]' if arrow.label else ""))
+            lines.append(
+                f"  {arrow.start} -> {arrow.end}" + (f' [label="{_in_dot(arrow.label)}"]' if arrow.label else "")
+            )
         return "\n".join([*lines, "}"]) + "\n"
 
     @property
@@ -85,7 +130,9 @@ class Picture:
         for arrow in self.arrows:
             label = f'|"{_in_mermaid(arrow.label)}"|' if arrow.label else ""
             lines.append(f"  {arrow.start} -->{label} {arrow.end}")
-        lines += [f"  classDef {kind} {_STYLES[kind][3]}" for kind in _STYLES if any(box.kind == kind for box in self.boxes)]
+        lines += [
+            f"  classDef {kind} {_STYLES[kind][3]}" for kind in _STYLES if any(box.kind == kind for box in self.boxes)
+        ]
         return "\n".join(lines) + "\n"
 
     def svg(self) -> str:
@@ -102,14 +149,17 @@ class Picture:
             raise RuntimeError(f"a picture as {format} {_INSTALL}")
         done = subprocess.run([program, f"-T{format}"], input=self.dot.encode(), capture_output=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"dot could not draw the picture as {format}: {done.stderr.decode(errors='replace').strip()}")
+            raise RuntimeError(
+                f"dot could not draw the picture as {format}: {done.stderr.decode(errors='replace').strip()}"
+            )
         return done.stdout
 
     def save(self, path: str | Path) -> None:
         """Write the picture to a file.
 
         Args:
-            path: its ending says as what: ``.dot`` or ``.gv``, ``.mmd`` or ``.mermaid``, ``.md``, and what Graphviz draws: ``.svg``, ``.pdf``, ``.png``.
+            path: its ending says as what: ``.dot`` or ``.gv``, ``.mmd`` or ``.mermaid``, ``.md``, and what Graphviz
+                draws: ``.svg``, ``.pdf``, ``.png``.
 
         Raises:
             RuntimeError: Graphviz is needed and not installed.
@@ -125,7 +175,10 @@ class Picture:
         elif ending in (".svg", ".pdf", ".png"):
             path.write_bytes(self._drawn(ending[1:]))
         else:
-            raise ValueError(f"a picture is saved as .dot, .gv, .mmd, .mermaid, .md, .svg, .pdf or .png, not as {ending or 'a file without ending'}")
+            raise ValueError(
+                "a picture is saved as .dot, .gv, .mmd, .mermaid, .md, .svg, .pdf or .png, not as "
+                f"{ending or 'a file without ending'}"
+            )
 
     def _markdown(self) -> str:
         return f"```mermaid\n{self.mermaid}```\n"
@@ -138,7 +191,10 @@ class Picture:
 
     def __repr__(self) -> str:
         left_out = f", {self.left_out} left out" if self.left_out else ""
-        return f"<Picture of the tape: {len(self.boxes)} boxes, {len(self.arrows)} arrows{left_out}; .dot, .mermaid, .svg(), .save(path)>"
+        return (
+            f"<Picture of the tape: {len(self.boxes)} boxes, {len(self.arrows)} arrows{left_out}; .dot, .mermaid, "
+            ".svg(), .save(path)>"
+        )
 
 
 def _in_dot(text: str) -> str:
@@ -150,12 +206,18 @@ def _in_mermaid(text: str) -> str:
     return re.sub(r"[^\w .,:;=()\[\]+/@-]", lambda match: f"#{ord(match[0])};", text.replace("\n", " "))
 
 
-def graph(*outputs: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None, max_nodes: int = 100, kept: bool = True) -> Picture:
+def graph(
+    *outputs: Any,
+    params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+    max_nodes: int = 100,
+    kept: bool = True,
+) -> Picture:
     """A picture of the tape from which `outputs` were made.
 
-    Green boxes are leaves, grey ones ops, blue ones the outputs; a dashed frame says that the result is a view, a double frame that memory was written in
-    place, cut corners that the op is a `Function`. Shapes are shown where the tape knows them; everything recorded inside ``with tapegrad.utils.notes():``
-    has its shape and the line that made it.
+    Green boxes are leaves, grey ones ops, blue ones the outputs; a dashed frame says that the result is a view, a
+    double frame that memory was written in place, cut corners that the op is a `Function`. Shapes are shown where the
+    tape knows them; everything recorded inside ``with tapegrad.utils.notes():`` has its shape and the line that made
+    it.
 
     Args:
         *outputs: tensors that require grad; tuples, lists and dicts of them too.
@@ -236,7 +298,11 @@ class _Drawing:
             boxes.append(Box("more", "more", (f"{self.left_out} more",)))
         for i, t in enumerate(self.outputs, 1):
             target, nr = made_by(t)
-            name = self.names.of_leaf(t) or self.names.of_result(target, nr) or ("output" if len(self.outputs) == 1 else f"output {i}")
+            name = (
+                self.names.of_leaf(t)
+                or self.names.of_result(target, nr)
+                or ("output" if len(self.outputs) == 1 else f"output {i}")
+            )
             boxes.append(Box(f"out{i}", "output", (name, kind_text(t._array.shape, t._array.dtype))))
             arrows.append(Arrow(self.ids.get(target, "more"), f"out{i}", self._result_label(target, nr)))
         return Picture(boxes, arrows, self.left_out)
@@ -252,7 +318,9 @@ class _Drawing:
                     continue
                 seen_more = True
             made = self._result_label(edge.target, edge.nr)
-            yield Arrow(start or "more", self.ids[node], f"{made} as {edge.operand}" if made and start else edge.operand)
+            yield Arrow(
+                start or "more", self.ids[node], f"{made} as {edge.operand}" if made and start else edge.operand
+            )
 
     @staticmethod
     def _result_label(target: Any, nr: int) -> str:
@@ -261,7 +329,11 @@ class _Drawing:
         return names[nr] if len(names) > 1 else ""
 
     def _leaf_box(self, leaf: Tensor) -> Box:
-        return Box(self.ids[leaf], "leaf", (self.names.of_leaf(leaf) or "leaf", kind_text(leaf._array.shape, leaf._array.dtype)))
+        return Box(
+            self.ids[leaf],
+            "leaf",
+            (self.names.of_leaf(leaf) or "leaf", kind_text(leaf._array.shape, leaf._array.dtype)),
+        )
 
     def _node_box(self, node: Node) -> Box:
         note = note_of(node)
@@ -270,7 +342,11 @@ class _Drawing:
         title = node.op_name or node.name()
         lines = [f"{named} = {title}" if named else title, node.name()]
         facts = [kind_text(self.facts.shape(node, nr), self.facts.dtype(node, nr)) for nr in range(len(results))]
-        lines += facts if len(results) == 1 else [f"{self.names.of_result(node, nr) or results[nr]}: {text}" for nr, text in enumerate(facts) if text]
+        lines += (
+            facts
+            if len(results) == 1
+            else [f"{self.names.of_result(node, nr) or results[nr]}: {text}" for nr, text in enumerate(facts) if text]
+        )
         if self.kept:
             lines += [line for line in (kept_line(node),) if line]
         if note is not None and note.line:

@@ -1,4 +1,5 @@
 """`kept`: what the tape keeps for backward, node by node."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -64,13 +65,16 @@ class KeptMemory:
 
     def __str__(self) -> str:
         total = self.activations + self.data + self.leaves
-        lines = [f"{bytes_text(total)} kept for backward by {len(self.rows)} of {self._nodes} node{'s' * (self._nodes != 1)}",
-                 f"  {bytes_text(self.activations):>9}  activations: made by operations",
-                 f"  {bytes_text(self.data):>9}  data: tensors without history, arrays",
-                 f"  {bytes_text(self.leaves):>9}  leaves: parameters, and what else requires grad"]
+        lines = [
+            f"{bytes_text(total)} kept for backward by {len(self.rows)} of {self._nodes} "
+            f"node{'s' * (self._nodes != 1)}",
+            f"  {bytes_text(self.activations):>9}  activations: made by operations",
+            f"  {bytes_text(self.data):>9}  data: tensors without history, arrays",
+            f"  {bytes_text(self.leaves):>9}  leaves: parameters, and what else requires grad",
+        ]
         if self._freed:
             lines.append(f"  {self._freed} node{'s have' if self._freed != 1 else ' has'} been freed by a pass")
-        shown = self.rows[:self._shown]
+        shown = self.rows[: self._shown]
         if shown:
             widths = [max(len(row.node) for row in shown), max(len(row.keeps) for row in shown)]
             lines += ["", f"{'bytes':>13}  {'node':<{widths[0]}}  {'keeps':<{widths[1]}}  made at"]
@@ -78,7 +82,7 @@ class KeptMemory:
             made = "  ".join(part for part in (row.place, row.source, f"in {row.inside}" if row.inside else "") if part)
             lines.append(f"{row.bytes:>13,}  {row.node:<{widths[0]}}  {row.keeps:<{widths[1]}}  {made}".rstrip())
         if len(self.rows) > len(shown):
-            rest = self.rows[len(shown):]
+            rest = self.rows[len(shown) :]
             lines.append(f"{sum(row.bytes for row in rest):>13,}  {len(rest)} more nodes")
         return "\n".join(lines)
 
@@ -88,9 +92,9 @@ class KeptMemory:
 def kept(*outputs: Any, max_rows: int = 30) -> KeptMemory:
     """What the tape of `outputs` keeps for backward: which node keeps how many bytes, the largest first.
 
-    Each piece of memory is counted once, whole, for the earliest node that keeps it or a view of it; later ones show it as shared. Freeing the graph gives
-    back the activations that nothing else holds; data and leaves usually belong to the program. Lines are shown for nodes recorded inside
-    ``with tapegrad.utils.notes():``.
+    Each piece of memory is counted once, whole, for the earliest node that keeps it or a view of it; later ones show it
+    as shared. Freeing the graph gives back the activations that nothing else holds; data and leaves usually belong to
+    the program. Lines are shown for nodes recorded inside ``with tapegrad.utils.notes():``.
 
     Args:
         max_rows: how many rows the table shows; `rows` has all.
@@ -146,8 +150,12 @@ class _Count:
         if not words:
             return None
         note = note_of(node)
-        place, source, inside = (note.place, note.source, note.inside) if note is not None and note.line else ("", "", "")
-        return Row(node.name(), **amounts, keeps=", ".join(words), place=place, source=source, inside=inside, number=number)
+        place, source, inside = (
+            (note.place, note.source, note.inside) if note is not None and note.line else ("", "", "")
+        )
+        return Row(
+            node.name(), **amounts, keeps=", ".join(words), place=place, source=source, inside=inside, number=number
+        )
 
     def _sort(self, key: Any, value: KeptValue, t: Tensor | None) -> str:
         if key in self.leaves or (t is not None and t._node is None and t._requires_grad):

@@ -1,8 +1,9 @@
 """Notes on nodes, taken as they are made: the user's line, the shapes of the results, and their values.
 
-A weak dictionary holds them: a note goes with its node, and holds neither tensors nor arrays. As in anomaly mode, nodes have a constructor only while notes are
-taken, so at other times a node costs no more.
+A weak dictionary holds them: a note goes with its node, and holds neither tensors nor arrays. As in anomaly mode, nodes
+have a constructor only while notes are taken, so at other times a node costs no more.
 """
+
 from __future__ import annotations
 
 import linecache
@@ -30,7 +31,8 @@ class Note:
     """What was noted of a node.
 
     Attributes:
-        inside: the innermost method ``forward`` that was running, such as ``Linear.forward``; empty where there was none.
+        inside: the innermost method ``forward`` that was running, such as ``Linear.forward``; empty where there was
+            none.
         in_place: memory was being written.
         results: the shape and dtype of each result; empty where no op made the node.
         values: the text of each result's values; empty where they were not asked for.
@@ -108,7 +110,8 @@ def _end() -> None:
 
 
 class notes(Watcher):
-    """A context in which each node, as it is recorded, is noted with the line that made it: `graph`, `explain` and `kept` then tell more.
+    """A context in which each node, as it is recorded, is noted with the line that made it: `graph`, `explain` and
+    `kept` then tell more.
 
     Args:
         values: note the values of all results of ops too, as text, so that `explain` can show those that no rule keeps.
@@ -155,7 +158,9 @@ _WRITERS = (inplace.apply.__code__, index.setitem.__code__)
 
 
 def _place(frame: FrameType | None) -> tuple[str, int, str, bool]:
-    """The innermost line outside of this package, the innermost ``forward``, and whether something is being written in place."""
+    """The innermost line outside of this package, the innermost ``forward``, and whether something is being written in
+    place.
+    """
     inside, in_place = "", False
     while frame is not None:
         code = frame.f_code
@@ -172,4 +177,6 @@ def _is_ours(frame: FrameType) -> bool:
     """Whether code of this package is running, and not some that was given a module's namespace to run in."""
     # An op has a namespace of its own, which is of no file.
     space = frame.f_globals
-    return space.get("__name__", "").partition(".")[0] == "tapegrad" and frame.f_code.co_filename == space.get("__file__", frame.f_code.co_filename)
+    return space.get("__name__", "").partition(".")[0] == "tapegrad" and frame.f_code.co_filename == space.get(
+        "__file__", frame.f_code.co_filename
+    )

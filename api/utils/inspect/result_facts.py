@@ -1,4 +1,7 @@
-"""Shapes and dtypes of the results of nodes, as far as they are known: a node keeps neither its result nor its shape unless some rule reads them."""
+"""Shapes and dtypes of the results of nodes, as far as they are known: a node keeps neither its result nor its shape
+unless some rule reads them.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -94,7 +97,11 @@ class ResultFacts:
             return
         kept = dict(zip(node.saved_names, node.saved))
         inputs = operands(op)
-        shapes = kept.get(f"{inputs[0]}_shape") if len(node.edges) != len(inputs) else [kept.get(f"{name}_shape") for name in inputs]
+        shapes = (
+            kept.get(f"{inputs[0]}_shape")
+            if len(node.edges) != len(inputs)
+            else [kept.get(f"{name}_shape") for name in inputs]
+        )
         for edge, shape in [*zip(node.edges, shapes or ()), *zip(node.edges, kept.get("shapes") or ())]:
             if edge is not None:
                 self._know(resolved(edge), shape)
@@ -106,7 +113,9 @@ class ResultFacts:
             return True
         if op is None or op.kind != "elementwise" or op.outs or node.saved is None:
             return False
-        return len(operands(op)) == 1 or ("shapes" in node.saved_names and node.saved[node.saved_names.index("shapes")] is None)
+        return len(operands(op)) == 1 or (
+            "shapes" in node.saved_names and node.saved[node.saved_names.index("shapes")] is None
+        )
 
     def _to_operands(self, node: Node) -> None:
         shape = self._shapes.get((node, 0))

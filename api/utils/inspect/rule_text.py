@@ -1,4 +1,5 @@
 """The source text of a rule: of one lambda among several in an op's decorator, or of a function."""
+
 from __future__ import annotations
 
 import ast
@@ -20,7 +21,11 @@ def rule_text(rule: Callable[..., Any]) -> str:
     if code is None:
         return repr(rule)
     try:
-        return _lambda_text(rule, code) if code.co_name == "<lambda>" else _without_docstring(textwrap.dedent(inspect.getsource(rule)).rstrip())
+        return (
+            _lambda_text(rule, code)
+            if code.co_name == "<lambda>"
+            else _without_docstring(textwrap.dedent(inspect.getsource(rule)).rstrip())
+        )
     except OSError:
         return f"{code.co_name}{inspect.signature(rule)}: its source is not at hand"
 
@@ -28,11 +33,15 @@ def rule_text(rule: Callable[..., Any]) -> str:
 def _without_docstring(text: str) -> str:
     """The text of a function without its docstring, which tells of more than the rule."""
     function = ast.parse(text).body[0]
-    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or ast.get_docstring(function) is None or len(function.body) == 1:
+    if (
+        not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        or ast.get_docstring(function) is None
+        or len(function.body) == 1
+    ):
         return text
     lines = text.split("\n")
     first = function.body[0]
-    del lines[first.lineno - 1:first.end_lineno]
+    del lines[first.lineno - 1 : first.end_lineno]
     return "\n".join(lines)
 
 
@@ -42,10 +51,15 @@ def _lambda_text(rule: Callable[..., Any], code: CodeType) -> str:
     candidates = [found for found in _lambdas(text) if found.lineno == code.co_firstlineno]
     if not candidates:
         raise OSError("the source has changed")
-    # Of several lambdas that begin on one line, the byte code tells where the body stands; columns are left out of it under -X no_debug_ranges.
+    # Of several lambdas that begin on one line, the byte code tells where the body stands; columns are left out of it
+    # under -X no_debug_ranges.
     places = set(code.co_positions())
-    names = code.co_varnames[:code.co_argcount]
-    exact = [found for found in candidates if (found.body.lineno, found.body.end_lineno, found.body.col_offset, found.body.end_col_offset) in places]
+    names = code.co_varnames[: code.co_argcount]
+    exact = [
+        found
+        for found in candidates
+        if (found.body.lineno, found.body.end_lineno, found.body.col_offset, found.body.end_col_offset) in places
+    ]
     alike = [found for found in candidates if tuple(a.arg for a in found.args.args) == names]
     found = (exact or alike or candidates)[0]
     segment = ast.get_source_segment(text, found)

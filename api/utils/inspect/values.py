@@ -1,4 +1,5 @@
 """Arrays in one line of text: small ones in full, of large ones what matters."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable

@@ -1,4 +1,5 @@
 """Reading the tape without running it: its nodes in order, the operands that edges stand for, what nodes keep."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -149,18 +150,24 @@ def _function_arguments(node: BackwardCFunction) -> list[str]:
 def kept_by(node: Node) -> list[KeptValue]:
     """What the node keeps for backward, arrays or not; nothing once it has been freed."""
     if isinstance(node, BackwardCFunction):
-        saved = [KeptValue(f"saved_tensors[{i}]", kept, isinstance(kept, Output)) for i, kept in enumerate(node.saved or ())]
+        saved = [
+            KeptValue(f"saved_tensors[{i}]", kept, isinstance(kept, Output)) for i, kept in enumerate(node.saved or ())
+        ]
         return saved + [KeptValue(f"ctx.{name}", value, False) for name, value in node.attributes.items()]
     if node.saved is None or len(node.saved) != len(node.saved_names):
         return [KeptValue(f"saved {i}", value, False) for i, value in enumerate(node.saved or ())]
     op = op_of(node)
     inputs = operands(op) if op is not None else node.saved_names
     made = {"result", "results", *((*op.outs, *op.keeps) if op is not None else ())}
-    return [KeptValue(name, value, name in made and name not in inputs) for name, value in zip(node.saved_names, node.saved)]
+    return [
+        KeptValue(name, value, name in made and name not in inputs) for name, value in zip(node.saved_names, node.saved)
+    ]
 
 
 def arrays_in(value: Any) -> Iterator[tuple[Any, Tensor | None]]:
-    """The arrays in a kept value, each with the tensor that it belongs to, if any; of what hooks have packed those that they have made of it."""
+    """The arrays in a kept value, each with the tensor that it belongs to, if any; of what hooks have packed those that
+    they have made of it.
+    """
     stack = [value]
     while stack:
         item = stack.pop()
@@ -194,8 +201,8 @@ class Names:
     """The names that a user has given to tensors.
 
     Args:
-        params: a mapping from names to tensors, or pairs of the two, as ``model.named_parameters()`` gives; what is no tensor is passed over, so ``locals()``
-            will do.
+        params: a mapping from names to tensors, or pairs of the two, as ``model.named_parameters()`` gives; what is no
+            tensor is passed over, so ``locals()`` will do.
     """
 
     def __init__(self, params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> None:

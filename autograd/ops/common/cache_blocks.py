@@ -1,4 +1,5 @@
 """Large NumPy arrays in pieces that stay in the processor's cache."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -6,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-# A formula of several passes is two to three times as fast on pieces of this many elements as on an array that has to come from memory for each pass.
+# A formula of several passes is two to three times as fast on pieces of this many elements as on an array that has to
+# come from memory for each pass.
 BLOCK = 1 << 16
 
 
@@ -18,20 +20,28 @@ def by_blocks(formula: Callable[..., Any], *arrays: Any) -> Any:
     result = np.empty(first.shape, first.dtype)
     flat, lines = result.reshape(-1), [a.reshape(-1) for a in arrays]
     for i in range(0, first.size, BLOCK):
-        flat[i:i + BLOCK] = formula(*[line[i:i + BLOCK] for line in lines])
+        flat[i : i + BLOCK] = formula(*[line[i : i + BLOCK] for line in lines])
     return result
 
 
 def by_rows(formula: Callable[..., Any], axis: int, *arrays: Any) -> Any:
-    """``formula(axis, None, *arrays)``, a formula along one dimension of arrays of one shape; it writes to its second argument where that is an array."""
+    """``formula(axis, None, *arrays)``, a formula along one dimension of arrays of one shape; it writes to its second
+    argument where that is an array.
+    """
     first = arrays[0]
-    if first.__class__ is not np.ndarray or first.size <= 2 * BLOCK or axis != first.ndim - 1 or not axis or not _simple(first.shape, arrays):
+    if (
+        first.__class__ is not np.ndarray
+        or first.size <= 2 * BLOCK
+        or axis != first.ndim - 1
+        or not axis
+        or not _simple(first.shape, arrays)
+    ):
         return formula(axis, None, *arrays)
     result = np.empty(first.shape, first.dtype)
     n = first.shape[-1]
     rows, tables, step = result.reshape(-1, n), [a.reshape(-1, n) for a in arrays], max(1, BLOCK // n)
     for i in range(0, len(rows), step):
-        formula(1, rows[i:i + step], *[table[i:i + step] for table in tables])
+        formula(1, rows[i : i + step], *[table[i : i + step] for table in tables])
     return result
 
 

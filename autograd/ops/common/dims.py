@@ -1,4 +1,7 @@
-"""Dimensions and shapes as users give them: negative ones, several, none, shapes together, and torch's errors for wrong ones."""
+"""Dimensions and shapes as users give them: negative ones, several, none, shapes together, and torch's errors for wrong
+ones.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +16,8 @@ Dims = int | Sequence[int]
 
 
 def wrap(dim: Any, ndim: int) -> int:
-    """`dim` counted from the front; a tensor without dimensions is taken for one with a single dimension, as torch does.
+    """`dim` counted from the front; a tensor without dimensions is taken for one with a single dimension, as torch
+    does.
 
     Raises:
         IndexError: there is no such dimension.
@@ -74,21 +78,29 @@ def expanded_shape(array: Any, size: tuple[int, ...]) -> tuple[int, ...]:
     lead = len(size) - len(shape)
     if lead < 0:
         kind = f"torch.{dtypes.of(array.dtype).scalar_type}Tensor"
-        raise RuntimeError(f"expand({kind}{{{list(shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater or equal to the "
-                           f"number of dimensions in the tensor ({len(shape)})")
+        raise RuntimeError(
+            f"expand({kind}{{{list(shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be "
+            "greater or equal to the "
+            f"number of dimensions in the tensor ({len(shape)})"
+        )
     result = []
     for i, n in enumerate(size):
         if i < lead:
             if n < 0:
-                raise RuntimeError(f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}")
+                raise RuntimeError(
+                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
+                )
             result.append(n)
             continue
         m = shape[i - lead]
         if n == -1:
             n = m
         elif (n != m and m != 1) or n < 0:
-            raise RuntimeError(f"The expanded size of the tensor ({n}) must match the existing size ({m}) at non-singleton dimension {i}.  "
-                               f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}")
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({m}) at non-singleton "
+                f"dimension {i}.  "
+                f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
+            )
         result.append(n)
     return tuple(result)
 
@@ -103,8 +115,11 @@ def common_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
             if result[i] == 1:
                 result[i] = shape[i]
             elif shape[i] not in (1, result[i]):
-                raise RuntimeError(f"The size of tensor a ({result[i]}) must match the size of tensor b ({shape[i]}) at non-singleton dimension "
-                                   f"{len(result) + i}")
+                raise RuntimeError(
+                    f"The size of tensor a ({result[i]}) must match the size of tensor b ({shape[i]}) at "
+                    "non-singleton dimension "
+                    f"{len(result) + i}"
+                )
     return tuple(result)
 
 

@@ -1,4 +1,5 @@
 """torch's error for dtypes that an op has no kernel for."""
+
 from __future__ import annotations
 
 import numpy as np

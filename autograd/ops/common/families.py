@@ -1,4 +1,5 @@
 """Families of elementwise ops: what their members share is said once, so that each is a short declaration."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -22,8 +23,9 @@ def documented(function: Callable[..., Any], name: str, summary: str, call: str,
     return function
 
 
-def elementary(name: str, ufunc: np.ufunc, rule: Callable[..., Any], summary: str, result: str,
-               of: str = "[0.0, 1.0]") -> OpFunction:
+def elementary(
+    name: str, ufunc: np.ufunc, rule: Callable[..., Any], summary: str, result: str, of: str = "[0.0, 1.0]"
+) -> OpFunction:
     """The op that calls one function of the array library; it takes integers as the default dtype.
 
     Args:
@@ -41,7 +43,8 @@ def elementary(name: str, ufunc: np.ufunc, rule: Callable[..., Any], summary: st
 
     def write(input: Array) -> None:
         if input.dtype.kind in "iub":
-            raise TypeError("the result is floating point")  # the caller asks the op itself, which says it in torch's words
+            # the caller asks the op itself, which says it in torch's words
+            raise TypeError("the result is floating point")
         getattr(xp(input), library_name)(input, out=input)
 
     function.__module__ = rule.__module__

@@ -1,4 +1,5 @@
 """Half precision: formulas are computed in float32 and rounded once, as PyTorch's kernels do."""
+
 from __future__ import annotations
 
 import functools
@@ -28,7 +29,9 @@ def wide(array: Any) -> Any:
 
 
 def in_float32(function: F) -> F:
-    """The function over raw arrays, which computes in float32 where its first operand is in half precision, and rounds its results to that."""
+    """The function over raw arrays, which computes in float32 where its first operand is in half precision, and rounds
+    its results to that.
+    """
 
     @functools.wraps(function)
     def computed(input: Any, *args: Any, **kwargs: Any) -> Any:
@@ -52,8 +55,12 @@ def floating(kernel: str) -> Callable[[F], F]:
         def computed(input: Any, *args: Any, **kwargs: Any) -> Any:
             kind = input.dtype.kind
             if kind in "iub":
-                raise NotImplementedError(f'"{kernel}" not implemented for \'{dtypes.of(input.dtype).scalar_type}\'')
-            return function(input, *args, **kwargs) if kind != "V" and input.dtype.itemsize != 2 else widened(input, *args, **kwargs)
+                raise NotImplementedError(f"\"{kernel}\" not implemented for '{dtypes.of(input.dtype).scalar_type}'")
+            return (
+                function(input, *args, **kwargs)
+                if kind != "V" and input.dtype.itemsize != 2
+                else widened(input, *args, **kwargs)
+            )
 
         return computed  # type: ignore[return-value]
 

@@ -1,4 +1,5 @@
 """What can be asked of a tensor without computing: sizes, strides, kinds."""
+
 from __future__ import annotations
 
 import math
@@ -189,8 +190,21 @@ def is_nonzero(input: Tensor) -> bool:
 
 
 for _name, _method in {
-    "size": size, "stride": stride, "dim": dim, "ndimension": dim, "numel": numel_method, "nelement": numel_method, "element_size": element_size,
-    "data_ptr": data_ptr, "storage_offset": storage_offset, "is_contiguous": is_contiguous, "get_device": get_device, "is_same_size": is_same_size,
-    "is_floating_point": is_floating_point, "is_complex": is_complex, "is_signed": is_signed, "is_nonzero": is_nonzero,
+    "size": size,
+    "stride": stride,
+    "dim": dim,
+    "ndimension": dim,
+    "numel": numel_method,
+    "nelement": numel_method,
+    "element_size": element_size,
+    "data_ptr": data_ptr,
+    "storage_offset": storage_offset,
+    "is_contiguous": is_contiguous,
+    "get_device": get_device,
+    "is_same_size": is_same_size,
+    "is_floating_point": is_floating_point,
+    "is_complex": is_complex,
+    "is_signed": is_signed,
+    "is_nonzero": is_nonzero,
 }.items():
     setattr(Tensor, _name, _method)

@@ -1,4 +1,5 @@
 """What several modules of ops need: second names, gradients that are zero, and gradients that do not exist."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -11,7 +12,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def alias(function: F, name: str) -> F:
-    """`function` under another name of `tapegrad` too: as a method where it is one, in place where it has an in-place form."""
+    """`function` under another name of `tapegrad` too: as a method where it is one, in place where it has an in-place
+    form.
+    """
     NAMES[name] = function
     own = function.__name__
     if Tensor.__dict__.get(own) is function:

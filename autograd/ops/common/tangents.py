@@ -1,4 +1,5 @@
 """What the rules of forward mode are made of."""
+
 from __future__ import annotations
 
 from typing import Any

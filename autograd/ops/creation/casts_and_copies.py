@@ -1,4 +1,5 @@
 """Casts, copies, and moves between devices."""
+
 from __future__ import annotations
 
 import warnings
@@ -21,7 +22,13 @@ from tapegrad.autograd.types.type_names import type_name
 from tapegrad.backends import CPU, Device, backend, backend_for, xp
 
 
-@op(input=lambda grad, source: _transfer(grad, source, None, False), kind="linear", name="to_copy", public=False, batch=over())
+@op(
+    input=lambda grad, source: _transfer(grad, source, None, False),
+    kind="linear",
+    name="to_copy",
+    public=False,
+    batch=over(),
+)
 def _transfer(input: Any, device: Device, source: Device | None, non_blocking: bool) -> Any:
     there = backend_for(device)
     here = backend(input)
@@ -48,8 +55,14 @@ def is_on(array: Any, device: Device) -> bool:
 # ---- copies
 
 
-@op(input=lambda grad: grad, kind="linear", method=True,
-    batch=lambda batched, input, memory_format: clone(input, memory_format=contiguous_format if memory_format is contiguous_format else None))
+@op(
+    input=lambda grad: grad,
+    kind="linear",
+    method=True,
+    batch=lambda batched, input, memory_format: clone(
+        input, memory_format=contiguous_format if memory_format is contiguous_format else None
+    ),
+)
 def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy that gradients flow through; its memory is laid out as that of `input`, without gaps.
 
@@ -85,8 +98,15 @@ def contiguous(input: Any, memory_format: Any = None) -> Any:
     return input if is_ordered(array, memory_format) else clone(input, memory_format=memory_format)
 
 
-@op(input=lambda grad: zero_gradient(grad), src=lambda grad, src_shape: sum_to(grad, src_shape), kind="linear", operands="free", name="copy", public=False,
-    batch=over())
+@op(
+    input=lambda grad: zero_gradient(grad),
+    src=lambda grad, src_shape: sum_to(grad, src_shape),
+    kind="linear",
+    operands="free",
+    name="copy",
+    public=False,
+    batch=over(),
+)
 def _copied(input: Any, src: Any) -> Any:
     result = xp(input).empty(input.shape, input.dtype)
     result[...] = src
@@ -98,7 +118,11 @@ def _fill_in_batch(batched: frozenset[str], input: Any, value: Any) -> Any:
         value = value.reshape((-1,) + (1,) * (input.ndim - ("input" in batched)))
     if "input" not in batched:
         input = input.expand(value.shape[0], *input.shape)
-    return fill(input, value) if "value" not in batched else _copied(input, cast(value, raw(input).dtype).expand(input.shape))
+    return (
+        fill(input, value)
+        if "value" not in batched
+        else _copied(input, cast(value, raw(input).dtype).expand(input.shape))
+    )
 
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
@@ -106,7 +130,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
     Args:
         src: a tensor of any dtype and on any device that broadcasts to this tensor's shape, or a number.
-        non_blocking: a copy from pinned memory to a device may happen later; `src` must not be written until then. To the host it always waits.
+        non_blocking: a copy from pinned memory to a device may happen later; `src` must not be written until then. To
+            the host it always waits.
 
     Raises:
         RuntimeError: the shapes do not fit.
@@ -139,9 +164,16 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return inplace.apply(_copied, self, (src,), {})
 
 
-@op(input=lambda grad: zero_gradient(grad), value=lambda grad, value_shape: sum_to(grad, value_shape), kind="linear", operands="free", method=True, inplace=True,
+@op(
+    input=lambda grad: zero_gradient(grad),
+    value=lambda grad, value_shape: sum_to(grad, value_shape),
+    kind="linear",
+    operands="free",
+    method=True,
+    inplace=True,
     inplace_fn=lambda a, value: a.__setitem__(..., value),
-    batch=lambda batched, input, value: _fill_in_batch(batched, input, value))
+    batch=lambda batched, input, value: _fill_in_batch(batched, input, value),
+)
 def fill(input: Any, value: Any) -> Any:
     """A tensor of the shape and dtype of `input` with every element `value`.
 
@@ -180,7 +212,9 @@ def zero_(self: Tensor) -> Tensor:
 # ---- dtypes and devices
 
 
-def to_place(input: Tensor, dtype: np.dtype | None, device: Device | None, copy: bool = False, non_blocking: bool = False) -> Tensor:
+def to_place(
+    input: Tensor, dtype: np.dtype | None, device: Device | None, copy: bool = False, non_blocking: bool = False
+) -> Tensor:
     """`input` with another dtype, on another device; itself where nothing changes and no copy is asked for."""
     result = input
     array = input._array
@@ -189,7 +223,8 @@ def to_place(input: Tensor, dtype: np.dtype | None, device: Device | None, copy:
         result = _cast_warned(result, dtype)
     if device is not None and not is_on(array, device):
         wider = dtype is not None and dtype is not result._array.dtype
-        result = transfer(result, device, non_blocking and not (wider and device.type == "cpu"))  # the host may not cast what has not arrived
+        # the host may not cast what has not arrived
+        result = transfer(result, device, non_blocking and not (wider and device.type == "cpu"))
     if dtype is not None and dtype is not result._array.dtype:
         result = _cast_warned(result, dtype)
     return clone(result) if copy and result is input else result
@@ -201,8 +236,16 @@ def _cast_warned(input: Tensor, dtype: Any) -> Tensor:
     return cast(input, dtype)
 
 
-def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, other: Tensor | None = None, non_blocking: bool = False, copy: bool = False,
-       memory_format: Any = None) -> Tensor:
+def to(
+    self: Tensor,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    other: Tensor | None = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """The tensor with another dtype, on another device, or as another tensor has both; itself where nothing changes.
 
     Args:
@@ -210,8 +253,9 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, other: T
         dtype: the dtype, by name.
         device: the device, by name.
         other: the other tensor, by name.
-        non_blocking: do not wait for the copy. From pinned memory to a device: the tensor must not be written until the copy is made. To the host: the
-            result is in pinned memory, and must not be read before the stream is synchronised.
+        non_blocking: do not wait for the copy. From pinned memory to a device: the tensor must not be written until the
+            copy is made. To the host: the result is in pinned memory, and must not be read before the stream is
+            synchronised.
         copy: copy even where nothing changes.
         memory_format: another order in memory.
 
@@ -226,14 +270,18 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, other: T
     for arg in args:
         if isinstance(arg, Tensor):
             other = arg
-        elif isinstance(arg, (dtypes.dtype, np.dtype)) or (isinstance(arg, type) and issubclass(arg, (np.generic, bool, int, float, complex))):
+        elif isinstance(arg, (dtypes.dtype, np.dtype)) or (
+            isinstance(arg, type) and issubclass(arg, (np.generic, bool, int, float, complex))
+        ):
             dtype = arg
         elif isinstance(arg, bool):
             flags.append(arg)
         elif isinstance(arg, (str, Device, int)):
             device = arg
         elif arg is not None:
-            raise TypeError(f"to() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)})")
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)})"
+            )
     copy = flags[1] if len(flags) > 1 else copy
     if other is not None:
         dtype, device = other._array.dtype, other.device
@@ -291,8 +339,19 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 
 
 _BY_SCALAR_TYPE = {
-    "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32",
-    "Long": "int64", "Bool": "bool", "ComplexFloat": "complex64", "ComplexDouble": "complex128"}
+    "Float": "float32",
+    "Double": "float64",
+    "Half": "float16",
+    "BFloat16": "bfloat16",
+    "Byte": "uint8",
+    "Char": "int8",
+    "Short": "int16",
+    "Int": "int32",
+    "Long": "int64",
+    "Bool": "bool",
+    "ComplexFloat": "complex64",
+    "ComplexDouble": "complex128",
+}
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -311,9 +370,27 @@ def _caster(name: str, dtype: str) -> Callable[..., Tensor]:
 
 
 for _name, _dtype in {
-    "float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32", "short": "int16", "char": "int8",
-    "byte": "uint8", "bool": "bool", "cfloat": "complex64", "cdouble": "complex128",
+    "float": "float32",
+    "double": "float64",
+    "half": "float16",
+    "bfloat16": "bfloat16",
+    "long": "int64",
+    "int": "int32",
+    "short": "int16",
+    "char": "int8",
+    "byte": "uint8",
+    "bool": "bool",
+    "cfloat": "complex64",
+    "cdouble": "complex128",
 }.items():
     setattr(Tensor, _name, _caster(_name, _dtype))
-for _name, _method in {"to": to, "cpu": cpu, "cuda": cuda, "type": type_, "type_as": type_as, "copy_": copy_, "zero_": zero_}.items():
+for _name, _method in {
+    "to": to,
+    "cpu": cpu,
+    "cuda": cuda,
+    "type": type_,
+    "type_as": type_as,
+    "copy_": copy_,
+    "zero_": zero_,
+}.items():
     setattr(Tensor, _name, _method)

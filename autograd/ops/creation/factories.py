@@ -1,4 +1,5 @@
 """Factories: tensors from data, from shapes, from other tensors."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -62,7 +63,9 @@ def _dimension(n: Any) -> int:
 
 
 @composite()
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """A tensor with a copy of `data`.
 
     Args:
@@ -82,8 +85,12 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
         data = _shared(data)
     if isinstance(data, Tensor):
         import warnings
-        warnings.warn("To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-                      "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).", stacklevel=2)
+
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+            stacklevel=2,
+        )
         made = finish(_move(data._array, dtype, device or data.device, True), requires_grad)
     elif is_array(data) and not isinstance(data, np.generic) and data.__class__ is not np.ndarray:
         made = finish(_move(data, dtype, device or backend(data).device_of(data), True), requires_grad)
@@ -112,8 +119,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, which shares its memory where dtype and device allow it.
 
     Args:
-        data: a tensor, a NumPy or CuPy array, an object of another library that offers its memory by DLPack or ``__cuda_array_interface__``, numbers or
-            nested lists.
+        data: a tensor, a NumPy or CuPy array, an object of another library that offers its memory by DLPack or
+            ``__cuda_array_interface__``, numbers or nested lists.
         dtype: of the result; by default that of the data.
         device: where the tensor lives; by default where the data is.
 
@@ -148,7 +155,10 @@ def _shared(data: Any) -> Any:
 def _usable(array: Any) -> Any:
     """`array`, or a copy where it cannot be shared (byte-swapped, or read-only)."""
     if not array.dtype.isnative:
-        raise ValueError("given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.")
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion between byte orders "
+            "is currently not supported."
+        )
     array = dtypes.canonical(array)
     if array.__class__ is np.ndarray and not array.flags.writeable:
         return array.copy()
@@ -198,8 +208,16 @@ def filled(make: str, size: tuple[int, ...], dtype: Any, device: Any, requires_g
 
 
 @composite()
-def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
-          requires_grad: bool = False) -> Tensor:
+def zeros(
+    *sizes: Any,
+    size: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """A tensor of zeros.
 
     Args:
@@ -215,8 +233,16 @@ def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, lay
 
 
 @composite()
-def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
-         requires_grad: bool = False) -> Tensor:
+def ones(
+    *sizes: Any,
+    size: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """A tensor of ones.
 
     Args:
@@ -231,8 +257,17 @@ def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layo
 
 
 @composite()
-def empty(*sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-          pin_memory: bool = False, memory_format: Any = None) -> Tensor:
+def empty(
+    *sizes: Any,
+    size: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """A tensor whose values are whatever the memory holds.
 
     Args:
@@ -255,16 +290,37 @@ def like(make: str, input: Any, dtype: Any, device: Any, requires_grad: bool) ->
     else:
         array = input._array
     if gate.on and transforming() and device is None and hasattr(array, "level"):
-        plain = filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False)
+        plain = filled(
+            make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array), False
+        )
         return finish(like_batch_of(plain, input)._array, requires_grad)
     if device is None and not array.flags.c_contiguous:  # laid out as `input` is
         with on_device_of(array):
-            return finish(getattr(xp(array), f"{make}_like")(array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)), requires_grad)
-    return filled(make, array.shape, array.dtype if dtype is None else dtype, backend(array).device_of(array) if device is None else device, requires_grad)
+            return finish(
+                getattr(xp(array), f"{make}_like")(
+                    array, dtype=array.dtype if dtype is None else dtypes.numpy_dtype(dtype)
+                ),
+                requires_grad,
+            )
+    return filled(
+        make,
+        array.shape,
+        array.dtype if dtype is None else dtype,
+        backend(array).device_of(array) if device is None else device,
+        requires_grad,
+    )
 
 
 @composite()
-def zeros_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+def zeros_like(
+    input: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """Zeros of the shape, dtype and device of `input`.
 
     Example:
@@ -275,7 +331,15 @@ def zeros_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any
 
 
 @composite()
-def ones_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+def ones_like(
+    input: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """Ones of the shape, dtype and device of `input`.
 
     Example:
@@ -286,7 +350,15 @@ def ones_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any 
 
 
 @composite()
-def empty_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+def empty_like(
+    input: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """An uninitialised tensor of the shape, dtype and device of `input`.
 
     Example:
@@ -297,7 +369,9 @@ def empty_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any
 
 
 @composite()
-def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
     """`obj` as a tensor, which shares its memory where dtype and device allow it.
 
     Args:
@@ -330,8 +404,17 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
 
 
 @composite()
-def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
-         requires_grad: bool = False) -> Tensor:
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """A tensor with every element `fill_value`.
 
     Args:
@@ -348,9 +431,16 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
         raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
     value = number_of(fill_value, "full", "fill_value", 2)
     if dtype is None:
-        dtype = np.dtype(bool) if isinstance(value, bool) else np.dtype(np.int64) if isinstance(value, int) else (
-            dtypes.default_complex() if isinstance(value, complex) else dtypes.default_float())
-    made = stored("factory", out, full_of(size_of((size,)), value, dtypes.numpy_dtype(dtype), place(device), requires_grad))
+        dtype = (
+            np.dtype(bool)
+            if isinstance(value, bool)
+            else np.dtype(np.int64)
+            if isinstance(value, int)
+            else (dtypes.default_complex() if isinstance(value, complex) else dtypes.default_float())
+        )
+    made = stored(
+        "factory", out, full_of(size_of((size,)), value, dtypes.numpy_dtype(dtype), place(device), requires_grad)
+    )
     return pin(made) if pin_memory else made
 
 
@@ -361,7 +451,9 @@ def number_of(value: Any, function: str, name: str, position: int) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, (bool, int, float, complex)):
-        raise TypeError(f"{function}(): argument '{name}' (position {position}) must be Number, not {type(value).__name__}")
+        raise TypeError(
+            f"{function}(): argument '{name}' (position {position}) must be Number, not {type(value).__name__}"
+        )
     return value
 
 
@@ -379,8 +471,16 @@ def full_of(size: tuple[int, ...], value: Any, dtype: np.dtype, where: Device, r
 
 
 @composite()
-def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-              memory_format: Any = None) -> Tensor:
+def full_like(
+    input: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """A tensor of the shape, dtype and device of `input` with every element `fill_value`.
 
     Args:
@@ -397,7 +497,15 @@ def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = N
 
 
 @composite()
-def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+def scalar_tensor(
+    s: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """A tensor without dimensions that holds a number.
 
     Args:
@@ -413,8 +521,16 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
 
 
 @exported
-def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-                  pin_memory: bool = False) -> Tensor:
+def empty_strided(
+    size: Any,
+    stride: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """An uninitialised tensor whose strides, in elements, are given.
 
     Args:
@@ -427,5 +543,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
     shape, steps = size_of((tuple(size),)), tuple(stride)
     reach = 1 + sum([(n - 1) * step for n, step in zip(shape, steps)]) if 0 not in shape else 0
     memory = filled("empty", (reach,), dtype, device, False)._array
-    made = finish(backend(memory).as_strided(memory, shape, tuple([step * memory.itemsize for step in steps])), requires_grad)
+    made = finish(
+        backend(memory).as_strided(memory, shape, tuple([step * memory.itemsize for step in steps])), requires_grad
+    )
     return pin(made) if pin_memory else made

@@ -1,4 +1,7 @@
-"""Numbers, nested lists of numbers, tensors and arrays: what Python offers as data, as an array on the host with torch's idea of its dtype."""
+"""Numbers, nested lists of numbers, tensors and arrays: what Python offers as data, as an array on the host with
+torch's idea of its dtype.
+"""
+
 from __future__ import annotations
 
 import functools
@@ -36,7 +39,13 @@ def _item_dtype(item: Any) -> np.dtype | None:
         return None if dtype.kind in "OUSMm" else dtype
     if isinstance(item, (bool, int)):
         return _BOOL if isinstance(item, bool) else _LONG
-    return dtypes.default_float() if isinstance(item, float) else dtypes.default_complex() if isinstance(item, complex) else None
+    return (
+        dtypes.default_float()
+        if isinstance(item, float)
+        else dtypes.default_complex()
+        if isinstance(item, complex)
+        else None
+    )
 
 
 def _promoted(data: Any) -> np.dtype | None:
@@ -54,14 +63,18 @@ def _tell_of_lost_gradient(t: Tensor) -> None:
     global _told
     if not _told and requires_grad(t) and grad_enabled():
         _told = True
-        warn_caller("Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using tensor.detach() first.")
+        warn_caller(
+            "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider "
+            "using tensor.detach() first."
+        )
 
 
 def _plain(data: Any) -> Any:
     """Nested lists with the tensors in them as Python numbers."""
     if isinstance(data, Tensor):
         _tell_of_lost_gradient(data)
-        return number_in(data)  # read in passing: the program may not know that a list of a device's numbers is read one by one
+        # read in passing: the program may not know that a list of a device's numbers is read one by one
+        return number_in(data)
     return [_plain(item) for item in data] if isinstance(data, (list, tuple)) else data
 
 
@@ -79,7 +92,9 @@ def host_array(data: Any, dtype: Any = None) -> np.ndarray:
     else:
         kinds = isinstance(data, (np.ndarray, np.generic))
     try:
-        array = np.array(data, dtype) if dtype is None or dtype.kind != "V" else np.array(np.array(data, np.float32), dtype)
+        array = (
+            np.array(data, dtype) if dtype is None or dtype.kind != "V" else np.array(np.array(data, np.float32), dtype)
+        )
     except ValueError as error:
         if "inhomogeneous" in str(error):
             _find_ragged(data, 1)
@@ -138,10 +153,16 @@ def _refuse_items(data: Any, inside: bool = False) -> None:
     if isinstance(data, (list, tuple)):
         for item in data:
             _refuse_items(item, True)
-    elif isinstance(data, (str, bytes)) or (inside and not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic))):
+    elif isinstance(data, (str, bytes)) or (
+        inside and not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic))
+    ):
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     elif not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic)):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
     elif isinstance(data, np.ndarray):
-        raise TypeError(f"can't convert np.ndarray of type {data.dtype.type.__module__}.{data.dtype.type.__qualname__}. The only supported types are: float64, "
-                        "float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.")
+        raise TypeError(
+            f"can't convert np.ndarray of type {data.dtype.type.__module__}.{data.dtype.type.__qualname__}. The only "
+            "supported types are: float64, "
+            "float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and "
+            "bool."
+        )

@@ -1,4 +1,7 @@
-"""What an op meets on the host, beside arrays of a device: it goes there in passing, which counts as no copy that the program asked for."""
+"""What an op meets on the host, beside arrays of a device: it goes there in passing, which counts as no copy that the
+program asked for.
+"""
+
 from __future__ import annotations
 
 from typing import Any
@@ -21,7 +24,9 @@ def to_device_of(value: Any, array: Any) -> Any:
 
 
 def tensor_for_write(value: Tensor, self: Tensor) -> Any:
-    """A tensor of another device that is to be written to `self`: from the CPU a copy in passing, of a single number none."""
+    """A tensor of another device that is to be written to `self`: from the CPU a copy in passing, of a single number
+    none.
+    """
     if value._array.__class__ is not np.ndarray:
         return value.to(self.device)
     return scalar_on(value, self.device)

@@ -1,4 +1,7 @@
-"""The oldest constructors: ``FloatTensor(2, 3)``, ``LongTensor([1, 2])`` and their like, which are also classes to `isinstance`."""
+"""The oldest constructors: ``FloatTensor(2, 3)``, ``LongTensor([1, 2])`` and their like, which are also classes to
+`isinstance`.
+"""
+
 from __future__ import annotations
 
 from typing import Any
@@ -18,7 +21,11 @@ class _Legacy(type):
     legacy_device: str
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, Tensor) and instance.dtype.name == cls.legacy_dtype and instance.device.type == cls.legacy_device
+        return (
+            isinstance(instance, Tensor)
+            and instance.dtype.name == cls.legacy_dtype
+            and instance.device.type == cls.legacy_device
+        )
 
     def __call__(cls, *args: Any, device: Any = None) -> Tensor:
         device = cls.legacy_device if device is None else device
@@ -26,7 +33,9 @@ class _Legacy(type):
         if len(args) == 1 and isinstance(args[0], Tensor):
             source = args[0]
             if source._array.dtype != dtype:
-                raise TypeError(f"expected TensorOptions(dtype={cls.legacy_dtype}) (got TensorOptions(dtype={source.dtype.name}))")
+                raise TypeError(
+                    f"expected TensorOptions(dtype={cls.legacy_dtype}) (got TensorOptions(dtype={source.dtype.name}))"
+                )
             return source.detach()
         if len(args) == 1 and isinstance(args[0], (list, tuple)) and not hasattr(args[0], "numel"):
             args = (np.array(args[0]).astype(dtype) if args[0] else np.zeros(0, dtype),)
@@ -34,9 +43,19 @@ class _Legacy(type):
 
 
 _NAMES = {
-    "FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "BFloat16Tensor": "bfloat16", "ByteTensor": "uint8", "CharTensor": "int8",
-    "ShortTensor": "int16", "IntTensor": "int32", "LongTensor": "int64", "BoolTensor": "bool", "ComplexFloatTensor": "complex64",
-    "ComplexDoubleTensor": "complex128"}
+    "FloatTensor": "float32",
+    "DoubleTensor": "float64",
+    "HalfTensor": "float16",
+    "BFloat16Tensor": "bfloat16",
+    "ByteTensor": "uint8",
+    "CharTensor": "int8",
+    "ShortTensor": "int16",
+    "IntTensor": "int32",
+    "LongTensor": "int64",
+    "BoolTensor": "bool",
+    "ComplexFloatTensor": "complex64",
+    "ComplexDoubleTensor": "complex128",
+}
 
 
 def constructors(device: str) -> dict[str, type]:
@@ -49,8 +68,18 @@ def constructors(device: str) -> dict[str, type]:
         >>> constructors("cpu")["LongTensor"]([1, 2])
         tensor([1, 2])
     """
-    return {name: _Legacy(name, (), {"legacy_dtype": dtype, "legacy_device": device, "__doc__": f"Tensors of dtype {dtype}, as the oldest code makes them."})
-            for name, dtype in _NAMES.items()}
+    return {
+        name: _Legacy(
+            name,
+            (),
+            {
+                "legacy_dtype": dtype,
+                "legacy_device": device,
+                "__doc__": f"Tensors of dtype {dtype}, as the oldest code makes them.",
+            },
+        )
+        for name, dtype in _NAMES.items()
+    }
 
 
 NAMES.update(constructors("cpu"))

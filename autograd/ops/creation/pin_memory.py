@@ -1,4 +1,5 @@
 """Pinned host memory, from and to which a device copies by itself while the program goes on."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -18,7 +19,8 @@ def _pinned(input: Any, device: Device) -> Any:
 
 
 def pin_memory(self: Tensor, device: Any = None) -> Tensor:
-    """The tensor in pinned host memory, from which ``to(device, non_blocking=True)`` copies while the program goes on; itself where it is there.
+    """The tensor in pinned host memory, from which ``to(device, non_blocking=True)`` copies while the program goes on;
+    itself where it is there.
 
     Args:
         device: for which kind of device; CUDA by default.
@@ -67,7 +69,10 @@ def pin(made: Tensor) -> Tensor:
     try:
         there = backend_for(_device(None))
     except RuntimeError as error:
-        raise RuntimeError("pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on this system.") from error
+        raise RuntimeError(
+            "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available "
+            "on this system."
+        ) from error
     made._array = there.pin(made._array)
     return made
 

@@ -1,4 +1,5 @@
 """Factories of numbers in order, and of indices."""
+
 from __future__ import annotations
 
 import builtins
@@ -36,8 +37,18 @@ def _steps(start: Any, end: Any, step: Any, dtype: np.dtype, device: Any, count:
 
 
 @composite()
-def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-           pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+def arange(
+    *args: Any,
+    start: Any = None,
+    end: Any = None,
+    step: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """The numbers from `start` (0) to `end`, which is left out, by `step` (1).
 
     Args:
@@ -60,7 +71,10 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
         given = dict(zip(("start", "end", "step"), args))
         start, end, step = given.get("start", start), given.get("end", end), given.get("step", step)
     if end is None or len(args) > 3:
-        raise TypeError(f"arange() received an invalid combination of arguments - got ({', '.join([type(a).__name__ for a in args])})")
+        raise TypeError(
+            "arange() received an invalid combination of arguments - got "
+            f"({', '.join([type(a).__name__ for a in args])})"
+        )
     start = 0 if start is None else start if start.__class__ is int else _real(start, "arange", "start", 1)
     end = end if end.__class__ is int else _real(end, "arange", "end", 2)
     step = 1 if step is None else step if step.__class__ is int else _real(step, "arange", "step", 3)
@@ -80,8 +94,17 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
 
 
 @exported
-def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-          requires_grad: bool = False) -> Tensor:
+def range(
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """The numbers from `start` to `end`, which belongs to them, by `step`; `arange` is what to use.
 
     Args:
@@ -92,8 +115,12 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dt
     Raises:
         RuntimeError: `step` is zero, or leads away from `end`.
     """
-    warnings.warn("torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's range builtin. "
-                  "Instead, use torch.arange, which produces values in [start, end).", stacklevel=2)
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
+        "Python's range builtin. "
+        "Instead, use torch.arange, which produces values in [start, end).",
+        stacklevel=2,
+    )
     if end is None:
         start, end = 0, start
     start, end, step = _real(start, "range", "start", 1), _real(end, "range", "end", 2), _real(step, "range", "step", 3)
@@ -102,12 +129,19 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dt
     if (end - start) * (1 if step > 0 else -1) < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    return stored("factory", out, finish(_steps(start, end, step, wanted, device, math.floor((end - start) / step) + 1), requires_grad))
+    return stored(
+        "factory",
+        out,
+        finish(_steps(start, end, step, wanted, device, math.floor((end - start) / step) + 1), requires_grad),
+    )
 
 
 def _end(value: Any, function: str, name: str, position: int) -> Any:
     if isinstance(value, Tensor) and value._array.ndim:
-        raise RuntimeError(f"{function} only supports 0-dimensional start and end tensors, but got {name} with {value._array.ndim} dimension(s).")
+        raise RuntimeError(
+            f"{function} only supports 0-dimensional start and end tensors, but got {name} with {value._array.ndim} "
+            "dimension(s)."
+        )
     return number_of(value, function, name, position)
 
 
@@ -120,25 +154,43 @@ def _between(start: Any, end: Any, steps: int, xp: Any) -> Any:
     return xp.where(up < steps // 2, start + up * by, end - (steps - 1 - up) * by)
 
 
-def _spaced(start: Any, end: Any, steps: Any, base: Any, function: str, out: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def _spaced(
+    start: Any, end: Any, steps: Any, base: Any, function: str, out: Any, dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
     start, end = _end(start, function, "start", 1), _end(end, function, "end", 2)
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     has_complex = isinstance(start, complex) or isinstance(end, complex)
-    wanted = (dtypes.default_complex() if has_complex else dtypes.default_float()) if dtype is None else dtypes.numpy_dtype(dtype)
+    wanted = (
+        (dtypes.default_complex() if has_complex else dtypes.default_float())
+        if dtype is None
+        else dtypes.numpy_dtype(dtype)
+    )
     where = place(device)
     there = backend_for(where)
     with there.use(where):
         values = _between(start, end, steps, there.xp)
         if base is not None:
-            values = there.xp.power(float(base), values) if not isinstance(base, complex) else there.xp.power(base, values)
+            values = (
+                there.xp.power(float(base), values) if not isinstance(base, complex) else there.xp.power(base, values)
+            )
         array = values.astype(wanted)
     return stored("factory", out, finish(array, requires_grad))
 
 
 @composite()
-def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
-             requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """`steps` numbers in equal steps from `start` to `end`, which both belong to them.
 
     Args:
@@ -158,8 +210,19 @@ def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = 
 
 
 @composite()
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-             pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """`steps` powers of `base`, whose exponents go in equal steps from `start` to `end`.
 
     Args:
@@ -180,8 +243,17 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any =
 
 
 @composite()
-def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
-        requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """The matrix with ones on its diagonal and zeros elsewhere.
 
     Args:
@@ -219,7 +291,9 @@ def _triangle(lower: bool, row: int, col: int, offset: int, dtype: Any, device: 
 
 
 def _places(xp: Any, lower: bool, row: int, col: int, offset: int) -> Any:
-    """Rows and columns of a triangle's elements, made on the device: CuPy's `tril_indices` waits for it, to count what the host can count."""
+    """Rows and columns of a triangle's elements, made on the device: CuPy's `tril_indices` waits for it, to count what
+    the host can count.
+    """
     size = builtins.sum(min(max(r + offset + lower, 0), col) for r in builtins.range(row))
     size = size if lower else row * col - size
     if not size:
@@ -235,7 +309,9 @@ def _places(xp: Any, lower: bool, row: int, col: int, offset: int) -> Any:
 
 
 @composite()
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None) -> Tensor:
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+) -> Tensor:
     """The indices of the elements on and below a diagonal: a row of row numbers, and one of column numbers.
 
     Args:
@@ -256,7 +332,9 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
 
 
 @composite()
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None) -> Tensor:
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+) -> Tensor:
     """The indices of the elements on and above a diagonal: a row of row numbers, and one of column numbers.
 
     Args:

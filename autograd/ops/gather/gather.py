@@ -1,4 +1,5 @@
 """Reading and writing by index tensors along a dimension, by masks, and by flat positions."""
+
 from __future__ import annotations
 
 import math
@@ -15,7 +16,8 @@ from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 from tapegrad.backends.determinism import alert
 
-# On the host, where looking costs little, indices are looked at; on a device that would mean to wait, so a kernel looks, and they wrap as CuPy's do.
+# On the host, where looking costs little, indices are looked at; on a device that would mean to wait, so a kernel
+# looks, and they wrap as CuPy's do.
 
 
 #: the dtypes that an index may have
@@ -42,8 +44,12 @@ def outside(index: np.ndarray, n: int) -> bool:
     return bool(np.maximum.reduce(flat.view(_UNSIGNED[flat.dtype])) >= n)
 
 
-def check_range(name: str, index: Any, n: int, dim: int, error: type[Exception] = RuntimeError, text: str = "", lowest: int = 0) -> None:
-    """Raise unless all indices lie between `lowest` and `n`: on the host at once, on a device when it is next waited for."""
+def check_range(
+    name: str, index: Any, n: int, dim: int, error: type[Exception] = RuntimeError, text: str = "", lowest: int = 0
+) -> None:
+    """Raise unless all indices lie between `lowest` and `n`: on the host at once, on a device when it is next waited
+    for.
+    """
     if index.__class__ is not np.ndarray:
         backend(index).assert_index(index, lowest, n, name, dim)
     elif index.size and (outside(index, n) if lowest == 0 else not (lowest <= index.min() and index.max() < n)):
@@ -67,8 +73,11 @@ def check_index(name: str, input: Any, dim: Any, index: Any, src: Any = None) ->
     if not index.size:
         return dim
     if (index.ndim or 1) != (input.ndim or 1):
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor" if name == "gather" else
-                           "Index tensor must have the same number of dimensions as self tensor")
+        raise RuntimeError(
+            "Index tensor must have the same number of dimensions as input tensor"
+            if name == "gather"
+            else "Index tensor must have the same number of dimensions as self tensor"
+        )
     if src is not None and (src.ndim or 1) != (index.ndim or 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     too_large = None
@@ -77,20 +86,28 @@ def check_index(name: str, input: Any, dim: Any, index: Any, src: Any = None) ->
             too_large = k
     if name == "gather":
         if too_large is not None:
-            raise RuntimeError(f"Size does not match at dimension {too_large} expected index {list(index.shape)} to be no larger than self {list(input.shape)} "
-                               f"apart from dimension {dim}")
+            raise RuntimeError(
+                f"Size does not match at dimension {too_large} expected index {list(index.shape)} to be no larger "
+                f"than self {list(input.shape)} "
+                f"apart from dimension {dim}"
+            )
     elif too_large is not None or (src is not None and any(n > m for n, m in zip(index.shape, src.shape))):
         more = f" and to be no larger size than src {list(src.shape)}" if src is not None else ""
-        raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim}{more}")
+        raise RuntimeError(
+            f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension "
+            f"{dim}{more}"
+        )
     check_range(name, index, input.shape[dim] if input.ndim else 1, dim)
     return dim
 
 
 def flat_positions(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
-    """For each element of `index` the position, in memory in order, of the element of an array of `shape` that it names along `dim`."""
+    """For each element of `index` the position, in memory in order, of the element of an array of `shape` that it names
+    along `dim`.
+    """
     if not shape:
         return index.reshape((-1,)) * 0
-    step = math.prod(shape[dim + 1:])
+    step = math.prod(shape[dim + 1 :])
     result = index if step == 1 and index.dtype.itemsize == 8 else index.astype(np.int64) * step
     if len(shape) > 1:
         result = result + _starts(index, dim, shape)
@@ -99,7 +116,7 @@ def flat_positions(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
 
 def _starts(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
     """What the other dimensions add to the positions."""
-    rest = (*index.shape[:dim], 1, *index.shape[dim + 1:])
+    rest = (*index.shape[:dim], 1, *index.shape[dim + 1 :])
     if index.__class__ is np.ndarray and math.prod(rest) <= 4096:
         return _known_starts(rest, dim, shape)
     return _made_starts(xp(index), rest, dim, shape)
@@ -114,12 +131,18 @@ def _made_starts(here: Any, rest: tuple[int, ...], dim: int, shape: tuple[int, .
     result: Any = 0
     for k, n in enumerate(rest):
         if k != dim:
-            result = result + (here.arange(n) * math.prod(shape[k + 1:])).reshape((n,) + (1,) * (len(shape) - 1 - k))
+            result = result + (here.arange(n) * math.prod(shape[k + 1 :])).reshape((n,) + (1,) * (len(shape) - 1 - k))
     return result
 
 
-@op(input=lambda grad, input_shape, dim, index: scatter_zeros(grad, dim, index, input_shape), index=None, operands="free", kind="linear", method=True,
-    batch=over(dim=along))
+@op(
+    input=lambda grad, input_shape, dim, index: scatter_zeros(grad, dim, index, input_shape),
+    index=None,
+    operands="free",
+    kind="linear",
+    method=True,
+    batch=over(dim=along),
+)
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """The elements that an index names along a dimension: ``out[i, j] = input[index[i, j], j]`` for `dim` 0.
 
@@ -141,8 +164,14 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     return input.reshape((-1,)).take(flat_positions(index, dim, input.shape)).reshape(index.shape)
 
 
-@op(src=lambda grad, dim, index: gather(grad, dim, index), index=None, operands="free", kind="linear", public=False,
-    batch=over(dim=along, shape=sized))
+@op(
+    src=lambda grad, dim, index: gather(grad, dim, index),
+    index=None,
+    operands="free",
+    kind="linear",
+    public=False,
+    batch=over(dim=along, shape=sized),
+)
 def scatter_zeros(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape`, with `src` added where the index says: the adjoint of `gather`."""
     result = xp(src).zeros(math.prod(shape), src.dtype)
@@ -151,8 +180,16 @@ def scatter_zeros(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any
     return result.reshape(shape)
 
 
-@op(input=lambda grad: grad, index=None, src=lambda grad, dim, index: gather(grad, dim, index), operands="free", kind="linear", name="scatter_add", public=False,
-    batch=over(dim=along))
+@op(
+    input=lambda grad: grad,
+    index=None,
+    src=lambda grad, dim, index: gather(grad, dim, index),
+    operands="free",
+    kind="linear",
+    name="scatter_add",
+    public=False,
+    batch=over(dim=along),
+)
 def scatter_add_source(input: Any, dim: int, index: Any, src: Any) -> Any:
     result = ordered_copy(input)
     if index.size:
@@ -160,8 +197,16 @@ def scatter_add_source(input: Any, dim: int, index: Any, src: Any) -> Any:
     return result
 
 
-@op(input=lambda grad, dim, index: scatter_value(grad, dim, index, 0), index=None, src=lambda grad, dim, index: gather(grad, dim, index), operands="free",
-    kind="linear", name="scatter", public=False, batch=over(dim=along))
+@op(
+    input=lambda grad, dim, index: scatter_value(grad, dim, index, 0),
+    index=None,
+    src=lambda grad, dim, index: gather(grad, dim, index),
+    operands="free",
+    kind="linear",
+    name="scatter",
+    public=False,
+    batch=over(dim=along),
+)
 def scatter_source(input: Any, dim: int, index: Any, src: Any) -> Any:
     alert("scatter with src tensor and reduce=None", input)
     result = ordered_copy(input)
@@ -170,12 +215,22 @@ def scatter_source(input: Any, dim: int, index: Any, src: Any) -> Any:
     return result
 
 
-@op(input=lambda grad, dim, index: scatter_value(grad, dim, index, 0), index=None, operands="free", kind="linear", name="scatter", public=False,
-    jvp=lambda d_input, dim, index: scatter_value(d_input, dim, index, 0), batch=over(dim=along))
+@op(
+    input=lambda grad, dim, index: scatter_value(grad, dim, index, 0),
+    index=None,
+    operands="free",
+    kind="linear",
+    name="scatter",
+    public=False,
+    jvp=lambda d_input, dim, index: scatter_value(d_input, dim, index, 0),
+    batch=over(dim=along),
+)
 def scatter_value(input: Any, dim: int, index: Any, value: Any) -> Any:
     result = ordered_copy(input)
     if index.size:
-        result.reshape((-1,))[flat_positions(index, dim % max(input.ndim, 1), input.shape)] = xp(result).full((), value, result.dtype)
+        result.reshape((-1,))[flat_positions(index, dim % max(input.ndim, 1), input.shape)] = xp(result).full(
+            (), value, result.dtype
+        )
     return result
 
 

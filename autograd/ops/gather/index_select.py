@@ -1,4 +1,5 @@
 """Reading and writing whole items that an index names along a dimension."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -35,8 +36,14 @@ def _items(input: Any, dim: int, index: Any) -> Any:
     return (*[FULL] * dim, index.reshape((-1,))) if dim else index.reshape((-1,))
 
 
-@op(input=lambda grad, input_shape, dim, index: _add_items(grad, input_shape, dim, index), index=None, operands="free", kind="linear", method=True,
-    batch=lambda batched, input, dim, index: _select_in_batch(batched, input, dim, index))
+@op(
+    input=lambda grad, input_shape, dim, index: _add_items(grad, input_shape, dim, index),
+    index=None,
+    operands="free",
+    kind="linear",
+    method=True,
+    batch=lambda batched, input, dim, index: _select_in_batch(batched, input, dim, index),
+)
 def index_select(input: Any, dim: int, index: Any) -> Any:
     """The items that an index names along a dimension.
 
@@ -65,8 +72,14 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     return input.take(index.reshape((-1,)), dim)
 
 
-@op(grad=lambda grad, dim, index: index_select(grad, dim, index), index=None, operands="free", kind="linear", public=False,
-    batch=lambda batched, grad, shape, dim, index: _add_in_batch(batched, grad, shape, dim, index))
+@op(
+    grad=lambda grad, dim, index: index_select(grad, dim, index),
+    index=None,
+    operands="free",
+    kind="linear",
+    public=False,
+    batch=lambda batched, grad, shape, dim, index: _add_in_batch(batched, grad, shape, dim, index),
+)
 def _add_items(grad: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
     """Zeros of `shape` with the items of `grad` added where the index says: the adjoint of `index_select`."""
     if not shape:
@@ -80,31 +93,62 @@ def _check_source(name: str, input: Any, dim: Any, index: Any, source: Any) -> i
     dim = wrap(dim, input.ndim)
     _check_vector(name, index)
     if source.ndim and dim >= source.ndim:
-        raise RuntimeError(f"{name}_(): Indexing dim {dim} is out of bounds of the source tensor with dim {source.ndim}")
+        raise RuntimeError(
+            f"{name}_(): Indexing dim {dim} is out of bounds of the source tensor with dim {source.ndim}"
+        )
     have = source.shape[dim] if source.ndim else 1
     if have != index.size:
-        raise (IndexError(f"{name}_(): Number of indices ({index.size}) should be equal to source.size(dim) ({have})") if name == "index_copy" else
-               RuntimeError(f"{name}_(): Number of indices ({index.size}) should be equal to source.size(dim): ({have}), for dim: {dim}"))
+        raise (
+            IndexError(f"{name}_(): Number of indices ({index.size}) should be equal to source.size(dim) ({have})")
+            if name == "index_copy"
+            else RuntimeError(
+                f"{name}_(): Number of indices ({index.size}) should be equal to source.size(dim): ({have}), for "
+                f"dim: {dim}"
+            )
+        )
     if input.dtype != source.dtype:
-        raise RuntimeError(f"index_copy_(): self and source expected to have the same dtype, but got (self) {scalar_type(input)} and (source) {scalar_type(source)}"
-                           if name == "index_copy" else f"{name}_(): self ({scalar_type(input)}) and source ({scalar_type(source)}) must have the same scalar type")
+        raise RuntimeError(
+            f"index_copy_(): self and source expected to have the same dtype, but got (self) {scalar_type(input)} "
+            f"and (source) {scalar_type(source)}"
+            if name == "index_copy"
+            else f"{name}_(): self ({scalar_type(input)}) and source ({scalar_type(source)}) must have the same "
+            "scalar type"
+        )
     if name == "index_copy" and source.ndim and input.ndim and source.ndim != input.ndim:
-        raise IndexError("index_copy_(): When source and destination are not scalars, their dimensionality must match. Source dimensionality "
-                         f"({source.ndim}), destination dimensionality ({input.ndim})")
-    theirs, ours = source.shape[:dim] + source.shape[dim + 1:], input.shape[:dim] + input.shape[dim + 1:]
+        raise IndexError(
+            "index_copy_(): When source and destination are not scalars, their dimensionality must match. Source "
+            "dimensionality "
+            f"({source.ndim}), destination dimensionality ({input.ndim})"
+        )
+    theirs, ours = source.shape[:dim] + source.shape[dim + 1 :], input.shape[:dim] + input.shape[dim + 1 :]
     if name == "index_copy" and theirs != ours:
-        raise RuntimeError("index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
-                           f"{' '.join(map(str, ours))} at dimension {dim} and source slice shape: {' '.join(map(str, theirs))} at dimension {dim}.")
+        raise RuntimeError(
+            "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+            f"{' '.join(map(str, ours))} at dimension {dim} and source slice shape: {' '.join(map(str, theirs))} at "
+            f"dimension {dim}."
+        )
     if theirs != ours or (not input.ndim and source.size != 1):
-        raise RuntimeError("source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
-                           f"{list(input.shape)} source.shape = {list(source.shape)}")
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+            f"{list(input.shape)} source.shape = {list(source.shape)}"
+        )
     return dim
 
 
-@op(input=lambda grad: grad, index=None,
-    source=lambda grad, dim, index, source_shape, alpha: _scaled(index_select(grad, dim, index).reshape(tuple(source_shape)), alpha),
-    operands="free", kind="linear", method=True, inplace=True,
-    batch=lambda batched, input, dim, index, source, alpha: _write_in_batch(batched, input, dim, index, _scaled(source, alpha), put_add))
+@op(
+    input=lambda grad: grad,
+    index=None,
+    source=lambda grad, dim, index, source_shape, alpha: _scaled(
+        index_select(grad, dim, index).reshape(tuple(source_shape)), alpha
+    ),
+    operands="free",
+    kind="linear",
+    method=True,
+    inplace=True,
+    batch=lambda batched, input, dim, index, source, alpha: _write_in_batch(
+        batched, input, dim, index, _scaled(source, alpha), put_add
+    ),
+)
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """`input` with the items of `source` added where an index says along a dimension; those whose index repeats add up.
 
@@ -125,7 +169,9 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
     if not dtypes.is_inexact(input.dtype):
         alpha = int(alpha)
     result = at_least_1d(ordered_copy(input))
-    backend(result).scatter_add(result, _items(result, dim, index), at_least_1d(source if alpha == 1 else source * alpha))
+    backend(result).scatter_add(
+        result, _items(result, dim, index), at_least_1d(source if alpha == 1 else source * alpha)
+    )
     return result.reshape(input.shape)
 
 
@@ -133,9 +179,16 @@ def _scaled(grad: Any, factor: float) -> Any:
     return grad if factor == 1 else grad * factor
 
 
-@op(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), index=None,
-    source=lambda grad, dim, index, source_shape: index_select(grad, dim, index).reshape(tuple(source_shape)), operands="free", kind="linear", method=True,
-    inplace=True, batch=lambda batched, input, dim, index, source: _write_in_batch(batched, input, dim, index, source, put_at))
+@op(
+    input=lambda grad, dim, index: index_fill(grad, dim, index, 0),
+    index=None,
+    source=lambda grad, dim, index, source_shape: index_select(grad, dim, index).reshape(tuple(source_shape)),
+    operands="free",
+    kind="linear",
+    method=True,
+    inplace=True,
+    batch=lambda batched, input, dim, index, source: _write_in_batch(batched, input, dim, index, source, put_at),
+)
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """`input` with the items of `source` in the places that an index names along a dimension.
 
@@ -159,11 +212,19 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     return result.reshape(input.shape)
 
 
-@op(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), index=None,
-    value=lambda grad, dim, index, value_shape: None if value_shape is None else index_select(grad, dim, index).sum(), operands="free", kind="linear", method=True,
-    inplace=True, jvp=lambda d_input, d_value, input, dim, index: index_fill(
-        zero_gradient(input) if d_input is None else d_input, dim, index, 0 if d_value is None else d_value),
-    batch=lambda batched, input, dim, index, value: _write_in_batch(batched, input, dim, index, value, put_at))
+@op(
+    input=lambda grad, dim, index: index_fill(grad, dim, index, 0),
+    index=None,
+    value=lambda grad, dim, index, value_shape: None if value_shape is None else index_select(grad, dim, index).sum(),
+    operands="free",
+    kind="linear",
+    method=True,
+    inplace=True,
+    jvp=lambda d_input, d_value, input, dim, index: index_fill(
+        zero_gradient(input) if d_input is None else d_input, dim, index, 0 if d_value is None else d_value
+    ),
+    batch=lambda batched, input, dim, index, value: _write_in_batch(batched, input, dim, index, value, put_at),
+)
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """`input` with one value in the places that an index names along a dimension.
 
@@ -182,7 +243,9 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     if index.dtype not in INDICES:
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
     if getattr(value, "ndim", 0):
-        raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+        raise RuntimeError(
+            f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
     n = input.shape[dim] if input.ndim else 1
     check_range("index_fill", index, n, dim, IndexError, lowest=-n)
     result = at_least_1d(ordered_copy(input))
@@ -195,6 +258,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
 
 
 # ---- within a batch
+
 
 def _select_in_batch(batched: frozenset[str], input: Any, dim: int, index: Any) -> Any:
     ndim = input.ndim - ("input" in batched)
@@ -253,15 +317,21 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
 
 # ---- items several times
 
-@op(input=lambda grad, input_shape, repeats, dim: _unrepeat_each(grad, input_shape, repeats, dim), kind="linear", name="repeat_interleave", public=False,
-    batch=over(dim=along))
+
+@op(
+    input=lambda grad, input_shape, repeats, dim: _unrepeat_each(grad, input_shape, repeats, dim),
+    kind="linear",
+    name="repeat_interleave",
+    public=False,
+    batch=over(dim=along),
+)
 def _repeat_each(input: Any, repeats: int, dim: int) -> Any:
     return xp(input).repeat(input, repeats, axis=dim)
 
 
 def _unrepeat_each(grad: Any, shape: tuple[int, ...], repeats: int, dim: int) -> Any:
-    apart = (*shape[:dim + 1], repeats, *shape[dim + 1:])
-    return sum_to(grad.reshape(apart), (*shape[:dim + 1], 1, *shape[dim + 1:])).reshape(tuple(shape))
+    apart = (*shape[: dim + 1], repeats, *shape[dim + 1 :])
+    return sum_to(grad.reshape(apart), (*shape[: dim + 1], 1, *shape[dim + 1 :])).reshape(tuple(shape))
 
 
 @composite(method=True)
@@ -284,9 +354,12 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, outpu
     if repeats is None:
         return from_array(_interleaved(raw(input), output_size))
     if isinstance(repeats, bool) or not (isinstance(repeats, (int, Tensor)) or hasattr(repeats, "dtype")):
-        raise TypeError("repeat_interleave() received an invalid combination of arguments - got "
-                        f"({type(repeats).__name__}), but expected one of:\n * (Tensor repeats, int dim = None, *, int output_size = None)\n"
-                        " * (int repeats, int dim = None, *, int output_size = None)")
+        raise TypeError(
+            "repeat_interleave() received an invalid combination of arguments - got "
+            f"({type(repeats).__name__}), but expected one of:\n * (Tensor repeats, int dim = None, *, int "
+            "output_size = None)\n"
+            " * (int repeats, int dim = None, *, int output_size = None)"
+        )
     if dim is None:
         input, dim = input.reshape((-1,)), 0
     if not raw(input).ndim:
@@ -304,14 +377,19 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, outpu
     if times.size == 1:
         times = xp(times).broadcast_to(times.reshape((1,)), (n,))
     if times.size != n:
-        raise RuntimeError(f"repeats must have the same size as input along dim, but got repeats.size(0) = {times.size} and input.size({dim}) = {n}")
+        raise RuntimeError(
+            f"repeats must have the same size as input along dim, but got repeats.size(0) = {times.size} and "
+            f"input.size({dim}) = {n}"
+        )
     return index_select(input, dim, _interleaved(times, output_size))
 
 
 def _interleaved(times: Any, total: int | None) -> Any:
     """Each index as often as `times` says."""
     if times.dtype not in (np.int64, np.int32):
-        raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{dtypes.of(times.dtype).scalar_type}'")
+        raise NotImplementedError(
+            f"\"repeat_interleave_cpu\" not implemented for '{dtypes.of(times.dtype).scalar_type}'"
+        )
     if times.__class__ is np.ndarray and times.size and times.min() < 0:
         raise RuntimeError("repeats can not be negative")
     ends = times.cumsum()

@@ -1,4 +1,5 @@
 """Reading and writing by a mask, and finding what is not zero."""
+
 from __future__ import annotations
 
 import math
@@ -71,23 +72,44 @@ def _order(mask: Any) -> Any:
     return mask.reshape((-1,)).cumsum().reshape(mask.shape) - 1
 
 
-@op(input=lambda grad, mask: _unless(grad, mask), mask=None, source=lambda grad, mask, source_shape: _picked(grad, mask, source_shape), operands="free",
-    kind="linear", name="masked_scatter", public=False,
-    batch=lambda batched, input, mask, source: _scatter_in_batch(*_all_batched(batched, input=input, mask=mask, source=source)))
+@op(
+    input=lambda grad, mask: _unless(grad, mask),
+    mask=None,
+    source=lambda grad, mask, source_shape: _picked(grad, mask, source_shape),
+    operands="free",
+    kind="linear",
+    name="masked_scatter",
+    public=False,
+    batch=lambda batched, input, mask, source: _scatter_in_batch(
+        *_all_batched(batched, input=input, mask=mask, source=source)
+    ),
+)
 def _masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     if not source.size:
         return ordered_copy(input)
     return xp(input).where(mask, source.reshape((-1,)).take(xp(mask).clip(_order(mask), 0, source.size - 1)), input)
 
 
-@op(input=lambda grad, mask: _unless(grad, mask), mask=None, operands="free", kind="linear", public=False,
-    batch=lambda batched, input, mask: _unless(*_all_batched(batched, input=input, mask=mask)))
+@op(
+    input=lambda grad, mask: _unless(grad, mask),
+    mask=None,
+    operands="free",
+    kind="linear",
+    public=False,
+    batch=lambda batched, input, mask: _unless(*_all_batched(batched, input=input, mask=mask)),
+)
 def _unless(input: Any, mask: Any) -> Any:
     return xp(input).where(mask, xp(input).zeros((), input.dtype), input)
 
 
-@op(input=lambda grad, input_shape, mask: _unpicked(grad, mask), mask=None, operands="free", kind="linear", public=False,
-    batch=lambda batched, input, mask, shape: _picked_in_batch(shape, *_all_batched(batched, input=input, mask=mask)))
+@op(
+    input=lambda grad, input_shape, mask: _unpicked(grad, mask),
+    mask=None,
+    operands="free",
+    kind="linear",
+    public=False,
+    batch=lambda batched, input, mask, shape: _picked_in_batch(shape, *_all_batched(batched, input=input, mask=mask)),
+)
 def _picked(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
     """The elements where `mask` is True, in order, followed by zeros up to `shape`."""
     n = math.prod(shape)
@@ -97,14 +119,21 @@ def _picked(input: Any, mask: Any, shape: tuple[int, ...]) -> Any:
     return result[:n].reshape(shape)
 
 
-@op(input=lambda grad, input_shape, mask: _picked(grad, mask, input_shape), mask=None, operands="free", kind="linear", public=False,
-    batch=lambda batched, input, mask: _unpicked_in_batch(*_all_batched(batched, input=input, mask=mask)))
+@op(
+    input=lambda grad, input_shape, mask: _picked(grad, mask, input_shape),
+    mask=None,
+    operands="free",
+    kind="linear",
+    public=False,
+    batch=lambda batched, input, mask: _unpicked_in_batch(*_all_batched(batched, input=input, mask=mask)),
+)
 def _unpicked(input: Any, mask: Any) -> Any:
     """The adjoint of `_picked`: zeros, but for the elements of `input` where `mask` is True."""
     return _masked_scatter(xp(input).zeros(mask.shape, input.dtype), mask, input)
 
 
 # ---- within a batch
+
 
 def _all_batched(batched: frozenset[str], **operands: Any) -> list[Any]:
     """The operands, each with the batch in front."""
@@ -150,10 +179,15 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         >>> tapegrad.zeros(3).masked_scatter(tapegrad.tensor([True, False, True]), tapegrad.tensor([1.0, 2.0]))
         tensor([1., 0., 2.])
     """
-    found = _mask_of(mask, f"masked_scatter_ only supports boolean masks, but got mask with dtype {scalar_type(raw(mask))}")
+    found = _mask_of(
+        mask, f"masked_scatter_ only supports boolean masks, but got mask with dtype {scalar_type(raw(mask))}"
+    )
     array, given = raw(input), raw(source)
     if array.dtype != given.dtype:
-        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got{scalar_type(array)} and {scalar_type(given)}")
+        raise RuntimeError(
+            f"masked_scatter: expected self and source to have same dtypes but got{scalar_type(array)} and "
+            f"{scalar_type(given)}"
+        )
     shape = common_shape(array.shape, found.shape)
     if found.shape != shape:
         mask = expand_to(mask, shape)
@@ -228,4 +262,4 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     shape = Size((shape,) if isinstance(shape, int) else shape)
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(shape)}")
-    return tuple(indices // math.prod(shape[k + 1:]) % n for k, n in enumerate(shape))
+    return tuple(indices // math.prod(shape[k + 1 :]) % n for k, n in enumerate(shape))

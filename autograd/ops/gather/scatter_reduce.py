@@ -1,4 +1,5 @@
 """Combining what an index brings together: sums, products, means, extrema."""
+
 from __future__ import annotations
 
 import math
@@ -31,10 +32,13 @@ def _combine(target: Any, positions: Any, values: Any, how: str) -> Any:
     """The vector `target` with `values` multiplied in, or compared, at `positions`."""
     here = xp(target)
     function = {"prod": here.multiply, "amax": here.maximum, "amin": here.minimum}[how]
-    if target.__class__ is np.ndarray or (how != "prod" and target.dtype.name in ("float32", "float64", "int32", "uint32", "uint64")):
+    if target.__class__ is np.ndarray or (
+        how != "prod" and target.dtype.name in ("float32", "float64", "int32", "uint32", "uint64")
+    ):
         function.at(target, positions, values)
         return target
-    # The devices have no atomic operation for the rest: values that meet are combined in log2(n) steps once they lie side by side, and written once.
+    # The devices have no atomic operation for the rest: values that meet are combined in log2(n) steps once they lie
+    # side by side, and written once.
     order = positions.argsort()
     at, found = positions[order], values[order]
     step = 1
@@ -70,12 +74,25 @@ def _reduced(input: Any, dim: int, index: Any, src: Any, how: str, include_self:
     if not index.size:
         return ordered_copy(input)
     positions = flat_positions(index, dim, input.shape)
-    return _combine(_start(input, positions, how, include_self), positions, src.reshape((-1,)), how).reshape(input.shape)
+    return _combine(_start(input, positions, how, include_self), positions, src.reshape((-1,)), how).reshape(
+        input.shape
+    )
 
 
-@op(input=None, index=None, src=None, result=None, operands="free", outs=("own", "others"), public=False, batch=over(dim=along))
+@op(
+    input=None,
+    index=None,
+    src=None,
+    result=None,
+    operands="free",
+    outs=("own", "others"),
+    public=False,
+    batch=over(dim=along),
+)
 def _shares(input: Any, dim: int, index: Any, src: Any, result: Any, include_self: bool) -> Any:
-    """How the gradient of each extremum is divided among the elements that are it: the shares of `input`, and of `src`."""
+    """How the gradient of each extremum is divided among the elements that are it: the shares of `input`, and of
+    `src`.
+    """
     own = (input == result).astype(input.dtype)
     if not include_self:
         own = scatter_value(own, dim, index, 0)
@@ -84,21 +101,44 @@ def _shares(input: Any, dim: int, index: Any, src: Any, result: Any, include_sel
     return own / count, others / gather(count, dim, index)
 
 
-def _extremum_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any) -> tuple[Any, ...]:
+def _extremum_back(
+    grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any
+) -> tuple[Any, ...]:
     own, others = _shares(input, dim, index, src, result, include_self)
     return grad * own, None, gather(grad, dim, index) * others
 
 
-def _tangent(back: Any, d_input: Any, d_src: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any) -> Any:
+def _tangent(
+    back: Any, d_input: Any, d_src: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any
+) -> Any:
     """Each element goes into one result, with the weight that is its gradient."""
-    own, _, others = back(zero_gradient(result) + 1, (d_input is not None, False, d_src is not None), input, dim, index, src, include_self, result)
+    own, _, others = back(
+        zero_gradient(result) + 1,
+        (d_input is not None, False, d_src is not None),
+        input,
+        dim,
+        index,
+        src,
+        include_self,
+        result,
+    )
     start = zero_gradient(result) if d_input is None else d_input * own
     return start if d_src is None else scatter_add_source(start, dim, index, d_src * others)
 
 
-@op(input=None, index=None, src=None, joint=_extremum_back, operands="free", name="scatter_reduce", public=False, batch=over(dim=along),
+@op(
+    input=None,
+    index=None,
+    src=None,
+    joint=_extremum_back,
+    operands="free",
+    name="scatter_reduce",
+    public=False,
+    batch=over(dim=along),
     jvp=lambda d_input, d_src, input, dim, index, src, include_self, result: _tangent(
-        _extremum_back, d_input, d_src, input, dim, index, src, include_self, result))
+        _extremum_back, d_input, d_src, input, dim, index, src, include_self, result
+    ),
+)
 def _scatter_extremum(input: Any, dim: int, index: Any, src: Any, how: str, include_self: bool) -> Any:
     return _reduced(input, dim, index, src, how, include_self)
 
@@ -116,8 +156,12 @@ def _lone_zero(src: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
     return zero * (gather(scatter_zeros(zero, dim, index, shape), dim, index) == 1)
 
 
-def _prod_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any) -> tuple[Any, ...]:
-    """As torch's: the product of the others is the product by the element, and where that is zero, the product with a one in its place."""
+def _prod_back(
+    grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: Any, src: Any, include_self: bool, result: Any
+) -> tuple[Any, ...]:
+    """As torch's: the product of the others is the product by the element, and where that is zero, the product with a
+    one in its place.
+    """
     to_input = to_src = None
     if need[0]:
         # With a one for each zero, what is left is the product of what came in.
@@ -136,8 +180,19 @@ def _prod_back(grad: Any, need: tuple[bool, ...], input: Any, dim: int, index: A
     return to_input, None, to_src
 
 
-@op(input=None, index=None, src=None, joint=_prod_back, operands="free", name="scatter_reduce", public=False, batch=over(dim=along),
-    jvp=lambda d_input, d_src, input, dim, index, src, include_self, result: _tangent(_prod_back, d_input, d_src, input, dim, index, src, include_self, result))
+@op(
+    input=None,
+    index=None,
+    src=None,
+    joint=_prod_back,
+    operands="free",
+    name="scatter_reduce",
+    public=False,
+    batch=over(dim=along),
+    jvp=lambda d_input, d_src, input, dim, index, src, include_self, result: _tangent(
+        _prod_back, d_input, d_src, input, dim, index, src, include_self, result
+    ),
+)
 def _scatter_prod(input: Any, dim: int, index: Any, src: Any, include_self: bool) -> Any:
     return _reduced(input, dim, index, src, "prod", include_self)
 
@@ -147,14 +202,17 @@ def _counts(like: Any, dim: int, index: Any, include_self: bool) -> Any:
     """How many come together in each element of an array like `like`, at least 1."""
     here = xp(like)
     count = (here.ones if include_self else here.zeros)(like.shape, like.dtype)
-    return here.maximum(scatter_add_source(count, dim, index, here.ones(index.shape, like.dtype)), here.ones((), like.dtype))
+    return here.maximum(
+        scatter_add_source(count, dim, index, here.ones(index.shape, like.dtype)), here.ones((), like.dtype)
+    )
 
 
 @composite(method=True, inplace=True)
 def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
     """`input` with elements combined where an index says, as in `scatter_add`.
 
-    Where several extrema are equal, the gradient is divided among them. The second derivative of "prod" is not told where two or more zeros meet.
+    Where several extrema are equal, the gradient is divided among them. The second derivative of "prod" is not told
+    where two or more zeros meet.
 
     Args:
         index: an integer tensor of as many dimensions, no larger than `input` in the others.
@@ -218,6 +276,10 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
         dim = check_index("scatter", array, dim, where, raw(src))
         if reduce is None:
             return scatter_source(input, dim, index, part_used(src, index))
-        warnings.warn("The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch release. Use "
-                      "torch.scatter_reduce instead for more reduction options.", stacklevel=2)
+        warnings.warn(
+            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future "
+            "PyTorch release. Use "
+            "torch.scatter_reduce instead for more reduction options.",
+            stacklevel=2,
+        )
     return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")

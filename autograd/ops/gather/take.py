@@ -1,4 +1,5 @@
 """Reading and writing by positions in the flattened tensor, by an index that broadcasts, and on diagonals."""
+
 from __future__ import annotations
 
 import math
@@ -36,8 +37,14 @@ def _check_long(name: str, index: Any) -> None:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {scalar_type(index)}")
 
 
-@op(input=lambda grad, input_shape, index: _untake(grad, input_shape, index), index=None, operands="free", kind="linear", method=True,
-    batch=take_in_batch)
+@op(
+    input=lambda grad, input_shape, index: _untake(grad, input_shape, index),
+    index=None,
+    operands="free",
+    kind="linear",
+    method=True,
+    batch=take_in_batch,
+)
 def take(input: Any, index: Any) -> Any:
     """The elements at positions in the flattened tensor.
 
@@ -56,16 +63,32 @@ def take(input: Any, index: Any) -> Any:
     return input.reshape((-1,)).take(index)
 
 
-@op(grad=lambda grad, index: take(grad, index), index=None, operands="free", kind="linear", public=False, batch=untake_in_batch)
+@op(
+    grad=lambda grad, index: take(grad, index),
+    index=None,
+    operands="free",
+    kind="linear",
+    public=False,
+    batch=untake_in_batch,
+)
 def _untake(grad: Any, shape: tuple[int, ...], index: Any) -> Any:
     result = xp(grad).zeros(math.prod(shape), grad.dtype)
     backend(result).scatter_add(result, index.reshape((-1,)), grad.reshape((-1,)))
     return result.reshape(shape)
 
 
-@op(input=lambda grad, index, accumulate: grad if accumulate else _put_zero(grad, index), index=None,
-    source=lambda grad, index, source_shape: take(grad, index).reshape(tuple(source_shape)), operands="free", kind="linear", method=True, inplace=True,
-    batch=lambda batched, input, index, source, accumulate: put_flat_in_batch(batched, input, index, source, put_add if accumulate else _put_there))
+@op(
+    input=lambda grad, index, accumulate: grad if accumulate else _put_zero(grad, index),
+    index=None,
+    source=lambda grad, index, source_shape: take(grad, index).reshape(tuple(source_shape)),
+    operands="free",
+    kind="linear",
+    method=True,
+    inplace=True,
+    batch=lambda batched, input, index, source, accumulate: put_flat_in_batch(
+        batched, input, index, source, put_add if accumulate else _put_there
+    ),
+)
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """`input` with elements written at positions in the flattened tensor.
 
@@ -84,10 +107,16 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """
     _check_long("put_", index)
     if input.dtype != source.dtype:
-        raise RuntimeError(f"put_(): self and source expected to have the same dtype, but got self.dtype = {scalar_type(input)} and source.dtype = {scalar_type(source)}")
+        raise RuntimeError(
+            f"put_(): self and source expected to have the same dtype, but got self.dtype = {scalar_type(input)} and "
+            f"source.dtype = {scalar_type(source)}"
+        )
     if index.size != source.size:
-        raise IndexError(f"put_(): Expected source and index to have the same number of elements, but got source.numel() = {source.size}, "
-                         f"index.numel() = {index.size}")
+        raise IndexError(
+            "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
+            f"{source.size}, "
+            f"index.numel() = {index.size}"
+        )
     _check_flat("put", index, input.size)
     result = ordered_copy(input)
     flat = result.reshape((-1,))
@@ -99,8 +128,14 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     return result
 
 
-@op(input=lambda grad, index: _put_zero(grad, index), index=None, operands="free", kind="linear", public=False,
-    batch=lambda batched, input, index: put_flat_in_batch(batched, input, index, None, _put_there))
+@op(
+    input=lambda grad, index: _put_zero(grad, index),
+    index=None,
+    operands="free",
+    kind="linear",
+    public=False,
+    batch=lambda batched, input, index: put_flat_in_batch(batched, input, index, None, _put_there),
+)
 def _put_zero(input: Any, index: Any) -> Any:
     result = ordered_copy(input)
     result.reshape((-1,))[index.reshape((-1,))] = xp(result).zeros((), result.dtype)
@@ -108,7 +143,9 @@ def _put_zero(input: Any, index: Any) -> Any:
 
 
 @composite(method=True)
-def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, axis: int | None = None, out: Any = None) -> Any:
+def take_along_dim(
+    input: Any, indices: Any, dim: int | None = None, *, axis: int | None = None, out: Any = None
+) -> Any:
     """The elements that an index, broadcast in the other dimensions, names along a dimension.
 
     Args:
@@ -131,20 +168,31 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, axis: in
     if dim is None:
         return gather(reshape_to(input, (-1,)), 0, reshape_to(indices, (-1,)), out=out)
     if array.ndim != where.ndim:
-        raise RuntimeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {array.ndim} dimensions for input, "
-                           f"and {where.ndim} dimensions for indices")
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+            f"{array.ndim} dimensions for input, "
+            f"and {where.ndim} dimensions for indices"
+        )
     dim = wrap(dim, array.ndim)
     one = (1,)
-    shape = common_shape(array.shape[:dim] + one + array.shape[dim + 1:], where.shape[:dim] + one + where.shape[dim + 1:])
-    input = expand_to(input, shape[:dim] + array.shape[dim:dim + 1] + shape[dim + 1:])
-    return gather(input, dim, expand_to(indices, shape[:dim] + where.shape[dim:dim + 1] + shape[dim + 1:]), out=out)
+    shape = common_shape(
+        array.shape[:dim] + one + array.shape[dim + 1 :], where.shape[:dim] + one + where.shape[dim + 1 :]
+    )
+    input = expand_to(input, shape[:dim] + array.shape[dim : dim + 1] + shape[dim + 1 :])
+    return gather(input, dim, expand_to(indices, shape[:dim] + where.shape[dim : dim + 1] + shape[dim + 1 :]), out=out)
 
 
 # ---- into a diagonal
 
 
-@op(input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2), src=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2),
-    operands="free", kind="linear", method=True, batch=over(dim1=along, dim2=along))
+@op(
+    input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2),
+    src=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2),
+    operands="free",
+    kind="linear",
+    method=True,
+    batch=over(dim1=along, dim2=along),
+)
 def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """`input` with a diagonal replaced by `src`.
 
@@ -165,13 +213,20 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     result = ordered_copy(input)
     part = diagonal(result, offset, dim1, dim2)
     if part.shape != src.shape:
-        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(part.shape)}")
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
+            f"{list(part.shape)}"
+        )
     part[...] = src
     return result
 
 
-@op(input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2), kind="linear", public=False,
-    batch=over(dim1=along, dim2=along))
+@op(
+    input=lambda grad, offset, dim1, dim2: _clear_diagonal(grad, offset, dim1, dim2),
+    kind="linear",
+    public=False,
+    batch=over(dim1=along, dim2=along),
+)
 def _clear_diagonal(input: Any, offset: int, dim1: int, dim2: int) -> Any:
     result = ordered_copy(input)
     diagonal(result, offset, dim1, dim2)[...] = 0

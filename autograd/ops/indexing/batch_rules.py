@@ -1,8 +1,10 @@
 """Reading and writing by index arrays within a batch.
 
-The dimensions that are indexed are brought to the front, behind the batch, so that what the index arrays make of them stands there too; afterwards all goes
-where the index says. An index array that is itself batched goes together with the batch's own numbers.
+The dimensions that are indexed are brought to the front, behind the batch, so that what the index arrays make of them
+stands there too; afterwards all goes where the index says. An index array that is itself batched goes together with the
+batch's own numbers.
 """
+
 from __future__ import annotations
 
 import math
@@ -12,7 +14,17 @@ from typing import Any, NamedTuple
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.dispatch.batch_rules import within
 from tapegrad.autograd.ops.common.dims import common_shape
-from tapegrad.autograd.ops.indexing.getitem import fill_mask, gather_by, has_arrays, put_add, put_at, put_slices, put_whole, scatter_rows, where_mask
+from tapegrad.autograd.ops.indexing.getitem import (
+    fill_mask,
+    gather_by,
+    has_arrays,
+    put_add,
+    put_at,
+    put_slices,
+    put_whole,
+    scatter_rows,
+    where_mask,
+)
 from tapegrad.autograd.ops.pointwise.where import where
 from tapegrad.backends import xp
 
@@ -44,7 +56,7 @@ class _Plan(NamedTuple):
         """The order that brings the result, in which the index's dimensions are in front, where the index says."""
         n = len(self.shape)
         rest = list(range(n + 1, 1 + n + ndim - len(self.dims)))
-        return (0, *rest[:self.at], *range(1, n + 1), *rest[self.at:])
+        return (0, *rest[: self.at], *range(1, n + 1), *rest[self.at :])
 
 
 def _plan(index: Any) -> _Plan:
@@ -101,7 +113,9 @@ def _size(batched: frozenset[str], index: Any, **operands: Any) -> int:
     for name, t in operands.items():
         if name in batched:
             return int(t._array.shape[0])
-    return int(next(i for i in (index if isinstance(index, tuple) else (index,)) if isinstance(i, Tensor))._array.shape[0])
+    return int(
+        next(i for i in (index if isinstance(index, tuple) else (index,)) if isinstance(i, Tensor))._array.shape[0]
+    )
 
 
 def gather_in_batch(batched: frozenset[str], input: Tensor, index: Any) -> Tensor:
@@ -122,7 +136,9 @@ def scatter_in_batch(batched: frozenset[str], grad: Tensor, index: Any, shape: t
     """The adjoint of `gather_in_batch`, and of a view by index."""
     size = _size(batched, index, grad=grad)
     grad = _whole(grad, "grad" in batched, size)
-    if not has_arrays(index) and not any(isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,))):
+    if not has_arrays(index) and not any(
+        isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,))
+    ):
         return scatter_rows(grad, within(index, 0, 0), (size, *shape))
     plan = _plan(index)
     front = plan.front(len(shape))
@@ -130,12 +146,16 @@ def scatter_in_batch(batched: frozenset[str], grad: Tensor, index: Any, shape: t
     return scatter_rows(grad, _index(plan, size), tuple([(size, *shape)[d] for d in front])).permute(_order_back(front))
 
 
-def put_in_batch(batched: frozenset[str], input: Tensor, index: Any, value: Any, write: Callable[..., Tensor]) -> Tensor:
+def put_in_batch(
+    batched: frozenset[str], input: Tensor, index: Any, value: Any, write: Callable[..., Tensor]
+) -> Tensor:
     """``write(input, index, value)``, which writes to what the index says, for each member of the batch."""
     size = _size(batched, index, input=input, value=value)
     input = _whole(input, "input" in batched, size)
     shape = input._array.shape[1:]
-    if not has_arrays(index) and not any(isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,))):
+    if not has_arrays(index) and not any(
+        isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,))
+    ):
         if "value" in batched:
             value = value[(FULL, *(None,) * (input[within(index, 0, 0)]._array.ndim - value._array.ndim))]
         return write(input, within(index, 0, 0), value)
@@ -143,7 +163,7 @@ def put_in_batch(batched: frozenset[str], input: Tensor, index: Any, value: Any,
     front = plan.front(len(shape))
     if isinstance(value, Tensor):
         rest = [n for d, n in enumerate(shape) if d not in plan.dims]
-        wanted = (size, *rest[:plan.at], *plan.shape, *rest[plan.at:])
+        wanted = (size, *rest[: plan.at], *plan.shape, *rest[plan.at :])
         if "value" in batched:
             value = value[(FULL, *(None,) * (len(wanted) - value._array.ndim))]
         value = value.expand(wanted).permute(_order_back(plan.result(len(shape))))
@@ -152,7 +172,9 @@ def put_in_batch(batched: frozenset[str], input: Tensor, index: Any, value: Any,
 
 def fill_in_batch(batched: frozenset[str], input: Tensor, mask: Any, value: Any) -> Tensor:
     """`input` with one value (None: zero) wherever `mask` is true, for each member of the batch."""
-    size = int(next(t._array.shape[0] for name, t in (("input", input), ("mask", mask), ("value", value)) if name in batched))
+    size = int(
+        next(t._array.shape[0] for name, t in (("input", input), ("mask", mask), ("value", value)) if name in batched)
+    )
     input = _whole(input, "input" in batched, size)
     if not isinstance(mask, Tensor):
         mask = from_array(mask)
@@ -164,6 +186,7 @@ def fill_in_batch(batched: frozenset[str], input: Tensor, mask: Any, value: Any)
 
 
 # ---- an index operand along one dimension, or into the elements in order
+
 
 def _plain(batched: frozenset[str], index: Any) -> Any:
     """An index operand as an index array: a Tensor where it is batched."""
@@ -193,9 +216,11 @@ def untake_in_batch(batched: frozenset[str], grad: Tensor, shape: tuple[int, ...
     return found.reshape((found._array.shape[0], *shape))
 
 
-def put_flat_in_batch(batched: frozenset[str], input: Tensor, index: Any, source: Any, write: Callable[..., Tensor]) -> Tensor:
+def put_flat_in_batch(
+    batched: frozenset[str], input: Tensor, index: Any, source: Any, write: Callable[..., Tensor]
+) -> Tensor:
     """`put` for each member of the batch."""
-    shape = input._array.shape["input" in batched:]
+    shape = input._array.shape["input" in batched :]
     names = frozenset("value" if name == "source" else name for name in batched)
     index = _plain(batched, index)
     index = flat(batched, "index", index) if isinstance(index, Tensor) else index.reshape((-1,))

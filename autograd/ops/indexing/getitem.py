@@ -1,7 +1,9 @@
 """Reading and writing by index.
 
-An index is taken apart as torch does: what gives a view (integers, slices, None, Ellipsis) is applied first, then the arrays and masks to its result.
+An index is taken apart as torch does: what gives a view (integers, slices, None, Ellipsis) is applied first, then the
+arrays and masks to its result.
 """
+
 from __future__ import annotations
 
 import warnings
@@ -47,6 +49,7 @@ class Index(NamedTuple):
 
 # ---- taking an index apart
 
+
 def parse(index: Any, array: Any, own: bool = False) -> Index:
     """A user's index for `array`, taken apart.
 
@@ -86,17 +89,28 @@ def parse(index: Any, array: Any, own: bool = False) -> Index:
     return _divide(items, array, array.ndim - used) if arrays else Index(tuple(items))
 
 
-_ZERO_DIM = "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
+_ZERO_DIM = (
+    "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert "
+    "a 0-dim tensor to a number"
+)
 
 
 def _as_tuple(index: Any) -> tuple[Any, ...]:
     """An index that is no tuple; a list that holds more than numbers stands for one."""
-    if isinstance(index, (list, tuple)) and len(index) < 32 and any(
-            i is None or i is Ellipsis or isinstance(i, (Tensor, list, tuple, range, slice)) for i in index):
+    if (
+        isinstance(index, (list, tuple))
+        and len(index) < 32
+        and any(i is None or i is Ellipsis or isinstance(i, (Tensor, list, tuple, range, slice)) for i in index)
+    ):
         if not isinstance(index, tuple):
-            warnings.warn("Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use x[tuple(seq)] "
-                          "instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which will result either in an "
-                          "error or a different result", stacklevel=4)
+            warnings.warn(
+                "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in "
+                "pytorch 2.9; use x[tuple(seq)] "
+                "instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], "
+                "which will result either in an "
+                "error or a different result",
+                stacklevel=4,
+            )
         return tuple(index)
     return (index,)
 
@@ -116,8 +130,10 @@ def _index_of(i: Any, array: Any, own: bool) -> Any:
     elif hasattr(i, "__index__") and not isinstance(i, np.bool_):
         return int(i.__index__())
     else:
-        raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
-                         f"{type(i).__name__ if not isinstance(i, np.generic) else f'numpy.{type(i).__name__}'})")
+        raise IndexError(
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+            f"{type(i).__name__ if not isinstance(i, np.generic) else f'numpy.{type(i).__name__}'})"
+        )
     found = _index_array(found)
     if found.__class__ is np.ndarray and not found.ndim:
         return bool(found) if found.dtype.kind == "b" else int(found)
@@ -128,7 +144,9 @@ def _index_array(i: Any) -> Any:
     if i.dtype in _INDICES:
         return i
     if i.dtype == np.uint8:
-        warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5)
+        warnings.warn(
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5
+        )
         return i.astype(bool)
     raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
 
@@ -141,7 +159,9 @@ def _index_to_device_of(i: Any, array: Any, own: bool) -> Any:
     if backend(i).type == here.type:  # one of them is batched
         return i
     if i.__class__ is not np.ndarray:
-        raise RuntimeError(f"indices should be either on cpu or on the same device as the indexed tensor ({here.device_of(array)})")
+        raise RuntimeError(
+            f"indices should be either on cpu or on the same device as the indexed tensor ({here.device_of(array)})"
+        )
     return to_device_of(i, array)
 
 
@@ -179,13 +199,18 @@ def _divide(items: list[Any], array: Any, rest: int) -> Index:
 
 def _check_mask(mask: Any, array: Any, dim: int) -> None:
     for k, n in enumerate(mask.shape):
-        if array.shape[dim + k:dim + k + 1] != (n,):
-            raise IndexError(f"The shape of the mask {list(mask.shape)} at index {k} does not match the shape of the indexed tensor {list(array.shape)} "
-                             f"at index {dim + k}")
+        if array.shape[dim + k : dim + k + 1] != (n,):
+            raise IndexError(
+                f"The shape of the mask {list(mask.shape)} at index {k} does not match the shape of the indexed "
+                f"tensor {list(array.shape)} "
+                f"at index {dim + k}"
+            )
 
 
 def advanced(arrays: tuple[tuple[int, Any], ...]) -> Any:
-    """Index arrays in the array library's terms: themselves where there is one for the first dimension, else a tuple."""
+    """Index arrays in the array library's terms: themselves where there is one for the first dimension, else a
+    tuple.
+    """
     if len(arrays) == 1 and (arrays[0][1].dtype.kind != "b" or arrays[0][1].__class__ is np.ndarray):
         dim, i = arrays[0]
         return (*[FULL] * dim, i) if dim else i
@@ -198,7 +223,10 @@ def advanced(arrays: tuple[tuple[int, Any], ...]) -> Any:
     try:
         np.broadcast_shapes(*shapes)
     except ValueError:
-        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {', '.join([str(list(s)) for s in shapes])}") from None
+        raise IndexError(
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            f"{', '.join([str(list(s)) for s in shapes])}"
+        ) from None
     return tuple(result)
 
 
@@ -212,11 +240,15 @@ def lone_mask(arrays: tuple[tuple[int, Any], ...], ndim: int) -> Any:
 
 def _unique(index: Any) -> bool:
     """Whether no element can stand twice: a mask, or nothing but a view."""
-    return all(getattr(i, "dtype", np.dtype(bool)).kind == "b" for i in (index if index.__class__ is tuple else (index,)))
+    return all(
+        getattr(i, "dtype", np.dtype(bool)).kind == "b" for i in (index if index.__class__ is tuple else (index,))
+    )
 
 
 def assert_inside(array: Any, arrays: tuple[tuple[int, Any], ...], name: str) -> None:
-    """Have a device report the indices into `array` that are out of range; those on the host are found when they are used."""
+    """Have a device report the indices into `array` that are out of range; those on the host are found when they are
+    used.
+    """
     for dim, i in arrays:
         if i.__class__ is not np.ndarray and i.dtype.kind != "b":
             n = array.shape[dim]
@@ -224,6 +256,7 @@ def assert_inside(array: Any, arrays: tuple[tuple[int, Any], ...], name: str) ->
 
 
 # ---- reading
+
 
 def _view(input: Any, index: Any) -> Any:
     result = input[index]
@@ -234,13 +267,20 @@ def _view(input: Any, index: Any) -> Any:
 
 
 def _view_op(name: str) -> Any:
-    return op(input=lambda grad, index, input_shape: At(index, grad, input_shape, True), kind="view", name=name, public=False,
-              batch=over(index=within))(_view)
+    return op(
+        input=lambda grad, index, input_shape: At(index, grad, input_shape, True),
+        kind="view",
+        name=name,
+        public=False,
+        batch=over(index=within),
+    )(_view)
 
 
 # One for each name under which torch shows it.
 _select, _slice, _unsqueeze, _alias = map(_view_op, ("select", "slice", "unsqueeze", "alias"))
-select_view, slice_view, _unsqueeze_core, _alias_core = (function.op.core for function in (_select, _slice, _unsqueeze, _alias))
+select_view, slice_view, _unsqueeze_core, _alias_core = (
+    function.op.core for function in (_select, _slice, _unsqueeze, _alias)
+)
 
 
 def view_by(input: Any, index: Any) -> Any:
@@ -255,7 +295,12 @@ def view_by(input: Any, index: Any) -> Any:
     return _alias_core(input, index)
 
 
-@op(input=lambda grad, index, input_shape: At(index, grad, input_shape, _unique(index)), kind="linear", name="index", public=False)
+@op(
+    input=lambda grad, index, input_shape: At(index, grad, input_shape, _unique(index)),
+    kind="linear",
+    name="index",
+    public=False,
+)
 def gather_by(input: Any, index: Any) -> Any:
     """``input[index]`` for an index of arrays."""
     if index.__class__ is not tuple and index.dtype.kind != "b" and input.flags.c_contiguous and input.ndim:
@@ -264,7 +309,11 @@ def gather_by(input: Any, index: Any) -> Any:
     return result if result.flags.c_contiguous else result.copy(order="C")  # NumPy lays out ``x[:, i]`` as ``x.T[i].T``
 
 
-@op(grad=lambda grad, index: gather_by(grad, index) if has_arrays(index) else view_by(grad, index), kind="linear", public=False)
+@op(
+    grad=lambda grad, index: gather_by(grad, index) if has_arrays(index) else view_by(grad, index),
+    kind="linear",
+    public=False,
+)
 def scatter_rows(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape`, with `grad` added at `index`: the adjoint of reading."""
     whole = xp(grad).zeros(shape, grad.dtype)
@@ -330,6 +379,7 @@ def torch_error(error: IndexError, index: Any, indexed: Any) -> IndexError:
 
 # ---- writing
 
+
 def _store(array: Any, index: Any, value: Any) -> None:
     """``array[index] = value`` for an index of arrays."""
     if array.__class__ is not np.ndarray:
@@ -343,8 +393,11 @@ def _store(array: Any, index: Any, value: Any) -> None:
         try:
             array[index] = value.reshape(shape)
         except (ValueError, TypeError):
-            raise RuntimeError(f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape "
-                               f"{list(array[index].shape)}") from None
+            raise RuntimeError(
+                f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result "
+                "of shape "
+                f"{list(array[index].shape)}"
+            ) from None
 
 
 def _written(input: Any, index: Any, value: Any) -> Any:
@@ -357,8 +410,14 @@ def _written(input: Any, index: Any, value: Any) -> Any:
 
 
 def _write_op(name: str) -> Any:
-    return op(input=lambda grad, index: put_at(grad, index, None), value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear",
-              operands="free", name=name, public=False)(_written)
+    return op(
+        input=lambda grad, index: put_at(grad, index, None),
+        value=lambda grad, index, value_shape: _to_value(grad, index, value_shape),
+        kind="linear",
+        operands="free",
+        name=name,
+        public=False,
+    )(_written)
 
 
 put_whole, put_slices, put_at = map(_write_op, ("copy", "copy_slices", "index_put"))
@@ -369,21 +428,35 @@ def _to_value(grad: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _down_to(grad: Any, shape: tuple[int, ...]) -> Any:
-    """The gradient of what was written, from that of the place where it was written: its shape may begin with ones to spare."""
+    """The gradient of what was written, from that of the place where it was written: its shape may begin with ones to
+    spare.
+    """
     spare = len(shape) - grad.ndim
     return sum_to(grad, shape) if spare <= 0 else sum_to(grad, shape[spare:]).reshape(shape)
 
 
-@op(input=lambda grad: grad, value=lambda grad, index, value_shape: _to_value(grad, index, value_shape), kind="linear", operands="free", name="index_put",
-    public=False)
+@op(
+    input=lambda grad: grad,
+    value=lambda grad, index, value_shape: _to_value(grad, index, value_shape),
+    kind="linear",
+    operands="free",
+    name="index_put",
+    public=False,
+)
 def put_add(input: Any, index: Any, value: Any) -> Any:
     result = xp(input).array(input)
     backend(result).scatter_add(result, index, value)
     return result
 
 
-@op(input=lambda grad, mask: fill_mask(grad, mask, None), value=lambda grad, mask, value_shape: _down_to(where_mask(grad, mask), value_shape),
-    kind="linear", operands="free", name="index_put", public=False)
+@op(
+    input=lambda grad, mask: fill_mask(grad, mask, None),
+    value=lambda grad, mask, value_shape: _down_to(where_mask(grad, mask), value_shape),
+    kind="linear",
+    operands="free",
+    name="index_put",
+    public=False,
+)
 def fill_mask(input: Any, mask: Any, value: Any) -> Any:
     """`input` with one value (None: zero) wherever `mask`, which has as many dimensions, is True."""
     result = xp(input).array(input)
@@ -405,12 +478,16 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     if gate.on and state.bits & SAVED_HOOKS:
         before_write(self)
     array = self._array
-    recording = not (gate.on and state.bits & GRAD_OFF) and (self.requires_grad or (isinstance(value, Tensor) and requires_grad(value)))
+    recording = not (gate.on and state.bits & GRAD_OFF) and (
+        self.requires_grad or (isinstance(value, Tensor) and requires_grad(value))
+    )
     try:
         parts = Index(index) if index.__class__ is int else parse(index, array, recording)
         if not recording or self._node is None or self._view is not None:
             # To PyTorch it is the part that is written, a view of the tensor, and errors speak of it.
-            inplace.check_writable(self if not recording or _is_whole(parts.basic, array.shape) else view_by(self, parts.basic), recording)
+            inplace.check_writable(
+                self if not recording or _is_whole(parts.basic, array.shape) else view_by(self, parts.basic), recording
+            )
         if not parts.arrays:
             _set_slices(self, parts.basic, value, recording)
         else:
@@ -424,16 +501,28 @@ def _set_in_transform(self: Tensor, index: Any, value: Any) -> None:
     array = self._array
     if not isinstance(value, Tensor):
         value = value_for_write(value, array)
-        value = from_array(xp(array).full((), value, array.dtype) if not hasattr(value, "ndim") or isinstance(value, np.generic) else value)
+        value = from_array(
+            xp(array).full((), value, array.dtype)
+            if not hasattr(value, "ndim") or isinstance(value, np.generic)
+            else value
+        )
     parts = Index(index) if index.__class__ is int else parse(index, array, True)
     part = self if parts.basic is None else view_by(self, parts.basic)
     if not parts.arrays:
-        if value._view is not None and value._view.root is (self if self._view is None else self._view.root) and _same_memory(part._array, value._array):
+        if (
+            value._view is not None
+            and value._view.root is (self if self._view is None else self._view.root)
+            and _same_memory(part._array, value._array)
+        ):
             # ``x[i] += v`` has written it already, through the view that it now assigns.
             requires_grad(value)  # which says so if it could not follow another write
         elif value is not part:
             extra = value._array.ndim - part._array.ndim
-            part.copy_(value.reshape(value._array.shape[extra:]) if extra > 0 and value._array.shape[:extra] == (1,) * extra else value)
+            part.copy_(
+                value.reshape(value._array.shape[extra:])
+                if extra > 0 and value._array.shape[:extra] == (1,) * extra
+                else value
+            )
         return
     value = value.to(self.dtype)
     dim, mask = parts.arrays[0]
@@ -450,8 +539,8 @@ def _is_whole(index: Any, shape: tuple[int, ...]) -> bool:
     if index.__class__ is not tuple:
         return index is None
     dots = index.index(Ellipsis) if Ellipsis in index else len(index)
-    before, after = index[:dots], index[dots + 1:]
-    lengths = (*shape[:len(before)], *shape[len(shape) - len(after):])
+    before, after = index[:dots], index[dots + 1 :]
+    lengths = (*shape[: len(before)], *shape[len(shape) - len(after) :])
     return all(i.__class__ is slice and i.indices(n) == (0, n, 1) for i, n in zip((*before, *after), lengths))
 
 
@@ -473,7 +562,12 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
     else:
         given = value = value_for_write(value, array)
     target = _view(array, index)
-    if value is not given and value._view is not None and value._view.root is (self if self._view is None else self._view.root) and _same_memory(target, given):
+    if (
+        value is not given
+        and value._view is not None
+        and value._view.root is (self if self._view is None else self._view.root)
+        and _same_memory(target, given)
+    ):
         # ``x[i] += v`` has written it already, through the view that it now assigns.
         if recording:
             requires_grad(value)  # which says so if it could not follow another write
@@ -484,7 +578,12 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
         _set_slices(view_by(self, index), (Ellipsis,), value, True)
         return
     inplace.check_overlap(target)
-    if value is not given and _same_cell(value, self) and given.shape == target.shape and inplace.overlap(target, given) == "partly":
+    if (
+        value is not given
+        and _same_cell(value, self)
+        and given.shape == target.shape
+        and inplace.overlap(target, given) == "partly"
+    ):
         raise RuntimeError(inplace.PARTLY)
     before = None
     if recording:
@@ -492,7 +591,11 @@ def _set_slices(self: Tensor, index: Any, value: Any, recording: bool) -> None:
         if value is self:
             value, given = before, given.copy()
     # The history first, since `value` may be a view of this memory; a kept operand there is none.
-    made = _recorded((put_whole if _is_whole(index, array.shape) else put_slices).op, array, before, index, value) if recording else None
+    made = (
+        _recorded((put_whole if _is_whole(index, array.shape) else put_slices).op, array, before, index, value)
+        if recording
+        else None
+    )
     _assign(target, given)
     bump(self)
     if made is not None:
@@ -505,11 +608,18 @@ def _same_cell(a: Tensor, b: Tensor) -> bool:
 
 
 def _same_memory(a: Any, b: Any) -> bool:
-    return (a.shape == b.shape and a.strides == b.strides and a.dtype is b.dtype and backend(a).pointer(a) == backend(b).pointer(b))
+    return (
+        a.shape == b.shape
+        and a.strides == b.strides
+        and a.dtype is b.dtype
+        and backend(a).pointer(a) == backend(b).pointer(b)
+    )
 
 
 def _assign(target: Any, value: Any) -> None:
-    """``target[...] = value`` in torch's words where it fails; ones to spare in front of the value's shape are dropped."""
+    """``target[...] = value`` in torch's words where it fails; ones to spare in front of the value's shape are
+    dropped.
+    """
     try:
         target[...] = value
     except OverflowError:
@@ -530,13 +640,19 @@ def _set_elements(self: Tensor, arrays: tuple[tuple[int, Any], ...], value: Any,
         given = value._array
         if given.__class__ is not array.__class__:
             if given.ndim:
-                raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {self.device} and {value.device}!")
+                raise RuntimeError(
+                    f"Expected all tensors to be on the same device, but found at least two devices, {self.device} "
+                    f"and {value.device}!"
+                )
             value = tensor_for_write(value, self)
             given = value._array
         if given.dtype != array.dtype:
             if given.ndim or lone_mask(arrays, array.ndim) is None:
-                raise RuntimeError(f"Index put requires the source and destination dtypes match, got {dtypes.of(array.dtype).scalar_type} for the destination "
-                                   f"and {dtypes.of(given.dtype).scalar_type} for the source.")
+                raise RuntimeError(
+                    "Index put requires the source and destination dtypes match, got "
+                    f"{dtypes.of(array.dtype).scalar_type} for the destination "
+                    f"and {dtypes.of(given.dtype).scalar_type} for the source."
+                )
             value = value.to(dtypes.of(array.dtype))
             given = value._array
     else:

@@ -1,4 +1,5 @@
 """Reading and writing by index, by name: items, stretches, and what index tensors name."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -100,7 +101,9 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
 
 
 @composite(method=True)
-def slice_scatter(input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+def slice_scatter(
+    input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Any:
     """`input` with a slice of a dimension replaced by `src`.
 
     Args:
@@ -125,7 +128,10 @@ def slice_scatter(input: Any, src: Any, dim: int = 0, start: int | None = None, 
 def _scatter_view(input: Any, index: Any, src: Any) -> Any:
     part, given = raw(view_by(input, index)).shape, raw(src).shape
     if part != given:
-        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(given)}, slice size = {list(part)}")
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(given)}, slice size = "
+            f"{list(part)}"
+        )
     return put_slices(input, index, src)
 
 
@@ -149,17 +155,25 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     """
     array, given = raw(input), raw(values)
     if given.dtype != array.dtype:
-        raise RuntimeError(f"Index put requires the source and destination dtypes match, got {dtypes.of(array.dtype).scalar_type} for the destination and "
-                           f"{dtypes.of(given.dtype).scalar_type} for the source.")
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {dtypes.of(array.dtype).scalar_type} "
+            "for the destination and "
+            f"{dtypes.of(given.dtype).scalar_type} for the source."
+        )
     try:
         parts = parse(tuple([FULL if i is None else i for i in indices]), array, True)
         if parts.basic is not None:  # an index without dimensions: as one of a single item
-            parts = parse(tuple([FULL if i is None else i.reshape((1,)) if not i.ndim else i for i in indices]), array, True)
+            parts = parse(
+                tuple([FULL if i is None else i.reshape((1,)) if not i.ndim else i for i in indices]), array, True
+            )
         assert_inside(array, parts.arrays, "index_put")
         index = advanced(parts.arrays)
         return (put_add if accumulate else put_at)(input, index, values)
     except IndexError as error:
         raise torch_error(error, indices, array) from None
     except ValueError:
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(given.shape)} cannot be broadcast to indexing result of shape "
-                           f"{list(array[index].shape)}") from None
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(given.shape)} cannot be broadcast to indexing result of "
+            "shape "
+            f"{list(array[index].shape)}"
+        ) from None

@@ -1,4 +1,5 @@
 """Products with something added, and products of tensors of any rank."""
+
 from __future__ import annotations
 
 import math
@@ -12,7 +13,16 @@ from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.ops.common.dims import common_shape, expanded_shape, integer, wrap
 from tapegrad.autograd.ops.common.tangents import added, through
-from tapegrad.autograd.ops.linalg.matmul import array_product, bmm, check_alike, matrix_product, multiplied, mv, outer, type_of
+from tapegrad.autograd.ops.linalg.matmul import (
+    array_product,
+    bmm,
+    check_alike,
+    matrix_product,
+    multiplied,
+    mv,
+    outer,
+    type_of,
+)
 from tapegrad.autograd.ops.pointwise.arithmetic import add, mul
 from tapegrad.autograd.ops.shape.as_strided import diagonal
 from tapegrad.autograd.ops.shape.expand import expand_to
@@ -31,11 +41,18 @@ def _scaled(value: Any, factor: float) -> Any:
     return value if factor == 1 else value * factor
 
 
-@op(input=lambda grad, input_shape, beta: _scaled(sum_to(grad, input_shape), beta),
-    mat1=lambda grad, mat2, alpha: _scaled(matrix_product(grad, mat2.T), alpha), mat2=lambda grad, mat1, alpha: _scaled(matrix_product(mat1.T, grad), alpha),
-    operands="free", method=True, inplace=True,
-    jvp=lambda d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha: _addmm_tangent(d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha),
-    batch=lambda batched, input, mat1, mat2, beta, alpha: _addmm_in_batch(batched, input, mat1, mat2, beta, alpha))
+@op(
+    input=lambda grad, input_shape, beta: _scaled(sum_to(grad, input_shape), beta),
+    mat1=lambda grad, mat2, alpha: _scaled(matrix_product(grad, mat2.T), alpha),
+    mat2=lambda grad, mat1, alpha: _scaled(matrix_product(mat1.T, grad), alpha),
+    operands="free",
+    method=True,
+    inplace=True,
+    jvp=lambda d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha: _addmm_tangent(
+        d_input, d_mat1, d_mat2, mat1, mat2, beta, alpha
+    ),
+    batch=lambda batched, input, mat1, mat2, beta, alpha: _addmm_in_batch(batched, input, mat1, mat2, beta, alpha),
+)
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """``beta * input + alpha * (mat1 @ mat2)``.
 
@@ -69,7 +86,10 @@ def _check_addmm(input: Any, mat1: Any, mat2: Any, n: int, m: int) -> None:
         if ndim != 2:
             raise RuntimeError(f"{name} must be a matrix, got {ndim}-D tensor")
     if input.dtype != mat2.dtype:
-        raise RuntimeError(f"self and mat2 must have the same dtype, but got {dtypes.of(input.dtype).scalar_type} and {dtypes.of(mat2.dtype).scalar_type}")
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {dtypes.of(input.dtype).scalar_type} and "
+            f"{dtypes.of(mat2.dtype).scalar_type}"
+        )
 
 
 def _addmm_tangent(d_input: Any, d_mat1: Any, d_mat2: Any, mat1: Any, mat2: Any, beta: float, alpha: float) -> Any:
@@ -80,7 +100,9 @@ def _addmm_tangent(d_input: Any, d_mat1: Any, d_mat2: Any, mat1: Any, mat2: Any,
 def _addmm_in_batch(batched: frozenset[str], input: Any, mat1: Any, mat2: Any, beta: float, alpha: float) -> Any:
     ours, theirs = "mat1" in batched, "mat2" in batched
     _check_addmm(raw(input), raw(mat1), raw(mat2), raw(mat1).ndim - ours, raw(mat2).ndim - theirs)
-    product = _scaled(multiplied([name for name, given in (("input", ours), ("other", theirs)) if given], mat1, mat2), alpha)
+    product = _scaled(
+        multiplied([name for name, given in (("input", ours), ("other", theirs)) if given], mat1, mat2), alpha
+    )
     own = raised(input, 2) if "input" in batched else input
     size = next(raw(x).shape[0] for x, name in ((input, "input"), (mat1, "mat1"), (mat2, "mat2")) if name in batched)
     shape = (size, *raw(product).shape[-2:])
@@ -118,10 +140,14 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1, 
     have, matrix = raw(input), raw(mat)
     if have.dtype != matrix.dtype:
         kinds = [dtypes.of(x.dtype).scalar_type for x in (have, matrix, raw(vec))]
-        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {kinds[0]}, {kinds[1]}, and {kinds[2]}")
+        raise RuntimeError(
+            f"addmv input tensors must have the same dtype, but got {kinds[0]}, {kinds[1]}, and {kinds[2]}"
+        )
     product = mv(mat, vec)
     if have.ndim > 1 or have.size not in (1, matrix.shape[0]):
-        raise RuntimeError(f"size mismatch, got input ({have.size}), mat ({matrix.shape[0]}x{matrix.shape[1]}), vec ({raw(vec).size})")
+        raise RuntimeError(
+            f"size mismatch, got input ({have.size}), mat ({matrix.shape[0]}x{matrix.shape[1]}), vec ({raw(vec).size})"
+        )
     return _plus(input, product, beta, alpha, out)
 
 
@@ -174,9 +200,14 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
     if a.shape[0] != b.shape[0]:
         raise RuntimeError(f"batch1 and batch2 must have same number of batches, got {a.shape[0]} and {b.shape[0]}")
     if a.shape[2] != b.shape[1]:
-        raise RuntimeError(f"Incompatible matrix sizes for bmm ({a.shape[1]}x{a.shape[2]} and {b.shape[1]}x{b.shape[2]})")
+        raise RuntimeError(
+            f"Incompatible matrix sizes for bmm ({a.shape[1]}x{a.shape[2]} and {b.shape[1]}x{b.shape[2]})"
+        )
     if raw(input).dtype != b.dtype:
-        raise RuntimeError(f"self and mat2 must have the same dtype, but got {dtypes.of(raw(input).dtype).scalar_type} and {dtypes.of(b.dtype).scalar_type}")
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {dtypes.of(raw(input).dtype).scalar_type} and "
+            f"{dtypes.of(b.dtype).scalar_type}"
+        )
     # One product of the matrices side by side.
     count, rows, between = a.shape
     left = reshape_to(permute_to(batch1, (1, 0, 2)), (rows, count * between))
@@ -203,7 +234,9 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
     """
     names = [type_of(raw(x)) for x in (input, batch1, batch2)]
     if len(set(names)) > 1:
-        raise RuntimeError(f"Input dtypes must be the same, got: input {names[0]}, batch1: {names[1]}, batch2: {names[2]}")
+        raise RuntimeError(
+            f"Input dtypes must be the same, got: input {names[0]}, batch1: {names[1]}, batch2: {names[2]}"
+        )
     return _plus(input, bmm(batch1, batch2), beta, alpha, out)
 
 
@@ -244,8 +277,11 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     for x, y, p, q in zip(left, right, ours, theirs):
         if first.shape[x] != second.shape[y]:
             if 1 not in (first.shape[x], second.shape[y]):
-                raise RuntimeError(f"contracted dimensions need to match, but first has size {first.shape[x]} in dim {p} and second has size "
-                                   f"{second.shape[y]} in dim {q}")
+                raise RuntimeError(
+                    f"contracted dimensions need to match, but first has size {first.shape[x]} in dim {p} and second "
+                    "has size "
+                    f"{second.shape[y]} in dim {q}"
+                )
             if first.shape[x] == 1:
                 b = b.sum(y, True)
             else:
@@ -255,8 +291,10 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     columns = [i for i in range(second.ndim) if i not in right]
     between = math.prod([first.shape[i] for i in left])
     shape = tuple([first.shape[i] for i in rows]), tuple([second.shape[i] for i in columns])
-    product = matrix_product(reshape_to(permute_to(a, (*rows, *left)), (math.prod(shape[0]), between)),
-                  reshape_to(permute_to(b, (*right, *columns)), (between, math.prod(shape[1]))))
+    product = matrix_product(
+        reshape_to(permute_to(a, (*rows, *left)), (math.prod(shape[0]), between)),
+        reshape_to(permute_to(b, (*right, *columns)), (between, math.prod(shape[1]))),
+    )
     return stored("tensordot", out, unsafe_view(product, shape[0] + shape[1]))
 
 
@@ -278,7 +316,10 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     if not a.ndim or not b.ndim:
         return mul(input, other, out=out)
     if a.shape[-1] != b.shape[-1]:
-        raise RuntimeError(f"inner() the last dimension must match on both input tensors but got shapes {list(a.shape)} and {list(b.shape)}")
+        raise RuntimeError(
+            f"inner() the last dimension must match on both input tensors but got shapes {list(a.shape)} and "
+            f"{list(b.shape)}"
+        )
     return stored("inner", out, tensordot(input, other, ([-1], [-1])))
 
 
@@ -317,9 +358,17 @@ def trace(input: Any) -> Any:
     return diagonal(input).sum()
 
 
-@op(input=lambda grad, other, dim: _cross(other, grad, dim), other=lambda grad, input, dim: _cross(grad, input, dim), name="linalg_cross",
-    public=False, batch=over(dim=along), jvp=lambda d_input, d_other, input, other, dim: added(
-        None if d_input is None else _cross(d_input, other, dim), None if d_other is None else _cross(input, d_other, dim)))
+@op(
+    input=lambda grad, other, dim: _cross(other, grad, dim),
+    other=lambda grad, input, dim: _cross(grad, input, dim),
+    name="linalg_cross",
+    public=False,
+    batch=over(dim=along),
+    jvp=lambda d_input, d_other, input, other, dim: added(
+        None if d_input is None else _cross(d_input, other, dim),
+        None if d_other is None else _cross(input, d_other, dim),
+    ),
+)
 def _cross(input: Any, other: Any, dim: int) -> Any:
     a0, a1, a2 = (input[(*[slice(None)] * dim, i)] for i in range(3))
     b0, b1, b2 = (other[(*[slice(None)] * dim, i)] for i in range(3))
@@ -349,12 +398,19 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
         if dim is None:
             raise RuntimeError("no dimension of size 3 in input")
         if a.ndim > 1:
-            warnings.warn("Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or simply use "
-                          "torch.linalg.cross.\nThe default value of dim will change to agree with that of linalg.cross in a future release.", stacklevel=2)
+            warnings.warn(
+                "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim "
+                "explicitly or simply use "
+                "torch.linalg.cross.\nThe default value of dim will change to agree with that of linalg.cross in a "
+                "future release.",
+                stacklevel=2,
+            )
     dim = wrap(dim, a.ndim)
     check_alike(a, b)
     if a.shape[dim] != 3 or b.shape[dim] != 3:
-        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {a.shape[dim]} and {b.shape[dim]}")
+        raise RuntimeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {a.shape[dim]} and {b.shape[dim]}"
+        )
     shape = common_shape(a.shape, b.shape)
     return stored("cross", out, _cross(expand_to(input, shape), expand_to(other, shape), dim))
 
@@ -376,8 +432,12 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
         tensor([[12.],
                 [12.]])
     """
-    warnings.warn("torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use torch.linalg.multi_dot instead, which accepts a list "
-                  "of two or more tensors rather than multiple parameters.", stacklevel=2)
+    warnings.warn(
+        "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use "
+        "torch.linalg.multi_dot instead, which accepts a list "
+        "of two or more tensors rather than multiple parameters.",
+        stacklevel=2,
+    )
     for x in matrices:
         if raw(x).ndim != 2:
             raise RuntimeError(f"multi_dot(): all tensors must be 2D but got {raw(x).ndim}D")
@@ -396,7 +456,9 @@ def multiply_chain(matrices: list[Any]) -> Any:
     for length in range(1, n):
         for i in range(n - length):
             j = i + length
-            cost[i][j], cut[i][j] = min((cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
+            cost[i][j], cut[i][j] = min(
+                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            )
 
     def product(i: int, j: int) -> Any:
         return matrices[i] if i == j else matrix_product(product(i, cut[i][j]), product(cut[i][j] + 1, j))

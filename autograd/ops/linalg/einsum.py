@@ -1,4 +1,5 @@
 """`einsum` as products of matrices: pairs of operands are contracted one after the other, the smallest result first."""
+
 from __future__ import annotations
 
 import math
@@ -23,9 +24,10 @@ def einsum(*args: Any) -> Any:
     """Sums of products of the elements of tensors, by a formula of labels for their dimensions.
 
     Args:
-        *args: the formula, such as ``"bij,bjk->bik"``, and the tensors; or each tensor followed by a list of labels (integers below 52, or ``...``), and
-            perhaps the list of the result's. A label that the result lacks is summed over; without ``->`` the result has, in alphabetical order, those that
-            stand once. ``...`` stands for dimensions that broadcast.
+        *args: the formula, such as ``"bij,bjk->bik"``, and the tensors; or each tensor followed by a list of labels
+            (integers below 52, or ``...``), and perhaps the list of the result's. A label that the result lacks is
+            summed over; without ``->`` the result has, in alphabetical order, those that stand once. ``...`` stands for
+            dimensions that broadcast.
 
     Raises:
         RuntimeError: the formula is wrong, or the shapes do not fit it.
@@ -36,7 +38,10 @@ def einsum(*args: Any) -> Any:
                 [3., 3.]])
     """
     if not args:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+            "subscripts list"
+        )
     if isinstance(args[0], str):
         equation, operands = args[0], args[1:]
         if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
@@ -57,8 +62,8 @@ def _letter(n: Any) -> str:
 
 def _from_lists(args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     """The formula of ``einsum(a, [0, 1], b, [1, 2], [0, 2])``."""
-    operands = args[:len(args) // 2 * 2:2]
-    equation = ",".join(["".join([_letter(n) for n in labels]) for labels in args[1:len(args) // 2 * 2:2]])
+    operands = args[: len(args) // 2 * 2 : 2]
+    equation = ",".join(["".join([_letter(n) for n in labels]) for labels in args[1 : len(args) // 2 * 2 : 2]])
     if len(args) % 2:
         equation += "->" + "".join([_letter(n) for n in args[-1]])
     return equation, operands
@@ -75,13 +80,15 @@ def _labels(term: str, what: str) -> list[Label]:
         if term[i] == ".":
             if Ellipsis in found:
                 raise RuntimeError(f"einsum(): found '.' for {what} for which an ellipsis was already found")
-            if term[i:i + 3] != "...":
+            if term[i : i + 3] != "...":
                 raise RuntimeError(f"einsum(): found '.' for {what} that is not part of any ellipsis")
             found.append(Ellipsis)
             i += 3
             continue
         if not (term[i].isascii() and term[i].isalpha()):
-            raise RuntimeError(f"einsum(): invalid subscript given at index {i} in the equation string, subscripts must be in [a-zA-Z]")
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {i} in the equation string, subscripts must be in [a-zA-Z]"
+            )
         found.append(term[i])
         i += 1
     return found
@@ -102,24 +109,32 @@ def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[list[list[Label]], li
         named = len(labels) - (Ellipsis in labels)
         if named > ndim or (named < ndim and Ellipsis not in labels):
             more = " and no ellipsis was given" if Ellipsis not in labels else " but fewer dimensions"
-            raise RuntimeError(f"einsum(): the number of subscripts in the equation ({named}) does not match the number of dimensions ({ndim}) for operand "
-                               f"{i}{more}")
+            raise RuntimeError(
+                f"einsum(): the number of subscripts in the equation ({named}) does not match the number of "
+                f"dimensions ({ndim}) for operand "
+                f"{i}{more}"
+            )
         if Ellipsis in labels:
             at = labels.index(Ellipsis)
-            labels[at:at + 1] = range(named - ndim, 0)
+            labels[at : at + 1] = range(named - ndim, 0)
             widest = max(widest, ndim - named)
     every = [label for labels in terms for label in labels]
     if not arrow:
-        return terms, [*range(-widest, 0), *sorted({label for label in every if isinstance(label, str) and every.count(label) == 1})]
+        return terms, [
+            *range(-widest, 0),
+            *sorted({label for label in every if isinstance(label, str) and every.count(label) == 1}),
+        ]
     result = _labels(right, "the output")
     if Ellipsis in result:
         at = result.index(Ellipsis)
-        result[at:at + 1] = range(-widest, 0)
+        result[at : at + 1] = range(-widest, 0)
     for label in result:
         if result.count(label) > 1:
             raise RuntimeError(f"einsum(): output subscript {label} appears more than once in the output")
         if label not in every:
-            raise RuntimeError(f"einsum(): output subscript {label} does not appear in the equation for any input operand")
+            raise RuntimeError(
+                f"einsum(): output subscript {label} does not appear in the equation for any input operand"
+            )
     return terms, result
 
 
@@ -148,7 +163,10 @@ def _simple(x: Any, labels: list[Label], which: int) -> _Term:
             second = labels.index(label, first + 1)
             shape = raw(x).shape
             if shape[first] != shape[second]:
-                raise RuntimeError(f"einsum(): subscript {label} is repeated for operand {which} but the sizes don't match, {shape[second]} != {shape[first]}")
+                raise RuntimeError(
+                    f"einsum(): subscript {label} is repeated for operand {which} but the sizes don't match, "
+                    f"{shape[second]} != {shape[first]}"
+                )
             x = diagonal(x, 0, first, second)
             labels = [l for i, l in enumerate(labels) if i not in (first, second)] + [label]
     return _Term(x, labels)
@@ -163,13 +181,19 @@ def _contract(terms: list[_Term], result: list[Label]) -> Any:
             if sizes.setdefault(label, n) == 1:
                 sizes[label] = n
             elif n not in (1, sizes[label]):
-                raise RuntimeError(f"einsum(): subscript {label} has size {n} for operand {i} which does not broadcast with previously seen size "
-                                   f"{sizes[label]}")
+                raise RuntimeError(
+                    f"einsum(): subscript {label} has size {n} for operand {i} which does not broadcast with "
+                    "previously seen size "
+                    f"{sizes[label]}"
+                )
     while len(terms) > 1:
         i, j = _best_pair(terms, result, sizes)
         rest = [term for k, term in enumerate(terms) if k not in (i, j)]
         keep = {*result, *[label for term in rest for label in term.labels]}
-        terms = [_pair(_summed(terms[i], {*keep, *terms[j].labels}), _summed(terms[j], {*keep, *terms[i].labels}), keep), *rest]
+        terms = [
+            _pair(_summed(terms[i], {*keep, *terms[j].labels}), _summed(terms[j], {*keep, *terms[i].labels}), keep),
+            *rest,
+        ]
     last = _summed(terms[0], set(result))
     if last.labels == result and len(sizes) and last.tensor is not given:
         return last.tensor
@@ -177,7 +201,9 @@ def _contract(terms: list[_Term], result: list[Label]) -> Any:
 
 
 def _best_pair(terms: list[_Term], result: list[Label], sizes: dict[Label, int]) -> tuple[int, int]:
-    """The two terms whose product is smallest beside them, as opt_einsum's greedy path chooses (https://dgasmith.github.io/opt_einsum)."""
+    """The two terms whose product is smallest beside them, as opt_einsum's greedy path chooses
+    (https://dgasmith.github.io/opt_einsum).
+    """
     if len(terms) == 2:
         return 0, 1
 
@@ -185,7 +211,9 @@ def _best_pair(terms: list[_Term], result: list[Label], sizes: dict[Label, int])
         keep = {*result, *[label for k, term in enumerate(terms) if k not in (i, j) for label in term.labels]}
         both = {*terms[i].labels, *terms[j].labels}
         made = math.prod([sizes[label] for label in both & keep])
-        return made - sum([math.prod([sizes[label] for label in terms[k].labels]) for k in (i, j)]), math.prod([sizes[label] for label in both])
+        return made - sum([math.prod([sizes[label] for label in terms[k].labels]) for k in (i, j)]), math.prod(
+            [sizes[label] for label in both]
+        )
 
     return min(((i, j) for i in range(len(terms)) for j in range(i + 1, len(terms))), key=lambda pair: gain(*pair))
 
@@ -217,7 +245,9 @@ def _pair(a: _Term, b: _Term, keep: set[Label]) -> _Term:
     m = math.prod([theirs[label] for label in right])
     stack = math.prod([ours[label] for label in batch])
     lead = (stack,) if batch else ()
-    product = matrix_product(_arranged(a, [*batch, *left, *summed], (*lead, n, k)), _arranged(b, [*batch, *summed, *right], (*lead, k, m)))
+    product = matrix_product(
+        _arranged(a, [*batch, *left, *summed], (*lead, n, k)), _arranged(b, [*batch, *summed, *right], (*lead, k, m))
+    )
     shape = tuple([ours[label] for label in (*batch, *left)] + [theirs[label] for label in right])
     return _Term(product if raw(product).shape == shape else unsafe_view(product, shape), [*batch, *left, *right])
 
@@ -240,4 +270,6 @@ def _widened(a: _Term, b: _Term) -> _Term:
 def _spread(term: _Term, labels: list[Label]) -> Any:
     """The tensor with a dimension for each of `labels`, of size 1 where it has none."""
     sizes = term.sizes()
-    return _arranged(term, [label for label in labels if label in sizes], tuple([sizes.get(label, 1) for label in labels]))
+    return _arranged(
+        term, [label for label in labels if label in sizes], tuple([sizes.get(label, 1) for label in labels])
+    )

@@ -1,4 +1,5 @@
 """Products of vectors, matrices and stacks of matrices."""
+
 from __future__ import annotations
 
 import math
@@ -30,7 +31,9 @@ def type_of(array: Any) -> str:
 def check_alike(a: Any, b: Any) -> None:
     """Raise torch's error unless both have one dtype."""
     if a.dtype != b.dtype:
-        raise RuntimeError(f"expected scalar type {dtypes.of(a.dtype).scalar_type} but found {dtypes.of(b.dtype).scalar_type}")
+        raise RuntimeError(
+            f"expected scalar type {dtypes.of(a.dtype).scalar_type} but found {dtypes.of(b.dtype).scalar_type}"
+        )
 
 
 def _differ(a: Any, b: Any) -> Exception:
@@ -50,16 +53,25 @@ def _misfit(a: Any, b: Any) -> Exception:
     if not n or not m:
         return RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {n}D and {m}D")
     if n == m == 1:
-        return RuntimeError(f"inconsistent tensor size, expected tensor [{a.size}] and src [{b.size}] to have the same number of elements, but got "
-                            f"{a.size} and {b.size} elements respectively")
+        return RuntimeError(
+            f"inconsistent tensor size, expected tensor [{a.size}] and src [{b.size}] to have the same number of "
+            "elements, but got "
+            f"{a.size} and {b.size} elements respectively"
+        )
     if m == 1:
         rows = math.prod(a.shape[:-1])
         return RuntimeError(f"size mismatch, got input ({rows}), mat ({rows}x{a.shape[-1]}), vec ({b.size})")
     if m == 2:
-        return RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({math.prod(a.shape[:-1])}x{a.shape[-1]} and {b.shape[0]}x{b.shape[1]})")
+        return RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({math.prod(a.shape[:-1])}x{a.shape[-1]} and "
+            f"{b.shape[0]}x{b.shape[1]})"
+        )
     batch = common_shape(a.shape[:-2], b.shape[:-2])
     size = math.prod(batch)
-    return RuntimeError(f"Expected size for first two dimensions of batch2 tensor to be: [{size}, {a.shape[-1]}] but got: [{size}, {b.shape[-2]}].")
+    return RuntimeError(
+        f"Expected size for first two dimensions of batch2 tensor to be: [{size}, {a.shape[-1]}] but got: [{size}, "
+        f"{b.shape[-2]}]."
+    )
 
 
 ndarray = np.ndarray
@@ -75,14 +87,17 @@ def array_product(input: Any, other: Any) -> Any:
         n, m = input.ndim, other.ndim
     except AttributeError:
         name, position, wrong = ("input", 1, input) if not hasattr(input, "ndim") else ("other", 2, other)
-        raise TypeError(f"matmul(): argument '{name}' (position {position}) must be Tensor, not {type(wrong).__name__}") from None
+        raise TypeError(
+            f"matmul(): argument '{name}' (position {position}) must be Tensor, not {type(wrong).__name__}"
+        ) from None
     if input.dtype.kind == "b" and input.size and other.size:
         raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
     try:
         if input.__class__ is not np.ndarray:
             return backend(input).matmul(input, other)
         if input.dtype.itemsize == 2 and input.dtype.kind in "fV":
-            return array_product(input.astype(np.float32), other.astype(np.float32)).astype(input.dtype)  # NumPy has no fast product of half types
+            # NumPy has no fast product of half types
+            return array_product(input.astype(np.float32), other.astype(np.float32)).astype(input.dtype)
         if m == 2 or m == 1:
             if n == 2:
                 if m == 2 and input.shape[1] == 1 == other.shape[0]:
@@ -150,11 +165,15 @@ def _to_right(grad: Any, input: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _tangent(d_input: Any, d_other: Any, input: Any, other: Any) -> Any:
-    return added(None if d_input is None else _matmul(d_input, other), None if d_other is None else _matmul(input, d_other))
+    return added(
+        None if d_input is None else _matmul(d_input, other), None if d_other is None else _matmul(input, d_other)
+    )
 
 
 def multiplied(batched: Container[str], input: Any, other: Any) -> Any:
-    """The products of a batch, in one: `batched` names the factors that have the batch as a dimension more, in front."""
+    """The products of a batch, in one: `batched` names the factors that have the batch as a dimension more, in
+    front.
+    """
     n, m = raw(input).ndim - ("input" in batched), raw(other).ndim - ("other" in batched)
     if not n or not m:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {n}D and {m}D")
@@ -167,16 +186,24 @@ def multiplied(batched: Container[str], input: Any, other: Any) -> Any:
     if m == 1:
         other = other[..., None]
     most = max(n, m, 2)
-    product = _matmul(raised(input, most) if "input" in batched else input, raised(other, most) if "other" in batched else other)
+    product = _matmul(
+        raised(input, most) if "input" in batched else input, raised(other, most) if "other" in batched else other
+    )
     if m == 1:
         product = product[..., 0]
     return product[..., 0, :] if n == 1 and m > 1 else product[..., 0] if n == 1 else product
 
 
 def _product_op(name: str, **more: Any) -> Any:
-    return op(input=lambda grad, other, input_shape: _to_left(grad, other, input_shape),
-              other=lambda grad, input, other_shape: _to_right(grad, input, other_shape), operands="free", name=name, jvp=_tangent, batch=multiplied,
-              **more)
+    return op(
+        input=lambda grad, other, input_shape: _to_left(grad, other, input_shape),
+        other=lambda grad, input, other_shape: _to_right(grad, input, other_shape),
+        operands="free",
+        name=name,
+        jvp=_tangent,
+        batch=multiplied,
+        **more,
+    )
 
 
 @_product_op("mm", method=True)
@@ -203,7 +230,9 @@ _matmul = matmul.op.core
 
 def matrix_product(input: Any, other: Any) -> Any:
     """The product in a rule: of arrays at once, of tensors recorded."""
-    return _matmul(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else array_product(input, other)
+    return (
+        _matmul(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else array_product(input, other)
+    )
 
 
 # Two matrices, much the most frequent case: their gradients need no shapes, and no choice by rank.
@@ -219,11 +248,22 @@ def _of_matrices(input: Any, other: Any) -> Any:
 
 
 def _mm_of_matrices(input: Any, other: Any) -> Any:
-    return _matrices(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else _of_matrices(input, other)
+    return (
+        _matrices(input, other)
+        if isinstance(input, Tensor) or isinstance(other, Tensor)
+        else _of_matrices(input, other)
+    )
 
 
-_matrices = op(input=lambda grad, other: _mm_of_matrices(grad, other.T), other=lambda grad, input: _mm_of_matrices(input.T, grad), operands="free", name="mm",
-               jvp=_tangent, batch=multiplied, public=False)(_of_matrices).op.core
+_matrices = op(
+    input=lambda grad, other: _mm_of_matrices(grad, other.T),
+    other=lambda grad, input: _mm_of_matrices(input.T, grad),
+    operands="free",
+    name="mm",
+    jvp=_tangent,
+    batch=multiplied,
+    public=False,
+)(_of_matrices).op.core
 
 
 def _operator(self: Any, other: Any) -> Any:
@@ -243,7 +283,9 @@ Tensor.__rmatmul__ = _reflected  # type: ignore[method-assign]
 # ---- by rank
 
 
-_mm_only, _bmm_only, _mv_only, _dot_only = (_product_op(name, public=False)(array_product) for name in ("mm", "bmm", "mv", "dot"))
+_mm_only, _bmm_only, _mv_only, _dot_only = (
+    _product_op(name, public=False)(array_product) for name in ("mm", "bmm", "mv", "dot")
+)
 
 
 @composite(method=True)
@@ -287,8 +329,10 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
         if x.ndim != 3:
             raise RuntimeError(f"{name} must be a 3D tensor")
     if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
-        raise RuntimeError(f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] but got: "
-                           f"[{b.shape[0]}, {b.shape[1]}].")
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] but got: "
+            f"[{b.shape[0]}, {b.shape[1]}]."
+        )
     return stored("bmm", out, _bmm_only(input, mat2))
 
 

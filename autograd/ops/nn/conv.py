@@ -1,13 +1,16 @@
 """Convolution by im2col and one matrix product, in one, two and three dimensions, and transposed convolution.
 
-im2col lays the input out as a matrix with a row for each channel and kernel element, and a column for each output position; the convolution is then
-``weight @ im2col(input)``. Its gradient for the input is ``col2im(weight.T @ grad)``, where col2im, the adjoint of im2col, adds each column up where it
-came from; its gradient for the weight is ``grad @ im2col(input).T``. (Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for
-Document Processing", 2006.) The columns are made for a few images at a time, so that they stay in the cache.
+im2col lays the input out as a matrix with a row for each channel and kernel element, and a column for each output
+position; the convolution is then ``weight @ im2col(input)``. Its gradient for the input is ``col2im(weight.T @ grad)``,
+where col2im, the adjoint of im2col, adds each column up where it came from; its gradient for the weight is ``grad @
+im2col(input).T``. (Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document
+Processing", 2006.) The columns are made for a few images at a time, so that they stay in the cache.
 
-A convolution is trilinear in its input, its weight and the gradient of its output. The three ops `_conv`, `_conv_to_input` and `_conv_to_weight` are
-its three forms, and the rules of each are the other two: derivatives of any order are made of convolutions.
+A convolution is trilinear in its input, its weight and the gradient of its output. The three ops `_conv`,
+`_conv_to_input` and `_conv_to_weight` are its three forms, and the rules of each are the other two: derivatives of any
+order are made of convolutions.
 """
+
 from __future__ import annotations
 
 from itertools import product
@@ -25,7 +28,8 @@ from tapegrad.autograd.ops.nn.norms import channel_sum
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 
-# Elements of the columns that are made at a time: what fits into the cache; on a device, where only memory counts, far more.
+# Elements of the columns that are made at a time: what fits into the cache; on a device, where only memory counts, far
+# more.
 CPU_BLOCK, DEVICE_BLOCK = 1 << 19, 1 << 26
 
 
@@ -46,7 +50,10 @@ class Geometry(NamedTuple):
 
     def output_space(self, space: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, ...]:
         """The size of the output's space."""
-        return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(space, self.padding, self.dilation, kernel, self.stride))
+        return tuple(
+            (n + sum(p) - d * (k - 1) - 1) // s + 1
+            for n, p, d, k, s in zip(space, self.padding, self.dilation, kernel, self.stride)
+        )
 
     def padded(self, space: tuple[int, ...]) -> tuple[int, ...]:
         """The size of the input's space with its padding."""
@@ -63,11 +70,13 @@ class Geometry(NamedTuple):
 
 # ---- arrays
 
+
 class Rows(NamedTuple):
     """How the output positions lie in a row of the columns.
 
-    With stride 1 a row is one stretch of the padded image, from the first position to the last: copying it is copying memory. It then also has elements
-    for positions beyond the right edge, where a kernel would wrap around into the next line; they mean nothing.
+    With stride 1 a row is one stretch of the padded image, from the first position to the last: copying it is copying
+    memory. It then also has elements for positions beyond the right edge, where a kernel would wrap around into the
+    next line; they mean nothing.
 
     Attributes:
         length: of a row.
@@ -91,7 +100,7 @@ class Rows(NamedTuple):
 
 def row_pitch(space: tuple[int, ...]) -> tuple[int, ...]:
     """The distance, in elements, between neighbours in each dimension of `space`."""
-    return tuple(prod(space[i + 1:]) for i in range(len(space)))
+    return tuple(prod(space[i + 1 :]) for i in range(len(space)))
 
 
 def rows_of(geometry: Geometry, padded: tuple[int, ...], positions: tuple[int, ...]) -> Rows:
@@ -132,7 +141,9 @@ def im2col(x: Any, kernel: tuple[int, ...], positions: tuple[int, ...], geometry
     if rows.is_stretch:
         windows = backend(x).as_strided(x, (c, *kernel, b, rows.length), (sc, *kernel_steps, sb, x.itemsize))
     else:
-        windows = backend(x).as_strided(x, (c, *kernel, b, *positions), (sc, *kernel_steps, sb, *(s * t for s, t in zip(steps, geometry.stride))))
+        windows = backend(x).as_strided(
+            x, (c, *kernel, b, *positions), (sc, *kernel_steps, sb, *(s * t for s, t in zip(steps, geometry.stride)))
+        )
     columns = xp(x).empty(windows.shape, x.dtype)
     columns[...] = windows
     return columns.reshape(geometry.groups, c // geometry.groups * prod(kernel), b * rows.length)
@@ -148,15 +159,27 @@ def to_rows(g: Any, positions: tuple[int, ...], geometry: Geometry, rows: Rows) 
     return laid_out
 
 
-def kernel_offsets(kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> list[tuple[tuple[int, ...], tuple[Any, ...]]]:
-    """For each kernel element its index, and the part of the padded images (flat ones, where rows are stretches) that it meets."""
+def kernel_offsets(
+    kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows
+) -> list[tuple[tuple[int, ...], tuple[Any, ...]]]:
+    """For each kernel element its index, and the part of the padded images (flat ones, where rows are stretches) that
+    it meets.
+    """
     found: list[tuple[tuple[int, ...], tuple[Any, ...]]] = []
     for offset in product(*map(range, kernel)):
         if rows.is_stretch:
             start = sum(i * d * step for i, d, step in zip(offset, geometry.dilation, rows.pitch))
             found.append((offset, (slice(start, start + rows.length),)))
         else:
-            found.append((offset, tuple(slice(i * d, i * d + s * (n - 1) + 1, s) for i, d, s, n in zip(offset, geometry.dilation, geometry.stride, positions))))
+            found.append(
+                (
+                    offset,
+                    tuple(
+                        slice(i * d, i * d + s * (n - 1) + 1, s)
+                        for i, d, s, n in zip(offset, geometry.dilation, geometry.stride, positions)
+                    ),
+                )
+            )
     return found
 
 
@@ -165,7 +188,9 @@ def flattened(whole: Any, rows: Rows) -> Any:
     return whole.reshape(*whole.shape[:2], prod(whole.shape[2:])) if rows.is_stretch else whole
 
 
-def col2im(columns: Any, whole: Any, kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> None:
+def col2im(
+    columns: Any, whole: Any, kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows
+) -> None:
     """Add the columns up where they came from, in the padded images `whole`: the adjoint of `im2col`."""
     b, c = whole.shape[:2]
     columns = columns.reshape(c, *kernel, b, *((rows.length,) if rows.is_stretch else positions))
@@ -237,7 +262,9 @@ def from_stretch(total: Any, positions: tuple[int, ...], rows: Rows) -> Any:
     if not rows.is_stretch:
         return total
     n, line = total.itemsize, rows.length * total.itemsize
-    return backend(total).as_strided(total, (*total.shape[:2], *positions), (total.shape[1] * line, line, *(step * n for step in rows.steps)))
+    return backend(total).as_strided(
+        total, (*total.shape[:2], *positions), (total.shape[1] * line, line, *(step * n for step in rows.steps))
+    )
 
 
 def to_stretch(g: Any, positions: tuple[int, ...], rows: Rows) -> Any:
@@ -263,7 +290,9 @@ def to_input(g: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry) ->
     padded = geometry.padded(space)
     rows = rows_of(geometry, padded, positions)
     x = xp(g).empty(shape, g.dtype)
-    for i in _chunks(g, 4 * shape[1] * prod(padded) if depthwise else weight.size // weight.shape[0] * groups * rows.length):
+    for i in _chunks(
+        g, 4 * shape[1] * prod(padded) if depthwise else weight.size // weight.shape[0] * groups * rows.length
+    ):
         whole = xp(g).zeros((i.stop - i.start, shape[1], *padded), g.dtype)
         if depthwise:
             flat, laid_out = flattened(whole, rows), to_stretch(g[i], positions, rows)
@@ -317,6 +346,7 @@ def _is_single(x: Any, geometry: Geometry) -> bool:
 
 # ---- ops
 
+
 def _with_bias(y: Any, bias: Any, single: bool) -> Any:
     if bias is not None:
         y += bias.reshape(-1, *(1,) * (y.ndim - 2))
@@ -328,36 +358,62 @@ def _bias_gradient(grad: Any, geometry: Geometry) -> Any:
     return channel_sum(grad.reshape(images, channels, prod(space)))
 
 
-@op(input=lambda grad, weight, input_shape, geometry: _conv_to_input(grad, weight, input_shape, geometry),
+@op(
+    input=lambda grad, weight, input_shape, geometry: _conv_to_input(grad, weight, input_shape, geometry),
     weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(grad, input, weight_shape, geometry),
-    bias=lambda grad, geometry: _bias_gradient(grad, geometry), operands="free", public=False, name="convolution",
+    bias=lambda grad, geometry: _bias_gradient(grad, geometry),
+    operands="free",
+    public=False,
+    name="convolution",
     jvp=lambda d_input, d_weight, d_bias, input, weight, geometry, result: added(
-        through(_conv, d_input, weight, geometry), through(lambda d: _conv(input, d, geometry), d_weight),
-        through(per_channel, d_bias, geometry, result.shape)),
-    batch=lambda batched, input, weight, geometry, bias: conv_in_batch(_conv, batched, input, weight, None, geometry, bias))
+        through(_conv, d_input, weight, geometry),
+        through(lambda d: _conv(input, d, geometry), d_weight),
+        through(per_channel, d_bias, geometry, result.shape),
+    ),
+    batch=lambda batched, input, weight, geometry, bias: conv_in_batch(
+        _conv, batched, input, weight, None, geometry, bias
+    ),
+)
 def _conv(input: Any, weight: Any, geometry: Geometry, bias: Any = None) -> Any:
     single = _is_single(input, geometry)
     return _with_bias(_computed(forward, input[None] if single else input, weight, geometry), bias, single)
 
 
-@op(input=lambda grad, weight, geometry: _conv(grad, weight, geometry),
+@op(
+    input=lambda grad, weight, geometry: _conv(grad, weight, geometry),
     weight=lambda grad, input, weight_shape, geometry: _conv_to_weight(input, grad, weight_shape, geometry),
-    bias=lambda grad, geometry: _bias_gradient(grad, geometry), operands="free", public=False, name="convolution",
+    bias=lambda grad, geometry: _bias_gradient(grad, geometry),
+    operands="free",
+    public=False,
+    name="convolution",
     jvp=lambda d_input, d_weight, d_bias, input, weight, shape, geometry, result: added(
-        through(_conv_to_input, d_input, weight, shape, geometry), through(lambda d: _conv_to_input(input, d, shape, geometry), d_weight),
-        through(per_channel, d_bias, geometry, result.shape)),
-    batch=lambda batched, input, weight, shape, geometry, bias: conv_in_batch(_conv_to_input, batched, input, weight, shape, geometry, bias))
+        through(_conv_to_input, d_input, weight, shape, geometry),
+        through(lambda d: _conv_to_input(input, d, shape, geometry), d_weight),
+        through(per_channel, d_bias, geometry, result.shape),
+    ),
+    batch=lambda batched, input, weight, shape, geometry, bias: conv_in_batch(
+        _conv_to_input, batched, input, weight, shape, geometry, bias
+    ),
+)
 def _conv_to_input(input: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry, bias: Any = None) -> Any:
     if _is_single(input, geometry):
         return _with_bias(_computed(to_input, input[None], weight, (1, *shape), geometry), bias, True)
     return _with_bias(_computed(to_input, input, weight, shape, geometry), bias, False)
 
 
-@op(output=lambda grad, input, geometry: _conv(input, grad, geometry),
-    input=lambda grad, output, input_shape, geometry: _conv_to_input(output, grad, input_shape, geometry), operands="free", public=False,
+@op(
+    output=lambda grad, input, geometry: _conv(input, grad, geometry),
+    input=lambda grad, output, input_shape, geometry: _conv_to_input(output, grad, input_shape, geometry),
+    operands="free",
+    public=False,
     jvp=lambda d_output, d_input, output, input, shape, geometry: added(
-        through(_conv_to_weight, d_output, input, shape, geometry), through(lambda d: _conv_to_weight(output, d, shape, geometry), d_input)),
-    batch=lambda batched, output, input, shape, geometry: to_weight_in_batch(_conv_to_weight, batched, output, input, shape, geometry))
+        through(_conv_to_weight, d_output, input, shape, geometry),
+        through(lambda d: _conv_to_weight(output, d, shape, geometry), d_input),
+    ),
+    batch=lambda batched, output, input, shape, geometry: to_weight_in_batch(
+        _conv_to_weight, batched, output, input, shape, geometry
+    ),
+)
 def _conv_to_weight(output: Any, input: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
     if _is_single(input, geometry):
         output, input = output[None], input[None]
@@ -365,6 +421,7 @@ def _conv_to_weight(output: Any, input: Any, shape: tuple[int, ...], geometry: G
 
 
 # ---- what users call
+
 
 def per_dimension(name: str, value: Any, dims: int) -> tuple[int, ...]:
     """A number for each dimension of the space."""
@@ -374,12 +431,17 @@ def per_dimension(name: str, value: Any, dims: int) -> tuple[int, ...]:
     if len(value) == 1:
         return value * dims
     if len(value) != dims:
-        raise RuntimeError(f"expected {name} to be a single integer value or a list of {dims} values to match the convolution dimensions, but got "
-                           f"{name}={list(value)}")
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {dims} values to match the convolution "
+            "dimensions, but got "
+            f"{name}={list(value)}"
+        )
     return value
 
 
-def _padding(padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+def _padding(
+    padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[tuple[int, int], ...]:
     if isinstance(padding, str):
         if padding == "valid":
             return ((0, 0),) * len(kernel)
@@ -395,56 +457,100 @@ def _padding(padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dil
     return tuple((p, p) for p in pads)
 
 
-def _check(name: str, input: Any, weight: Any, bias: Any, dims: int, stride: tuple[int, ...], dilation: tuple[int, ...], groups: int, transposed: bool) -> bool:
+def _check(
+    name: str,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    dims: int,
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+    transposed: bool,
+) -> bool:
     """Raise torch's errors for operands that do not fit; returns whether there is a dimension of images."""
     x, w = raw(input), raw(weight)
     if x.ndim not in (dims + 1, dims + 2):
-        raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}")
+        raise RuntimeError(
+            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: "
+            f"{list(x.shape)}"
+        )
     if w.ndim != dims + 2:
-        raise RuntimeError(f"weight should have at least three dimensions, and here {dims + 2} of them, but got weight of size {list(w.shape)}")
+        raise RuntimeError(
+            f"weight should have at least three dimensions, and here {dims + 2} of them, but got weight of size "
+            f"{list(w.shape)}"
+        )
     for what, values in (("stride", stride), ("dilation", dilation)):
         if any(v <= 0 for v in values):
-            raise RuntimeError(f"non-positive {what} is not supported" if what == "stride" else "dilation should be greater than zero")
+            raise RuntimeError(
+                f"non-positive {what} is not supported" if what == "stride" else "dilation should be greater than zero"
+            )
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     if w.shape[0] % groups:
-        raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
-                           f"[{list(w.shape)}] instead")
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
+            "size "
+            f"[{list(w.shape)}] instead"
+        )
     batched = x.ndim == dims + 2
     channels = x.shape[1 if batched else 0]
     wanted = w.shape[0] if transposed else w.shape[1] * groups
     if channels != wanted:
         size = x.shape if batched else (1, *x.shape)
-        raise RuntimeError(f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(w.shape)}, expected input{list(size)} to have "
-                           f"{wanted} channels, but got {channels} channels instead")
+        raise RuntimeError(
+            f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(w.shape)}, expected "
+            f"input{list(size)} to have "
+            f"{wanted} channels, but got {channels} channels instead"
+        )
     if x.dtype != w.dtype:
-        raise RuntimeError(f"expected scalar type {dtypes.of(x.dtype).scalar_type} but found {dtypes.of(w.dtype).scalar_type}")
+        raise RuntimeError(
+            f"expected scalar type {dtypes.of(x.dtype).scalar_type} but found {dtypes.of(w.dtype).scalar_type}"
+        )
     if bias is not None:
         b = raw(bias)
         out = w.shape[1] * groups if transposed else w.shape[0]
         if b.shape != (out,):
-            raise RuntimeError(f"Given {'transposed=1, ' if transposed else ''}weight of size {list(w.shape)}, expected bias to be 1-dimensional with {out} "
-                               f"elements, but got bias of size {list(b.shape)} instead")
+            raise RuntimeError(
+                f"Given {'transposed=1, ' if transposed else ''}weight of size {list(w.shape)}, expected bias to be "
+                f"1-dimensional with {out} "
+                f"elements, but got bias of size {list(b.shape)} instead"
+            )
         if b.dtype != x.dtype:
             given, other = (dtypes.of(a.dtype).scalar_type.lower() for a in (x, b))
             raise RuntimeError(f"Input type ({given}) and bias type ({other}) should be the same")
     return batched
 
 
-def _convolve(dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+def _convolve(
+    dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
     stride, dilation = per_dimension("stride", stride, dims), per_dimension("dilation", dilation, dims)
     batched = _check(f"conv{dims}d", input, weight, bias, dims, stride, dilation, groups, False)
     kernel = tuple(raw(weight).shape[2:])
     geometry = Geometry(stride, _padding(padding, kernel, stride, dilation), dilation, groups)
-    padded = geometry.padded(raw(input).shape[2 if batched else 1:])
+    padded = geometry.padded(raw(input).shape[2 if batched else 1 :])
     reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel))
     if any(r > n for r, n in zip(reach, padded)):
-        raise RuntimeError(f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: ({' x '.join(map(str, reach))}). "
-                           "Kernel size can't be greater than actual input size")
+        raise RuntimeError(
+            f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: "
+            f"({' x '.join(map(str, reach))}). "
+            "Kernel size can't be greater than actual input size"
+        )
     return _conv(input, weight, geometry, bias)
 
 
-def _convolve_transposed(dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any) -> Any:
+def _convolve_transposed(
+    dims: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> Any:
     stride, dilation = per_dimension("stride", stride, dims), per_dimension("dilation", dilation, dims)
     batched = _check(f"conv_transpose{dims}d", input, weight, bias, dims, stride, dilation, groups, True)
     more = per_dimension("output_padding", output_padding, dims)
@@ -454,19 +560,33 @@ def _convolve_transposed(dims: int, input: Any, weight: Any, bias: Any, stride: 
         raise RuntimeError("negative output_padding is not supported")
     if any(m >= s and m >= d for m, s, d in zip(more, stride, dilation)):
         names = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}[dims]
-        given = [f"{what}_{n}: {v}" for what, values in (("output_padding", more), ("stride", stride), ("dilation", dilation)) for n, v in zip(names, values)]
+        given = [
+            f"{what}_{n}: {v}"
+            for what, values in (("output_padding", more), ("stride", stride), ("dilation", dilation))
+            for n, v in zip(names, values)
+        ]
         raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {' '.join(given)}")
     size = raw(input).shape
     lead = size[:1] if batched else ()
-    space = tuple((n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1 for n, s, p, d, k, m in zip(size[1 + len(lead):], stride, pads, dilation, kernel, more))
+    space = tuple(
+        (n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1
+        for n, s, p, d, k, m in zip(size[1 + len(lead) :], stride, pads, dilation, kernel, more)
+    )
     if any(n <= 0 for n in space):
-        raise RuntimeError(f"Given input size per channel: ({' x '.join(map(str, size[1 + len(lead):]))}). Calculated output size per channel: "
-                           f"({' x '.join(map(str, space))}). Output size is too small")
-    return _conv_to_input(input, weight, (*lead, raw(weight).shape[1] * groups, *space), Geometry(stride, pads, dilation, groups), bias)
+        raise RuntimeError(
+            f"Given input size per channel: ({' x '.join(map(str, size[1 + len(lead) :]))}). Calculated output size "
+            "per channel: "
+            f"({' x '.join(map(str, space))}). Output size is too small"
+        )
+    return _conv_to_input(
+        input, weight, (*lead, raw(weight).shape[1] * groups, *space), Geometry(stride, pads, dilation, groups), bias
+    )
 
 
 @composite()
-def conv1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+def conv1d(
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Any:
     """Slide a kernel over a sequence; arguments as in `conv2d`, with one dimension less.
 
     Example:
@@ -478,7 +598,9 @@ def conv1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: 
 
 
 @composite()
-def conv2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+def conv2d(
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Any:
     """Slide a kernel over images.
 
     Args:
@@ -502,7 +624,9 @@ def conv2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: 
 
 
 @composite()
-def conv3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+def conv3d(
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Any:
     """Slide a kernel over volumes; arguments as in `conv2d`, with one dimension more.
 
     Example:
@@ -513,9 +637,18 @@ def conv3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: 
 
 
 @composite()
-def conv_transpose1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
-                     dilation: Any = 1) -> Any:
-    """The transpose of `conv1d`: its gradient for the input, as a layer; arguments as in `conv_transpose2d`, with one dimension less.
+def conv_transpose1d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """The transpose of `conv1d`: its gradient for the input, as a layer; arguments as in `conv_transpose2d`, with one
+    dimension less.
 
     Example:
         >>> tapegrad.nn.functional.conv_transpose1d(tapegrad.ones(1, 1, 2), tapegrad.tensor([[[1.0, 2.0]]]), stride=2)
@@ -525,8 +658,16 @@ def conv_transpose1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1,
 
 
 @composite()
-def conv_transpose2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
-                     dilation: Any = 1) -> Any:
+def conv_transpose2d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
     """The transpose of `conv2d`: its gradient for the input, as a layer.
 
     Args:
@@ -550,9 +691,18 @@ def conv_transpose2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1,
 
 
 @composite()
-def conv_transpose3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
-                     dilation: Any = 1) -> Any:
-    """The transpose of `conv3d`: its gradient for the input, as a layer; arguments as in `conv_transpose2d`, with one dimension more.
+def conv_transpose3d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """The transpose of `conv3d`: its gradient for the input, as a layer; arguments as in `conv_transpose2d`, with one
+    dimension more.
 
     Example:
         >>> tapegrad.nn.functional.conv_transpose3d(tapegrad.ones(1, 1, 1, 1, 1), tapegrad.ones(1, 1, 1, 1, 2))

@@ -1,4 +1,5 @@
 """Convolutions within a batch: the members are more images, or, where each has a weight of its own, more groups."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -26,7 +27,9 @@ def _size(batched: frozenset[str], **operands: Any) -> int:
     return int(next(t.shape[0] for name, t in operands.items() if name in batched))
 
 
-def conv_in_batch(conv: Any, batched: frozenset[str], input: Any, weight: Any, shape: tuple[int, ...] | None, geometry: Any, bias: Any) -> Any:
+def conv_in_batch(
+    conv: Any, batched: frozenset[str], input: Any, weight: Any, shape: tuple[int, ...] | None, geometry: Any, bias: Any
+) -> Any:
     """``conv(input, weight, [shape,] geometry, bias)`` for each member.
 
     Args:
@@ -50,7 +53,11 @@ def conv_in_batch(conv: Any, batched: frozenset[str], input: Any, weight: Any, s
                 y = conv(folded, weight, geometry, bias)
                 bias = None
             else:
-                y = conv(folded, weight, geometry) if shape is None else conv(folded, weight, (len(folded), *shape[-len(geometry.stride) - 1:]), geometry)
+                y = (
+                    conv(folded, weight, geometry)
+                    if shape is None
+                    else conv(folded, weight, (len(folded), *shape[-len(geometry.stride) - 1 :]), geometry)
+                )
             y = y.reshape((size, n, *y.shape[1:]))
         else:
             folded, kernels = _as_groups(x, size), weight.reshape((size * weight.shape[1], *weight.shape[2:]))
@@ -58,7 +65,7 @@ def conv_in_batch(conv: Any, batched: frozenset[str], input: Any, weight: Any, s
             if shape is None:
                 y = conv(folded, kernels, groups)
             else:
-                channels, *space = shape[-len(geometry.stride) - 1:]
+                channels, *space = shape[-len(geometry.stride) - 1 :]
                 y = conv(folded, kernels, (n, size * channels, *space), groups)
             y = y.reshape((n, size, y.shape[1] // size, *y.shape[2:])).transpose(0, 1)
     if bias is not None:
@@ -66,9 +73,16 @@ def conv_in_batch(conv: Any, batched: frozenset[str], input: Any, weight: Any, s
     return y[:, 0] if single else y
 
 
-def to_weight_in_batch(to_weight: Any, batched: frozenset[str], output: Any, input: Any, shape: tuple[int, ...], geometry: Any) -> Any:
+def to_weight_in_batch(
+    to_weight: Any, batched: frozenset[str], output: Any, input: Any, shape: tuple[int, ...], geometry: Any
+) -> Any:
     """The gradient of the weight for each member: members are groups."""
     size = _size(batched, output=output, input=input)
     y, x = _images(output, "output" in batched, geometry), _images(input, "input" in batched, geometry)
-    found = to_weight(_as_groups(y, size), _as_groups(x, size), (size * shape[0], *shape[1:]), geometry._replace(groups=geometry.groups * size))
+    found = to_weight(
+        _as_groups(y, size),
+        _as_groups(x, size),
+        (size * shape[0], *shape[1:]),
+        geometry._replace(groups=geometry.groups * size),
+    )
     return found.reshape((size, *shape))

@@ -1,4 +1,5 @@
 """The cross entropy of classes, with the softmax inside."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -70,16 +71,33 @@ def _weighed_losses(losses: Any, target: Any, valid: Any, weight: Any, reduction
     return losses.sum() / weights, shares / xp(weights).where(weights == 0, 1, weights)
 
 
-@op(input=lambda grad, input_shape, target, shares, ignore_index: _nll_back(grad, target, shares, input_shape, ignore_index), target=None, weight=None,
-    keeps=("shares",), operands="free", public=False, name="nll_loss", composed=composed.nll)
+@op(
+    input=lambda grad, input_shape, target, shares, ignore_index: _nll_back(
+        grad, target, shares, input_shape, ignore_index
+    ),
+    target=None,
+    weight=None,
+    keeps=("shares",),
+    operands="free",
+    public=False,
+    name="nll_loss",
+    composed=composed.nll,
+)
 def _nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     found, valid = _classes(target, input.shape[1], ignore_index)
     loss, shares = _weighed_losses(-wide(_take("nll_loss", input, _places(found))), found, valid, weight, reduction)
     return loss.astype(input.dtype, copy=False), shares
 
 
-@op(output=lambda grad, target, shares, output_shape, ignore_index: _nll_take(grad, target, shares, output_shape, ignore_index), target=None, operands="free",
-    public=False, composed=composed.nll_back)
+@op(
+    output=lambda grad, target, shares, output_shape, ignore_index: _nll_take(
+        grad, target, shares, output_shape, ignore_index
+    ),
+    target=None,
+    operands="free",
+    public=False,
+    composed=composed.nll_back,
+)
 def _nll_back(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ignore_index: int) -> Any:
     found, _ = _classes(target, shape[1], ignore_index)
     d = xp(output).zeros(shape, output.dtype)
@@ -87,19 +105,41 @@ def _nll_back(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ign
     return d
 
 
-@op(output=lambda grad, target, shares, output_shape, ignore_index: _nll_back(grad, target, shares, output_shape, ignore_index), target=None, operands="free",
-    public=False, composed=composed.nll_take)
+@op(
+    output=lambda grad, target, shares, output_shape, ignore_index: _nll_back(
+        grad, target, shares, output_shape, ignore_index
+    ),
+    target=None,
+    operands="free",
+    public=False,
+    composed=composed.nll_take,
+)
 def _nll_take(output: Any, target: Any, shares: Any, shape: tuple[int, ...], ignore_index: int) -> Any:
     """The adjoint of `_nll_back`: of `shape`, that of the single losses or ()."""
     found, _ = _classes(target, output.shape[1], ignore_index)
     losses = output[_places(found)] * -shares
-    return losses.astype(output.dtype, copy=False) if shape == losses.shape else losses.sum().astype(output.dtype, copy=False)
+    return (
+        losses.astype(output.dtype, copy=False)
+        if shape == losses.shape
+        else losses.sum().astype(output.dtype, copy=False)
+    )
 
 
-@op(input=lambda grad, input, target, shares, exps, sums, ignore_index: _ce_back(grad, input, target, shares, exps, sums, ignore_index),
-    target=None, weight=None, keeps=("shares", "exps", "sums"), operands="free", public=False, name="nll_loss",
-    composed=composed.cross_entropy)
-def _cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+@op(
+    input=lambda grad, input, target, shares, exps, sums, ignore_index: _ce_back(
+        grad, input, target, shares, exps, sums, ignore_index
+    ),
+    target=None,
+    weight=None,
+    keeps=("shares", "exps", "sums"),
+    operands="free",
+    public=False,
+    name="nll_loss",
+    composed=composed.cross_entropy,
+)
+def _cross_entropy(
+    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Any:
     """`_nll` of the logarithm of the softmax of `input`, by which it may be as large as it likes."""
     found, valid = _classes(target, input.shape[1], ignore_index)
     z = wide(input)
@@ -111,10 +151,16 @@ def _cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: in
     return loss.astype(input.dtype, copy=False), shares, exps, sums
 
 
-@op(output=lambda grad, input, target, shares, exps, sums, ignore_index, output_shape:
-        sum_to(_ce_take(grad, input, target, shares, exps, sums, ignore_index), output_shape),
-    input=lambda grad, output, input, shares, exps, sums: _ce_back_input(grad, output, input, shares, exps, sums), target=None, operands="free", public=False,
-    composed=composed.ce_back)
+@op(
+    output=lambda grad, input, target, shares, exps, sums, ignore_index, output_shape: sum_to(
+        _ce_take(grad, input, target, shares, exps, sums, ignore_index), output_shape
+    ),
+    input=lambda grad, output, input, shares, exps, sums: _ce_back_input(grad, output, input, shares, exps, sums),
+    target=None,
+    operands="free",
+    public=False,
+    composed=composed.ce_back,
+)
 def _ce_back(output: Any, input: Any, target: Any, shares: Any, exps: Any, sums: Any, ignore_index: int) -> Any:
     """``(softmax(input) - one_hot(target)) * output * shares``."""
     found, _ = _classes(target, input.shape[1], ignore_index)
@@ -125,7 +171,9 @@ def _ce_back(output: Any, input: Any, target: Any, shares: Any, exps: Any, sums:
 
 
 def _ce_take(grad: Any, input: Any, target: Any, shares: Any, exps: Any, sums: Any, ignore_index: int) -> Any:
-    """The gradient of `_ce_back` for each single loss: what `grad` sums up to by ``softmax(input) - one_hot(target)``."""
+    """The gradient of `_ce_back` for each single loss: what `grad` sums up to by ``softmax(input) -
+    one_hot(target)``.
+    """
     p = _softmax(input, exps, sums)
     return (total(grad * p, 1) - _pick(grad, target, ignore_index)) * shares
 
@@ -137,7 +185,11 @@ def _ce_back_input(grad: Any, output: Any, input: Any, shares: Any, exps: Any, s
     return pulled * (g if g.ndim == 0 else g[:, None])
 
 
-@op(input=lambda grad, input, exps, sums: _softmax_rule(grad, input, exps, sums), public=False, composed=composed.softmax_of)
+@op(
+    input=lambda grad, input, exps, sums: _softmax_rule(grad, input, exps, sums),
+    public=False,
+    composed=composed.softmax_of,
+)
 def _softmax(input: Any, exps: Any, sums: Any) -> Any:
     """The softmax of `input`, whose parts are known already."""
     return (exps / sums[:, None]).astype(input.dtype, copy=False)
@@ -148,15 +200,25 @@ def _softmax_rule(grad: Any, input: Any, exps: Any, sums: Any) -> Any:
     return p * (grad - total(grad * p, 1, True))
 
 
-@op(input=lambda grad, input_shape, target, ignore_index: _unpick(grad, target, input_shape, ignore_index), target=None, operands="free", public=False,
-    composed=composed.pick)
+@op(
+    input=lambda grad, input_shape, target, ignore_index: _unpick(grad, target, input_shape, ignore_index),
+    target=None,
+    operands="free",
+    public=False,
+    composed=composed.pick,
+)
 def _pick(input: Any, target: Any, ignore_index: int) -> Any:
     """The elements of class `target`."""
     return input[_places(_classes(target, input.shape[1], ignore_index)[0])]
 
 
-@op(input=lambda grad, target, ignore_index: _pick(grad, target, ignore_index), target=None, operands="free", public=False,
-    composed=composed.unpick)
+@op(
+    input=lambda grad, target, ignore_index: _pick(grad, target, ignore_index),
+    target=None,
+    operands="free",
+    public=False,
+    composed=composed.unpick,
+)
 def _unpick(input: Any, target: Any, shape: tuple[int, ...], ignore_index: int) -> Any:
     d = xp(input).zeros(shape, input.dtype)
     d[_places(_classes(target, shape[1], ignore_index)[0])] = input
@@ -170,7 +232,9 @@ def _check_classes(input: Any, target: Any, weight: Any, reduction: str) -> None
     if x.ndim == 0:
         raise ValueError(f"Expected 1 or more dimensions (got {x.ndim})")
     if x.ndim > 1 and x.shape[0] != (t.shape[0] if t.ndim else 1):
-        raise ValueError(f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0] if t.ndim else 1}).")
+        raise ValueError(
+            f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0] if t.ndim else 1})."
+        )
     if x.ndim > 1 and (x.shape[0], *x.shape[2:]) != t.shape:
         if x.ndim == 2:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
@@ -183,10 +247,15 @@ def _check_classes(input: Any, target: Any, weight: Any, reduction: str) -> None
         classes = x.shape[1 if x.ndim > 1 else 0]
         w = raw(weight)
         if w.ndim != 1 or w.shape[0] != classes:
-            raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
-                               f"{list(w.shape)}")
+            raise RuntimeError(
+                f"weight tensor should be defined either for all {classes} classes or no classes but got weight "
+                "tensor of shape: "
+                f"{list(w.shape)}"
+            )
         if w.dtype != x.dtype:
-            raise RuntimeError(f"expected scalar type {dtypes.of(x.dtype).scalar_type} but found {dtypes.of(w.dtype).scalar_type}")
+            raise RuntimeError(
+                f"expected scalar type {dtypes.of(x.dtype).scalar_type} but found {dtypes.of(w.dtype).scalar_type}"
+            )
 
 
 def _of_classes(loss: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
@@ -198,8 +267,15 @@ def _of_classes(loss: Any, input: Any, target: Any, weight: Any, ignore_index: i
 
 
 @composite()
-def nll_loss(input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100, reduce: Any = None,
-             reduction: str = "mean") -> Any:
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:
     """The negative log-likelihood of classes, given the logarithms of their probabilities.
 
     Args:
@@ -221,8 +297,16 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: Any = No
 
 
 @composite()
-def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100, reduce: Any = None,
-                  reduction: str = "mean", label_smoothing: float = 0.0) -> Any:
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
     """The cross entropy of classes, or of probabilities of classes, given unnormalised logarithms of probabilities.
 
     Args:
@@ -286,7 +370,13 @@ def _smoothed(input: Any, target: Any, weight: Any, ignore_index: int, reduction
     return of_class * (1 - smoothing) + of_all * (smoothing / x.shape[dim])
 
 
-@op(target=None, like=None, operands="free", public=False, composed=lambda target, like, ignore_index: (target != ignore_index).to(like.dtype))
+@op(
+    target=None,
+    like=None,
+    operands="free",
+    public=False,
+    composed=lambda target, like, ignore_index: (target != ignore_index).to(like.dtype),
+)
 def _valid(target: Any, like: Any, ignore_index: int) -> Any:
     """One for each target that counts, zero for the others."""
     return (target != ignore_index).astype(like.dtype)

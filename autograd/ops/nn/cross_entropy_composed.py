@@ -1,4 +1,7 @@
-"""The losses of classes made of other ops: what forward mode and vmap follow in place of the fused ones, which keep arrays that no transform knows."""
+"""The losses of classes made of other ops: what forward mode and vmap follow in place of the fused ones, which keep
+arrays that no transform knows.
+"""
+
 from __future__ import annotations
 
 from typing import Any
@@ -38,6 +41,7 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Any, ignore_index: int,
 
 # ---- reverse rules of losses that were recorded before a transform began: the shares are an array or a number
 
+
 def nll_back(output: Tensor, target: Tensor, shares: Any, shape: tuple[int, ...], ignore_index: int) -> Tensor:
     """What `cross_entropy._nll_back` computes."""
     classes, valid = _chosen(target, ignore_index)
@@ -52,7 +56,9 @@ def nll_take(output: Tensor, target: Tensor, shares: Any, shape: tuple[int, ...]
     return losses if len(shape) == losses.ndim else losses.sum()
 
 
-def ce_back(output: Tensor, input: Tensor, target: Tensor, shares: Any, exps: Any, sums: Any, ignore_index: int) -> Tensor:
+def ce_back(
+    output: Tensor, input: Tensor, target: Tensor, shares: Any, exps: Any, sums: Any, ignore_index: int
+) -> Tensor:
     """What `cross_entropy._ce_back` computes."""
     classes, valid = _chosen(target, ignore_index)
     g = where(valid, (output * shares).expand(valid.shape), 0).unsqueeze(1)

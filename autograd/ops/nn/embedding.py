@@ -1,4 +1,5 @@
 """`embedding`: rows of a table by number."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -17,20 +18,28 @@ from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 
 
-def _scattered(grad: Any, indices: Any, shape: tuple[int, ...], padding_idx: int | None, scale_grad_by_freq: bool) -> At:
+def _scattered(
+    grad: Any, indices: Any, shape: tuple[int, ...], padding_idx: int | None, scale_grad_by_freq: bool
+) -> At:
     if padding_idx is not None or scale_grad_by_freq:
         grad = grad * _row_factors(indices, grad, shape[0], padding_idx, scale_grad_by_freq)
     return At(raw(indices), grad, shape, False)
 
 
-@op(indices=None, like=None, operands="free", public=False,
-    batch=lambda batched, indices, like, *facts: _factors_in_batch(batched, indices, like, *facts))
+@op(
+    indices=None,
+    like=None,
+    operands="free",
+    public=False,
+    batch=lambda batched, indices, like, *facts: _factors_in_batch(batched, indices, like, *facts),
+)
 def _row_factors(indices: Any, like: Any, rows: int, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
     """What each looked-up row's gradient counts for: nothing at `padding_idx`, one by its frequency if so asked."""
     factors: Any = xp(indices).ones(indices.shape, like.dtype)
     if scale_grad_by_freq:
         flat = indices.reshape(-1)
-        counts = xp(indices).zeros(rows, np.int64)  # `bincount` has to look for the largest index, and CuPy's host waits for it
+        # `bincount` has to look for the largest index, and CuPy's host waits for it
+        counts = xp(indices).zeros(rows, np.int64)
         backend(counts).scatter_add(counts, flat, xp(indices).ones(flat.shape, np.int64))
         factors /= counts[indices].astype(like.dtype)
     if padding_idx is not None:
@@ -38,16 +47,29 @@ def _row_factors(indices: Any, like: Any, rows: int, padding_idx: int | None, sc
     return factors[..., None]
 
 
-def _factors_in_batch(batched: frozenset[str], indices: Any, like: Any, rows: int, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
+def _factors_in_batch(
+    batched: frozenset[str], indices: Any, like: Any, rows: int, padding_idx: int | None, scale_grad_by_freq: bool
+) -> Any:
     if "indices" not in batched:
         return _row_factors(indices, like, rows, padding_idx, scale_grad_by_freq)[None]
     return stack([_row_factors(part, like, rows, padding_idx, scale_grad_by_freq) for part in unbind(indices)])
 
 
-@op(weight=lambda grad, indices, weight_shape, padding_idx, scale_grad_by_freq: _scattered(grad, indices, weight_shape, padding_idx, scale_grad_by_freq),
-    indices=None, operands="free", public=False, name="embedding", kind="linear",
-    batch=lambda batched, weight, indices, padding_idx, scale_grad_by_freq: gather_in_batch(
-        frozenset({"input"}), weight, indices if "indices" in batched else indices._array) if "weight" in batched else _embedding(weight, indices, None, False))
+@op(
+    weight=lambda grad, indices, weight_shape, padding_idx, scale_grad_by_freq: _scattered(
+        grad, indices, weight_shape, padding_idx, scale_grad_by_freq
+    ),
+    indices=None,
+    operands="free",
+    public=False,
+    name="embedding",
+    kind="linear",
+    batch=lambda batched, weight, indices, padding_idx, scale_grad_by_freq: (
+        gather_in_batch(frozenset({"input"}), weight, indices if "indices" in batched else indices._array)
+        if "weight" in batched
+        else _embedding(weight, indices, None, False)
+    ),
+)
 def _embedding(weight: Any, indices: Any, padding_idx: int | None, scale_grad_by_freq: bool) -> Any:
     if indices.__class__ is not np.ndarray:
         backend(indices).assert_index(indices, 0, len(weight), "embedding")
@@ -56,8 +78,15 @@ def _embedding(weight: Any, indices: Any, padding_idx: int | None, scale_grad_by
     return weight.take(indices, axis=0)
 
 
-def embedding(input: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
-              scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
+def embedding(
+    input: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Any:
     """Rows of a table by number.
 
     Args:
@@ -84,8 +113,10 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None, max_norm:
     if sparse:
         raise NotImplementedError("embedding(): sparse gradients are not offered")
     if indices.dtype not in (np.int64, np.int32):
-        raise RuntimeError("Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-                           f"torch.{dtypes.of(indices.dtype).scalar_type}Tensor instead (while checking arguments for embedding)")
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"torch.{dtypes.of(indices.dtype).scalar_type}Tensor instead (while checking arguments for embedding)"
+        )
     if table.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     if padding_idx is not None:
@@ -104,7 +135,7 @@ def _renormalize(weight: Any, indices: Any, max_norm: float, norm_type: float) -
         return  # the look-up will raise
     chosen = table.take(indices.reshape(-1), axis=0)
     size = xp(table).abs(wide(chosen))
-    norms = size.max(axis=1) if norm_type == float("inf") else (size ** norm_type).sum(axis=1) ** (1 / norm_type)
+    norms = size.max(axis=1) if norm_type == float("inf") else (size**norm_type).sum(axis=1) ** (1 / norm_type)
     scale = xp(table).where(norms > max_norm, max_norm / (norms + 1e-7), 1)
     # A row that is looked up twice is written twice, with the same values.
     table[indices.reshape(-1)] = (chosen * scale[:, None]).astype(table.dtype)

@@ -1,4 +1,5 @@
 """Gated linear units."""
+
 from __future__ import annotations
 
 from typing import Any

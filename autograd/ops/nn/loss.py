@@ -1,4 +1,5 @@
 """Losses of numbers and of probabilities of yes, whose value and gradient are computed in one go."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -23,8 +24,11 @@ def legacy_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
     if size_average is None and reduce is None:
         return reduction
     import warnings
+
     meant = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=3)
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=3
+    )
     return meant
 
 
@@ -61,6 +65,7 @@ def _apart(loss: Any, input: Any, target: Any, reduction: str, *more: Any) -> An
 
 # ---- distances
 
+
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Both operands with one shape and dtype; torch warns where it has to broadcast."""
     a, b = raw(input), raw(target)
@@ -69,19 +74,40 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     try:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
-        dim = next(i for i in range(-1, -1 - min(a.ndim, b.ndim), -1) if a.shape[i] != b.shape[i] and 1 not in (a.shape[i], b.shape[i]))
-        raise RuntimeError(f"The size of tensor a ({a.shape[dim]}) must match the size of tensor b ({b.shape[dim]}) at non-singleton dimension "
-                           f"{max(a.ndim, b.ndim) + dim}") from None
+        dim = next(
+            i
+            for i in range(-1, -1 - min(a.ndim, b.ndim), -1)
+            if a.shape[i] != b.shape[i] and 1 not in (a.shape[i], b.shape[i])
+        )
+        raise RuntimeError(
+            f"The size of tensor a ({a.shape[dim]}) must match the size of tensor b ({b.shape[dim]}) at "
+            "non-singleton dimension "
+            f"{max(a.ndim, b.ndim) + dim}"
+        ) from None
     import warnings
-    warnings.warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to incorrect results "
-                  "due to broadcasting. Please ensure they have the same size.", stacklevel=4)
+
+    warnings.warn(
+        f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely "
+        "lead to incorrect results "
+        "due to broadcasting. Please ensure they have the same size.",
+        stacklevel=4,
+    )
     return input.expand(shape), target.expand(shape)
 
 
-@op(input=lambda grad, input, target, reduction, input_shape: (input - target) * (_spread(grad, reduction, input_shape) * 2),
-    target=lambda grad, input, target, reduction, input_shape: (target - input) * (_spread(grad, reduction, input_shape) * 2),
-    operands="promote", public=False, name="mse_loss", batch=broadcasting(),
-    composed=lambda input, target, reduction: _apart(_mse, input, target, reduction))
+@op(
+    input=lambda grad, input, target, reduction, input_shape: (
+        (input - target) * (_spread(grad, reduction, input_shape) * 2)
+    ),
+    target=lambda grad, input, target, reduction, input_shape: (
+        (target - input) * (_spread(grad, reduction, input_shape) * 2)
+    ),
+    operands="promote",
+    public=False,
+    name="mse_loss",
+    batch=broadcasting(),
+    composed=lambda input, target, reduction: _apart(_mse, input, target, reduction),
+)
 def _mse(input: Any, target: Any, reduction: str) -> Any:
     d = wide(input) - wide(target)
     d *= d
@@ -89,7 +115,9 @@ def _mse(input: Any, target: Any, reduction: str) -> Any:
 
 
 @composite()
-def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None) -> Any:
+def mse_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None
+) -> Any:
     """The squared difference.
 
     Args:
@@ -129,16 +157,31 @@ def _clamp(input: Any, limit: float) -> Any:
     return xp(input).clip(input, -limit, limit)
 
 
-@op(grads=lambda grad, input, limit: _inside(grad, input, limit), input=None, operands="free", public=False, batch=broadcasting())
+@op(
+    grads=lambda grad, input, limit: _inside(grad, input, limit),
+    input=None,
+    operands="free",
+    public=False,
+    batch=broadcasting(),
+)
 def _inside(grads: Any, input: Any, limit: float) -> Any:
     """Gradients where the input is within the limits."""
     return grads * (abs(input) < limit)
 
 
-@op(input=lambda grad, input, target, reduction, delta, input_shape: _clamped(input, target, delta) * _spread(grad, reduction, input_shape),
-    target=lambda grad, input, target, reduction, delta, input_shape: -_clamped(input, target, delta) * _spread(grad, reduction, input_shape),
-    operands="promote", public=False, name="huber_loss", batch=broadcasting(),
-    composed=lambda input, target, reduction, delta: _apart(_huber, input, target, reduction, delta))
+@op(
+    input=lambda grad, input, target, reduction, delta, input_shape: (
+        _clamped(input, target, delta) * _spread(grad, reduction, input_shape)
+    ),
+    target=lambda grad, input, target, reduction, delta, input_shape: (
+        -_clamped(input, target, delta) * _spread(grad, reduction, input_shape)
+    ),
+    operands="promote",
+    public=False,
+    name="huber_loss",
+    batch=broadcasting(),
+    composed=lambda input, target, reduction, delta: _apart(_huber, input, target, reduction, delta),
+)
 def _huber(input: Any, target: Any, reduction: str, delta: float) -> Any:
     d = abs(wide(input) - wide(target))
     loss = xp(d).where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta))
@@ -170,17 +213,28 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     return weighted(lambda kind: _huber(input, target, kind, delta), weight, reduction, input)
 
 
-@op(input=lambda grad, input, target, reduction, beta, input_shape: _clamped(input, target, beta) * (_spread(grad, reduction, input_shape) * (1 / beta)),
-    target=lambda grad, input, target, reduction, beta, input_shape: -_clamped(input, target, beta) * (_spread(grad, reduction, input_shape) * (1 / beta)),
-    operands="promote", public=False, name="smooth_l1_loss", batch=broadcasting(),
-    composed=lambda input, target, reduction, beta: _apart(_smooth_l1, input, target, reduction, beta))
+@op(
+    input=lambda grad, input, target, reduction, beta, input_shape: (
+        _clamped(input, target, beta) * (_spread(grad, reduction, input_shape) * (1 / beta))
+    ),
+    target=lambda grad, input, target, reduction, beta, input_shape: (
+        -_clamped(input, target, beta) * (_spread(grad, reduction, input_shape) * (1 / beta))
+    ),
+    operands="promote",
+    public=False,
+    name="smooth_l1_loss",
+    batch=broadcasting(),
+    composed=lambda input, target, reduction, beta: _apart(_smooth_l1, input, target, reduction, beta),
+)
 def _smooth_l1(input: Any, target: Any, reduction: str, beta: float) -> Any:
     d = abs(wide(input) - wide(target))
     return _reduced(xp(d).where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta), reduction, input.dtype)
 
 
 @composite()
-def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0) -> Any:
+def smooth_l1_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
+) -> Any:
     """`huber_loss` divided by `beta`: the absolute difference with a round tip.
 
     Args:
@@ -205,7 +259,9 @@ def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: An
 
 
 @composite()
-def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None) -> Any:
+def l1_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None
+) -> Any:
     """The absolute difference.
 
     Args:
@@ -222,15 +278,28 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
     check_reduction(reduction)
     input, target = _pair("l1_loss", input, target)
     losses = abs(input - target)
-    return weighted(lambda kind: losses if kind == "none" else losses.mean() if kind == "mean" else losses.sum(), weight, reduction, input)
+    return weighted(
+        lambda kind: losses if kind == "none" else losses.mean() if kind == "mean" else losses.sum(),
+        weight,
+        reduction,
+        input,
+    )
 
 
 # ---- probabilities of yes
 
-@op(input=lambda grad, input, target, reduction, input_shape: _spread(grad, reduction, input_shape) * _bce_slope(input, target),
+
+@op(
+    input=lambda grad, input, target, reduction, input_shape: (
+        _spread(grad, reduction, input_shape) * _bce_slope(input, target)
+    ),
     target=lambda grad, input, reduction, input_shape: _spread(grad, reduction, input_shape) * _bce_log_odds(input),
-    operands="same", public=False, name="binary_cross_entropy", batch=broadcasting(),
-    composed=lambda input, target, reduction: _apart(_bce, input, target, reduction))
+    operands="same",
+    public=False,
+    name="binary_cross_entropy",
+    batch=broadcasting(),
+    composed=lambda input, target, reduction: _apart(_bce, input, target, reduction),
+)
 def _bce(input: Any, target: Any, reduction: str) -> Any:
     p, t = wide(input), wide(target)
     if p.__class__ is np.ndarray and p.size and not (p.min() >= 0 and p.max() <= 1):
@@ -241,7 +310,8 @@ def _bce(input: Any, target: Any, reduction: str) -> Any:
 
 def _logs(p: Any) -> tuple[Any, Any]:
     """log(p) and log(1 - p), neither below -100."""
-    # A probability so near to zero that its logarithm is less than -100 is none that a float32 can tell from zero in a loss.
+    # A probability so near to zero that its logarithm is less than -100 is none that a float32 can tell from zero in a
+    # loss.
     tiny = np.exp(-100.0).astype(p.dtype)
     return xp(p).log(xp(p).maximum(p, tiny)), xp(p).log(xp(p).maximum(1 - p, tiny))
 
@@ -276,7 +346,9 @@ def _sizes(input: Any, target: Any, text: str) -> None:
 
 
 @composite()
-def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+def binary_cross_entropy(
+    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Any:
     """The cross entropy of yes-or-no targets, given probabilities; logarithms are cut off at -100.
 
     Args:
@@ -295,7 +367,12 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_avera
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
-    _sizes(input, target, "Using a target size ({target}) that is different to the input size ({input}) is deprecated. Please ensure they have the same size.")
+    _sizes(
+        input,
+        target,
+        "Using a target size ({target}) that is different to the input size ({input}) is deprecated. Please ensure "
+        "they have the same size.",
+    )
     return _weighed(lambda kind: _bce(input, target, kind), weight, reduction)
 
 
@@ -307,10 +384,17 @@ def _weighed(loss: Any, weight: Any, reduction: str) -> Any:
     return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
 
 
-@op(input=lambda grad, input, target, reduction, input_shape: (_sigmoid(input) - target) * _spread(grad, reduction, input_shape),
+@op(
+    input=lambda grad, input, target, reduction, input_shape: (
+        (_sigmoid(input) - target) * _spread(grad, reduction, input_shape)
+    ),
     target=lambda grad, input, reduction, input_shape: -input * _spread(grad, reduction, input_shape),
-    operands="promote", public=False, name="binary_cross_entropy_with_logits", batch=broadcasting(),
-    composed=lambda input, target, reduction: _apart(_bce_logits, input, target, reduction))
+    operands="promote",
+    public=False,
+    name="binary_cross_entropy_with_logits",
+    batch=broadcasting(),
+    composed=lambda input, target, reduction: _apart(_bce_logits, input, target, reduction),
+)
 def _bce_logits(input: Any, target: Any, reduction: str) -> Any:
     x, t = wide(input), wide(target)
     loss = (1 - t) * x
@@ -338,8 +422,15 @@ def log_loss(input: Any) -> Any:
     return _softplus_of_minus(wide(input)).astype(input.dtype, copy=False)
 
 
-def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
-                                     pos_weight: Any = None) -> Any:
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Any:
     """`binary_cross_entropy` of ``sigmoid(input)``, for inputs of any size.
 
     Args:
@@ -353,7 +444,8 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None
         ValueError: the shapes differ.
 
     Example:
-        >>> tapegrad.nn.functional.binary_cross_entropy_with_logits(tapegrad.tensor([0.0, 1000.0]), tapegrad.tensor([1.0, 1.0]))
+        >>> logits = tapegrad.tensor([0.0, 1000.0])
+        >>> tapegrad.nn.functional.binary_cross_entropy_with_logits(logits, tapegrad.ones(2))
         tensor(0.3466)
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -369,4 +461,11 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None
     return _weighed(loss, weight, reduction)
 
 
-__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "smooth_l1_loss",
+]

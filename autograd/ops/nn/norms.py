@@ -2,18 +2,24 @@
 
 With N elements to a statistic, and c = 1 (0 for RMS norm, which does not centre)::
 
-    mean = c sum(x) / N          rstd = (sum((x - mean)^2) / N + eps)^(-1/2)          h = (x - mean) rstd          y = h weight + bias
+    mean = c sum(x) / N
+    rstd = (sum((x - mean)^2) / N + eps)^(-1/2)
+    h = (x - mean) rstd
+    y = h weight + bias
 
 ``J = dh/dx = rstd (1 - c/N - h h^T / N)`` is symmetric, so its vjp is ``J`` itself::
 
     standardize_vjp(v) = J v = rstd (v - c mean(v) - h mean(v h))
     d<g, J v>/dv = J g
-    d<g, J v>/dx = -rstd (rstd (c(g, v) - a b) h + a J v + b J g),    a = mean(g h), b = mean(v h), c(g, v) = mean(g v) - c mean(g) mean(v)
+    d<g, J v>/dx = -rstd (rstd (k - a b) h + a J v + b J g)
+    with a = mean(g h), b = mean(v h), k = mean(g v) - c mean(g) mean(v)
 
-The last line is `standardize_vjp_vjp`; it is made of ops, so gradients of any order follow. The statistics that the forward pass kept reach the
-rules as plain arguments. The gradients of weight and bias are sums by channel (`weight_vjp`, `channel_sum`). Source: Ioffe and Szegedy, "Batch
-Normalization" (2015), section 3; Ba, Kiros and Hinton, "Layer Normalization" (2016).
+The last line is `standardize_vjp_vjp`; it is made of ops, so gradients of any order follow. The statistics that the
+forward pass kept reach the rules as plain arguments. The gradients of weight and bias are sums by channel
+(`weight_vjp`, `channel_sum`). Source: Ioffe and Szegedy, "Batch Normalization" (2015), section 3; Ba, Kiros and Hinton,
+"Layer Normalization" (2016).
 """
+
 from __future__ import annotations
 
 from math import prod
@@ -31,7 +37,8 @@ from tapegrad.autograd.ops.reduction.sum import sum as total
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 
-# Elements of a block: passes that stay in the processor's cache are two to three times as fast as passes over a large array.
+# Elements of a block: passes that stay in the processor's cache are two to three times as fast as passes over a large
+# array.
 BLOCK = 1 << 16
 
 
@@ -57,7 +64,9 @@ class Layout(NamedTuple):
         return prod(self.view[d] for d in self.dims)
 
     def blocks(self, x: Any) -> list[Any]:
-        """Indices that cut a large NumPy array of shape `view` where no statistic is cut, and no sample from its parameters; statistics are cut alike."""
+        """Indices that cut a large NumPy array of shape `view` where no statistic is cut, and no sample from its
+        parameters; statistics are cut alike.
+        """
         if x.__class__ is not np.ndarray or x.size <= 2 * BLOCK:
             return []
         rows = len(self.view) == 2
@@ -102,8 +111,13 @@ def sum_of_product(x: Any, y: Any, dims: tuple[int, ...]) -> Any:
 
 # ---- blocks
 
-def standardize_block(x: Any, dims: tuple[int, ...], count: int, eps: float, center: bool, out: Any = None) -> tuple[Any, Any, Any, Any]:
-    """`x` standardised (in `out` if given), its mean (None unless `center`), its variance (its mean square) and the reciprocal of the root of that."""
+
+def standardize_block(
+    x: Any, dims: tuple[int, ...], count: int, eps: float, center: bool, out: Any = None
+) -> tuple[Any, Any, Any, Any]:
+    """`x` standardised (in `out` if given), its mean (None unless `center`), its variance (its mean square) and the
+    reciprocal of the root of that.
+    """
     mean = None
     if center:
         mean = sum_over(x, dims)
@@ -124,7 +138,9 @@ def _affine(y: Any, weight: Any, bias: Any) -> Any:
     return y
 
 
-def vjp_block(g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: int, out: Any = None, scratch: Any = None) -> Any:
+def vjp_block(
+    g: Any, x: Any, mean: Any, rstd: Any, dims: tuple[int, ...], count: int, out: Any = None, scratch: Any = None
+) -> Any:
     """``J g`` (in `out` if given, with `scratch` to work in)."""
     module = xp(x)
     if mean is None:
@@ -165,19 +181,35 @@ def block_of(statistic: Any, i: Any) -> Any:
 
 # ---- ops on whole arrays, with total derivatives
 
-@op(input=lambda grad, input, mean, rstd, layout: standardize_vjp(grad, input, None, mean, rstd, layout), public=False, composed=composed.standardize)
+
+@op(
+    input=lambda grad, input, mean, rstd, layout: standardize_vjp(grad, input, None, mean, rstd, layout),
+    public=False,
+    composed=composed.standardize,
+)
 def standardize(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """`input` standardised, cotangent its statistics, in the shape of the view."""
     return standardize_with(wide(input).reshape(layout.view), mean, rstd).astype(input.dtype, copy=False)
 
 
-@op(cotangent=lambda grad, cotangent_shape, input, weight, mean, rstd, layout:
-        _scaled(standardize_vjp(grad, input, None, mean, rstd, layout), weight, layout).reshape(cotangent_shape),
-    input=lambda grad, cotangent, input, weight, mean, rstd, layout: standardize_vjp_vjp(grad, _scaled(cotangent, weight, layout), input, mean, rstd, layout),
-    weight=lambda grad, cotangent, input, mean, rstd, layout, weight_shape:
-        channel_sum(cotangent.reshape(layout.channels) * standardize_vjp(grad, input, None, mean, rstd, layout).reshape(layout.channels)).reshape(weight_shape),
-    operands="free", public=False, composed=composed.standardize_vjp)
-def standardize_vjp(cotangent: Any, input: Any, weight: Any = None, mean: Any = None, rstd: Any = None, layout: Any = None) -> Any:
+@op(
+    cotangent=lambda grad, cotangent_shape, input, weight, mean, rstd, layout: _scaled(
+        standardize_vjp(grad, input, None, mean, rstd, layout), weight, layout
+    ).reshape(cotangent_shape),
+    input=lambda grad, cotangent, input, weight, mean, rstd, layout: standardize_vjp_vjp(
+        grad, _scaled(cotangent, weight, layout), input, mean, rstd, layout
+    ),
+    weight=lambda grad, cotangent, input, mean, rstd, layout, weight_shape: channel_sum(
+        cotangent.reshape(layout.channels)
+        * standardize_vjp(grad, input, None, mean, rstd, layout).reshape(layout.channels)
+    ).reshape(weight_shape),
+    operands="free",
+    public=False,
+    composed=composed.standardize_vjp,
+)
+def standardize_vjp(
+    cotangent: Any, input: Any, weight: Any = None, mean: Any = None, rstd: Any = None, layout: Any = None
+) -> Any:
     """``J(input) (cotangent * weight)``."""
     view, dims, count = layout.view, layout.dims, layout.elements
     g, x = cotangent.reshape(view), input.reshape(view)
@@ -199,7 +231,9 @@ def standardize_vjp(cotangent: Any, input: Any, weight: Any = None, mean: Any = 
         if weight is not None:
             # The result's own place holds the scaled gradient meanwhile.
             channels = layout.as_channels(part)
-            part = np.multiply(channels, layout.parameter(weight, i), out=None if to is None else to.reshape(channels.shape)).reshape(part.shape)
+            part = np.multiply(
+                channels, layout.parameter(weight, i), out=None if to is None else to.reshape(channels.shape)
+            ).reshape(part.shape)
         result = vjp_block(part, wide(x[i]), block_of(mean, i), rstd[i], dims, count, to, scratch)
         if to is None:
             d[i] = result
@@ -208,7 +242,9 @@ def standardize_vjp(cotangent: Any, input: Any, weight: Any = None, mean: Any = 
 
 def _scaled(grad: Any, weight: Any, layout: Layout) -> Any:
     """``grad * weight`` in the shape of the view."""
-    return (grad if weight is None else grad.reshape(layout.channels) * weight.reshape(layout.channels[1], 1)).reshape(layout.view)
+    return (grad if weight is None else grad.reshape(layout.channels) * weight.reshape(layout.channels[1], 1)).reshape(
+        layout.view
+    )
 
 
 def standardize_vjp_vjp(grad: Any, cotangent: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
@@ -219,13 +255,17 @@ def standardize_vjp_vjp(grad: Any, cotangent: Any, input: Any, mean: Any, rstd: 
     g, v = grad.reshape(view), cotangent.reshape(view)
     a, b, c = total(g * h, dims, True) * share, total(v * h, dims, True) * share, total(g * v, dims, True) * share
     if mean is not None:
-        c = c - total(g, dims, True) * total(v, dims, True) * share ** 2
+        c = c - total(g, dims, True) * total(v, dims, True) * share**2
     jv = standardize_vjp(v, input, None, mean, rstd, layout).reshape(view)
     jg = standardize_vjp(g, input, None, mean, rstd, layout).reshape(view)
     return -(r * r * (c - a * b) * h + r * (a * jv + b * jg)).reshape(input.shape)
 
 
-@op(input=lambda grad, input, mean, rstd, layout: rstd_vjp(grad, input, mean, rstd, layout), public=False, composed=composed.rstd_of)
+@op(
+    input=lambda grad, input, mean, rstd, layout: rstd_vjp(grad, input, mean, rstd, layout),
+    public=False,
+    composed=composed.rstd_of,
+)
 def rstd_of(input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """The reciprocal standard deviation of `input`: the kept one, with its derivative."""
     return rstd.astype(input.dtype)
@@ -236,51 +276,87 @@ def rstd_vjp(grad: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any
     return (standardize(input, mean, rstd, layout) * (grad * r * r * (-1 / layout.elements))).reshape(input.shape)
 
 
-@op(cotangent=lambda grad, input, mean, rstd, layout, cotangent_shape:
-        (standardize(input, mean, rstd, layout).reshape(layout.channels) * grad[:, None]).reshape(cotangent_shape),
-    input=lambda grad, cotangent, input, mean, rstd, layout: standardize_vjp(cotangent.reshape(layout.channels) * grad[:, None], input, None, mean, rstd, layout),
-    operands="free", public=False, composed=composed.weight_vjp)
+@op(
+    cotangent=lambda grad, input, mean, rstd, layout, cotangent_shape: (
+        standardize(input, mean, rstd, layout).reshape(layout.channels) * grad[:, None]
+    ).reshape(cotangent_shape),
+    input=lambda grad, cotangent, input, mean, rstd, layout: standardize_vjp(
+        cotangent.reshape(layout.channels) * grad[:, None], input, None, mean, rstd, layout
+    ),
+    operands="free",
+    public=False,
+    composed=composed.weight_vjp,
+)
 def weight_vjp(cotangent: Any, input: Any, mean: Any, rstd: Any, layout: Layout) -> Any:
     """The sum by channel of `cotangent` times the standardised input."""
     g, x = cotangent.reshape(layout.view), input.reshape(layout.view)
     blocks = layout.blocks(x)
     if not blocks:
         h = standardize_with(wide(x), mean, rstd)
-        return channel_sum_of_product(wide(g).reshape(layout.channels), h.reshape(layout.channels)).astype(input.dtype, copy=False)
+        return channel_sum_of_product(wide(g).reshape(layout.channels), h.reshape(layout.channels)).astype(
+            input.dtype, copy=False
+        )
     sums: Any = np.zeros(layout.channels[1], wide(x[:0]).dtype)
     for i in blocks:
         h = standardize_with(wide(x[i]), block_of(mean, i), rstd[i])
-        sums[i[1] if i.__class__ is tuple else slice(None)] += channel_sum_of_product(layout.as_channels(wide(g[i])), layout.as_channels(h))
+        sums[i[1] if i.__class__ is tuple else slice(None)] += channel_sum_of_product(
+            layout.as_channels(wide(g[i])), layout.as_channels(h)
+        )
     return sums.astype(input.dtype, copy=False)
 
 
-@op(input=lambda grad, input_shape: spread_over_channels(grad, input_shape), kind="linear", public=False, batch=lambda batched, input: input.sum((1, 3)))
+@op(
+    input=lambda grad, input_shape: spread_over_channels(grad, input_shape),
+    kind="linear",
+    public=False,
+    batch=lambda batched, input: input.sum((1, 3)),
+)
 def channel_sum(input: Any) -> Any:
     """The sum by channel of an array of shape (before, channels, after)."""
     x = wide(input)
     if x.__class__ is not np.ndarray or x.dtype.kind != "f":
         return x.sum(axis=(0, 2)).astype(input.dtype, copy=False)
     before, channels, after = x.shape
-    sums = x.reshape(before * channels, after).dot(np.ones(after, x.dtype)).reshape(before, channels) if after > 1 else x.reshape(before, channels)
+    sums = (
+        x.reshape(before * channels, after).dot(np.ones(after, x.dtype)).reshape(before, channels)
+        if after > 1
+        else x.reshape(before, channels)
+    )
     return np.ones(before, x.dtype).dot(sums).astype(input.dtype, copy=False)
 
 
-@op(input=lambda grad: channel_sum(grad), kind="linear", public=False,
-    batch=lambda batched, input, shape: input[:, None, :, None].expand((input.shape[0], *shape)).clone())
+@op(
+    input=lambda grad: channel_sum(grad),
+    kind="linear",
+    public=False,
+    batch=lambda batched, input, shape: input[:, None, :, None].expand((input.shape[0], *shape)).clone(),
+)
 def spread_over_channels(input: Any, shape: tuple[int, ...]) -> Any:
     return xp(input).broadcast_to(input.reshape(shape[1], 1), shape).copy()
 
 
 _RULES: dict[str, Any] = {
     "input": lambda grad, input, weight, mean, rstd, layout: standardize_vjp(grad, input, weight, mean, rstd, layout),
-    "weight": lambda grad, input, mean, rstd, layout, weight_shape: weight_vjp(grad, input, mean, rstd, layout).reshape(weight_shape),
+    "weight": lambda grad, input, mean, rstd, layout, weight_shape: weight_vjp(grad, input, mean, rstd, layout).reshape(
+        weight_shape
+    ),
     "bias": lambda grad, layout, bias_shape: channel_sum(grad.reshape(layout.channels)).reshape(bias_shape),
-    "keeps": ("mean", "rstd"), "operands": "free", "public": False, "composed": composed.normalize,
+    "keeps": ("mean", "rstd"),
+    "operands": "free",
+    "public": False,
+    "composed": composed.normalize,
 }
 
 
-def normalize(input: Any, weight: Any = None, bias: Any = None, layout: Any = None, eps: float = 1e-5, center: bool = True,
-                running: tuple[Any, Any, float] | None = None) -> Any:
+def normalize(
+    input: Any,
+    weight: Any = None,
+    bias: Any = None,
+    layout: Any = None,
+    eps: float = 1e-5,
+    center: bool = True,
+    running: tuple[Any, Any, float] | None = None,
+) -> Any:
     """Standardise, scale and shift; `running` are a mean and a variance to move towards the input's by a fraction."""
     x = input.reshape(layout.view)
     dims, count = layout.dims, layout.elements
@@ -296,7 +372,9 @@ def normalize(input: Any, weight: Any = None, bias: Any = None, layout: Any = No
         square = np.empty_like(rstd)
         mean = np.empty_like(rstd) if center else None
         for i in blocks:
-            h, m, square[i], rstd[i] = standardize_block(wide(x[i]), dims, count, eps, center, None if y.itemsize == 2 else y[i])
+            h, m, square[i], rstd[i] = standardize_block(
+                wide(x[i]), dims, count, eps, center, None if y.itemsize == 2 else y[i]
+            )
             _affine(layout.as_channels(h), layout.parameter(weight, i), layout.parameter(bias, i))
             if y.itemsize == 2:
                 y[i] = h
@@ -314,12 +392,31 @@ _group_norm = op(**_RULES, name="native_group_norm")(normalize)
 _rms_norm = op(**_RULES, name="fused_rms_norm")(normalize)
 
 
-@op(input=lambda grad, weight, rstd, channels, input_shape: _eval_scaled(grad, weight, rstd, channels).reshape(input_shape),
-    weight=lambda grad, input, mean, rstd, channels: channel_sum(grad.reshape(channels) * ((input.reshape(channels) - mean) * rstd)),
-    bias=lambda grad, channels: channel_sum(grad.reshape(channels)), running_mean=None, running_var=None, keeps=("mean", "rstd"), operands="free", public=False,
-    composed=composed.by_statistics, name="native_batch_norm")
-def _batch_norm_eval(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, channels: tuple[int, ...] = (),
-                     eps: float = 1e-5) -> Any:
+@op(
+    input=lambda grad, weight, rstd, channels, input_shape: _eval_scaled(grad, weight, rstd, channels).reshape(
+        input_shape
+    ),
+    weight=lambda grad, input, mean, rstd, channels: channel_sum(
+        grad.reshape(channels) * ((input.reshape(channels) - mean) * rstd)
+    ),
+    bias=lambda grad, channels: channel_sum(grad.reshape(channels)),
+    running_mean=None,
+    running_var=None,
+    keeps=("mean", "rstd"),
+    operands="free",
+    public=False,
+    composed=composed.by_statistics,
+    name="native_batch_norm",
+)
+def _batch_norm_eval(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    channels: tuple[int, ...] = (),
+    eps: float = 1e-5,
+) -> Any:
     x = wide(input).reshape(channels)
     mean = running_mean.reshape(channels[1], 1)
     rstd = 1 / xp(x).sqrt(running_var.reshape(channels[1], 1) + eps)
@@ -338,13 +435,16 @@ def _eval_scaled(grad: Any, weight: Any, rstd: Any, channels: tuple[int, ...]) -
 
 # ---- what users call
 
+
 def _check_dtype(input: Any, *parameters: Any) -> None:
     """Parameters have the input's dtype, or float32 beside a half type."""
     dtype = raw(input).dtype
     for parameter in parameters:
         found = None if parameter is None else raw(parameter).dtype
         if found is not None and found != dtype and not (dtype.itemsize == 2 and found == FLOAT32):
-            raise RuntimeError(f"mixed dtype (CPU): expect parameter to have scalar type of {dtypes.of(dtype).scalar_type}")
+            raise RuntimeError(
+                f"mixed dtype (CPU): expect parameter to have scalar type of {dtypes.of(dtype).scalar_type}"
+            )
 
 
 def _trailing(input: Any, normalized_shape: Any, **parameters: Any) -> Layout:
@@ -352,16 +452,25 @@ def _trailing(input: Any, normalized_shape: Any, **parameters: Any) -> Layout:
     shape = tuple(normalized_shape) if not isinstance(normalized_shape, int) else (normalized_shape,)
     size = tuple(raw(input).shape)
     if not shape:
-        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []")
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            "normalized_shape = []"
+        )
     for what, parameter in parameters.items():
         if parameter is not None and tuple(parameter.shape) != shape:
-            raise RuntimeError(f"Expected {what} to be of same shape as normalized_shape, but got {what} of shape {list(parameter.shape)} and "
-                               f"normalized_shape = {list(shape)}")
-    if size[len(size) - len(shape):] != shape:
-        raise RuntimeError(f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input of size"
-                           f"{list(size)}")
+            raise RuntimeError(
+                f"Expected {what} to be of same shape as normalized_shape, but got {what} of shape "
+                f"{list(parameter.shape)} and "
+                f"normalized_shape = {list(shape)}"
+            )
+    if size[len(size) - len(shape) :] != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but "
+            "got input of size"
+            f"{list(size)}"
+        )
     n = prod(shape)
-    before = prod(size[:len(size) - len(shape)])
+    before = prod(size[: len(size) - len(shape)])
     _check_dtype(input, *parameters.values())
     return Layout((before, n), (before, n, 1))
 
@@ -440,8 +549,11 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     if num_groups <= 0:
         raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
     if channels % num_groups:
-        raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(size)} and "
-                           f"num_groups={num_groups}")
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(size)} and "
+            f"num_groups={num_groups}"
+        )
     _check_channels(input, channels, weight=weight, bias=bias)
     layout = Layout((batch * num_groups, channels // num_groups * rest), (batch, channels, rest))
     return _group_norm(input, weight, bias, layout, eps)
@@ -450,19 +562,31 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
 def _check_channels(input: Any, channels: int, **parameters: Any) -> None:
     for what, parameter in parameters.items():
         if parameter is not None and (parameter.ndim != 1 or parameter.shape[0] != channels):
-            raise RuntimeError(f"Expected {what} to be a vector of size equal to the number of channels in input, but got {what} of shape "
-                               f"{list(parameter.shape)} and input of shape {list(input.shape)}")
+            raise RuntimeError(
+                f"Expected {what} to be a vector of size equal to the number of channels in input, but got {what} of "
+                "shape "
+                f"{list(parameter.shape)} and input of shape {list(input.shape)}"
+            )
     _check_dtype(input, *parameters.values())
 
 
-def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, training: bool = False, momentum: float = 0.1,
-               eps: float = 1e-5) -> Any:
+def batch_norm(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
     """Standardise each channel over the batch (or by running statistics), then scale and shift.
 
     Args:
         input: of shape (N, C, ...).
         running_mean: of shape (C,); when training, moved in place towards the batch's mean; None: not tracked.
-        running_var: of shape (C,); when training, moved in place towards the batch's unbiased variance; None: not tracked.
+        running_var: of shape (C,); when training, moved in place towards the batch's unbiased variance; None: not
+            tracked.
         weight: of shape (C,); None: one.
         bias: of shape (C,); None: zero.
         training: use the batch's statistics.
@@ -491,21 +615,38 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
         given = raw(input).dtype
         for found in (raw(running_mean).dtype, raw(running_var).dtype):
             if found != given and not (given.itemsize == 2 and found == FLOAT32):
-                raise RuntimeError(f"expected scalar type {dtypes.of(given).scalar_type} but found {dtypes.of(found).scalar_type}")
+                raise RuntimeError(
+                    f"expected scalar type {dtypes.of(given).scalar_type} but found {dtypes.of(found).scalar_type}"
+                )
         return _batch_norm_eval(input, running_mean, running_var, weight, bias, channels, eps)
     if batch * rest == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
-    return _with_statistics(_batch_norm, input, running_mean, running_var, weight, bias, Layout(channels, channels), momentum, eps)
+    return _with_statistics(
+        _batch_norm, input, running_mean, running_var, weight, bias, Layout(channels, channels), momentum, eps
+    )
 
 
-def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, layout: Layout, momentum: float, eps: float) -> Any:
+def _with_statistics(
+    norm: Any,
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    layout: Layout,
+    momentum: float,
+    eps: float,
+) -> Any:
     """A norm by the input's own statistics, towards which the running ones move."""
     running = None
     if running_mean is not None or running_var is not None:
         for t in (running_mean, running_var):
             if t is not None and backend(raw(t)).type != backend(raw(input)).type:
-                raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and {t.device}! "
-                                   "(in batch_norm)")
+                raise RuntimeError(
+                    f"Expected all tensors to be on the same device, but found at least two devices, {input.device} "
+                    f"and {t.device}! "
+                    "(in batch_norm)"
+                )
         running = (raw(running_mean), raw(running_var), momentum)
     result = norm(input, weight, bias, layout, eps, True, running)
     for t in (running_mean, running_var):
@@ -514,8 +655,16 @@ def _with_statistics(norm: Any, input: Any, running_mean: Any, running_var: Any,
     return result
 
 
-def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None, use_input_stats: bool = True,
-                  momentum: float = 0.1, eps: float = 1e-5) -> Any:
+def instance_norm(
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
     """Standardise each channel of each sample (or by running statistics), then scale and shift.
 
     Args:

@@ -1,4 +1,7 @@
-"""The norms made of other ops: what forward mode and vmap follow in place of the fused ones, which keep arrays that no transform knows."""
+"""The norms made of other ops: what forward mode and vmap follow in place of the fused ones, which keep arrays that no
+transform knows.
+"""
+
 from __future__ import annotations
 
 from typing import Any
@@ -23,7 +26,9 @@ def _affine(y: Any, weight: Any, bias: Any, channels: tuple[int, ...]) -> Any:
     return y if bias is None else y + _wide(bias).reshape((channels[1], 1))
 
 
-def normalize(input: Tensor, weight: Any, bias: Any, layout: Any, eps: float, center: bool, running: tuple[Any, Any, float] | None) -> Tensor:
+def normalize(
+    input: Tensor, weight: Any, bias: Any, layout: Any, eps: float, center: bool, running: tuple[Any, Any, float] | None
+) -> Tensor:
     """What `norms.normalize` computes; see there."""
     x = _wide(input).reshape(layout.view)
     mean = x.mean(layout.dims, True) if center else None
@@ -32,7 +37,9 @@ def normalize(input: Tensor, weight: Any, bias: Any, layout: Any, eps: float, ce
     if running is not None:
         _move_both(running, mean, square, layout.elements)
     y = x * (square + eps).rsqrt()
-    return _affine(y.reshape(layout.channels), weight, bias, layout.channels).reshape(tuple(input.shape)).to(input.dtype)
+    return (
+        _affine(y.reshape(layout.channels), weight, bias, layout.channels).reshape(tuple(input.shape)).to(input.dtype)
+    )
 
 
 def move_towards(running: Any, seen: Any, momentum: float) -> None:
@@ -46,27 +53,36 @@ def move_towards(running: Any, seen: Any, momentum: float) -> None:
 
 def _move_both(running: tuple[Any, Any, float], mean: Any, square: Any, elements: int) -> None:
     if innermost_batch() is not None and any(hasattr(t._array, "level") for t in (mean, square)):
-        raise RuntimeError("Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, were not batched.\n"
-                           "Please visit https://pytorch.org/docs/stable/func.batch_norm.html for more details")
+        raise RuntimeError(
+            "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated "
+            "in place, were not batched.\n"
+            "Please visit https://pytorch.org/docs/stable/func.batch_norm.html for more details"
+        )
     move_towards(running[0], mean._array, running[2])
     move_towards(running[1], square._array * (elements / (elements - 1)), running[2])
 
 
-def by_statistics(input: Tensor, running_mean: Any, running_var: Any, weight: Any, bias: Any, channels: tuple[int, ...], eps: float) -> Tensor:
+def by_statistics(
+    input: Tensor, running_mean: Any, running_var: Any, weight: Any, bias: Any, channels: tuple[int, ...], eps: float
+) -> Tensor:
     """What `norms._batch_norm_eval` computes; see there."""
     x = _wide(input).reshape(channels)
-    y = (x - _wide(running_mean).reshape((channels[1], 1))) * (_wide(running_var).reshape((channels[1], 1)) + eps).rsqrt()
+    y = (x - _wide(running_mean).reshape((channels[1], 1))) * (
+        _wide(running_var).reshape((channels[1], 1)) + eps
+    ).rsqrt()
     return _affine(y, weight, bias, channels).reshape(tuple(input.shape)).to(input.dtype)
 
 
-# ---- reverse rules of norms that were recorded before a transform began: the statistics are arrays, but they follow from the input
+# ---- reverse rules of norms that were recorded before a transform began: the statistics are arrays, but they follow
+# from the input
+
 
 def _statistics(x: Tensor, mean: Any, rstd: Any, layout: Any) -> tuple[Any, Any]:
     """What is standardised, and by what factor, as tensors that depend on the input as the statistics do."""
     centred = x if mean is None else x - x.mean(layout.dims, True)
     square = (centred * centred).mean(layout.dims, True)
     # What was added to the variance is what is missing in the kept factor; it does not depend on the input.
-    return centred, (square + (rstd ** -2 - square.detach())).rsqrt()
+    return centred, (square + (rstd**-2 - square.detach())).rsqrt()
 
 
 def standardize(input: Tensor, mean: Any, rstd: Any, layout: Any) -> Tensor:

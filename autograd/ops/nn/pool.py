@@ -1,8 +1,10 @@
 """Pooling: the largest or the mean value in each window of an input.
 
-A window is met by one strided slice of the input for each of its elements, so pooling takes as many passes as a window has elements and no index.
-Where the largest value stood is found again in backward, by comparing those slices with the result.
+A window is met by one strided slice of the input for each of its elements, so pooling takes as many passes as a window
+has elements and no index. Where the largest value stood is found again in backward, by comparing those slices with the
+result.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -39,14 +41,22 @@ class Windows(NamedTuple):
 
     def slices(self) -> list[tuple[Any, ...]]:
         """For each element of a window, an index of the padded input that meets it in all windows."""
-        return [(..., *(slice(i * d, i * d + s * (n - 1) + 1, s) for i, d, s, n in zip(tap, self.dilation, self.stride, self.places)))
-                for tap in product(*map(range, self.kernel))]
+        return [
+            (
+                ...,
+                *(
+                    slice(i * d, i * d + s * (n - 1) + 1, s)
+                    for i, d, s, n in zip(tap, self.dilation, self.stride, self.places)
+                ),
+            )
+            for tap in product(*map(range, self.kernel))
+        ]
 
     def pad(self, x: Any, value: float) -> Any:
         """`x` with `value` around it."""
         if not any(map(any, self.padding)):
             return x
-        lead, space = x.shape[:-len(self.kernel)], x.shape[-len(self.kernel):]
+        lead, space = x.shape[: -len(self.kernel)], x.shape[-len(self.kernel) :]
         whole = xp(x).full((*lead, *(n + sum(p) for n, p in zip(space, self.padding))), value, x.dtype)
         whole[self.interior(space)] = x
         return whole
@@ -70,8 +80,14 @@ def _lowest(dtype: np.dtype) -> float:
 
 # ---- the largest value
 
-@op(input=lambda grad, input, result, windows: _max_back(grad, input, result, windows), public=False, name="max_pool2D_with_indices",
-    jvp=lambda d_input, input, result, windows: _max_take(d_input, input, result, windows), batch=over())
+
+@op(
+    input=lambda grad, input, result, windows: _max_back(grad, input, result, windows),
+    public=False,
+    name="max_pool2D_with_indices",
+    jvp=lambda d_input, input, result, windows: _max_take(d_input, input, result, windows),
+    batch=over(),
+)
 def _max_pool(input: Any, windows: Windows) -> Any:
     whole = windows.pad(input, _lowest(input.dtype))
     maximum = xp(input).maximum
@@ -83,7 +99,9 @@ def _max_pool(input: Any, windows: Windows) -> Any:
 
 
 def _chosen(input: Any, largest: Any, windows: Windows) -> Any:
-    """For each element of a window, the windows whose largest value it is, and no earlier element; and where in the padded input it stands."""
+    """For each element of a window, the windows whose largest value it is, and no earlier element; and where in the
+    padded input it stands.
+    """
     whole = windows.pad(input, _lowest(input.dtype))
     slices = windows.slices()
     free: Any = None
@@ -98,8 +116,15 @@ def _chosen(input: Any, largest: Any, windows: Windows) -> Any:
         yield part, here
 
 
-@op(output=lambda grad, input, largest, windows: _max_take(grad, input, largest, windows), input=None, largest=None, operands="free", public=False,
-    kind="linear", batch=over())
+@op(
+    output=lambda grad, input, largest, windows: _max_take(grad, input, largest, windows),
+    input=None,
+    largest=None,
+    operands="free",
+    public=False,
+    kind="linear",
+    batch=over(),
+)
 def _max_back(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     """Each gradient to the element that was the largest of its window."""
     x = xp(output).zeros(windows.whole(input.shape), output.dtype)
@@ -110,11 +135,18 @@ def _max_back(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
             x[part] = _keep(output, here)
         else:
             x[part] += _keep(output, here)
-    return x[windows.interior(input.shape[-len(windows.kernel):])]
+    return x[windows.interior(input.shape[-len(windows.kernel) :])]
 
 
-@op(output=lambda grad, input, largest, windows: _max_back(grad, input, largest, windows), input=None, largest=None, operands="free", public=False,
-    kind="linear", batch=over())
+@op(
+    output=lambda grad, input, largest, windows: _max_back(grad, input, largest, windows),
+    input=None,
+    largest=None,
+    operands="free",
+    public=False,
+    kind="linear",
+    batch=over(),
+)
 def _max_take(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
     """From each window of `output` the element that stands where `input` is largest: the adjoint of `_max_back`."""
     whole = windows.pad(output, 0)
@@ -127,7 +159,7 @@ def _max_take(output: Any, input: Any, largest: Any, windows: Windows) -> Any:
 @op(input=None, largest=None, operands="free", public=False, batch=over())
 def _max_where(input: Any, largest: Any, windows: Windows) -> Any:
     """The index, in the flattened space of the input, of the largest element of each window."""
-    space = input.shape[-len(windows.kernel):]
+    space = input.shape[-len(windows.kernel) :]
     numbers = windows.pad(xp(input).arange(prod(space)).reshape(space), 0)
     y: Any = 0
     for part, here in _chosen(input, largest, windows):
@@ -137,8 +169,14 @@ def _max_where(input: Any, largest: Any, windows: Windows) -> Any:
 
 # ---- the mean
 
-@op(input=lambda grad, input_shape, windows, divisor: _avg_back(grad, input_shape, windows, divisor), kind="linear", public=False, name="avg_pool2D",
-    batch=over())
+
+@op(
+    input=lambda grad, input_shape, windows, divisor: _avg_back(grad, input_shape, windows, divisor),
+    kind="linear",
+    public=False,
+    name="avg_pool2D",
+    batch=over(),
+)
 def _avg_pool(input: Any, windows: Windows, divisor: Any) -> Any:
     whole = windows.pad(wide(input), 0)
     first, *rest = windows.slices()
@@ -151,15 +189,19 @@ def _avg_pool(input: Any, windows: Windows, divisor: Any) -> Any:
     return y.astype(input.dtype, copy=False)
 
 
-@op(input=lambda grad, windows, divisor: _avg_pool(grad, windows, divisor), kind="linear", public=False,
-    batch=over(shape=sized))
+@op(
+    input=lambda grad, windows, divisor: _avg_pool(grad, windows, divisor),
+    kind="linear",
+    public=False,
+    batch=over(shape=sized),
+)
 def _avg_back(input: Any, shape: tuple[int, ...], windows: Windows, divisor: Any) -> Any:
     g = wide(input)
     g = g * _weights(g, windows, divisor)
     x = xp(g).zeros(windows.whole(shape), g.dtype)
     for part in windows.slices():
         x[part] += g
-    return x[windows.interior(shape[-len(windows.kernel):])].astype(input.dtype, copy=False)
+    return x[windows.interior(shape[-len(windows.kernel) :])].astype(input.dtype, copy=False)
 
 
 def _weights(like: Any, windows: Windows, divisor: Any) -> Any:
@@ -178,6 +220,7 @@ def _weights(like: Any, windows: Windows, divisor: Any) -> Any:
 
 # ---- windows from arguments
 
+
 def _each(name: str, value: Any, dims: int) -> tuple[int, ...]:
     if isinstance(value, int):
         return (value,) * dims
@@ -190,15 +233,31 @@ def _each(name: str, value: Any, dims: int) -> tuple[int, ...]:
     return value
 
 
-def _windows(function: str, shape: tuple[int, ...], dims: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Windows:
+def _windows(
+    function: str,
+    shape: tuple[int, ...],
+    dims: int,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+) -> Windows:
     kernel = _each("kernel_size", kernel_size, dims)
-    steps = kernel if stride is None or (isinstance(stride, (tuple, list)) and not stride) else _each("stride", stride, dims)
+    steps = (
+        kernel
+        if stride is None or (isinstance(stride, (tuple, list)) and not stride)
+        else _each("stride", stride, dims)
+    )
     pads, dilations = _each("padding", padding, dims), _each("dilation", dilation, dims)
-    if len(shape) not in (dims + 1, dims + 2) or not all(shape[-dims - 1:]):
+    if len(shape) not in (dims + 1, dims + 2) or not all(shape[-dims - 1 :]):
         if dims == 2:
             raise RuntimeError("non-empty 3D or 4D (batch mode) tensor expected for input")
-        raise RuntimeError(f"{function}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:"
-                           f"{list(shape)}")
+        raise RuntimeError(
+            f"{function}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for "
+            "input, but got:"
+            f"{list(shape)}"
+        )
     if not all(steps):
         raise RuntimeError("stride should not be zero")
     if any(k <= 0 for k in kernel) or any(s < 0 for s in steps):
@@ -209,8 +268,12 @@ def _windows(function: str, shape: tuple[int, ...], dims: int, kernel_size: Any,
         if p < 0:
             raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
         if p > (d * (k - 1) + 1) // 2:
-            raise RuntimeError(f"{function}() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}" if dims == 1 else
-                               f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}")
+            raise RuntimeError(
+                f"{function}() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
+                if dims == 1
+                else f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                f"dilation={d}"
+            )
     space = shape[-dims:]
     places, around = [], []
     for n, k, s, p, d in zip(space, kernel, steps, pads, dilations):
@@ -230,15 +293,32 @@ def _windows(function: str, shape: tuple[int, ...], dims: int, kernel_size: Any,
     return Windows(kernel, steps, tuple(around), dilations, tuple(places))
 
 
-def _max(dims: int, name: str, input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, return_indices: bool) -> Any:
+def _max(
+    dims: int,
+    name: str,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> Any:
     windows = _windows(name, tuple(raw(input).shape), dims, kernel_size, stride, padding, dilation, ceil_mode)
     y = _max_pool(input, windows)
     return (y, _max_where(input, y, windows)) if return_indices else y
 
 
 @composite()
-def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-               return_indices: bool = False) -> Any:
+def max_pool1d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
     """The largest value in each window of a sequence.
 
     Args:
@@ -261,8 +341,15 @@ def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
 
 
 @composite()
-def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-               return_indices: bool = False) -> Any:
+def max_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
     """The largest value in each window of an image.
 
     Args:
@@ -285,8 +372,15 @@ def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
 
 
 @composite()
-def max_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-               return_indices: bool = False) -> Any:
+def max_pool3d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
     """The largest value in each window of a volume; arguments as in `max_pool2d`, with one dimension more.
 
     Example:
@@ -296,26 +390,51 @@ def max_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
     return _max(3, "max_pool3d", input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def _avg(dims: int, name: str, input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor_override: Any) -> Any:
+def _avg(
+    dims: int,
+    name: str,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: Any,
+) -> Any:
     shape = tuple(raw(input).shape)
     windows = _windows(name, shape, dims, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is not None:
         if divisor_override == 0:
             raise RuntimeError("divisor must be not zero")
         return _avg_pool(input, windows, divisor_override)
-    return _avg_pool(input, windows, _divisor(windows, shape[-dims:], _each("padding", padding, dims), count_include_pad))
+    return _avg_pool(
+        input, windows, _divisor(windows, shape[-dims:], _each("padding", padding, dims), count_include_pad)
+    )
 
 
 def _divisor(windows: Windows, space: tuple[int, ...], pads: tuple[int, ...], count_include_pad: bool) -> Any:
-    """How many elements each window counts: one number for all, or for each dimension the bounds between which elements count."""
+    """How many elements each window counts: one number for all, or for each dimension the bounds between which elements
+    count.
+    """
     bounds = tuple((-p, n + p) if count_include_pad else (0, n) for n, p in zip(space, pads))
-    inside = all(first >= low and first + (places - 1) * s + k <= high for first, (low, high), places, s, k in zip(
-        (-p for p in pads), bounds, windows.places, windows.stride, windows.kernel))
+    inside = all(
+        first >= low and first + (places - 1) * s + k <= high
+        for first, (low, high), places, s, k in zip(
+            (-p for p in pads), bounds, windows.places, windows.stride, windows.kernel
+        )
+    )
     return prod(windows.kernel) if inside else bounds
 
 
 @composite()
-def avg_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True) -> Any:
+def avg_pool1d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
     """The mean of each window of a sequence.
 
     Args:
@@ -337,8 +456,15 @@ def avg_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
 
 
 @composite()
-def avg_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
-               divisor_override: int | None = None) -> Any:
+def avg_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
     """The mean of each window of an image.
 
     Args:
@@ -361,8 +487,15 @@ def avg_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
 
 
 @composite()
-def avg_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
-               divisor_override: int | None = None) -> Any:
+def avg_pool3d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
     """The mean of each window of a volume; arguments as in `avg_pool2d`, with one dimension more.
 
     Example:
@@ -374,13 +507,19 @@ def avg_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
 
 # ---- a given number of windows
 
+
 def _bounds(n: int, places: int) -> list[tuple[int, int]]:
     """Where the windows of an adaptive pooling start and end; they differ in size by at most one where they must."""
     return [(i * n // places, -(-(i + 1) * n // places)) for i in range(places)]
 
 
-@op(input=lambda grad, input_shape, places: _adaptive_back(grad, input_shape, places), kind="linear", public=False, name="adaptive_avg_pool2D",
-    batch=over())
+@op(
+    input=lambda grad, input_shape, places: _adaptive_back(grad, input_shape, places),
+    kind="linear",
+    public=False,
+    name="adaptive_avg_pool2D",
+    batch=over(),
+)
 def _adaptive_avg(input: Any, places: tuple[int, ...]) -> Any:
     y = wide(input)
     for i, count in enumerate(places):
@@ -391,13 +530,12 @@ def _adaptive_avg(input: Any, places: tuple[int, ...]) -> Any:
 def _mean_windows(x: Any, dim: int, count: int) -> Any:
     n = x.shape[dim]
     if n % count == 0:
-        return x.reshape(*x.shape[:dim], count, n // count, *x.shape[dim + 1:]).mean(axis=dim + 1)
+        return x.reshape(*x.shape[:dim], count, n // count, *x.shape[dim + 1 :]).mean(axis=dim + 1)
     lead = (slice(None),) * dim
     return xp(x).stack([x[(*lead, slice(a, b))].mean(axis=dim) for a, b in _bounds(n, count)], axis=dim)
 
 
-@op(input=lambda grad, places: _adaptive_avg(grad, places), kind="linear", public=False,
-    batch=over(shape=sized))
+@op(input=lambda grad, places: _adaptive_avg(grad, places), kind="linear", public=False, batch=over(shape=sized))
 def _adaptive_back(input: Any, shape: tuple[int, ...], places: tuple[int, ...]) -> Any:
     x = wide(input)
     for i in range(len(places)):
@@ -410,9 +548,12 @@ def _spread_windows(g: Any, dim: int, n: int) -> Any:
     """The adjoint of `_mean_windows`."""
     count = g.shape[dim]
     if n % count == 0:
-        wider = xp(g).broadcast_to((g * (count / n)).reshape(*g.shape[:dim + 1], 1, *g.shape[dim + 1:]), (*g.shape[:dim + 1], n // count, *g.shape[dim + 1:]))
-        return wider.reshape(*g.shape[:dim], n, *g.shape[dim + 1:])
-    x = xp(g).zeros((*g.shape[:dim], n, *g.shape[dim + 1:]), g.dtype)
+        wider = xp(g).broadcast_to(
+            (g * (count / n)).reshape(*g.shape[: dim + 1], 1, *g.shape[dim + 1 :]),
+            (*g.shape[: dim + 1], n // count, *g.shape[dim + 1 :]),
+        )
+        return wider.reshape(*g.shape[:dim], n, *g.shape[dim + 1 :])
+    x = xp(g).zeros((*g.shape[:dim], n, *g.shape[dim + 1 :]), g.dtype)
     lead = (slice(None),) * dim
     for i, (a, b) in enumerate(_bounds(n, count)):
         x[(*lead, slice(a, b))] += g[(*lead, slice(i, i + 1))] / (b - a)
@@ -429,11 +570,21 @@ def _adaptive(dims: int, name: str, input: Any, output_size: Any, pool: Callable
         raise RuntimeError(f"{name}: output_size must be {dims}")
     places = tuple(n if o is None else o for n, o in zip(shape[-dims:], output_size))
     if any(n < 0 for n in places):
-        raise RuntimeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {{{', '.join(map(str, places))}}}")
+        raise RuntimeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received "
+            f"{{{', '.join(map(str, places))}}}"
+        )
     if not all(shape[-dims:]):
-        raise RuntimeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {list(shape)}")
+        raise RuntimeError(
+            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
+            f"{list(shape)}"
+        )
     if not all(places):
-        return input.new_zeros((*shape[:-dims], *places)) if isinstance(input, Tensor) else xp(input).zeros((*shape[:-dims], *places), input.dtype)
+        return (
+            input.new_zeros((*shape[:-dims], *places))
+            if isinstance(input, Tensor)
+            else xp(input).zeros((*shape[:-dims], *places), input.dtype)
+        )
     return pool(input, places)
 
 
@@ -475,7 +626,8 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
 
 @composite()
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
-    """The means of a given number of windows of a volume; arguments as in `adaptive_avg_pool2d`, with one dimension more.
+    """The means of a given number of windows of a volume; arguments as in `adaptive_avg_pool2d`, with one dimension
+    more.
 
     Example:
         >>> tapegrad.nn.functional.adaptive_avg_pool3d(tapegrad.ones(1, 2, 2, 2), 1)
@@ -484,5 +636,14 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     return _adaptive(3, "adaptive_avg_pool3d", input, output_size, _adaptive_avg)
 
 
-__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d",
-           "max_pool1d", "max_pool2d", "max_pool3d"]
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+]

@@ -1,4 +1,5 @@
 """Activation functions: those made of pieces, and smooth ones. `nn.functional` documents those that it wraps."""
+
 from __future__ import annotations
 
 import math
@@ -53,15 +54,24 @@ def relu(input: Array) -> Array:
     return np.maximum(input, _zero(dtype))
 
 
-@op(input=lambda grad, output: _relu_back(grad, output), output=None, kind="linear", operands="free", public=False,
-    batch=broadcasting())
+@op(
+    input=lambda grad, output: _relu_back(grad, output),
+    output=None,
+    kind="linear",
+    operands="free",
+    public=False,
+    batch=broadcasting(),
+)
 def _relu_back(input: Array, output: Array) -> Array:
     dropped = output <= (_zero(output.dtype) if output.__class__ is np.ndarray else 0)  # not NaN
     return kept(input, ~dropped)
 
 
-@op(input=lambda grad, input, negative_slope: choose(input > 0, grad, grad * negative_slope), kind="elementwise",
-    public=False)
+@op(
+    input=lambda grad, input, negative_slope: choose(input > 0, grad, grad * negative_slope),
+    kind="elementwise",
+    public=False,
+)
 @floating("leaky_relu_cpu")
 def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     """`input` where it is positive, `negative_slope` times it elsewhere."""
@@ -77,14 +87,21 @@ def _broadcast_weight(input: Operand, weight: Operand) -> Operand:
         return weight.reshape((1,) * input.ndim)
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.shape[0] != channels:
-        raise RuntimeError("Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                           f"{weight.shape[0]} and channel size = {channels}.")
+        raise RuntimeError(
+            "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+            f"{weight.shape[0]} and channel size = {channels}."
+        )
     return weight.reshape((1, -1) + (1,) * (input.ndim - 2))
 
 
-@op(input=lambda grad, input, weight: choose(input > 0, grad, grad * weight),
-    weight=lambda grad, input: keep(grad * input, ~(input > 0)), kind="elementwise", operands="same", public=False,
-    name="prelu")
+@op(
+    input=lambda grad, input, weight: choose(input > 0, grad, grad * weight),
+    weight=lambda grad, input: keep(grad * input, ~(input > 0)),
+    kind="elementwise",
+    operands="same",
+    public=False,
+    name="prelu",
+)
 def _prelu(input: Array, weight: Array) -> Array:
     return select(input > 0, input, input * weight)
 
@@ -117,8 +134,11 @@ def threshold(input: Array, threshold: float, value: float) -> Array:
     return select(input <= threshold, xp(input).full((), value, input.dtype), input)
 
 
-@op(input=lambda grad, input, min_val, max_val: keep(grad, (input > min_val) & (input < max_val)), kind="elementwise",
-    public=False)
+@op(
+    input=lambda grad, input, min_val, max_val: keep(grad, (input > min_val) & (input < max_val)),
+    kind="elementwise",
+    public=False,
+)
 def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """`input` held within two numbers; no gradient passes at the bounds."""
     return clipped(input, min_val, max_val)
@@ -254,9 +274,13 @@ def gelu(input: Array, *, approximate: str = "none") -> Array:
     return by_blocks(_gelu_exact if approximate == "none" else _gelu_tanh, input)
 
 
-@op(input=lambda grad, other, approximate: _gelu_back(grad, other, approximate),
+@op(
+    input=lambda grad, other, approximate: _gelu_back(grad, other, approximate),
     other=lambda grad, input, other, approximate: grad * input * _gelu_curvature(other, approximate),
-    operands="free", public=False, batch=over())
+    operands="free",
+    public=False,
+    batch=over(),
+)
 @in_float32
 def _gelu_back(input: Array, other: Array, approximate: str) -> Array:
     """`input` times the derivative of gelu at `other`."""
@@ -304,8 +328,13 @@ def _silu_curvature(x: Operand) -> Operand:
     return s * (1 - s) * (x * (1 - 2 * s) + 2)
 
 
-@op(input=lambda grad, other: _silu_back(grad, other),
-    other=lambda grad, input, other: grad * input * _silu_curvature(other), operands="free", public=False, batch=over())
+@op(
+    input=lambda grad, other: _silu_back(grad, other),
+    other=lambda grad, input, other: grad * input * _silu_curvature(other),
+    operands="free",
+    public=False,
+    batch=over(),
+)
 @in_float32
 def _silu_back(input: Array, other: Array) -> Array:
     """`input` times the derivative of silu at `other`."""

@@ -1,4 +1,5 @@
 """Arithmetic, element by element."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -35,8 +36,14 @@ def _add_in_place(a: Any, b: Any, alpha: Any = 1) -> None:
     a += b if alpha == 1 else b * alpha
 
 
-@op(input=lambda grad: grad, other=lambda grad, alpha: grad if alpha == 1 else grad * alpha, kind="elementwise", method=True, inplace=True,
-    inplace_fn=_add_in_place)
+@op(
+    input=lambda grad: grad,
+    other=lambda grad, alpha: grad if alpha == 1 else grad * alpha,
+    kind="elementwise",
+    method=True,
+    inplace=True,
+    inplace_fn=_add_in_place,
+)
 def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """Elementwise sum, ``input + alpha * other``.
 
@@ -52,8 +59,8 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
     return input + other if alpha == 1 else input + scaled(other, alpha)
 
 
-# The operators + and - are ops of their own, since `alpha` costs a tenth of a small sum: of 64 floats `plus` takes 0.78 us
-# where it is recorded and 0.54 us under no_grad, `add` 0.86 and 0.62. `minus` and `sub` differ by 0.05 us.
+# The operators + and - are ops of their own, since `alpha` costs a tenth of a small sum: of 64 floats `plus` takes 0.78
+# us where it is recorded and 0.54 us under no_grad, `add` 0.86 and 0.62. `minus` and `sub` differ by 0.05 us.
 @op(input=lambda grad: grad, other=lambda grad: grad, kind="elementwise", public=False, name="add")
 def plus(input: Any, other: Any) -> Any:
     """The operator ``+``."""
@@ -70,11 +77,20 @@ def _difference(a: Any, b: Any) -> Any:
     except TypeError:
         if array_among(a, b).dtype.kind != "b":
             raise
-        raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.") from None
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        ) from None
 
 
-@op(input=lambda grad: grad, other=lambda grad, alpha: -grad if alpha == 1 else grad * -alpha, kind="elementwise", method=True, inplace=True,
-    inplace_fn=_sub_in_place)
+@op(
+    input=lambda grad: grad,
+    other=lambda grad, alpha: -grad if alpha == 1 else grad * -alpha,
+    kind="elementwise",
+    method=True,
+    inplace=True,
+    inplace_fn=_sub_in_place,
+)
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """Elementwise difference, ``input - alpha * other``.
 
@@ -138,8 +154,15 @@ def _scalar_type(dtype: np.dtype) -> str:
     return dtypes.of(dtype).scalar_type
 
 
-@op(input=lambda grad, other: grad / other, other=lambda grad, input, other: -(grad * (input / other / other)), kind="elementwise", operands="float",
-    inplace_fn=_div_in_place, public=False, name="div")
+@op(
+    input=lambda grad, other: grad / other,
+    other=lambda grad, input, other: -(grad * (input / other / other)),
+    kind="elementwise",
+    operands="float",
+    inplace_fn=_div_in_place,
+    public=False,
+    name="div",
+)
 def quotient(input: Any, other: Any) -> Any:
     """The operator ``/``: `div` without rounding, and without the 0.1 us that it takes to ask for that."""
     return input / other
@@ -237,8 +260,10 @@ def neg(input: Array) -> Array:
     except TypeError:
         if input.dtype.kind != "b":
             raise
-        raise RuntimeError("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert "
-                           "a mask, use the `~` or `logical_not()` operator instead.") from None
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert "
+            "a mask, use the `~` or `logical_not()` operator instead."
+        ) from None
 
 
 @composite(method=True)
@@ -261,8 +286,11 @@ def _times(product: Operand, value: float) -> Operand:
     return product if value == 1 else product * value
 
 
-@elementwise(input=lambda grad: grad, tensor1=lambda grad, tensor2, value: _times(grad * tensor2, value),
-             tensor2=lambda grad, tensor1, value: _times(grad * tensor1, value))
+@elementwise(
+    input=lambda grad: grad,
+    tensor1=lambda grad, tensor2, value: _times(grad * tensor2, value),
+    tensor2=lambda grad, tensor1, value: _times(grad * tensor1, value),
+)
 @in_float32
 def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: float = 1) -> Array:
     """``input + value * tensor1 * tensor2``, elementwise; all three broadcast.
@@ -274,8 +302,11 @@ def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: float = 1) -
     return input + _times(tensor1 * tensor2, value)
 
 
-@elementwise(input=lambda grad: grad, tensor1=lambda grad, tensor2, value: grad * value / tensor2,
-             tensor2=lambda grad, tensor1, tensor2, value: -(grad * (tensor1 * value / tensor2 / tensor2)))
+@elementwise(
+    input=lambda grad: grad,
+    tensor1=lambda grad, tensor2, value: grad * value / tensor2,
+    tensor2=lambda grad, tensor1, tensor2, value: -(grad * (tensor1 * value / tensor2 / tensor2)),
+)
 @in_float32
 def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: float = 1) -> Array:
     """``input + value * tensor1 / tensor2``, elementwise; all three broadcast.
@@ -288,14 +319,22 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: float = 1) -
         tensor([0.5000, 0.5000])
     """
     if tensor2.dtype.kind in "iub":
-        raise RuntimeError("Integer division with addcdiv is no longer supported, and in a future  release addcdiv will "
-                           "perform a true division of tensor1 and tensor2.")
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will "
+            "perform a true division of tensor1 and tensor2."
+        )
     return input + tensor1 * value / tensor2
 
 
-@op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight,
-    weight=lambda grad, input, end: grad * (end - input), kind="elementwise", operands="same", public=False,
-    name="lerp")
+@op(
+    input=lambda grad, weight: grad * (1 - weight),
+    end=lambda grad, weight: grad * weight,
+    weight=lambda grad, input, end: grad * (end - input),
+    kind="elementwise",
+    operands="same",
+    public=False,
+    name="lerp",
+)
 @in_float32
 def _lerp_by_tensor(input: Array, end: Array, weight: Array) -> Array:
     # From the nearer end, so that weight 0 gives `input` and weight 1 gives `end` exactly.
@@ -303,8 +342,14 @@ def _lerp_by_tensor(input: Array, end: Array, weight: Array) -> Array:
     return xp(input).where(abs(weight) < 0.5, input + weight * way, end - way * (1 - weight))
 
 
-@op(input=lambda grad, weight: grad * (1 - weight), end=lambda grad, weight: grad * weight, kind="elementwise",
-    operands="same", public=False, name="lerp")
+@op(
+    input=lambda grad, weight: grad * (1 - weight),
+    end=lambda grad, weight: grad * weight,
+    kind="elementwise",
+    operands="same",
+    public=False,
+    name="lerp",
+)
 @in_float32
 def _lerp_by_number(input: Array, end: Array, weight: float) -> Array:
     way = end - input
@@ -348,8 +393,11 @@ def copysign(input: Operand, other: Operand) -> Array:
     return xp(array_among(input, other)).copysign(input, other)
 
 
-@elementwise(input=lambda grad, input, result: grad * (input / result),
-             other=lambda grad, other, result: grad * (other / result), operands="float")
+@elementwise(
+    input=lambda grad, input, result: grad * (input / result),
+    other=lambda grad, other, result: grad * (other / result),
+    operands="float",
+)
 def hypot(input: Operand, other: Operand) -> Array:
     """The hypotenuse, ``sqrt(input ** 2 + other ** 2)``, without overflow.
 

@@ -1,4 +1,5 @@
 """The larger and the smaller of two values, and values held within bounds."""
+
 from __future__ import annotations
 
 import math
@@ -33,8 +34,15 @@ def _share_in_batch(batched: frozenset[str], input: Operand, larger: Operand, sm
     return _share(**moved)
 
 
-@op(input=lambda grad, larger, smaller: _share(grad, larger, smaller), larger=None, smaller=None, kind="linear",
-    operands="free", public=False, batch=_share_in_batch)
+@op(
+    input=lambda grad, larger, smaller: _share(grad, larger, smaller),
+    larger=None,
+    smaller=None,
+    kind="linear",
+    operands="free",
+    public=False,
+    batch=_share_in_batch,
+)
 def _share(input: Array, larger: Array, smaller: Array) -> Array:
     """The gradient of ``maximum(larger, smaller)`` for `larger`.
 
@@ -62,12 +70,20 @@ def _of_two(name: str, text: str, result: str, input: Callable[..., Any], other:
 _SHARED = "NaN where one is NaN. Equal elements share the gradient."
 _TAKEN = "where one is NaN, the other. The gradient goes to the element taken, of equal ones to `input`'s."
 
-maximum = _of_two("maximum", f"The larger of two elements; {_SHARED}", "[3., 4., nan]",
-                  input=lambda grad, input, other: _share(grad, input, other),
-                  other=lambda grad, input, other: _share(grad, other, input))
-minimum = _of_two("minimum", f"The smaller of two elements; {_SHARED}", "[1., 2., nan]",
-                  input=lambda grad, input, other: _share(grad, other, input),
-                  other=lambda grad, input, other: _share(grad, input, other))
+maximum = _of_two(
+    "maximum",
+    f"The larger of two elements; {_SHARED}",
+    "[3., 4., nan]",
+    input=lambda grad, input, other: _share(grad, input, other),
+    other=lambda grad, input, other: _share(grad, other, input),
+)
+minimum = _of_two(
+    "minimum",
+    f"The smaller of two elements; {_SHARED}",
+    "[1., 2., nan]",
+    input=lambda grad, input, other: _share(grad, other, input),
+    other=lambda grad, input, other: _share(grad, input, other),
+)
 
 
 def _or_nan(first: Operand, other: Operand) -> Operand:
@@ -75,12 +91,20 @@ def _or_nan(first: Operand, other: Operand) -> Operand:
     return first | (other != other)
 
 
-fmax = _of_two("fmax", f"The larger of two elements; {_TAKEN}", "[3., 4., 5.]",
-               input=lambda grad, input, other: keep(grad, _or_nan(input >= other, other)),
-               other=lambda grad, input, other: keep(grad, ~_or_nan(input >= other, other)))
-fmin = _of_two("fmin", f"The smaller of two elements; {_TAKEN}", "[1., 2., 5.]",
-               input=lambda grad, input, other: keep(grad, _or_nan(input <= other, other)),
-               other=lambda grad, input, other: keep(grad, ~_or_nan(input <= other, other)))
+fmax = _of_two(
+    "fmax",
+    f"The larger of two elements; {_TAKEN}",
+    "[3., 4., 5.]",
+    input=lambda grad, input, other: keep(grad, _or_nan(input >= other, other)),
+    other=lambda grad, input, other: keep(grad, ~_or_nan(input >= other, other)),
+)
+fmin = _of_two(
+    "fmin",
+    f"The smaller of two elements; {_TAKEN}",
+    "[1., 2., 5.]",
+    input=lambda grad, input, other: keep(grad, _or_nan(input <= other, other)),
+    other=lambda grad, input, other: keep(grad, ~_or_nan(input <= other, other)),
+)
 
 
 # ---- bounds
@@ -114,8 +138,13 @@ def _in_range(bound: int, dtype: np.dtype) -> int:
     return int(limits.max if bound > limits.max else bound)
 
 
-@op(input=lambda grad, input, min, max: keep(grad, inside(input, min, max)), kind="elementwise", public=False,
-    name="clamp", inplace_fn=lambda a, min, max: a.__setitem__(..., clipped(a, min, max)))
+@op(
+    input=lambda grad, input, min, max: keep(grad, inside(input, min, max)),
+    kind="elementwise",
+    public=False,
+    name="clamp",
+    inplace_fn=lambda a, min, max: a.__setitem__(..., clipped(a, min, max)),
+)
 def clamp_by_numbers(input: Array, min: float | None, max: float | None) -> Array:
     """`input` held within two numbers, either of which may be None."""
     return clipped(input, min, max)
@@ -131,8 +160,14 @@ def _upper_rule(grad: Operand, input: Operand, min: Operand, max: Operand) -> Op
     return keep(grad, above if min is None else above | (max < min))
 
 
-@op(input=lambda grad, input, min, max: keep(grad, inside(input, min, max)), min=_lower_rule, max=_upper_rule,
-    kind="elementwise", public=False, name="clamp")
+@op(
+    input=lambda grad, input, min, max: keep(grad, inside(input, min, max)),
+    min=_lower_rule,
+    max=_upper_rule,
+    kind="elementwise",
+    public=False,
+    name="clamp",
+)
 def _clamp_by_tensors(input: Array, min: Array | None = None, max: Array | None = None) -> Array:
     if min is not None:
         input = xp(input).maximum(input, min)

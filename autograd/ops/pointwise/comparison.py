@@ -1,4 +1,5 @@
 """Comparisons and tests of elements; their results are bool and have no gradient."""
+
 from __future__ import annotations
 
 import math
@@ -61,12 +62,15 @@ def _is(name: str, input: Array, value: float) -> Array:
 
 isnan = _element_test("isnan", "NaN", lambda input: _ask("isnan", input, False), "[False,  True, False, False]")
 isinf = _element_test("isinf", "infinite", lambda input: _ask("isinf", input, False), "[False, False,  True,  True]")
-isfinite = _element_test("isfinite", "neither infinite nor NaN", lambda input: _ask("isfinite", input, True),
-                         "[ True, False, False, False]")
-isposinf = _element_test("isposinf", "infinite and positive", lambda input: _is("isposinf", input, np.inf),
-                         "[False, False,  True, False]")
-isneginf = _element_test("isneginf", "infinite and negative", lambda input: _is("isneginf", input, -np.inf),
-                         "[False, False, False,  True]")
+isfinite = _element_test(
+    "isfinite", "neither infinite nor NaN", lambda input: _ask("isfinite", input, True), "[ True, False, False, False]"
+)
+isposinf = _element_test(
+    "isposinf", "infinite and positive", lambda input: _is("isposinf", input, np.inf), "[False, False,  True, False]"
+)
+isneginf = _element_test(
+    "isneginf", "infinite and negative", lambda input: _is("isneginf", input, -np.inf), "[False, False, False,  True]"
+)
 
 
 @elementwise(input=None, other=None, operands="same", inplace=False)
@@ -114,8 +118,12 @@ def allclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1
         >>> tapegrad.allclose(tapegrad.tensor([1.0]), tapegrad.tensor([1.0 + 1e-7]))
         True
     """
-    _refuse_batch("vmap over torch.allclose isn't supported yet. Please file an issue at "
-                  "https://github.com/pytorch/pytorch/issues if you need this feature.", input, other)
+    _refuse_batch(
+        "vmap over torch.allclose isn't supported yet. Please file an issue at "
+        "https://github.com/pytorch/pytorch/issues if you need this feature.",
+        input,
+        other,
+    )
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
 
 
@@ -127,8 +135,9 @@ def equal(input: Operand, other: Operand) -> bool:
         >>> tapegrad.equal(tapegrad.tensor([1, 2]), tapegrad.tensor([1, 2]))
         True
     """
-    _refuse_batch("vmap: Batching rule not implemented for aten::equal. We could not generate a fallback.",
-                  input, other)
+    _refuse_batch(
+        "vmap: Batching rule not implemented for aten::equal. We could not generate a fallback.", input, other
+    )
     return tuple(input.shape) == tuple(other.shape) and bool((input == other).all())
 
 
@@ -153,8 +162,9 @@ def _isin(elements: Array, test_elements: Array, invert: bool) -> Array:
 
 
 @composite()
-def isin(elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False,
-         out: Operand = None) -> Tensor:
+def isin(
+    elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False, out: Operand = None
+) -> Tensor:
     """Whether each element is one of `test_elements`; either may be a number.
 
     Args:

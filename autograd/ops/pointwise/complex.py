@@ -3,6 +3,7 @@
 A gradient travels through the tape without the conjugate that PyTorch's convention puts on it: for a real result it is
 ``d/d real - i d/d imag``.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -117,8 +118,13 @@ def _angle_rule(grad: Operand, input: Operand) -> Operand:
     return grad * (input.conj() * -1j) / (size + (size == 0))
 
 
-@op(input=_angle_rule, kind="elementwise", operands="float", method=True,
-    jvp=lambda d_input, input: _angle_rule(d_input, input).real)
+@op(
+    input=_angle_rule,
+    kind="elementwise",
+    operands="float",
+    method=True,
+    jvp=lambda d_input, input: _angle_rule(d_input, input).real,
+)
 def angle(input: Array) -> Array:
     """The angle in radians; of a real number 0, or pi where it is negative.
 
@@ -169,8 +175,10 @@ def view_as_complex(input: Array) -> Array:
         tensor([1.+2.j])
     """
     if input.dtype.kind != "f" or input.dtype.itemsize < 4:
-        raise RuntimeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of "
-                           f"scalar type: {dtypes.of(input.dtype).scalar_type}")
+        raise RuntimeError(
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of "
+            f"scalar type: {dtypes.of(input.dtype).scalar_type}"
+        )
     if not input.ndim:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if input.shape[-1] != 2:
@@ -190,8 +198,13 @@ def _complex_tangent(d_real: Operand, d_imag: Operand, real: Operand, imag: Oper
     return complex(zero_gradient(real) if d_real is None else d_real, zero_gradient(imag) if d_imag is None else d_imag)
 
 
-@op(real=lambda grad: grad.real, imag=lambda grad: (grad * 1j).real, kind="elementwise", operands="same",
-    jvp=_complex_tangent)
+@op(
+    real=lambda grad: grad.real,
+    imag=lambda grad: (grad * 1j).real,
+    kind="elementwise",
+    operands="same",
+    jvp=_complex_tangent,
+)
 def complex(real: Array, imag: Array) -> Array:
     """A complex tensor of real and imaginary parts, of float32 or float64.
 
@@ -204,8 +217,10 @@ def complex(real: Array, imag: Array) -> Array:
     """
     dtype = real.dtype
     if dtype.kind != "f" or dtype.itemsize < 4:
-        raise RuntimeError("Expected both inputs to be Half, Float or Double tensors but got "
-                           f"{dtypes.of(dtype).scalar_type} and {dtypes.of(imag.dtype).scalar_type}")
+        raise RuntimeError(
+            "Expected both inputs to be Half, Float or Double tensors but got "
+            f"{dtypes.of(dtype).scalar_type} and {dtypes.of(imag.dtype).scalar_type}"
+        )
     result = xp(real).empty(np.broadcast_shapes(real.shape, imag.shape), np.dtype(f"c{dtype.itemsize * 2}"))
     result.real, result.imag = real, imag
     return result
@@ -224,8 +239,10 @@ def polar(abs: Operand, angle: Operand, *, out: Operand = None) -> Any:
     """
     first, second = dtypes.of(raw(abs).dtype), dtypes.of(raw(angle).dtype)
     if first is not second:
-        raise RuntimeError(f"Expected object of scalar type {first.scalar_type} but got scalar type "
-                           f"{second.scalar_type} for second argument")
+        raise RuntimeError(
+            f"Expected object of scalar type {first.scalar_type} but got scalar type "
+            f"{second.scalar_type} for second argument"
+        )
     return stored("polar", out, complex(abs * cos(angle), abs * sin(angle)))
 
 

@@ -1,4 +1,5 @@
 """Exponentials and logarithms."""
+
 from __future__ import annotations
 
 import math
@@ -19,20 +20,49 @@ LN10 = math.log(10)
 
 exp = elementary("exp", np.exp, lambda grad, result: grad * result, "Elementwise exponential.", "[1.0000, 2.7183]")
 
-expm1 = elementary("expm1", np.expm1, lambda grad, result: grad * (result + 1),
-                   "``exp(input) - 1``, accurate near 0.", "[0.0000e+00, 1.0000e-06]", of="[0.0, 1e-6]")
+expm1 = elementary(
+    "expm1",
+    np.expm1,
+    lambda grad, result: grad * (result + 1),
+    "``exp(input) - 1``, accurate near 0.",
+    "[0.0000e+00, 1.0000e-06]",
+    of="[0.0, 1e-6]",
+)
 
-log = elementary("log", np.log, lambda grad, input: grad / input,
-                 "Elementwise natural logarithm: NaN of negative numbers, -inf of 0.", "[-inf, 0.]")
+log = elementary(
+    "log",
+    np.log,
+    lambda grad, input: grad / input,
+    "Elementwise natural logarithm: NaN of negative numbers, -inf of 0.",
+    "[-inf, 0.]",
+)
 
-log2 = elementary("log2", np.log2, lambda grad, input: grad / (input * LN2),
-                  "Elementwise logarithm to base 2.", "[0., 3.]", of="[1.0, 8.0]")
+log2 = elementary(
+    "log2",
+    np.log2,
+    lambda grad, input: grad / (input * LN2),
+    "Elementwise logarithm to base 2.",
+    "[0., 3.]",
+    of="[1.0, 8.0]",
+)
 
-log10 = elementary("log10", np.log10, lambda grad, input: grad / (input * LN10),
-                   "Elementwise logarithm to base 10.", "[0.0000, 0.3010]", of="[1.0, 2.0]")
+log10 = elementary(
+    "log10",
+    np.log10,
+    lambda grad, input: grad / (input * LN10),
+    "Elementwise logarithm to base 10.",
+    "[0.0000, 0.3010]",
+    of="[1.0, 2.0]",
+)
 
-log1p = elementary("log1p", np.log1p, lambda grad, input: grad / (input + 1),
-                   "``log(1 + input)``, accurate near 0.", "[0.0000e+00, 1.0000e-06]", of="[0.0, 1e-6]")
+log1p = elementary(
+    "log1p",
+    np.log1p,
+    lambda grad, input: grad / (input + 1),
+    "``log(1 + input)``, accurate near 0.",
+    "[0.0000e+00, 1.0000e-06]",
+    of="[0.0, 1e-6]",
+)
 
 
 @elementwise(input=lambda grad, result: grad * (result * LN2), operands="float")
@@ -46,8 +76,12 @@ def exp2(input: Array) -> Array:
     return xp(input).exp2(input) if input.dtype.kind != "c" else xp(input).exp(input * LN2)
 
 
-@elementwise(input=lambda grad, input, other: grad * sigmoid(input - other),
-             other=lambda grad, input, other: grad * sigmoid(other - input), operands="float", inplace=False)
+@elementwise(
+    input=lambda grad, input, other: grad * sigmoid(input - other),
+    other=lambda grad, input, other: grad * sigmoid(other - input),
+    operands="float",
+    inplace=False,
+)
 def logaddexp(input: Array, other: Array) -> Array:
     """``log(exp(input) + exp(other))``, without overflow.
 
@@ -58,8 +92,12 @@ def logaddexp(input: Array, other: Array) -> Array:
     return xp(input).logaddexp(input, other)
 
 
-@elementwise(input=lambda grad, input, other: grad * sigmoid((input - other) * LN2),
-             other=lambda grad, input, other: grad * sigmoid((other - input) * LN2), operands="float", inplace=False)
+@elementwise(
+    input=lambda grad, input, other: grad * sigmoid((input - other) * LN2),
+    other=lambda grad, input, other: grad * sigmoid((other - input) * LN2),
+    operands="float",
+    inplace=False,
+)
 def logaddexp2(input: Array, other: Array) -> Array:
     """``log2(2 ** input + 2 ** other)``, without overflow.
 

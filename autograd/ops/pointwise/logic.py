@@ -1,4 +1,5 @@
 """Logic on truth values and on bits; nothing here has a gradient."""
+
 from __future__ import annotations
 
 import operator
@@ -67,16 +68,29 @@ def _check_bits(kernel: str, array: Array) -> None:
         raise not_implemented(kernel, array.dtype)
 
 
-bitwise_and = _bitwise("bitwise_and", "Bitwise \"and\" of integers, Python's ``&``; of bool the logical one.",
-                       operator.and_, "[0, 2, 0]")
-bitwise_or = _bitwise("bitwise_or", "Bitwise \"or\" of integers, Python's ``|``; of bool the logical one.",
-                      operator.or_, "[ 3,  6, 14]")
-bitwise_xor = _bitwise("bitwise_xor", "Bitwise \"xor\" of integers, Python's ``^``; of bool the logical one.",
-                       operator.xor, "[ 3,  4, 14]")
-bitwise_left_shift = _bitwise("bitwise_left_shift", "Bits of integers shifted to the left, Python's ``<<``.",
-                              operator.lshift, "[ 4, 24, 48]", kernel="lshift")
-bitwise_right_shift = _bitwise("bitwise_right_shift", "Bits of integers shifted to the right, Python's ``>>``.",
-                               operator.rshift, "[0, 1, 3]", kernel="rshift")
+bitwise_and = _bitwise(
+    "bitwise_and", 'Bitwise "and" of integers, Python\'s ``&``; of bool the logical one.', operator.and_, "[0, 2, 0]"
+)
+bitwise_or = _bitwise(
+    "bitwise_or", 'Bitwise "or" of integers, Python\'s ``|``; of bool the logical one.', operator.or_, "[ 3,  6, 14]"
+)
+bitwise_xor = _bitwise(
+    "bitwise_xor", 'Bitwise "xor" of integers, Python\'s ``^``; of bool the logical one.', operator.xor, "[ 3,  4, 14]"
+)
+bitwise_left_shift = _bitwise(
+    "bitwise_left_shift",
+    "Bits of integers shifted to the left, Python's ``<<``.",
+    operator.lshift,
+    "[ 4, 24, 48]",
+    kernel="lshift",
+)
+bitwise_right_shift = _bitwise(
+    "bitwise_right_shift",
+    "Bits of integers shifted to the right, Python's ``>>``.",
+    operator.rshift,
+    "[0, 1, 3]",
+    kernel="rshift",
+)
 
 
 @elementwise(input=None)

@@ -1,4 +1,5 @@
 """Powers and roots."""
+
 from __future__ import annotations
 
 import cmath
@@ -49,12 +50,12 @@ def power_of_number(input: Array, exponent: float) -> Array:
     if input.dtype.kind in "iu":
         if exponent < 0:
             raise RuntimeError(_NEGATIVE)
-        return input ** exponent
+        return input**exponent
     if formula is not None:
         return formula(input)
     if is_half(input.dtype):
         return (input.astype(np.float32) ** float(exponent)).astype(input.dtype)
-    return input ** exponent
+    return input**exponent
 
 
 def _base_rule(grad: Operand, input: Operand, other: Operand) -> Operand:
@@ -74,7 +75,7 @@ def power(input: Operand, other: Operand) -> Array:
     if kind == "b":
         return input | (other ^ True)
     try:
-        return input ** other
+        return input**other
     except ValueError as error:
         if "negative integer powers" in str(error):
             raise RuntimeError(_NEGATIVE) from None
@@ -98,7 +99,7 @@ def power_by_array(base: float, exponent: Array) -> Array:
     """A real Python number to the power of a floating-point or complex array."""
     if is_half(exponent.dtype):
         return xp(exponent).power(base, exponent.astype(np.float32)).astype(exponent.dtype)
-    return xp(exponent).exp2(exponent) if base == 2 and exponent.dtype.kind == "f" else base ** exponent
+    return xp(exponent).exp2(exponent) if base == 2 and exponent.dtype.kind == "f" else base**exponent
 
 
 _OBJECT = np.dtype(object)
@@ -154,10 +155,21 @@ def square(input: Operand, *, out: Operand = None) -> Any:
     return pow(input, 2, out=out)
 
 
-sqrt = elementary("sqrt", np.sqrt, lambda grad, result: grad / (result * 2),
-                  "Elementwise square root. Its derivative at 0 is infinite.", "[0., 1.]")
-reciprocal = elementary("reciprocal", np.reciprocal, lambda grad, result: -(grad * (result * result)),
-                        "Elementwise reciprocal.", "[0.2500, 4.0000]", of="[4.0, 0.25]")
+sqrt = elementary(
+    "sqrt",
+    np.sqrt,
+    lambda grad, result: grad / (result * 2),
+    "Elementwise square root. Its derivative at 0 is infinite.",
+    "[0., 1.]",
+)
+reciprocal = elementary(
+    "reciprocal",
+    np.reciprocal,
+    lambda grad, result: -(grad * (result * result)),
+    "Elementwise reciprocal.",
+    "[0.2500, 4.0000]",
+    of="[4.0, 0.25]",
+)
 
 
 @elementwise(input=lambda grad, result: grad * (result * result * result) * -0.5, operands="float")
@@ -172,8 +184,9 @@ def rsqrt(input: Array) -> Array:
     return 1 / xp(input).sqrt(input)
 
 
-@elementwise(input=lambda grad, other: grad * exp2(other), other=lambda grad, result: grad * result * LN2,
-             operands="float")
+@elementwise(
+    input=lambda grad, other: grad * exp2(other), other=lambda grad, result: grad * result * LN2, operands="float"
+)
 def ldexp(input: Array, other: Array) -> Array:
     """``input * 2 ** other``, elementwise; `other` is usually of integers.
 
@@ -190,8 +203,13 @@ def _power_of_two(input: Array, exponent: Array) -> Array:
     return xp(input).exp2(-exponent.astype(input.dtype))
 
 
-@op(input=lambda grad, input, exponent: mul(grad[0], _power_of_two(input, exponent)), outs=("mantissa", "exponent"),
-    method=True, jvp=lambda d_input, input, exponent: (d_input * _power_of_two(input, exponent), None), batch=over())
+@op(
+    input=lambda grad, input, exponent: mul(grad[0], _power_of_two(input, exponent)),
+    outs=("mantissa", "exponent"),
+    method=True,
+    jvp=lambda d_input, input, exponent: (d_input * _power_of_two(input, exponent), None),
+    batch=over(),
+)
 def frexp(input: Array) -> tuple[Array, Array]:
     """Mantissas in [0.5, 1) and powers of two, ``input = mantissa * 2 ** exponent``.
 

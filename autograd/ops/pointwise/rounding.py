@@ -1,4 +1,5 @@
 """Rounding, and division with a rest."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -81,8 +82,9 @@ def floor_divide(input: Operand, other: Operand) -> Array:
     return floored_quotient(input, other)
 
 
-@elementwise(input=lambda grad: grad,
-             other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="floor")))
+@elementwise(
+    input=lambda grad: grad, other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="floor"))
+)
 def remainder(input: Operand, other: Operand) -> Array:
     """The rest of the division rounded down, Python's ``%``; it has the sign of `other`.
 
@@ -100,8 +102,9 @@ def remainder(input: Operand, other: Operand) -> Array:
     return input % other if input.__class__ is np.ndarray else xp(array).remainder(input, other)
 
 
-@elementwise(input=lambda grad: grad,
-             other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="trunc")))
+@elementwise(
+    input=lambda grad: grad, other=lambda grad, input, other: -(grad * div(input, other, rounding_mode="trunc"))
+)
 def fmod(input: Operand, other: Operand) -> Array:
     """The rest of the division rounded towards zero, C's ``fmod``; it has the sign of `input`.
 
@@ -118,8 +121,9 @@ def fmod(input: Operand, other: Operand) -> Array:
 
 @elementwise(input=lambda grad, input: keep(grad, isfinite(input)))
 @in_float32
-def nan_to_num(input: Array, nan: float | None = None, posinf: float | None = None,
-               neginf: float | None = None) -> Array:
+def nan_to_num(
+    input: Array, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Array:
     """NaN and infinities replaced by numbers.
 
     Args:

@@ -1,4 +1,5 @@
 """Magnitudes and signs, of real and complex numbers."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -11,8 +12,9 @@ from tapegrad.autograd.ops.common.shared_rules import alias, no_rule
 from tapegrad.backends import xp
 
 
-@elementwise(input=lambda grad, input: grad * direction(input),
-             jvp=lambda d_input, input: (d_input * direction(input)).real)
+@elementwise(
+    input=lambda grad, input: grad * direction(input), jvp=lambda d_input, input: (d_input * direction(input)).real
+)
 def abs(input: Array) -> Array:
     """Elementwise magnitude; of complex numbers a real result. Its derivative at 0 is 0.
 

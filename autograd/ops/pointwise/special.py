@@ -1,4 +1,5 @@
 """The error function, the gamma function, and their relatives."""
+
 from __future__ import annotations
 
 import math
@@ -27,22 +28,54 @@ def _special(name: str, rule: Callable[..., Any], summary: str, of: str, result:
     return elementwise(input=rule, operands="float")(documented(function, name, summary, call, f"tensor({result})"))
 
 
-erf = _special("erf", lambda grad, input: grad * (exp(-(input * input)) * (2 / _ROOT_PI)),
-               "The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t * t)`` from 0 to `input`.",
-               "[0.0, 1.0]", "[0.0000, 0.8427]")
-erfc = _special("erfc", lambda grad, input: grad * (exp(-(input * input)) * (-2 / _ROOT_PI)),
-                "The complementary error function, ``1 - erf(input)``.", "[0.0, 1.0]", "[1.0000, 0.1573]")
-erfinv = _special("erfinv", lambda grad, result: grad * (exp(result * result) * (_ROOT_PI / 2)),
-                  "The inverse of `erf`: infinite at -1 and 1, NaN beyond.", "[0.0, 0.5]", "[0.0000, 0.4769]")
-lgamma = _special("lgamma", lambda grad, input: grad * digamma(input),
-                  "The logarithm of the magnitude of the gamma function.", "[1.0, 5.0]", "[0.0000, 3.1781]")
-digamma = _special("digamma", lambda grad, input: grad * _polygamma(input, 1),
-                   "The derivative of the logarithm of the gamma function.", "[1.0, 2.0]", "[-0.5772,  0.4228]")
+erf = _special(
+    "erf",
+    lambda grad, input: grad * (exp(-(input * input)) * (2 / _ROOT_PI)),
+    "The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t * t)`` from 0 to `input`.",
+    "[0.0, 1.0]",
+    "[0.0000, 0.8427]",
+)
+erfc = _special(
+    "erfc",
+    lambda grad, input: grad * (exp(-(input * input)) * (-2 / _ROOT_PI)),
+    "The complementary error function, ``1 - erf(input)``.",
+    "[0.0, 1.0]",
+    "[1.0000, 0.1573]",
+)
+erfinv = _special(
+    "erfinv",
+    lambda grad, result: grad * (exp(result * result) * (_ROOT_PI / 2)),
+    "The inverse of `erf`: infinite at -1 and 1, NaN beyond.",
+    "[0.0, 0.5]",
+    "[0.0000, 0.4769]",
+)
+lgamma = _special(
+    "lgamma",
+    lambda grad, input: grad * digamma(input),
+    "The logarithm of the magnitude of the gamma function.",
+    "[1.0, 5.0]",
+    "[0.0000, 3.1781]",
+)
+digamma = _special(
+    "digamma",
+    lambda grad, input: grad * _polygamma(input, 1),
+    "The derivative of the logarithm of the gamma function.",
+    "[1.0, 2.0]",
+    "[-0.5772,  0.4228]",
+)
 
 
 # Bernoulli numbers B2, B4, ... over their factorials (2k)!: the terms of Euler's and Maclaurin's sum.
-_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600,
-              -3617 / 10670622842880000)
+_BERNOULLI = (
+    1 / 12,
+    -1 / 720,
+    1 / 30240,
+    -1 / 1209600,
+    1 / 47900160,
+    -691 / 1307674368000,
+    1 / 74724249600,
+    -3617 / 10670622842880000,
+)
 _SHIFT = 10
 
 
@@ -80,8 +113,13 @@ def _reflected(n: int, x: Array) -> Array:
     return math.pi * value
 
 
-@op(input=lambda grad, input, order: grad * _polygamma(input, order + 1), kind="elementwise", operands="float",
-    public=False, name="polygamma")
+@op(
+    input=lambda grad, input, order: grad * _polygamma(input, order + 1),
+    kind="elementwise",
+    operands="float",
+    public=False,
+    name="polygamma",
+)
 @in_float32
 def _polygamma(input: Array, order: int) -> Array:
     space = xp(input)

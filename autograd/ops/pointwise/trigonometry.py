@@ -1,4 +1,5 @@
 """Trigonometric and hyperbolic functions, and their inverses."""
+
 from __future__ import annotations
 
 import math
@@ -14,34 +15,83 @@ from tapegrad.autograd.ops.pointwise.powers import rsqrt, sqrt
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp
 
-sin = elementary("sin", np.sin, lambda grad, input: grad * cos(input),
-                 "Elementwise sine of an angle in radians.", "[0.0000, 0.8415]")
-cos = elementary("cos", np.cos, lambda grad, input: -(grad * sin(input)),
-                 "Elementwise cosine of an angle in radians.", "[1.0000, 0.5403]")
-tan = elementary("tan", np.tan, lambda grad, result: grad * (result * result + 1),
-                 "Elementwise tangent of an angle in radians.", "[0.0000, 1.5574]")
+sin = elementary(
+    "sin", np.sin, lambda grad, input: grad * cos(input), "Elementwise sine of an angle in radians.", "[0.0000, 0.8415]"
+)
+cos = elementary(
+    "cos",
+    np.cos,
+    lambda grad, input: -(grad * sin(input)),
+    "Elementwise cosine of an angle in radians.",
+    "[1.0000, 0.5403]",
+)
+tan = elementary(
+    "tan",
+    np.tan,
+    lambda grad, result: grad * (result * result + 1),
+    "Elementwise tangent of an angle in radians.",
+    "[0.0000, 1.5574]",
+)
 
-asin = elementary("asin", np.arcsin, lambda grad, input: grad * rsqrt((1 - input) * (1 + input)),
-                  "Elementwise inverse sine: NaN outside [-1, 1].", "[0.0000, 1.5708]")
-acos = elementary("acos", np.arccos, lambda grad, input: -(grad * rsqrt((1 - input) * (1 + input))),
-                  "Elementwise inverse cosine: NaN outside [-1, 1].", "[1.5708, 0.0000]")
-atan = elementary("atan", np.arctan, lambda grad, input: grad / (input * input + 1),
-                  "Elementwise inverse tangent.", "[0.0000, 0.7854]")
+asin = elementary(
+    "asin",
+    np.arcsin,
+    lambda grad, input: grad * rsqrt((1 - input) * (1 + input)),
+    "Elementwise inverse sine: NaN outside [-1, 1].",
+    "[0.0000, 1.5708]",
+)
+acos = elementary(
+    "acos",
+    np.arccos,
+    lambda grad, input: -(grad * rsqrt((1 - input) * (1 + input))),
+    "Elementwise inverse cosine: NaN outside [-1, 1].",
+    "[1.5708, 0.0000]",
+)
+atan = elementary(
+    "atan",
+    np.arctan,
+    lambda grad, input: grad / (input * input + 1),
+    "Elementwise inverse tangent.",
+    "[0.0000, 0.7854]",
+)
 
-sinh = elementary("sinh", np.sinh, lambda grad, input: grad * cosh(input),
-                  "Elementwise hyperbolic sine.", "[0.0000, 1.1752]")
-cosh = elementary("cosh", np.cosh, lambda grad, input: grad * sinh(input),
-                  "Elementwise hyperbolic cosine.", "[1.0000, 1.5431]")
-tanh = elementary("tanh", np.tanh, lambda grad, result: grad * ((1 - result) * (1 + result)),
-                  "Elementwise hyperbolic tangent.", "[0.0000, 0.7616]")
+sinh = elementary(
+    "sinh", np.sinh, lambda grad, input: grad * cosh(input), "Elementwise hyperbolic sine.", "[0.0000, 1.1752]"
+)
+cosh = elementary(
+    "cosh", np.cosh, lambda grad, input: grad * sinh(input), "Elementwise hyperbolic cosine.", "[1.0000, 1.5431]"
+)
+tanh = elementary(
+    "tanh",
+    np.tanh,
+    lambda grad, result: grad * ((1 - result) * (1 + result)),
+    "Elementwise hyperbolic tangent.",
+    "[0.0000, 0.7616]",
+)
 
-asinh = elementary("asinh", np.arcsinh, lambda grad, input: grad / sqrt(input * input + 1),
-                   "Elementwise inverse hyperbolic sine.", "[0.0000, 0.8814]")
-acosh = elementary("acosh", np.arccosh, lambda grad, input: grad / (sqrt(input - 1) * sqrt(input + 1)),
-                   "Elementwise inverse hyperbolic cosine: NaN below 1.", "[0.0000, 1.3170]", of="[1.0, 2.0]")
-atanh = elementary("atanh", np.arctanh, lambda grad, input: grad / ((1 - input) * (1 + input)),
-                   "Elementwise inverse hyperbolic tangent: infinite at -1 and 1, NaN beyond.", "[0.0000, 0.5493]",
-                   of="[0.0, 0.5]")
+asinh = elementary(
+    "asinh",
+    np.arcsinh,
+    lambda grad, input: grad / sqrt(input * input + 1),
+    "Elementwise inverse hyperbolic sine.",
+    "[0.0000, 0.8814]",
+)
+acosh = elementary(
+    "acosh",
+    np.arccosh,
+    lambda grad, input: grad / (sqrt(input - 1) * sqrt(input + 1)),
+    "Elementwise inverse hyperbolic cosine: NaN below 1.",
+    "[0.0000, 1.3170]",
+    of="[1.0, 2.0]",
+)
+atanh = elementary(
+    "atanh",
+    np.arctanh,
+    lambda grad, input: grad / ((1 - input) * (1 + input)),
+    "Elementwise inverse hyperbolic tangent: infinite at -1 and 1, NaN beyond.",
+    "[0.0000, 0.5493]",
+    of="[0.0, 0.5]",
+)
 
 
 def _atan2_rule(grad: Operand, leg: Operand, other_leg: Operand) -> Operand:
@@ -50,8 +100,11 @@ def _atan2_rule(grad: Operand, leg: Operand, other_leg: Operand) -> Operand:
     return grad * leg / (square + (square == 0))
 
 
-@elementwise(input=lambda grad, input, other: _atan2_rule(grad, other, input),
-             other=lambda grad, input, other: -_atan2_rule(grad, input, other), operands="float")
+@elementwise(
+    input=lambda grad, input, other: _atan2_rule(grad, other, input),
+    other=lambda grad, input, other: -_atan2_rule(grad, input, other),
+    operands="float",
+)
 def atan2(input: Array, other: Array) -> Array:
     """Angle of the point (`other`, `input`) in radians, from -pi to pi. Its derivatives at the origin are 0.
 

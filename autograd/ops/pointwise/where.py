@@ -1,4 +1,5 @@
 """Choosing between two values, element by element: where, masked_fill, and the masks that gradients pass through."""
+
 from __future__ import annotations
 
 import contextlib
@@ -35,8 +36,15 @@ def kept(input: Array, mask: Array) -> Array:
 
 
 #: `kept` as an op, for tensors too
-keep = op(input=lambda grad, mask: keep(grad, mask), mask=None, kind="linear", operands="free", public=False,
-          name="keep", batch=broadcasting())(kept)
+keep = op(
+    input=lambda grad, mask: keep(grad, mask),
+    mask=None,
+    kind="linear",
+    operands="free",
+    public=False,
+    name="keep",
+    batch=broadcasting(),
+)(kept)
 
 
 def select(mask: Array, a: Array, b: Array) -> Array:
@@ -53,9 +61,15 @@ def select(mask: Array, a: Array, b: Array) -> Array:
     return np.bitwise_xor(picked, b, out=picked if b.ndim <= picked.ndim else None).view(dtype)
 
 
-@op(condition=None, input=lambda grad, condition: keep(grad, condition),
-    other=lambda grad, condition: keep(grad, ~condition), kind="elementwise", operands="free", public=False,
-    name="where")
+@op(
+    condition=None,
+    input=lambda grad, condition: keep(grad, condition),
+    other=lambda grad, condition: keep(grad, ~condition),
+    kind="elementwise",
+    operands="free",
+    public=False,
+    name="where",
+)
 def choose(condition: Array, input: Array, other: Array) -> Array:
     """`input` where the bool `condition` is true, `other` elsewhere; both of one dtype."""
     return select(condition, input, other)
@@ -89,8 +103,10 @@ def where(condition: Operand, input: Operand = None, other: Operand = None, *, o
         raise TypeError(f"where(): argument 'condition' (position 1) must be Tensor, not {type(condition).__name__}")
     if mask.dtype.kind != "b":
         if mask.dtype != np.uint8:
-            raise RuntimeError("where expected condition to be a boolean tensor, but got a tensor with dtype "
-                               f"{dtypes.of(mask.dtype).scalar_type}")
+            raise RuntimeError(
+                "where expected condition to be a boolean tensor, but got a tensor with dtype "
+                f"{dtypes.of(mask.dtype).scalar_type}"
+            )
         condition = condition != 0
     a, b = raw(input), raw(other)
     if a.__class__ is not mask.__class__ or b.__class__ is not mask.__class__ or a.dtype is not b.dtype:
@@ -103,13 +119,15 @@ def _alike(condition: Operand, input: Operand, other: Operand) -> list[Operand]:
     _, input, other = to_one_device(choose.op, condition, input, other)
     values = promote_operands(_promoting.op, input, other)
     if values is None:
-        raise TypeError(f"where(): argument must be a tensor or a number, not {type(input).__name__} and "
-                        f"{type(other).__name__}")
+        raise TypeError(
+            f"where(): argument must be a tensor or a number, not {type(input).__name__} and {type(other).__name__}"
+        )
     mask = raw(condition)
     partner = next((v for v in values if hasattr(v, "dtype")), None)
     dtype = raw(partner).dtype if partner is not None else _number_dtype(values)
-    return [v if isinstance(v, Tensor) or v.__class__ is mask.__class__ else xp(mask).full((), v, dtype)
-            for v in values]
+    return [
+        v if isinstance(v, Tensor) or v.__class__ is mask.__class__ else xp(mask).full((), v, dtype) for v in values
+    ]
 
 
 @op(input=None, other=None, kind="elementwise", public=False)
@@ -129,8 +147,15 @@ def where_method(self: Tensor, condition: Operand, other: Operand) -> Any:
 Tensor.where = where_method  # type: ignore[method-assign,assignment]
 
 
-@op(input=lambda grad, mask: keep(grad, ~mask), mask=None, value=lambda grad, mask: keep(grad, mask),
-    kind="elementwise", operands="free", public=False, name="masked_fill")
+@op(
+    input=lambda grad, mask: keep(grad, ~mask),
+    mask=None,
+    value=lambda grad, mask: keep(grad, mask),
+    kind="elementwise",
+    operands="free",
+    public=False,
+    name="masked_fill",
+)
 def _filled(input: Array, mask: Array, value: Array) -> Array:
     return select(mask, value, input)
 
@@ -161,12 +186,15 @@ def masked_fill(input: Operand, mask: Operand, value: Operand) -> Any:
     """
     array, bits = raw(input), raw(mask)
     if bits.dtype is not BOOL:
-        raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
-                           + dtypes.of(bits.dtype).scalar_type.lower())
+        raise RuntimeError(
+            "masked_fill_ only supports boolean masks, but got mask with dtype "
+            + dtypes.of(bits.dtype).scalar_type.lower()
+        )
     filler = raw(value)
     if hasattr(filler, "ndim") and filler.ndim:
-        raise RuntimeError("masked_fill only supports a 0-dimensional value tensor, but got tensor with "
-                           f"{filler.ndim} dimension(s).")
+        raise RuntimeError(
+            f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {filler.ndim} dimension(s)."
+        )
     if not hasattr(filler, "ndim"):
         value = _fill_value(value, array)
     elif filler.dtype is not array.dtype:

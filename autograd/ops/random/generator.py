@@ -1,4 +1,5 @@
 """`Generator`: the state of a stream of random numbers, and the streams that are used when none is given."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,7 @@
-"""Random draws inside of vmap: one for all members of a batch, one for each, or none at all, as `vmap` has been told."""
+"""Random draws inside of vmap: one for all members of a batch, one for each, or none at all, as `vmap` has been
+told.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -29,14 +32,16 @@ def drawn(make: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any
 
 
 def drawn_from(make: Callable[..., Any], *operands: Tensor) -> Any:
-    """The array ``make(*arrays)`` of random numbers that depend on the values of operands of one shape; inside of vmap one that may differ within the batch.
+    """The array ``make(*arrays)`` of random numbers that depend on the values of operands of one shape; inside of vmap
+    one that may differ within the batch.
 
     Args:
         make: draws from arrays that have dimensions more in front, where there is a draw for each member.
         *operands: what the numbers depend on.
 
     Raises:
-        RuntimeError: the function under vmap may not draw, or all members are to have the same numbers but not the same operands.
+        RuntimeError: the function under vmap may not draw, or all members are to have the same numbers but not the same
+            operands.
     """
     levels = _batches() if transforming() else []
     if not levels:
@@ -54,23 +59,34 @@ def check_operands(operands: Sequence[Tensor]) -> None:
     for level in reversed(_batches() if transforming() else []):
         found = [level.unwrap(t) for t in operands]
         if level.randomness == "same" and any(batched for _, batched in found):
-            raise RuntimeError("Vmap does not currently support same randomness with a batched tensor input. Please file an issue with functorch")
+            raise RuntimeError(
+                "Vmap does not currently support same randomness with a batched tensor input. Please file an issue "
+                "with functorch"
+            )
         operands = [t for t, _ in found]
 
 
 def check_target(t: Tensor) -> None:
-    """Raise torch's error for a tensor that is to be filled with random numbers, but cannot hold those of each member."""
+    """Raise torch's error for a tensor that is to be filled with random numbers, but cannot hold those of each
+    member.
+    """
     for level in reversed(_batches() if transforming() else []):
         t, batched = level.unwrap(t)
         if level.randomness == "different" and not batched:
-            raise RuntimeError("vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness. If this is "
-                               "necessary for your usage, please file an issue with functorch.")
+            raise RuntimeError(
+                "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like "
+                "same randomness. If this is "
+                "necessary for your usage, please file an issue with functorch."
+            )
 
 
 def _batches() -> list[Any]:
     """The levels of vmap that this thread is inside of, the innermost last, all of which allow draws."""
     levels = [level for level in state.levels if level.separate]
     if any(level.randomness == "error" for level in levels):
-        raise RuntimeError("vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness flags on vmap "
-                           "or perform the randomness operation out of vmap")
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+            "'different' randomness flags on vmap "
+            "or perform the randomness operation out of vmap"
+        )
     return levels

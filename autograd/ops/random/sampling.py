@@ -1,4 +1,7 @@
-"""Random tensors. Every draw takes its words from a counter-based stream, so the numbers depend on seed and position and not on the device."""
+"""Random tensors. Every draw takes its words from a counter-based stream, so the numbers depend on seed and position
+and not on the device.
+"""
+
 from __future__ import annotations
 
 import math
@@ -34,12 +37,21 @@ def _draw(draw: str, shape: tuple[int, ...], dtype: np.dtype, device: Device, ge
     return getattr(draws, draw)(xp(words), words, n, dtype).reshape(shape)
 
 
-def _make(draw: str, size: tuple[int, ...], dtype: Any, device: Any, generator: Generator | None, requires_grad: bool, out: Any,
-          mean: float = 0.0, std: float = 1.0) -> Tensor:
+def _make(
+    draw: str,
+    size: tuple[int, ...],
+    dtype: Any,
+    device: Any,
+    generator: Generator | None,
+    requires_grad: bool,
+    out: Any,
+    mean: float = 0.0,
+    std: float = 1.0,
+) -> Tensor:
     where = place(device if out is None or device is not None else out.device)
     wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
     if not dtypes.is_inexact(wanted):
-        raise NotImplementedError(f'"{draw}" not implemented for \'{dtypes.of(wanted).scalar_type}\'')
+        raise NotImplementedError(f"\"{draw}\" not implemented for '{dtypes.of(wanted).scalar_type}'")
 
     def of(shape: tuple[int, ...]) -> Any:
         if wanted.kind == "c":
@@ -61,8 +73,17 @@ def _make(draw: str, size: tuple[int, ...], dtype: Any, device: Any, generator: 
 
 
 @composite()
-def rand(*sizes: Any, size: Any = None, generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-         requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def rand(
+    *sizes: Any,
+    size: Any = None,
+    generator: Generator | None = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Uniform random numbers from [0, 1).
 
     Args:
@@ -77,8 +98,17 @@ def rand(*sizes: Any, size: Any = None, generator: Generator | None = None, out:
 
 
 @composite()
-def randn(*sizes: Any, size: Any = None, generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def randn(
+    *sizes: Any,
+    size: Any = None,
+    generator: Generator | None = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Standard normal random numbers; complex ones have variance 1.
 
     Args:
@@ -97,8 +127,16 @@ def _like(input: Tensor, dtype: Any, device: Any) -> tuple[Any, Any]:
 
 
 @composite()
-def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-              memory_format: Any = None) -> Tensor:
+def rand_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """Uniform random numbers from [0, 1) with the shape, dtype and device of `input`.
 
     Example:
@@ -110,8 +148,16 @@ def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: Any =
 
 
 @composite()
-def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-               memory_format: Any = None) -> Tensor:
+def randn_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """Standard normal random numbers with the shape, dtype and device of `input`.
 
     Example:
@@ -122,7 +168,9 @@ def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: Any 
     return _make("normal", input._array.shape, dtype, device, generator, requires_grad, None)
 
 
-def _integers(shape: tuple[int, ...], low: int, high: int, dtype: np.dtype, device: Device, generator: Generator | None) -> Any:
+def _integers(
+    shape: tuple[int, ...], low: int, high: int, dtype: np.dtype, device: Device, generator: Generator | None
+) -> Any:
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     words = _words("integers", math.prod(shape), None, device, generator)
@@ -132,8 +180,19 @@ def _integers(shape: tuple[int, ...], low: int, high: int, dtype: np.dtype, devi
 
 
 @composite()
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None,
-            device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Random integers from [low, high).
 
     Args:
@@ -157,14 +216,27 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     where = place(device)
     wanted = dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
     with on(where):
-        made = finish(drawn(lambda shape: _integers(shape, int(low), int(high), wanted, where, generator), size_of((size,))), requires_grad)
+        made = finish(
+            drawn(lambda shape: _integers(shape, int(low), int(high), wanted, where, generator), size_of((size,))),
+            requires_grad,
+        )
     made = made if out is None else inplace.store_out("randint", out, made)
     return pin(made) if pin_memory else made
 
 
 @composite()
-def randint_like(input: Tensor, low: int, high: int | None = None, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None,
-                 device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """Random integers from [low, high) with the shape, dtype and device of `input`.
 
     Example:
@@ -174,7 +246,15 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, generator:
     dtype, device = _like(input, dtype, device)
     if high is None:
         low, high = 0, low
-    return randint(low, high, tuple(input._array.shape), generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+    return randint(
+        low,
+        high,
+        tuple(input._array.shape),
+        generator=generator,
+        dtype=dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
 def _permutations(shape: tuple[int, ...], device: Device, generator: Generator | None) -> Any:
@@ -187,8 +267,17 @@ def _permutations(shape: tuple[int, ...], device: Device, generator: Generator |
 
 
 @composite()
-def randperm(n: int, *, generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-             requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """A random permutation of 0 .. n-1.
 
     Args:
@@ -204,14 +293,27 @@ def randperm(n: int, *, generator: Generator | None = None, out: Any = None, dty
     where = place(device)
     wanted = dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
     with on(where):
-        made = finish(drawn(lambda shape: _permutations(shape, where, generator).astype(wanted, copy=False), (n,)), requires_grad)
+        made = finish(
+            drawn(lambda shape: _permutations(shape, where, generator).astype(wanted, copy=False), (n,)), requires_grad
+        )
     made = made if out is None else inplace.store_out("randperm", out, made)
     return pin(made) if pin_memory else made
 
 
 @composite()
-def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None,
-           device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Normal random numbers, each with its own mean and standard deviation, or all of one shape with the same.
 
     Args:
@@ -277,7 +379,11 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
         tensor([0., 1.])
     """
     device, dtype = input.device, input._array.dtype
-    made = from_array(drawn_from(lambda array: _chances(array if p is None else p, array.shape, device, generator).astype(dtype), input))
+    made = from_array(
+        drawn_from(
+            lambda array: _chances(array if p is None else p, array.shape, device, generator).astype(dtype), input
+        )
+    )
     return made if out is None else inplace.store_out("bernoulli", out, made)
 
 
@@ -296,9 +402,12 @@ def _indices(array: Any, num_samples: int, replacement: bool, device: Device, ge
         total = weights.cumsum(axis=1)
         total /= total[:, -1:]
         u = _draw("uniform", (rows, num_samples), np.dtype(np.float64), device, generator)
-        # One search for all rows: each is shifted into an interval of its own. The last weight above zero ends a row, so no index beyond it is found.
+        # One search for all rows: each is shifted into an interval of its own. The last weight above zero ends a row,
+        # so no index beyond it is found.
         shift = space.arange(rows, dtype=np.float64)[:, None]
-        found = space.searchsorted((total + shift).reshape(-1), (u + shift).reshape(-1), side="right").reshape(rows, num_samples)
+        found = space.searchsorted((total + shift).reshape(-1), (u + shift).reshape(-1), side="right").reshape(
+            rows, num_samples
+        )
         last = n - 1 - space.argmax((weights > 0)[:, ::-1], axis=1)[:, None]
         indices = space.minimum(found - space.arange(rows)[:, None] * n, last)
     else:
@@ -310,11 +419,13 @@ def _indices(array: Any, num_samples: int, replacement: bool, device: Device, ge
 
 @composite(method=True)
 @on_first
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None, out: Any = None) -> Tensor:
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None, out: Any = None
+) -> Tensor:
     """Indices drawn with the probabilities in the last dimension, which need not add up to one.
 
-    Without replacement the draws with the least waiting times are taken, ``exponential / probability`` (Efraimidis and Spirakis, 2006); with replacement
-    the cumulative sums are searched.
+    Without replacement the draws with the least waiting times are taken, ``exponential / probability`` (Efraimidis and
+    Spirakis, 2006); with replacement the cumulative sums are searched.
 
     Args:
         input: non-negative weights, of shape (n,) or (rows, n).
@@ -325,7 +436,8 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         int64 tensor of shape (num_samples,) or (rows, num_samples).
 
     Raises:
-        RuntimeError: the weights are negative, not finite or all zero (seen on the CPU), or there are fewer than `num_samples` without replacement.
+        RuntimeError: the weights are negative, not finite or all zero (seen on the CPU), or there are fewer than
+            `num_samples` without replacement.
 
     Example:
         >>> tapegrad.multinomial(tapegrad.tensor([0.0, 1.0]), 3, replacement=True)
@@ -335,7 +447,9 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     if array.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
     if not dtypes.of(array.dtype).is_floating_point:
-        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {dtypes.of(array.dtype).scalar_type}")
+        raise RuntimeError(
+            f"multinomial only supports floating-point dtypes for input, got: {dtypes.of(array.dtype).scalar_type}"
+        )
     n = array.shape[-1]
     if num_samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
@@ -347,6 +461,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
 
 
 # ---- drawing into a tensor
+
 
 def _drawn_batch(batched: frozenset[str], input: Any, values: Any) -> Any:
     drawn = values if isinstance(values, Tensor) else from_array(values)
@@ -371,12 +486,14 @@ def _draw_floats_into(t: Tensor, draw: str, generator: Generator | None, transfo
     """Write transformed draws over `t`, in its dtype, which must be floating."""
     dtype, device = t._array.dtype, t.device
     if not dtypes.of(dtype).is_floating_point:
-        raise NotImplementedError(f'"{draw}" not implemented for \'{dtypes.of(dtype).scalar_type}\'')
+        raise NotImplementedError(f"\"{draw}\" not implemented for '{dtypes.of(dtype).scalar_type}'")
     return _draw_into(t, lambda shape: transform(_draw(draw, shape, dtype, device, generator)))
 
 
 @composite(public=False)
-def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **bounds: float) -> Tensor:
+def uniform_(
+    self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **bounds: float
+) -> Tensor:
     """Fill with uniform random numbers from [from, to); returns the tensor.
 
     Raises:
@@ -461,13 +578,18 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     check_operands([p])
     check_target(self)
     with on_device_of(self):
-        values = drawn_from(lambda chance: _chances(chance, chance.shape, device, generator).astype(dtype), p.detach().expand(self._array.shape))
+        values = drawn_from(
+            lambda chance: _chances(chance, chance.shape, device, generator).astype(dtype),
+            p.detach().expand(self._array.shape),
+        )
     return inplace.apply(_drawn, self, (values,), {})
 
 
 @composite(public=False)
 def random_(self: Tensor, *bounds: int, generator: Generator | None = None, **named: int) -> Tensor:
-    """Fill with random integers from [from, to); without bounds, from all that the dtype holds exactly; returns the tensor."""
+    """Fill with random integers from [from, to); without bounds, from all that the dtype holds exactly; returns the
+    tensor.
+    """
     kind, device = self._array.dtype, self.device
     dtype = dtypes.of(kind)
     low = named.pop("from", bounds[0] if len(bounds) == 2 else 0)
@@ -486,6 +608,7 @@ def random_(self: Tensor, *bounds: int, generator: Generator | None = None, **na
 
 # ---- dropout
 
+
 def _scaled_batch(batched: frozenset[str], input: Any, mask: Any, scale: float) -> Any:
     if "mask" not in batched:
         return scale_kept(input, mask, scale)
@@ -495,7 +618,13 @@ def _scaled_batch(batched: frozenset[str], input: Any, mask: Any, scale: float) 
     return scale_kept(whole, mask, scale)
 
 
-@op(input=lambda grad, mask, scale: scale_kept(grad, mask, scale), kind="linear", public=False, name="native_dropout", batch=_scaled_batch)
+@op(
+    input=lambda grad, mask, scale: scale_kept(grad, mask, scale),
+    kind="linear",
+    public=False,
+    name="native_dropout",
+    batch=_scaled_batch,
+)
 def scale_kept(input: Any, mask: Any, scale: float) -> Any:
     """``input * scale`` where `mask`, zero elsewhere."""
     y = input * mask.astype(input.dtype)
@@ -506,6 +635,7 @@ def scale_kept(input: Any, mask: Any, scale: float) -> Any:
 @exported
 def dropout_mask(shape: tuple[int, ...], p: float, device: Device, generator: Generator | None = None) -> Any:
     """A boolean array that is False with probability `p`, held to 1/65536."""
+
     def of(shape: tuple[int, ...]) -> Any:
         n = math.prod(shape)
         words = _words("mask16", n, None, device, generator)

@@ -1,4 +1,5 @@
 """Running sums, products and extremes along a dimension."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -32,7 +33,9 @@ def _flipped(array: Array, dim: int) -> Array:
 
 
 def _running(array: Array, dim: int, name: str, dtype: Any) -> Array:
-    """NumPy's `cumsum` or `cumprod` along a dimension, counted from the front; a tensor without dimensions is its own."""
+    """NumPy's `cumsum` or `cumprod` along a dimension, counted from the front; a tensor without dimensions is its
+    own.
+    """
     if not array.ndim:
         return array.astype(dtype or array.dtype)
     return getattr(array, name)(axis=dim, dtype=dtype)
@@ -53,7 +56,14 @@ def _accumulated(input: Array, dim: int, name: str, dtype: Any, backward: bool) 
 
 # ---- sums
 
-@op(input=lambda grad, dim, backward: running_sum(grad, dim, not backward), kind="linear", public=False, name="cumsum", batch=over(dim=along))
+
+@op(
+    input=lambda grad, dim, backward: running_sum(grad, dim, not backward),
+    kind="linear",
+    public=False,
+    name="cumsum",
+    batch=over(dim=along),
+)
 def running_sum(input: Array, dim: int, backward: bool) -> Array:
     """The running sum along `dim`, from its end if `backward`."""
     return _accumulated(input, dim, "cumsum", None, backward)
@@ -79,11 +89,19 @@ def cumsum(input: Array, dim: int, *, dtype: Any = None) -> Array:
 
 # ---- products
 #
-# With y_i the product of the first i elements, the gradient of x_i is the product of the elements before it times
-# S_i = g_i + x_{i+1} g_{i+1} + x_{i+1} x_{i+2} g_{i+2} + ... = g_i + x_{i+1} S_{i+1}, a linear recurrence. Nothing is divided by, so zeros are
-# no exception, and the gradient of such a recurrence is one that runs the other way, so all orders are made of the same few ops.
+# With y_i the product of the first i elements, the gradient of x_i is the product of the elements before it times S_i =
+# g_i + x_{i+1} g_{i+1} + x_{i+1} x_{i+2} g_{i+2} + ... = g_i + x_{i+1} S_{i+1}, a linear recurrence. Nothing is divided
+# by, so zeros are no exception, and the gradient of such a recurrence is one that runs the other way, so all orders are
+# made of the same few ops.
 
-@op(input=lambda grad, dim: shifted_back(grad, dim), kind="linear", public=False, jvp=lambda d_input, dim: shifted(d_input, dim), batch=over(dim=along))
+
+@op(
+    input=lambda grad, dim: shifted_back(grad, dim),
+    kind="linear",
+    public=False,
+    jvp=lambda d_input, dim: shifted(d_input, dim),
+    batch=over(dim=along),
+)
 def shifted(input: Array, dim: int, fill: float = 0) -> Array:
     """``result[i] = input[i - 1]``, and `fill` at the front."""
     if not input.ndim:
@@ -94,7 +112,13 @@ def shifted(input: Array, dim: int, fill: float = 0) -> Array:
     return result
 
 
-@op(input=lambda grad, dim: shifted(grad, dim), kind="linear", public=False, jvp=lambda d_input, dim: shifted_back(d_input, dim), batch=over(dim=along))
+@op(
+    input=lambda grad, dim: shifted(grad, dim),
+    kind="linear",
+    public=False,
+    jvp=lambda d_input, dim: shifted_back(d_input, dim),
+    batch=over(dim=along),
+)
 def shifted_back(input: Array, dim: int, fill: float = 0) -> Array:
     """``result[i] = input[i + 1]``, and `fill` at the end."""
     if not input.ndim:
@@ -120,19 +144,29 @@ def _recur(x: Array, c: Array, dim: int) -> Array:
     return y
 
 
-@op(input=lambda grad, factor, dim: recurrence_back(grad, factor, dim),
-    factor=lambda grad, factor, result, dim: recurrence_back(grad, factor, dim) * shifted(result, dim), public=False, batch=over(dim=along),
+@op(
+    input=lambda grad, factor, dim: recurrence_back(grad, factor, dim),
+    factor=lambda grad, factor, result, dim: recurrence_back(grad, factor, dim) * shifted(result, dim),
+    public=False,
+    batch=over(dim=along),
     jvp=lambda d_input, d_factor, factor, result, dim: recurrence(
-        added(d_input, None if d_factor is None else d_factor * shifted(result, dim)), factor, dim))
+        added(d_input, None if d_factor is None else d_factor * shifted(result, dim)), factor, dim
+    ),
+)
 def recurrence(input: Array, factor: Array, dim: int) -> Array:
     """``y[i] = input[i] + factor[i] * y[i - 1]`` along `dim`."""
     return _recur(input, factor, dim)
 
 
-@op(input=lambda grad, factor, dim: recurrence(grad, factor, dim),
-    factor=lambda grad, factor, result, dim: shifted(recurrence(grad, factor, dim), dim) * result, public=False, batch=over(dim=along),
+@op(
+    input=lambda grad, factor, dim: recurrence(grad, factor, dim),
+    factor=lambda grad, factor, result, dim: shifted(recurrence(grad, factor, dim), dim) * result,
+    public=False,
+    batch=over(dim=along),
     jvp=lambda d_input, d_factor, factor, result, dim: recurrence_back(
-        added(d_input, None if d_factor is None else shifted_back(d_factor * result, dim)), factor, dim))
+        added(d_input, None if d_factor is None else shifted_back(d_factor * result, dim)), factor, dim
+    ),
+)
 def recurrence_back(input: Array, factor: Array, dim: int) -> Array:
     """``y[i] = input[i] + factor[i + 1] * y[i + 1]`` along `dim`."""
     if not input.ndim:
@@ -153,13 +187,19 @@ def _in_type_of(result: Array, input: Array) -> Array:
 
 def _cumprod_rule(grad: Operand, input: Operand, result: Operand, dim: int) -> Operand:
     dim = wrap(dim, input.ndim)
-    if result.__class__ is np.ndarray and result.all() and np.isfinite(result).all():  # nothing is lost where no product is zero, and division is faster
+    # nothing is lost where no product is zero, and division is faster
+    if result.__class__ is np.ndarray and result.all() and np.isfinite(result).all():
         return _accumulated(grad * result, dim, "cumsum", None, True) / input
     return shifted(result, dim, 1) * recurrence_back(grad, _in_type_of(result, input), dim)
 
 
-@op(input=lambda grad, input, result, dim: _cumprod_rule(grad, input, result, dim), kind="general", method=True, inplace=True,
-    jvp=lambda d_input, input, result, dim: _cumprod_tangent(d_input, input, result, dim))
+@op(
+    input=lambda grad, input, result, dim: _cumprod_rule(grad, input, result, dim),
+    kind="general",
+    method=True,
+    inplace=True,
+    jvp=lambda d_input, input, result, dim: _cumprod_tangent(d_input, input, result, dim),
+)
 def cumprod(input: Array, dim: int, *, dtype: Any = None) -> Array:
     """The running product along a dimension; its gradient is exact where elements are zero.
 
@@ -177,8 +217,13 @@ def cumprod(input: Array, dim: int, *, dtype: Any = None) -> Array:
     return _accumulated(input, dim, "cumprod", dtype, False)
 
 
-@op(input=lambda grad, input, result, dim: shifted_back(result, dim, 1) * recurrence(grad, shifted(input, dim), dim), public=False,
-    jvp=lambda d_input, input, result, dim: recurrence_back(shifted_back(result, dim, 1) * d_input, shifted(input, dim), dim))
+@op(
+    input=lambda grad, input, result, dim: shifted_back(result, dim, 1) * recurrence(grad, shifted(input, dim), dim),
+    public=False,
+    jvp=lambda d_input, input, result, dim: recurrence_back(
+        shifted_back(result, dim, 1) * d_input, shifted(input, dim), dim
+    ),
+)
 def _cumprod_back(input: Array, dim: int) -> Array:
     """The running product from the end."""
     return _accumulated(input, dim, "cumprod", None, True)
@@ -202,8 +247,12 @@ def _prod_rule(grad: Operand, input: Operand, dim: Dims | None, keepdim: bool) -
     return expand_reduced(grad, shape, dim, keepdim) * others
 
 
-@op(input=lambda grad, input, dim, keepdim: _prod_rule(grad, input, dim, keepdim), kind="reduction", method=True,
-    batch=lambda batched, input, dim, keepdim, dtype: _prod_in_batch(input, dim, keepdim, dtype))
+@op(
+    input=lambda grad, input, dim, keepdim: _prod_rule(grad, input, dim, keepdim),
+    kind="reduction",
+    method=True,
+    batch=lambda batched, input, dim, keepdim, dtype: _prod_in_batch(input, dim, keepdim, dtype),
+)
 def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The product of all elements, or along a dimension; its gradient is exact where elements are zero.
 
@@ -242,8 +291,11 @@ def _prod_in_batch(input: Operand, dim: int | None, keepdim: bool, dtype: Any) -
 
 # ---- running extremes
 
+
 def scanned(x: Array, dim: int, name: str) -> Array:
-    """A ufunc such as `maximum` accumulated along a dimension; NumPy does that itself, CuPy in log2(n) steps of the whole array."""
+    """A ufunc such as `maximum` accumulated along a dimension; NumPy does that itself, CuPy in log2(n) steps of the
+    whole array.
+    """
     function = getattr(xp(x), name)
     if x.__class__ is np.ndarray:
         return function.accumulate(x, axis=dim)
@@ -275,14 +327,24 @@ def _extreme_rule(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: 
     return put_along(grad[0], indices, wrap(dim, len(shape)), shape, True, False)
 
 
-@op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummax",
-    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False))
+@op(
+    input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim),
+    outs=("values", "indices"),
+    public=False,
+    name="cummax",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False),
+)
 def _cummax(input: Array, dim: int) -> Array:
     return _extreme_so_far(input, dim, "maximum")
 
 
-@op(input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="cummin",
-    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False))
+@op(
+    input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim),
+    outs=("values", "indices"),
+    public=False,
+    name="cummin",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False),
+)
 def _cummin(input: Array, dim: int) -> Array:
     return _extreme_so_far(input, dim, "minimum")
 
@@ -319,6 +381,7 @@ def cummin(input: Operand, dim: int, *, out: Operand = None) -> Any:
 
 # ---- logcumsumexp
 
+
 def _logcumsumexp_rule(grad: Operand, input: Operand, result: Operand, dim: int) -> Operand:
     """The sum over k >= i of ``g[k] * exp(x[i] - y[k])``, as a recurrence whose factors are at most 1."""
     dim = wrap(dim, input.ndim)
@@ -332,8 +395,12 @@ def _logcumsumexp_tangent(d_input: Operand, input: Operand, result: Operand, dim
     return recurrence(exp(input - result) * d_input, exp(shifted(result, dim) - result), dim)
 
 
-@op(input=lambda grad, input, result, dim: _logcumsumexp_rule(grad, input, result, dim), operands="float", method=True,
-    jvp=lambda d_input, input, result, dim: _logcumsumexp_tangent(d_input, input, result, dim))
+@op(
+    input=lambda grad, input, result, dim: _logcumsumexp_rule(grad, input, result, dim),
+    operands="float",
+    method=True,
+    jvp=lambda d_input, input, result, dim: _logcumsumexp_tangent(d_input, input, result, dim),
+)
 @in_float32
 def logcumsumexp(input: Array, dim: int) -> Array:
     """The logarithm of the running sum of exponentials along a dimension, without overflow.
@@ -344,11 +411,12 @@ def logcumsumexp(input: Array, dim: int) -> Array:
     """
     dim = wrap(dim, input.ndim)
     if input.dtype.kind == "c":
-        raise NotImplementedError("\"logcumsumexp\" not implemented for complex numbers")
+        raise NotImplementedError('"logcumsumexp" not implemented for complex numbers')
     return scanned(input, dim, "logaddexp") if input.ndim else input.copy()
 
 
 # ---- differences
+
 
 @op(input=lambda grad, dim: _minus_diff_back(grad, dim), kind="linear", public=False, name="diff")
 def _diff(input: Array, dim: int) -> Array:
@@ -368,7 +436,9 @@ def _minus_diff_back(input: Array, dim: int) -> Array:
 
 
 @composite(method=True)
-def diff(input: Operand, n: int = 1, dim: int = -1, prepend: Operand = None, append: Operand = None, *, out: Operand = None) -> Any:
+def diff(
+    input: Operand, n: int = 1, dim: int = -1, prepend: Operand = None, append: Operand = None, *, out: Operand = None
+) -> Any:
     """Differences of neighbours along a dimension, `n` times over.
 
     Args:

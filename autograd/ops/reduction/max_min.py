@@ -1,4 +1,5 @@
 """Largest and smallest elements, and where they are."""
+
 from __future__ import annotations
 
 import math
@@ -33,12 +34,20 @@ def check_not_empty(name: str, shape: tuple[int, ...], dim: Dims | None) -> None
             raise IndexError(f"{name}(): Expected reduction dim {place} to have non-zero size.")
 
 
-@op(input=None, result=None, operands="free", public=False, batch=lambda batched, input, result, dim, keepdim: _shares_in_batch(input, result, dim, keepdim))
+@op(
+    input=None,
+    result=None,
+    operands="free",
+    public=False,
+    batch=lambda batched, input, result, dim, keepdim: _shares_in_batch(input, result, dim, keepdim),
+)
 def shares(input: Array, result: Array, dim: Dims | None, keepdim: bool) -> Array:
     """1/n at each of the n elements that are the extreme one of their slice, 0 elsewhere."""
     result = kept_dims(result, input.shape, dim, keepdim)
     extreme = (input == result) | ((input != input) & (result != result))
-    count = xp(input).add.reduce(extreme, axes(dim, input.ndim), input.dtype if input.dtype.itemsize > 2 else np.float32, None, True)
+    count = xp(input).add.reduce(
+        extreme, axes(dim, input.ndim), input.dtype if input.dtype.itemsize > 2 else np.float32, None, True
+    )
     return (extreme / count).astype(input.dtype)
 
 
@@ -46,8 +55,9 @@ def _shares_in_batch(input: Operand, result: Operand, dim: Dims | None, keepdim:
     shape = raw(input).shape[1:]
     if not shape:
         return shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
-    return shares(input, result.reshape((raw(result).shape[0], *reduced_shape(shape, dim))),
-                   reduced(dim, len(shape), 0), True)
+    return shares(
+        input, result.reshape((raw(result).shape[0], *reduced_shape(shape, dim))), reduced(dim, len(shape), 0), True
+    )
 
 
 def spread(grad: Operand, input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
@@ -71,8 +81,12 @@ def _reduced(name: str, input: Array, dim: Dims | None, keepdim: bool, function:
     return getattr(input, function)(axis=axes(dim, input.ndim), keepdims=keepdim)
 
 
-@op(input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
-    batch=over(dim=reduced))
+@op(
+    input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim),
+    kind="reduction",
+    method=True,
+    batch=over(dim=reduced),
+)
 def amax(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     """The largest of all elements, or along dimensions; equal ones share the gradient.
 
@@ -86,8 +100,12 @@ def amax(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     return _reduced("amax", input, dim, keepdim, "max")
 
 
-@op(input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim), kind="reduction", method=True,
-    batch=over(dim=reduced))
+@op(
+    input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim),
+    kind="reduction",
+    method=True,
+    batch=over(dim=reduced),
+)
 def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     """The smallest of all elements, or along dimensions; equal ones share the gradient.
 
@@ -101,19 +119,31 @@ def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     return _reduced("amin", input, dim, keepdim, "min")
 
 
-@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="max",
-    batch=lambda batched, input: amax(rows(input, "max"), 1))
+@op(
+    input=lambda grad, input, result: spread(grad, input, result, None, False),
+    kind="reduction",
+    public=False,
+    name="max",
+    batch=lambda batched, input: amax(rows(input, "max"), 1),
+)
 def _largest(input: Array) -> Array:
     return _reduced("max", input, None, False, "max")
 
 
-@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="min",
-    batch=lambda batched, input: amin(rows(input, "min"), 1))
+@op(
+    input=lambda grad, input, result: spread(grad, input, result, None, False),
+    kind="reduction",
+    public=False,
+    name="min",
+    batch=lambda batched, input: amin(rows(input, "min"), 1),
+)
 def _smallest(input: Array) -> Array:
     return _reduced("min", input, None, False, "min")
 
 
-def pair_tangent(d_input: Operand, indices: Operand, dim: Dims | None, keepdim: bool = True, unique: bool = True) -> tuple[Any, None]:
+def pair_tangent(
+    d_input: Operand, indices: Operand, dim: Dims | None, keepdim: bool = True, unique: bool = True
+) -> tuple[Any, None]:
     """The tangents of elements taken along a dimension, and of their indices."""
     return take_along(d_input, indices, wrap(dim, raw(d_input).ndim), keepdim, unique), None
 
@@ -132,14 +162,26 @@ def _with_index(name: str, input: Array, dim: Dims | None, keepdim: bool) -> tup
     return _reduced(name, input, axis, keepdim, name), where(axis=axis, keepdims=keepdim)
 
 
-@op(input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"), kind="reduction",
-    public=False, name="max", jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
+@op(
+    input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim),
+    outs=("values", "indices"),
+    kind="reduction",
+    public=False,
+    name="max",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim),
+)
 def _largest_along(input: Array, dim: Dims | None, keepdim: bool) -> Array:
     return _with_index("max", input, dim, keepdim)
 
 
-@op(input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"), kind="reduction",
-    public=False, name="min", jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
+@op(
+    input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim),
+    outs=("values", "indices"),
+    kind="reduction",
+    public=False,
+    name="min",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim),
+)
 def _smallest_along(input: Array, dim: Dims | None, keepdim: bool) -> Array:
     return _with_index("min", input, dim, keepdim)
 
@@ -152,8 +194,19 @@ def store_pair(name: str, out: Operand, results: Array) -> Array:
     return return_type(f"{name}_out", type(results)._fields)(stored) if hasattr(results, "_fields") else tuple(stored)
 
 
-def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Array, dim: Dims | None, keepdim: bool, other: Array, axis: Dims | None, keepdims: bool | None,
-            out: Operand) -> Array:
+def _choose(
+    name: str,
+    whole: Any,
+    along: Any,
+    pairwise: Any,
+    input: Array,
+    dim: Dims | None,
+    keepdim: bool,
+    other: Array,
+    axis: Dims | None,
+    keepdims: bool | None,
+    out: Operand,
+) -> Array:
     """The three functions that go by the name of max (or min)."""
     dim = dim if axis is None else axis
     keepdim = keepdim if keepdims is None else keepdims
@@ -166,10 +219,20 @@ def _choose(name: str, whole: Any, along: Any, pairwise: Any, input: Array, dim:
 
 
 @composite(method=True)
-def max(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, other: Operand = None, axis: Dims | None = None, keepdims: bool | None = None, out: Operand = None) -> Any:
+def max(
+    input: Operand,
+    dim: Dims | None = None,
+    keepdim: bool = False,
+    *,
+    other: Operand = None,
+    axis: Dims | None = None,
+    keepdims: bool | None = None,
+    out: Operand = None,
+) -> Any:
     """The largest of all elements; along a dimension, with its indices; or of two tensors, elementwise.
 
-    Of equal elements, the whole reduction gives each an equal part of the gradient, and the one along a dimension all of it to the one at the index.
+    Of equal elements, the whole reduction gives each an equal part of the gradient, and the one along a dimension all
+    of it to the one at the index.
 
     Args:
         dim: a dimension; None: all. A tensor here is taken for `other`.
@@ -194,10 +257,20 @@ def max(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, other
 
 
 @composite(method=True)
-def min(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, other: Operand = None, axis: Dims | None = None, keepdims: bool | None = None, out: Operand = None) -> Any:
+def min(
+    input: Operand,
+    dim: Dims | None = None,
+    keepdim: bool = False,
+    *,
+    other: Operand = None,
+    axis: Dims | None = None,
+    keepdims: bool | None = None,
+    out: Operand = None,
+) -> Any:
     """The smallest of all elements; along a dimension, with its indices; or of two tensors, elementwise.
 
-    Of equal elements, the whole reduction gives each an equal part of the gradient, and the one along a dimension all of it to the one at the index.
+    Of equal elements, the whole reduction gives each an equal part of the gradient, and the one along a dimension all
+    of it to the one at the index.
 
     Args:
         dim: a dimension; None: all. A tensor here is taken for `other`.
@@ -289,4 +362,6 @@ def aminmax(input: Operand, *, dim: Dims | None = None, keepdim: bool = False, o
     if not array.size:
         check_not_empty("aminmax", array.shape, dim)
     dims = () if dim is None else dim
-    return store_pair("aminmax", out, return_type("aminmax", ("min", "max"))((amin(input, dims, keepdim), amax(input, dims, keepdim))))
+    return store_pair(
+        "aminmax", out, return_type("aminmax", ("min", "max"))((amin(input, dims, keepdim), amax(input, dims, keepdim)))
+    )

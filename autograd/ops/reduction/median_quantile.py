@@ -1,4 +1,5 @@
 """Order statistics: medians, quantiles, the k-th value, the most frequent value."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -38,7 +39,9 @@ def _pair_rule(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: int
 
 
 def _median_index(input: Array, dim: int, ignore_nan: bool) -> Array:
-    """Where the median of each slice along `dim` is, the lower one of two; without `ignore_nan` at the first NaN, if there is one."""
+    """Where the median of each slice along `dim` is, the lower one of two; without `ignore_nan` at the first NaN, if
+    there is one.
+    """
     space = xp(input)
     order = order_of(input, dim)
     missing = input != input
@@ -63,43 +66,70 @@ def _median_of_all(input: Array, ignore_nan: bool) -> Array:
     return _at(flat, _median_index(flat, 0, ignore_nan), 0, False)[0]
 
 
-@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="median",
-    batch=lambda batched, input: _median_of_each(rows(input), 1, False))
+@op(
+    input=lambda grad, input, result: spread(grad, input, result, None, False),
+    kind="reduction",
+    public=False,
+    name="median",
+    batch=lambda batched, input: _median_of_each(rows(input), 1, False),
+)
 def _median(input: Array) -> Array:
     return _median_of_all(input, False)
 
 
-@op(input=lambda grad, input, result: spread(grad, input, result, None, False), kind="reduction", public=False, name="nanmedian",
-    batch=lambda batched, input: _median_of_each(rows(input), 1, True))
+@op(
+    input=lambda grad, input, result: spread(grad, input, result, None, False),
+    kind="reduction",
+    public=False,
+    name="nanmedian",
+    batch=lambda batched, input: _median_of_each(rows(input), 1, True),
+)
 def _nanmedian(input: Array) -> Array:
     return _median_of_all(input, True)
 
 
-@op(input=lambda grad, input, result, dim: spread(grad, input, result, dim, False), kind="reduction", public=False, name="median", batch=over(dim=along))
+@op(
+    input=lambda grad, input, result, dim: spread(grad, input, result, dim, False),
+    kind="reduction",
+    public=False,
+    name="median",
+    batch=over(dim=along),
+)
 def _median_of_each(input: Array, dim: int, ignore_nan: bool) -> Array:
     """The medians along a dimension, with the gradient that those of all elements have."""
     if input.shape[dim]:
         return _median_along(input, dim, False, ignore_nan)[0]
-    return xp(input).full(input.shape[:dim] + input.shape[dim + 1:], np.nan, input.dtype)
+    return xp(input).full(input.shape[:dim] + input.shape[dim + 1 :], np.nan, input.dtype)
 
 
-@op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
-    kind="reduction", public=False, name="median",
-    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
+@op(
+    input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim),
+    outs=("values", "indices"),
+    kind="reduction",
+    public=False,
+    name="median",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim),
+)
 def _median_dim(input: Array, dim: int, keepdim: bool) -> Array:
     return _median_along(input, dim, keepdim, False)
 
 
-@op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
-    kind="reduction", public=False, name="nanmedian",
-    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
+@op(
+    input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim),
+    outs=("values", "indices"),
+    kind="reduction",
+    public=False,
+    name="nanmedian",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim),
+)
 def _nanmedian_dim(input: Array, dim: int, keepdim: bool) -> Array:
     return _median_along(input, dim, keepdim, True)
 
 
 @composite(method=True)
 def median(input: Operand, dim: int | None = None, keepdim: bool = False, *, out: Operand = None) -> Any:
-    """The median of all elements, or along a dimension with its indices: of an even number the lower one, and NaN where there is a NaN.
+    """The median of all elements, or along a dimension with its indices: of an even number the lower one, and NaN where
+    there is a NaN.
 
     Returns:
         A tensor, or along a dimension a named pair (values, indices).
@@ -129,9 +159,14 @@ def nanmedian(input: Operand, dim: int | None = None, keepdim: bool = False, *, 
     return store_pair("nanmedian", out, _nanmedian_dim(input, dim, keepdim))
 
 
-@op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
-    kind="reduction", public=False, name="kthvalue",
-    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
+@op(
+    input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim),
+    outs=("values", "indices"),
+    kind="reduction",
+    public=False,
+    name="kthvalue",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim),
+)
 def _kthvalue(input: Array, k: int, dim: int, keepdim: bool) -> Array:
     dim = wrap(dim, input.ndim)
     if not 1 <= k <= (input.shape[dim] if input.ndim else 1):
@@ -163,9 +198,14 @@ def kthvalue(input: Operand, k: int, dim: int = -1, keepdim: bool = False, *, ou
     return store_pair("kthvalue", out, _kthvalue(input, k, dim, keepdim))
 
 
-@op(input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim), outs=("values", "indices"),
-    kind="reduction", public=False, name="mode",
-    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim))
+@op(
+    input=lambda grad, indices, input_shape, dim, keepdim: _pair_rule(grad, indices, input_shape, dim, keepdim),
+    outs=("values", "indices"),
+    kind="reduction",
+    public=False,
+    name="mode",
+    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim),
+)
 def _mode(input: Array, dim: int, keepdim: bool) -> Array:
     if not input.size:
         check_not_empty("mode", input.shape, dim)
@@ -212,7 +252,9 @@ def _checked(name: str, input: Array, q: Array, interpolation: str) -> Array:
     if array.dtype.kind != "f" or array.dtype.itemsize < 4:
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     if interpolation not in _INTERPOLATIONS:
-        raise RuntimeError(f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}")
+        raise RuntimeError(
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+        )
     if isinstance(q, (int, float)):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
@@ -230,7 +272,9 @@ def _checked(name: str, input: Array, q: Array, interpolation: str) -> Array:
 
 @op(ranked=None, operands="free", public=False, batch=over(dim=along))
 def _last_rank(ranked: Array, dim: int, ignore_nan: bool) -> Array:
-    """The rank of the last element that counts of each sorted slice along `dim`: NaN where there is a NaN, unless they are ignored."""
+    """The rank of the last element that counts of each sorted slice along `dim`: NaN where there is a NaN, unless they
+    are ignored.
+    """
     n = ranked.shape[dim]
     if ignore_nan:
         return xp(ranked).maximum(n - 1 - (ranked != ranked).sum(axis=dim, keepdims=True), 0).astype(ranked.dtype)
@@ -245,7 +289,9 @@ def _index(rank: Array, last: int) -> Array:
     return xp(rank).clip(rank, 0, last).astype(np.int64)
 
 
-def _quantile(name: str, input: Array, q: Array, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool) -> Array:
+def _quantile(
+    name: str, input: Array, q: Array, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool
+) -> Array:
     q = _checked(name, input, q, interpolation)
     shape = tuple(input.shape)
     scalar = not q.ndim
@@ -289,20 +335,28 @@ def _shaped(result: Array, shape: tuple[int, ...], dim: int | None, keepdim: boo
     return _in_front(result, 0 if dim is None else dim, rest if scalar else (count, *rest))
 
 
-@op(input=lambda grad, dim, input_shape: _from_front(grad, dim, input_shape), kind="linear", public=False,
-    batch=lambda batched, input, dim, shape: _in_front_of_batch(input, dim, shape))
+@op(
+    input=lambda grad, dim, input_shape: _from_front(grad, dim, input_shape),
+    kind="linear",
+    public=False,
+    batch=lambda batched, input, dim, shape: _in_front_of_batch(input, dim, shape),
+)
 def _in_front(input: Array, dim: int, shape: tuple[int, ...]) -> Array:
     """`input` with `dim` first, then in another shape."""
     return xp(input).moveaxis(input, dim, 0).reshape(shape) if input.ndim else input.reshape(shape)
 
 
-@op(input=lambda grad, dim, input_shape: _in_front(grad, dim, input_shape), kind="linear", public=False,
-    batch=lambda batched, input, dim, shape: _from_front_of_batch(input, dim, shape))
+@op(
+    input=lambda grad, dim, input_shape: _in_front(grad, dim, input_shape),
+    kind="linear",
+    public=False,
+    batch=lambda batched, input, dim, shape: _from_front_of_batch(input, dim, shape),
+)
 def _from_front(input: Array, dim: int, shape: tuple[int, ...]) -> Array:
     """The transposed of `_in_front`; `shape` is that of the result."""
     if not shape:
         return input.reshape(shape)
-    moved = (shape[dim], *shape[:dim], *shape[dim + 1:])
+    moved = (shape[dim], *shape[:dim], *shape[dim + 1 :])
     return xp(input).moveaxis(input.reshape(moved), 0, dim)
 
 
@@ -315,12 +369,20 @@ def _from_front_of_batch(input: Operand, dim: int, shape: tuple[int, ...]) -> Op
     size = raw(input).shape[0]
     if not shape:
         return input.reshape((size,))
-    return input.reshape((size, shape[dim], *shape[:dim], *shape[dim + 1:])).movedim(1, dim + 1)
+    return input.reshape((size, shape[dim], *shape[:dim], *shape[dim + 1 :])).movedim(1, dim + 1)
 
 
 @composite(method=True)
 @on_first
-def quantile(input: Operand, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Operand = None) -> Any:
+def quantile(
+    input: Operand,
+    q: Operand,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+    out: Operand = None,
+) -> Any:
     """The quantiles of all elements, or along a dimension; NaN where there is a NaN.
 
     Args:
@@ -339,7 +401,15 @@ def quantile(input: Operand, q: Operand, dim: int | None = None, keepdim: bool =
 
 @composite(method=True)
 @on_first
-def nanquantile(input: Operand, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Operand = None) -> Any:
+def nanquantile(
+    input: Operand,
+    q: Operand,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+    out: Operand = None,
+) -> Any:
     """The quantiles of the elements that are not NaN, of all or along a dimension.
 
     Args:

@@ -1,4 +1,5 @@
 """Norms of vectors, and distances."""
+
 from __future__ import annotations
 
 import math
@@ -39,8 +40,13 @@ def _norm_rule(grad: Operand, input: Operand, result: Operand, ord: float, dim: 
     return scale * direction * keep(power_of_number(abs(input) + missing, ord - 1), ~missing)
 
 
-@op(input=lambda grad, input, result, ord, dim, keepdim: _norm_rule(grad, input, result, ord, dim, keepdim), kind="reduction", public=False,
-    name="linalg_vector_norm", batch=over(dim=reduced))
+@op(
+    input=lambda grad, input, result, ord, dim, keepdim: _norm_rule(grad, input, result, ord, dim, keepdim),
+    kind="reduction",
+    public=False,
+    name="linalg_vector_norm",
+    batch=over(dim=reduced),
+)
 def vector_norm(input: Array, ord: float, dim: Dims | None, keepdim: bool) -> Array:
     """The norm of order `ord` over all elements, or along dimensions; `ord` is any number, infinities included.
 
@@ -49,7 +55,10 @@ def vector_norm(input: Array, ord: float, dim: Dims | None, keepdim: bool) -> Ar
     """
     dtype = input.dtype
     if dtype.kind in "iub":
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {dtypes.of(dtype).scalar_type}")
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            f"{dtypes.of(dtype).scalar_type}"
+        )
     x = wide(input)
     axis = axes(dim, x.ndim)
     real = dtypes.of(x.dtype).to_real().numpy if dtype.kind == "c" else x.dtype
@@ -59,7 +68,11 @@ def vector_norm(input: Array, ord: float, dim: Dims | None, keepdim: bool) -> Ar
     else:
         size = xp(x).absolute(x)
         if ord in (math.inf, -math.inf):
-            result = getattr(size, "max" if ord > 0 else "min")(axis=axis, keepdims=keepdim) if size.size else total(size, axis, keepdim)
+            result = (
+                getattr(size, "max" if ord > 0 else "min")(axis=axis, keepdims=keepdim)
+                if size.size
+                else total(size, axis, keepdim)
+            )
         elif ord == 0:
             result = total((size != 0).astype(real), axis, keepdim)
         elif ord == 1:
@@ -70,7 +83,14 @@ def vector_norm(input: Array, ord: float, dim: Dims | None, keepdim: bool) -> Ar
 
 
 @composite(method=True)
-def norm(input: Operand, p: Operand = "fro", dim: Dims | None = None, keepdim: bool = False, out: Operand = None, dtype: Any = None) -> Any:
+def norm(
+    input: Operand,
+    p: Operand = "fro",
+    dim: Dims | None = None,
+    keepdim: bool = False,
+    out: Operand = None,
+    dtype: Any = None,
+) -> Any:
     """The norm of all elements as one vector, or along dimensions. Its gradient at the zero vector is 0.
 
     Args:

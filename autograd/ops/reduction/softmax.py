@@ -1,4 +1,5 @@
 """Softmax and its logarithm."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -22,7 +23,7 @@ def _real(name: str, input: Array, dtype: Any) -> Array:
     if dtype is not None:
         input = as_type(input, dtype)
     if input.dtype.kind in "iub":
-        raise NotImplementedError(f'"{name}" not implemented for \'{dtypes.of(input.dtype).scalar_type}\'')
+        raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.of(input.dtype).scalar_type}'")
     return input
 
 
@@ -48,8 +49,13 @@ def _along(formula: Any, dim: int, *arrays: Array) -> Array:
     return by_rows(formula, dim, *arrays)
 
 
-@op(input=lambda grad, result, dim: _softmax_back(grad, result, dim), kind="general", method=True,
-    jvp=lambda d_input, result, dim: _softmax_back(d_input, result, dim), batch=over(dim=along))
+@op(
+    input=lambda grad, result, dim: _softmax_back(grad, result, dim),
+    kind="general",
+    method=True,
+    jvp=lambda d_input, result, dim: _softmax_back(d_input, result, dim),
+    batch=over(dim=along),
+)
 def softmax(input: Array, dim: int, *, dtype: Any = None) -> Array:
     """``exp(input)`` divided by its sum along a dimension.
 
@@ -69,11 +75,17 @@ def softmax(input: Array, dim: int, *, dtype: Any = None) -> Array:
     return _along(_softmax_of, dim, x) if x.size and x.ndim else exp.__wrapped__(x - x)  # type: ignore[attr-defined]
 
 
-@op(input=lambda grad, output, dim: _softmax_back(grad, output, dim), output=lambda grad, input, output, dim: _twice(grad, input, output, dim),
-    operands="free", public=False, jvp=lambda d_input, d_output, input, output, dim: added(
+@op(
+    input=lambda grad, output, dim: _softmax_back(grad, output, dim),
+    output=lambda grad, input, output, dim: _twice(grad, input, output, dim),
+    operands="free",
+    public=False,
+    jvp=lambda d_input, d_output, input, output, dim: added(
         through(_softmax_back, d_input, output, dim),
-        through(lambda d: d * (input - sum(input * output, dim, True)) - output * sum(input * d, dim, True), d_output)),
-    batch=over(dim=along))
+        through(lambda d: d * (input - sum(input * output, dim, True)) - output * sum(input * d, dim, True), d_output),
+    ),
+    batch=over(dim=along),
+)
 def _softmax_back(input: Array, output: Array, dim: int) -> Array:
     """The Jacobian of softmax, which is symmetric, times `input`."""
     return _along(_pulled, wrap(dim, output.ndim), input, output) if output.ndim else input * 0
@@ -96,8 +108,13 @@ def _log_softmax_of(axis: int, out: Operand, x: Array) -> Array:
     return y
 
 
-@op(input=lambda grad, result, dim: _log_softmax_back(grad, result, dim), kind="general", method=True,
-    jvp=lambda d_input, result, dim: d_input - sum(d_input * exp(result), dim, True), batch=over(dim=along))
+@op(
+    input=lambda grad, result, dim: _log_softmax_back(grad, result, dim),
+    kind="general",
+    method=True,
+    jvp=lambda d_input, result, dim: d_input - sum(d_input * exp(result), dim, True),
+    batch=over(dim=along),
+)
 def log_softmax(input: Array, dim: int, *, dtype: Any = None) -> Array:
     """The logarithm of `softmax`, without overflow or loss of precision.
 
@@ -117,11 +134,17 @@ def log_softmax(input: Array, dim: int, *, dtype: Any = None) -> Array:
     return _along(_log_softmax_of, dim, x) if x.size and x.ndim else x - x
 
 
-@op(input=lambda grad, output, dim: grad - sum(grad * exp(output), dim, True),
-    output=lambda grad, input, output, dim: -grad * exp(output) * sum(input, dim, True), operands="free", public=False,
+@op(
+    input=lambda grad, output, dim: grad - sum(grad * exp(output), dim, True),
+    output=lambda grad, input, output, dim: -grad * exp(output) * sum(input, dim, True),
+    operands="free",
+    public=False,
     jvp=lambda d_input, d_output, input, output, dim: added(
-        through(_log_softmax_back, d_input, output, dim), through(lambda d: -exp(output) * d * sum(input, dim, True), d_output)),
-    batch=over(dim=along))
+        through(_log_softmax_back, d_input, output, dim),
+        through(lambda d: -exp(output) * d * sum(input, dim, True), d_output),
+    ),
+    batch=over(dim=along),
+)
 def _log_softmax_back(input: Array, output: Array, dim: int) -> Array:
     """``input - exp(output) * sum(input)``."""
     return _along(_log_pulled, wrap(dim, output.ndim), input, output) if output.ndim else input * 0

@@ -1,4 +1,5 @@
 """Sorting, and the largest few."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -38,8 +39,13 @@ def _rule(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: int) -> 
     return put_along(grad[0], indices, wrap(dim, len(shape)), shape)
 
 
-@op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="sort",
-    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim))
+@op(
+    input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim),
+    outs=("values", "indices"),
+    public=False,
+    name="sort",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim),
+)
 def sort_with_indices(input: Array, dim: int, descending: bool) -> Array:
     dim = wrap(dim, input.ndim)
     indices = order_of(input, dim, descending)
@@ -47,8 +53,11 @@ def sort_with_indices(input: Array, dim: int, descending: bool) -> Array:
 
 
 @composite(method=True)
-def sort(input: Operand, dim: int = -1, descending: bool = False, stable: bool | None = None, *, out: Operand = None) -> Any:
-    """The elements in order along a dimension, and their indices; equal ones stay in their order, and NaN counts as the largest.
+def sort(
+    input: Operand, dim: int = -1, descending: bool = False, stable: bool | None = None, *, out: Operand = None
+) -> Any:
+    """The elements in order along a dimension, and their indices; equal ones stay in their order, and NaN counts as the
+    largest.
 
     Args:
         descending: whether the largest comes first.
@@ -110,10 +119,12 @@ def _top(input: Array, k: int, dim: int, largest: bool) -> Array:
 
 
 def _few(x: np.ndarray, k: int, largest: bool) -> np.ndarray:
-    """The indices of the first `k` along the last dimension, in the order of the array; of equal elements the first ones, as a stable sort would choose."""
+    """The indices of the first `k` along the last dimension, in the order of the array; of equal elements the first
+    ones, as a stable sort would choose.
+    """
     n = x.shape[-1]
     place = n - k if largest else k - 1
-    last = np.partition(x, place, axis=-1)[..., place:place + 1]
+    last = np.partition(x, place, axis=-1)[..., place : place + 1]
     missing, missing_last = x != x, last != last
     before = (x > last) | (missing & ~missing_last) if largest else (x < last) | (~missing & missing_last)
     equal = (x == last) | (missing & missing_last)
@@ -121,8 +132,13 @@ def _few(x: np.ndarray, k: int, largest: bool) -> np.ndarray:
     return (before | (equal & (equal.cumsum(axis=-1) <= room))).nonzero()[-1].reshape(*x.shape[:-1], k)
 
 
-@op(input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim), outs=("values", "indices"), public=False, name="topk",
-    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim))
+@op(
+    input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim),
+    outs=("values", "indices"),
+    public=False,
+    name="topk",
+    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim),
+)
 def _topk(input: Array, k: int, dim: int, largest: bool) -> Array:
     dim = wrap(dim, input.ndim)
     if not 0 <= k <= (input.shape[dim] if input.ndim else 1):
@@ -134,7 +150,9 @@ def _topk(input: Array, k: int, dim: int, largest: bool) -> Array:
 
 
 @composite(method=True)
-def topk(input: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Operand = None) -> Any:
+def topk(
+    input: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Operand = None
+) -> Any:
     """The `k` largest elements along a dimension, and their indices; NaN counts as the largest.
 
     Args:

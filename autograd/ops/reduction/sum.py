@@ -1,4 +1,5 @@
 """Sums and other reductions."""
+
 from __future__ import annotations
 
 import math
@@ -41,7 +42,7 @@ def reduced_shape(shape: tuple[int, ...], dim: Dims | None) -> tuple[int, ...]:
     if axis is None:
         return (1,) * len(shape)
     if axis.__class__ is int:
-        return (*shape[:axis], 1, *shape[axis + 1:])
+        return (*shape[:axis], 1, *shape[axis + 1 :])
     return tuple([1 if i in axis else n for i, n in enumerate(shape)])
 
 
@@ -63,8 +64,13 @@ def expand_reduced(grad: Operand, shape: tuple[int, ...], dim: Dims | None, keep
     return _expand(grad if dim is None and not keepdim else kept_dims(grad, shape, dim, keepdim), shape)
 
 
-@op(input=lambda grad, input_shape: _sum_to(grad, input_shape), kind="linear", view=True, public=False,
-    batch=lambda batched, input, shape: _expand(raised(input, len(shape)), (raw(input).shape[0], *shape)))
+@op(
+    input=lambda grad, input_shape: _sum_to(grad, input_shape),
+    kind="linear",
+    view=True,
+    public=False,
+    batch=lambda batched, input, shape: _expand(raised(input, len(shape)), (raw(input).shape[0], *shape)),
+)
 def _expand(input: Array, shape: tuple[int, ...]) -> Array:
     if input.__class__ is not np.ndarray and not isinstance(input, np.generic):
         return xp(input).broadcast_to(input, shape)
@@ -90,7 +96,12 @@ def total(input: Array, axis: Dims | None, keepdim: bool) -> Array:
     return xp(input).add.reduce(input, axis, FLOAT32 if input.dtype.itemsize == 2 else None, None, keepdim)
 
 
-@op(input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad, input_shape, dim, keepdim), kind="linear", method=True, batch=over(dim=reduced))
+@op(
+    input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad, input_shape, dim, keepdim),
+    kind="linear",
+    method=True,
+    batch=over(dim=reduced),
+)
 def sum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum of all elements, or along dimensions.
 
@@ -117,8 +128,14 @@ def sum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: 
     return total(input, axis, keepdim).astype(input.dtype)
 
 
-@op(input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad / reduced_count(input_shape, dim), input_shape, dim, keepdim), kind="linear",
-    method=True, batch=over(dim=reduced))
+@op(
+    input=lambda grad, input_shape, dim, keepdim: expand_reduced(
+        grad / reduced_count(input_shape, dim), input_shape, dim, keepdim
+    ),
+    kind="linear",
+    method=True,
+    batch=over(dim=reduced),
+)
 def mean(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The mean of all elements, or along dimensions.
 
@@ -136,15 +153,22 @@ def mean(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype:
     if dtype is not None:
         input = as_type(input, dtype)
     if input.dtype.kind in "iub":
-        raise RuntimeError("mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
-                           + dtypes.of(input.dtype).scalar_type)
+        raise RuntimeError(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
+            + dtypes.of(input.dtype).scalar_type
+        )
     count = input.size if dim is None else reduced_count(input.shape, dim)
     result = total(input, axes(dim, input.ndim), keepdim) / (count or math.nan)
     return result if result.dtype == input.dtype else result.astype(input.dtype)
 
 
-@op(input=lambda grad, input, dim, keepdim: keep(expand_reduced(grad, input.shape, dim, keepdim), input == input), kind="linear", method=True,
-    jvp=lambda d_input, input, dim, keepdim, dtype: sum(keep(d_input, input == input), dim, keepdim, dtype=dtype), batch=over(dim=reduced))
+@op(
+    input=lambda grad, input, dim, keepdim: keep(expand_reduced(grad, input.shape, dim, keepdim), input == input),
+    kind="linear",
+    method=True,
+    jvp=lambda d_input, input, dim, keepdim, dtype: sum(keep(d_input, input == input), dim, keepdim, dtype=dtype),
+    batch=over(dim=reduced),
+)
 def nansum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum of all elements, or along dimensions, with NaN taken as zero.
 
@@ -162,7 +186,9 @@ def nansum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtyp
 
 
 @composite(method=True)
-def nanmean(input: Operand, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None, out: Operand = None) -> Any:
+def nanmean(
+    input: Operand, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None, out: Operand = None
+) -> Any:
     """The mean of the elements that are not NaN, of all or along dimensions.
 
     Args:
@@ -186,8 +212,13 @@ def _lowest(x: Array) -> Array:
     return xp(x).maximum(x, np.finfo(x.dtype).min)
 
 
-@op(input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim), kind="reduction", operands="float", method=True,
-    batch=over(dim=reduced))
+@op(
+    input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim),
+    kind="reduction",
+    operands="float",
+    method=True,
+    batch=over(dim=reduced),
+)
 def logsumexp(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """``log(sum(exp(input)))`` along dimensions, without overflow.
 

@@ -1,4 +1,5 @@
 """Sets, places in sorted sequences, and counts; nothing here has a gradient."""
+
 from __future__ import annotations
 
 import math
@@ -20,13 +21,22 @@ from tapegrad.backends.determinism import alert
 
 def _wrapped(input: Array, results: list[Any]) -> Array:
     """One result or a tuple of several, tensors where `input` is one."""
-    found = [from_array(np.asarray(r) if isinstance(r, np.generic) else r) if isinstance(input, Tensor) else r for r in results]
+    found = [
+        from_array(np.asarray(r) if isinstance(r, np.generic) else r) if isinstance(input, Tensor) else r
+        for r in results
+    ]
     return found[0] if len(found) == 1 else tuple(found)
 
 
 @composite(method=True)
 @on_first
-def unique(input: Operand, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique(
+    input: Operand,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
     """The different elements in order; along a dimension, the different slices.
 
     Args:
@@ -45,8 +55,15 @@ def unique(input: Operand, sorted: bool = True, return_inverse: bool = False, re
     array = raw(input)
     refuse_dynamic(array, "_unique2" if dim is None else "unique_dim")
     axis = None if dim is None else wrap(dim, array.ndim)
-    values = array.astype(np.float32) if array.dtype.kind == "V" else array  # float32 keeps the order of bfloat16, which NumPy lacks
-    found = xp(array).unique(values, return_inverse=return_inverse, return_counts=return_counts, axis=axis if array.ndim else None, equal_nan=False)
+    # float32 keeps the order of bfloat16, which NumPy lacks
+    values = array.astype(np.float32) if array.dtype.kind == "V" else array
+    found = xp(array).unique(
+        values,
+        return_inverse=return_inverse,
+        return_counts=return_counts,
+        axis=axis if array.ndim else None,
+        equal_nan=False,
+    )
     results = list(found) if return_inverse or return_counts else [found]
     results[0] = results[0].astype(array.dtype, copy=False)
     if return_inverse:
@@ -56,7 +73,9 @@ def unique(input: Operand, sorted: bool = True, return_inverse: bool = False, re
 
 @composite(method=True)
 @on_first
-def unique_consecutive(input: Operand, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique_consecutive(
+    input: Operand, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
     """The elements without those that equal the one before; along a dimension, the slices.
 
     Args:
@@ -93,7 +112,9 @@ def unique_consecutive(input: Operand, return_inverse: bool = False, return_coun
     return _wrapped(input, results)
 
 
-def _searchsorted_in_batch(batched: frozenset[str], sequence: Operand, input: Operand, sorter: Operand, right: bool, out_int32: bool) -> Operand:
+def _searchsorted_in_batch(
+    batched: frozenset[str], sequence: Operand, input: Operand, sorter: Operand, right: bool, out_int32: bool
+) -> Operand:
     if batched == {"input"} and raw(sequence).ndim == 1:
         return _searchsorted(sequence, input, sorter, right, out_int32)
     given = {"sorted_sequence": sequence, "input": input, "sorter": sorter}
@@ -105,8 +126,18 @@ def _searchsorted_in_batch(batched: frozenset[str], sequence: Operand, input: Op
     return _searchsorted(*whole, right, out_int32).reshape(shape)
 
 
-@op(sorted_sequence=None, input=None, sorter=None, operands="free", public=False, name="searchsorted", batch=_searchsorted_in_batch)
-def _searchsorted(sorted_sequence: Array, input: Array, sorter: Array = None, right: bool = False, out_int32: bool = False) -> Array:
+@op(
+    sorted_sequence=None,
+    input=None,
+    sorter=None,
+    operands="free",
+    public=False,
+    name="searchsorted",
+    batch=_searchsorted_in_batch,
+)
+def _searchsorted(
+    sorted_sequence: Array, input: Array, sorter: Array = None, right: bool = False, out_int32: bool = False
+) -> Array:
     side = "right" if right else "left"
     space = xp(sorted_sequence)
     if sorter is not None:
@@ -129,7 +160,9 @@ def _operand(input: Array, like: Array) -> Array:
     if isinstance(input, Tensor) or is_array(input):
         return input
     array = raw(like)
-    value = xp(array).full((), input, np.float64 if array.dtype.kind in "iub" and isinstance(input, float) else array.dtype)
+    value = xp(array).full(
+        (), input, np.float64 if array.dtype.kind in "iub" and isinstance(input, float) else array.dtype
+    )
     return from_array(value) if isinstance(like, Tensor) else value
 
 
@@ -137,31 +170,51 @@ def _checked(sequence: Array, input: Array, number: bool, sorter: Array, right: 
     """Whether equal elements are passed, after torch's checks."""
     a, b = raw(sequence), raw(input)
     if a.dtype != b.dtype and not number:
-        raise RuntimeError("torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary tensor dtype "
-                           f"{dtypes.of(a.dtype).scalar_type} and input value tensor dtype {dtypes.of(b.dtype).scalar_type}")
+        raise RuntimeError(
+            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary "
+            "tensor dtype "
+            f"{dtypes.of(a.dtype).scalar_type} and input value tensor dtype {dtypes.of(b.dtype).scalar_type}"
+        )
     if not a.ndim:
         raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension")
     if a.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
-        raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value "
-                           f"tensor must match, but we got boundaries tensor {list(a.shape)} and input value tensor {list(b.shape)}")
+        raise RuntimeError(
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
+            "tensor and input value "
+            f"tensor must match, but we got boundaries tensor {list(a.shape)} and input value tensor {list(b.shape)}"
+        )
     if sorter is not None and tuple(sorter.shape) != tuple(a.shape):
-        raise RuntimeError(f"torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor {list(a.shape)}and got sorter tensor "
-                           f"{list(sorter.shape)}")
+        raise RuntimeError(
+            "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
+            f"{list(a.shape)}and got sorter tensor "
+            f"{list(sorter.shape)}"
+        )
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if right and side == "left":
-        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+        )
     return right or side == "right"
 
 
 @composite()
-def searchsorted(sorted_sequence: Operand, input: Operand, *, out_int32: bool = False, right: bool = False, side: str | None = None, sorter: Operand = None,
-                 out: Operand = None) -> Any:
+def searchsorted(
+    sorted_sequence: Operand,
+    input: Operand,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Operand = None,
+    out: Operand = None,
+) -> Any:
     """Where elements would have to be inserted into sorted sequences.
 
     Args:
         sorted_sequence: a tensor whose last dimension is sorted.
-        input: a number, or a tensor of the same dtype; its dimensions but the last are those of the sequence, where that has several.
+        input: a number, or a tensor of the same dtype; its dimensions but the last are those of the sequence, where
+            that has several.
         out_int32: return int32 rather than int64.
         right: the place after equal elements, rather than before.
         side: "left" or "right", another way to say so.
@@ -175,11 +228,20 @@ def searchsorted(sorted_sequence: Operand, input: Operand, *, out_int32: bool = 
         tensor([1, 2])
     """
     values = _operand(input, sorted_sequence)
-    return _searchsorted(sorted_sequence, values, sorter, _checked(sorted_sequence, values, values is not input, sorter, right, side), out_int32, out=out)
+    return _searchsorted(
+        sorted_sequence,
+        values,
+        sorter,
+        _checked(sorted_sequence, values, values is not input, sorter, right, side),
+        out_int32,
+        out=out,
+    )
 
 
 @composite()
-def bucketize(input: Operand, boundaries: Operand, *, out_int32: bool = False, right: bool = False, out: Operand = None) -> Any:
+def bucketize(
+    input: Operand, boundaries: Operand, *, out_int32: bool = False, right: bool = False, out: Operand = None
+) -> Any:
     """Which of the intervals between boundaries each element lies in.
 
     Args:
@@ -203,11 +265,21 @@ def bucketize(input: Operand, boundaries: Operand, *, out_int32: bool = False, r
 def _each(function: Any, batched: frozenset[str], operands: dict[str, Any], *args: Array) -> Array:
     """The results for each member of a batch, which must have one shape."""
     size = raw(next(operands[name] for name in batched)).shape[0]
-    return stack([function(*[x[i] if name in batched else x for name, x in operands.items()], *args) for i in range(size)])
+    return stack(
+        [function(*[x[i] if name in batched else x for name, x in operands.items()], *args) for i in range(size)]
+    )
 
 
-@op(input=None, weights=None, operands="free", public=False, name="bincount",
-    batch=lambda batched, input, weights, minlength: _each(_bincount, batched, {"input": input, "weights": weights}, minlength))
+@op(
+    input=None,
+    weights=None,
+    operands="free",
+    public=False,
+    name="bincount",
+    batch=lambda batched, input, weights, minlength: _each(
+        _bincount, batched, {"input": input, "weights": weights}, minlength
+    ),
+)
 def _bincount(input: Array, weights: Array, minlength: int) -> Array:
     if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and bool(input.min() < 0)):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
@@ -231,7 +303,8 @@ def bincount(input: Operand, weights: Operand = None, minlength: int = 0) -> Any
         minlength: the least length of the result.
 
     Raises:
-        RuntimeError: `input` is not 1-dimensional, not integer or has negative elements, or `weights` has another shape.
+        RuntimeError: `input` is not 1-dimensional, not integer or has negative elements, or `weights` has another
+            shape.
 
     Example:
         >>> tapegrad.bincount(tapegrad.tensor([1, 3, 1]))
@@ -240,14 +313,19 @@ def bincount(input: Operand, weights: Operand = None, minlength: int = 0) -> Any
     return _bincount(input, weights, minlength)
 
 
-@op(input=None, public=False, name="histc",
-    batch=lambda batched, input, bins, min, max: _each(_histc, batched, {"input": input}, bins, min, max))
+@op(
+    input=None,
+    public=False,
+    name="histc",
+    batch=lambda batched, input, bins, min, max: _each(_histc, batched, {"input": input}, bins, min, max),
+)
 def _histc(input: Array, bins: int, min: float, max: float) -> Array:
     if bins <= 0:
         raise RuntimeError("bins must be > 0")
     x = input.reshape(-1)
     if min == max and x.size:
-        min, max = (float(end) for end in xp(x).stack([x.min(), x.max()]).tolist())  # torch waits for the device here too
+        # torch waits for the device here too
+        min, max = (float(end) for end in xp(x).stack([x.min(), x.max()]).tolist())
     if min == max:
         min, max = min - 1, max + 1
     if not (abs(min) < np.inf and abs(max) < np.inf):
@@ -255,7 +333,11 @@ def _histc(input: Array, bins: int, min: float, max: float) -> Array:
     if min > max:
         raise RuntimeError("max must be larger than min")
     inside = (x >= min) & (x <= max)
-    bin = xp(x).clip((xp(x).where(inside, x, xp(x).full((), min, x.dtype)) - min) / (max - min) * bins, 0, bins - 1).astype(np.int64)
+    bin = (
+        xp(x)
+        .clip((xp(x).where(inside, x, xp(x).full((), min, x.dtype)) - min) / (max - min) * bins, 0, bins - 1)
+        .astype(np.int64)
+    )
     # What lies outside is counted in a bin of its own, which is left out.
     return xp(x).bincount(xp(x).where(inside, bin, bins), minlength=bins + 1)[:bins].astype(x.dtype)
 

@@ -1,4 +1,5 @@
 """Variance and standard deviation."""
+
 from __future__ import annotations
 
 import math
@@ -40,29 +41,51 @@ def _slope(grad: Operand, input: Operand, dim: Dims | None, correction: float, k
     return expand_reduced(grad * (2 / freedom), shape, dim, keepdim) * away
 
 
-@op(input=lambda grad, input, dim, correction, keepdim: _slope(grad, input, dim, correction, keepdim), kind="reduction", public=False, name="var",
-    batch=over(dim=reduced))
+@op(
+    input=lambda grad, input, dim, correction, keepdim: _slope(grad, input, dim, correction, keepdim),
+    kind="reduction",
+    public=False,
+    name="var",
+    batch=over(dim=reduced),
+)
 def _var(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     result = _variance(input, dim, correction, keepdim)
     return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _std_slope(grad: Operand, input: Operand, result: Operand, dim: Dims | None, correction: float, keepdim: bool) -> Operand:
+def _std_slope(
+    grad: Operand, input: Operand, result: Operand, dim: Dims | None, correction: float, keepdim: bool
+) -> Operand:
     at_zero = result == 0
     grad = grad / (result * 2 + at_zero)
     return _slope(grad * ~at_zero, input, dim, correction, keepdim)
 
 
-@op(input=lambda grad, input, result, dim, correction, keepdim: _std_slope(grad, input, result, dim, correction, keepdim), kind="reduction", public=False,
-    name="std", batch=over(dim=reduced))
+@op(
+    input=lambda grad, input, result, dim, correction, keepdim: _std_slope(
+        grad, input, result, dim, correction, keepdim
+    ),
+    kind="reduction",
+    public=False,
+    name="std",
+    batch=over(dim=reduced),
+)
 def _std(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     variance = _variance(input, dim, correction, keepdim)
     result = xp(input).sqrt(variance)
     return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _told(name: str, input: Array, dim: Dims | None, unbiased: bool | None, keepdim: bool, correction: float | None, axis: Dims | None,
-          keepdims: bool | None) -> tuple[Any, float, bool]:
+def _told(
+    name: str,
+    input: Array,
+    dim: Dims | None,
+    unbiased: bool | None,
+    keepdim: bool,
+    correction: float | None,
+    axis: Dims | None,
+    keepdims: bool | None,
+) -> tuple[Any, float, bool]:
     """What the several ways to call var and std mean: dim, correction, keepdim."""
     if axis is not None:
         dim = axis
@@ -78,14 +101,27 @@ def _told(name: str, input: Array, dim: Dims | None, unbiased: bool | None, keep
         correction = 1 if unbiased else 0
     freedom = 1 if correction is None else correction
     if reduced_count(tuple(input.shape), dim) <= freedom:
-        warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel divided by output "
-                      "numel).", stacklevel=3)
+        warnings.warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
+            "(input numel divided by output "
+            "numel).",
+            stacklevel=3,
+        )
     return dim, freedom, keepdim
 
 
 @composite(method=True)
-def var(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
-        keepdims: bool | None = None, out: Operand = None) -> Any:
+def var(
+    input: Operand,
+    dim: Dims | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    axis: Dims | None = None,
+    keepdims: bool | None = None,
+    out: Operand = None,
+) -> Any:
     """The variance of all elements, or along dimensions.
 
     Args:
@@ -104,8 +140,17 @@ def var(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, k
 
 
 @composite(method=True)
-def std(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
-        keepdims: bool | None = None, out: Operand = None) -> Any:
+def std(
+    input: Operand,
+    dim: Dims | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    axis: Dims | None = None,
+    keepdims: bool | None = None,
+    out: Operand = None,
+) -> Any:
     """The standard deviation of all elements, or along dimensions. Its gradient where all are equal is 0.
 
     Args:
@@ -124,8 +169,16 @@ def std(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, k
 
 
 @composite()
-def var_mean(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
-             keepdims: bool | None = None) -> tuple[Any, Any]:
+def var_mean(
+    input: Operand,
+    dim: Dims | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    axis: Dims | None = None,
+    keepdims: bool | None = None,
+) -> tuple[Any, Any]:
     """The variance and the mean of all elements, or along dimensions.
 
     Args:
@@ -144,8 +197,16 @@ def var_mean(input: Operand, dim: Dims | None = None, unbiased: bool | None = No
 
 
 @composite()
-def std_mean(input: Operand, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, axis: Dims | None = None,
-             keepdims: bool | None = None) -> tuple[Any, Any]:
+def std_mean(
+    input: Operand,
+    dim: Dims | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    axis: Dims | None = None,
+    keepdims: bool | None = None,
+) -> tuple[Any, Any]:
     """The standard deviation and the mean of all elements, or along dimensions.
 
     Args:

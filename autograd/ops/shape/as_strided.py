@@ -1,4 +1,5 @@
 """Views by strides: diagonals, sliding windows, and whatever `as_strided` is asked for."""
+
 from __future__ import annotations
 
 import math
@@ -23,18 +24,30 @@ Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 # ---- as_strided
 
 
-@op(input=lambda grad, source, target: _exchange(grad, target, source, source), kind="view", name="as_strided", public=False,
-    batch=lambda batched, input, source, target: _strided_in_batch(input, source, target))
+@op(
+    input=lambda grad, source, target: _exchange(grad, target, source, source),
+    kind="view",
+    name="as_strided",
+    public=False,
+    batch=lambda batched, input, source, target: _strided_in_batch(input, source, target),
+)
 def _as_strided(input: Any, source: Geometry, target: Geometry) -> Any:
     if strides_of(input) != source[1]:
         input = lay_out(input, source[1])
-    return backend(input).as_strided(input, target[0], steps_in_bytes(target[1], input.itemsize), target[2] * input.itemsize)
+    return backend(input).as_strided(
+        input, target[0], steps_in_bytes(target[1], input.itemsize), target[2] * input.itemsize
+    )
 
 
-@op(input=lambda grad, source, target, shared: _exchange(grad, target, source, shared), kind="linear", public=False,
-    batch=lambda batched, input, source, target, shared: _exchange_in_batch(input, source, target, shared))
+@op(
+    input=lambda grad, source, target, shared: _exchange(grad, target, source, shared),
+    kind="linear",
+    public=False,
+    batch=lambda batched, input, source, target, shared: _exchange_in_batch(input, source, target, shared),
+)
 def _exchange(input: Any, source: Geometry, target: Geometry, shared: Geometry) -> Any:
-    """`input` written to memory by the geometry `source`, where elements that meet add up, and read from it by `target`.
+    """`input` written to memory by the geometry `source`, where elements that meet add up, and read from it by
+    `target`.
 
     Elements of memory that `shared` shows several times are divided among them.
     """
@@ -47,7 +60,11 @@ def _exchange(input: Any, source: Geometry, target: Geometry, shared: Geometry) 
         _add(count, shared, lowest, xp(input).ones(shared[0], memory.dtype))
         memory /= xp(input).maximum(count, 1)
     shape, steps, offset = target
-    return backend(memory).as_strided(memory, shape, steps_in_bytes(steps, memory.itemsize), (offset - lowest) * memory.itemsize).copy()
+    return (
+        backend(memory)
+        .as_strided(memory, shape, steps_in_bytes(steps, memory.itemsize), (offset - lowest) * memory.itemsize)
+        .copy()
+    )
 
 
 def _member(input: Any) -> tuple[Any, int]:
@@ -59,7 +76,9 @@ def _member(input: Any) -> tuple[Any, int]:
 def _strided_in_batch(input: Any, source: Geometry, target: Geometry) -> Any:
     flat, step = _member(input)
     if flat.stride()[1:] != source[1]:
-        raise RuntimeError("vmap: as_strided needs the batch in the outermost dimension of the memory, and the rest contiguous.")
+        raise RuntimeError(
+            "vmap: as_strided needs the batch in the outermost dimension of the memory, and the rest contiguous."
+        )
     shape, steps, offset = target
     return flat.as_strided((flat.shape[0], *shape), (step, *steps), flat.storage_offset() + offset)
 
@@ -76,7 +95,9 @@ def _add(memory: Any, geometry: Geometry, lowest: int, values: Any) -> None:
             where += (xp(memory).arange(n) * step).reshape((n,) + (1,) * (len(shape) - 1 - axis))
         backend(memory).scatter_add(memory, where.reshape(-1), values.reshape(-1))
     else:
-        part = backend(memory).as_strided(memory, shape, steps_in_bytes(steps, memory.itemsize), (offset - lowest) * memory.itemsize)
+        part = backend(memory).as_strided(
+            memory, shape, steps_in_bytes(steps, memory.itemsize), (offset - lowest) * memory.itemsize
+        )
         part[...] = values
 
 
@@ -123,8 +144,12 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
         raise RuntimeError(f"Tensor: invalid storage offset {offset}")
     has = owner.nbytes // array.itemsize
     if offset + reach(shape, steps) > has and 0 not in shape:
-        raise RuntimeError(f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset}, and itemsize {array.itemsize} requiring a "
-                           f"storage size of {(offset + reach(shape, steps)) * array.itemsize} are out of bounds for storage of size {owner.nbytes}")
+        raise RuntimeError(
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset}, and itemsize "
+            f"{array.itemsize} requiring a "
+            f"storage size of {(offset + reach(shape, steps)) * array.itemsize} are out of bounds for storage of "
+            f"size {owner.nbytes}"
+        )
     return _as_strided(input, (array.shape, strides_of(array), 0), (shape, steps, offset - begins))
 
 
@@ -143,7 +168,11 @@ def _two_dims(input: Any, dim1: Any, dim2: Any, ndim: int) -> tuple[int, int]:
     return first, second
 
 
-@op(input=lambda grad, input_shape, offset, dim1, dim2: _on_diagonal(grad, input_shape, offset, dim1, dim2), kind="view", method=True)
+@op(
+    input=lambda grad, input_shape, offset, dim1, dim2: _on_diagonal(grad, input_shape, offset, dim1, dim2),
+    kind="view",
+    method=True,
+)
 def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The diagonals of the matrices in two dimensions of `input`, as the last dimension; a view.
 
@@ -164,11 +193,17 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     n = diagonal_length(shape[first], shape[second], offset)
     start = (offset * strides[second] if offset > 0 else -offset * strides[first]) if n else 0
     rest = [i for i in range(len(shape)) if i not in (first, second)]
-    return backend(input).as_strided(input, (*[shape[i] for i in rest], n), (*[strides[i] for i in rest], strides[first] + strides[second]), start)
+    return backend(input).as_strided(
+        input, (*[shape[i] for i in rest], n), (*[strides[i] for i in rest], strides[first] + strides[second]), start
+    )
 
 
-@op(input=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2), kind="linear", public=False,
-    batch=over(shape=sized, dim1=along, dim2=along))
+@op(
+    input=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2),
+    kind="linear",
+    public=False,
+    batch=over(shape=sized, dim1=along, dim2=along),
+)
 def _on_diagonal(input: Any, shape: tuple[int, ...], offset: int, dim1: int, dim2: int) -> Any:
     """Zeros of `shape` with `input` on a diagonal: the adjoint of `diagonal`."""
     result = xp(input).zeros(shape, input.dtype)
@@ -176,8 +211,14 @@ def _on_diagonal(input: Any, shape: tuple[int, ...], offset: int, dim1: int, dim
     return result
 
 
-@op(input=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2), kind="linear", method=True,
-    batch=over(dim1=lambda dim, ndim, size: wrap(dim, ndim + 1) + 1, dim2=lambda dim, ndim, size: wrap(dim, ndim + 1) + 1))
+@op(
+    input=lambda grad, offset, dim1, dim2: diagonal(grad, offset, dim1, dim2),
+    kind="linear",
+    method=True,
+    batch=over(
+        dim1=lambda dim, ndim, size: wrap(dim, ndim + 1) + 1, dim2=lambda dim, ndim, size: wrap(dim, ndim + 1) + 1
+    ),
+)
 def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Matrices with the last dimension of `input` on a diagonal, and zeros beside it.
 
@@ -198,7 +239,9 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     first, second = _two_dims(input, dim1, dim2, ndim)
     n = input.shape[-1] + abs(offset)
     rest = iter(input.shape[:-1])
-    return _on_diagonal(input, tuple([n if i in (first, second) else next(rest) for i in range(ndim)]), offset, first, second)
+    return _on_diagonal(
+        input, tuple([n if i in (first, second) else next(rest) for i in range(ndim)]), offset, first, second
+    )
 
 
 @composite(method=True)
@@ -225,8 +268,13 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
     return store_out("diag", out, result)
 
 
-@op(input=lambda grad, input_shape, offset: _on_diagonal(grad, input_shape, offset, 0, 1), kind="linear", name="diag", public=False,
-    batch=lambda batched, input, offset: diagonal(input, offset, 1, 2).clone())
+@op(
+    input=lambda grad, input_shape, offset: _on_diagonal(grad, input_shape, offset, 0, 1),
+    kind="linear",
+    name="diag",
+    public=False,
+    batch=lambda batched, input, offset: diagonal(input, offset, 1, 2).clone(),
+)
 def _diagonal_copy(input: Any, offset: int) -> Any:
     return diagonal(input, offset).copy()
 
@@ -250,9 +298,14 @@ def diagflat(input: Any, offset: int = 0) -> Any:
 # ---- windows
 
 
-@op(input=lambda grad, input_shape, dimension, step: _fold_back(grad, input_shape, dimension, step), kind="view", method=True,
-    batch=lambda batched, input, dimension, size, step:
-        unfold(input, along(dimension, input.ndim - 1, 0), size, step) if input.ndim > 1 else input[:, None][:, :size])
+@op(
+    input=lambda grad, input_shape, dimension, step: _fold_back(grad, input_shape, dimension, step),
+    kind="view",
+    method=True,
+    batch=lambda batched, input, dimension, size, step: (
+        unfold(input, along(dimension, input.ndim - 1, 0), size, step) if input.ndim > 1 else input[:, None][:, :size]
+    ),
+)
 def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     """The windows of `size` elements along a dimension, every `step`, as a new last dimension; a view.
 
@@ -282,13 +335,23 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     if not ndim:
         return input.reshape((1,))[:size]
     shape, strides = input.shape, input.strides
-    return backend(input).as_strided(input, (*shape[:dim], (length - size) // step + 1, *shape[dim + 1:], size),
-                                     (*strides[:dim], strides[dim] * step, *strides[dim + 1:], strides[dim]))
+    return backend(input).as_strided(
+        input,
+        (*shape[:dim], (length - size) // step + 1, *shape[dim + 1 :], size),
+        (*strides[:dim], strides[dim] * step, *strides[dim + 1 :], strides[dim]),
+    )
 
 
-@op(input=lambda grad, size, dimension, step: unfold(grad, dimension, size, step), kind="linear", public=False,
-    batch=lambda batched, input, shape, dimension, size, step: _fold_windows(input, (input.shape[0], *shape), along(dimension, len(shape), 0), size, step)
-    if shape else input.sum(1))
+@op(
+    input=lambda grad, size, dimension, step: unfold(grad, dimension, size, step),
+    kind="linear",
+    public=False,
+    batch=lambda batched, input, shape, dimension, size, step: (
+        _fold_windows(input, (input.shape[0], *shape), along(dimension, len(shape), 0), size, step)
+        if shape
+        else input.sum(1)
+    ),
+)
 def _fold_windows(input: Any, shape: tuple[int, ...], dimension: int, size: int, step: int) -> Any:
     """Zeros of `shape` with the windows in `input` added where they came from: the adjoint of `unfold`."""
     result = xp(input).zeros(shape, input.dtype)

@@ -1,4 +1,5 @@
 """Putting tensors together, and taking them apart."""
+
 from __future__ import annotations
 
 import itertools
@@ -30,9 +31,17 @@ def index_along(dim: int, i: Any) -> tuple[Any, ...]:
 # ---- putting together
 
 
-@op(tensors=each(lambda grad, tensors_shape, dim: _cat_back(grad, tensors_shape, dim)), operands="promote", name="cat", public=False, kind="linear",
+@op(
+    tensors=each(lambda grad, tensors_shape, dim: _cat_back(grad, tensors_shape, dim)),
+    operands="promote",
+    name="cat",
+    public=False,
+    kind="linear",
     batch=lambda batched, tensors, dim: _cat(
-        [x for x in tensors if x.ndim != 2 or x.shape[1]] or tensors[:1], along(dim, max([x.ndim for x in tensors]) - 1, 0)))
+        [x for x in tensors if x.ndim != 2 or x.shape[1]] or tensors[:1],
+        along(dim, max([x.ndim for x in tensors]) - 1, 0),
+    ),
+)
 def _cat(tensors: Any, dim: int = 0) -> Any:
     try:
         return xp(tensors[0]).concatenate(tensors, axis=dim)
@@ -71,7 +80,9 @@ def cat(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> Any
 
 def _check_list(name: str, tensors: Any) -> None:
     if not isinstance(tensors, (tuple, list)):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     for i, x in enumerate(tensors):
         if not isinstance(x, Tensor) and (isinstance(x, (bool, int, float, complex)) or not is_array(x)):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type_name(x)}")
@@ -96,8 +107,11 @@ def _cat_dim(kept: list[Any], dim: int, tensors: Any) -> int:
             raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(x.shape)}")
         for k, (n, m) in enumerate(zip(first, x.shape)):
             if k != dim and n != m:
-                raise RuntimeError(f"Sizes of tensors must match except in dimension {dim}. Expected size {n} but got size {m} for tensor number {i} in "
-                                   "the list.")
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {n} but got size {m} for "
+                    f"tensor number {i} in "
+                    "the list."
+                )
     return dim
 
 
@@ -142,8 +156,12 @@ def concatenate(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None
     return cat(tensors, dim if axis is None else axis, out=out)
 
 
-@op(tensors=each(lambda grad, tensors_shape, dim: _stack_back(grad, len(tensors_shape), dim)), operands="promote", kind="linear",
-    batch=lambda batched, tensors, dim: stack(tensors, wrap(dim, tensors[0].ndim) + 1))
+@op(
+    tensors=each(lambda grad, tensors_shape, dim: _stack_back(grad, len(tensors_shape), dim)),
+    operands="promote",
+    kind="linear",
+    batch=lambda batched, tensors, dim: stack(tensors, wrap(dim, tensors[0].ndim) + 1),
+)
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Tensors of one shape side by side along a new dimension.
 
@@ -164,7 +182,10 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     shape = tensors[0].shape
     if len({x.shape for x in tensors}) > 1:
         i = next(i for i, x in enumerate(tensors) if x.shape != shape)
-        raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(tensors[i].shape)} at entry {i}")
+        raise RuntimeError(
+            f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
+            f"{list(tensors[i].shape)} at entry {i}"
+        )
     dim = wrap(dim, len(shape) + 1)
     shape = (*shape[:dim], 1, *shape[dim:])
     return xp(tensors[0]).concatenate([x.reshape(shape) for x in tensors], axis=dim)
@@ -257,14 +278,20 @@ def _some(tensors: Any, name: str) -> Any:
     return tensors
 
 
-@op(tensors=each(lambda grad, tensors_shape: _blocks(grad, tensors_shape)), operands="promote", name="block_diag", public=False, kind="linear",
-    batch=lambda batched, tensors: _blocks_of_batch(tensors))
+@op(
+    tensors=each(lambda grad, tensors_shape: _blocks(grad, tensors_shape)),
+    operands="promote",
+    name="block_diag",
+    public=False,
+    kind="linear",
+    batch=lambda batched, tensors: _blocks_of_batch(tensors),
+)
 def _block_diag(tensors: Any) -> Any:
     shapes = [_matrix(x.shape) for x in tensors]
     result = xp(tensors[0]).zeros((sum([n for n, _ in shapes]), sum([m for _, m in shapes])), tensors[0].dtype)
     row = column = 0
     for x, (n, m) in zip(tensors, shapes):
-        result[row:row + n, column:column + m] = x
+        result[row : row + n, column : column + m] = x
         row, column = row + n, column + m
     return result
 
@@ -274,7 +301,13 @@ def _blocks_of_batch(tensors: Any) -> Any:
     shapes = [_matrix(x.shape[1:]) for x in tensors]
     width = sum([m for _, m in shapes])
     ends = list(itertools.accumulate([m for _, m in shapes]))
-    return cat([constant_pad_nd(x.reshape((-1, *shape)), (end - shape[1], width - end)) for x, shape, end in zip(tensors, shapes, ends)], 1)
+    return cat(
+        [
+            constant_pad_nd(x.reshape((-1, *shape)), (end - shape[1], width - end))
+            for x, shape, end in zip(tensors, shapes, ends)
+        ],
+        1,
+    )
 
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -286,7 +319,7 @@ def _blocks(grad: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
     row = column = 0
     for shape in shapes:
         n, m = _matrix(shape)
-        parts.append(grad[row:row + n, column:column + m].reshape(shape))
+        parts.append(grad[row : row + n, column : column + m].reshape(shape))
         row, column = row + n, column + m
     return parts
 
@@ -308,7 +341,10 @@ def block_diag(*tensors: Any) -> Any:
     """
     for i, x in enumerate(tensors):
         if raw(x).ndim > 2:
-            raise RuntimeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {raw(x).ndim} dimensions")
+            raise RuntimeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {raw(x).ndim} "
+                "dimensions"
+            )
     return _block_diag(list(tensors))
 
 
@@ -335,7 +371,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
     if not given:
         raise ValueError("meshgrid expects a non-empty TensorList")
     if indexing is None:
-        warnings.warn("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2)
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
+        )
     elif indexing not in ("ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     for x in given:
@@ -348,7 +386,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
         order[:2] = [1, 0]
     sizes = [raw(x).size for x in given]
     shape = tuple([sizes[i] for i in order])
-    return tuple(expand_to(reshape_to(x, tuple([sizes[i] if k == i else 1 for k in order])), shape) for i, x in enumerate(given))
+    return tuple(
+        expand_to(reshape_to(x, tuple([sizes[i] if k == i else 1 for k in order])), shape) for i, x in enumerate(given)
+    )
 
 
 @composite()

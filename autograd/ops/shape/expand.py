@@ -1,4 +1,5 @@
 """Views with dimensions repeated, and the shapes that tensors have together."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,8 +15,13 @@ from tapegrad.autograd.types.size import Size
 from tapegrad.backends import backend
 
 
-@op(input=lambda grad, input_shape: sum_to(grad, input_shape), kind="view", name="expand", public=False,
-    batch=lambda batched, input, shape: expand_to(raised(input, len(shape)), (raw(input).shape[0], *shape)))
+@op(
+    input=lambda grad, input_shape: sum_to(grad, input_shape),
+    kind="view",
+    name="expand",
+    public=False,
+    batch=lambda batched, input, shape: expand_to(raised(input, len(shape)), (raw(input).shape[0], *shape)),
+)
 def _expand(input: Any, shape: tuple[int, ...]) -> Any:
     old, strides = input.shape, input.strides
     lead = len(shape) - len(old)
@@ -96,8 +102,11 @@ def broadcast_shapes(*shapes: Any) -> Size:
             if n == 1 or n == result[i]:
                 continue
             if result[i] != 1:
-                raise RuntimeError(f"Attempting to broadcast a dimension of length {n} at {i}! Mismatching argument at index {which} had {shape}; but expected "
-                                   f"shape should be broadcastable to {result}")
+                raise RuntimeError(
+                    f"Attempting to broadcast a dimension of length {n} at {i}! Mismatching argument at index "
+                    f"{which} had {shape}; but expected "
+                    f"shape should be broadcastable to {result}"
+                )
             result[i] = n
     return Size(result)
 
@@ -145,7 +154,14 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     return input if shape == have else _sum_to_size(input, shape)
 
 
-@op(input=lambda grad, input_shape: _expand(grad, input_shape), kind="linear", name="sum_to_size", public=False,
-    batch=lambda batched, input, shape: _sum_to_size(input, (raw(input).shape[0], *(1,) * (raw(input).ndim - 1 - len(shape)), *shape)).reshape((-1, *shape)))
+@op(
+    input=lambda grad, input_shape: _expand(grad, input_shape),
+    kind="linear",
+    name="sum_to_size",
+    public=False,
+    batch=lambda batched, input, shape: _sum_to_size(
+        input, (raw(input).shape[0], *(1,) * (raw(input).ndim - 1 - len(shape)), *shape)
+    ).reshape((-1, *shape)),
+)
 def _sum_to_size(input: Any, shape: tuple[int, ...]) -> Any:
     return sum_to(input.astype(np.int64) if input.dtype.kind in "biu" else input, shape)

@@ -1,4 +1,5 @@
 """Copies with the elements at other places, or repeated, or some of them zero."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -96,8 +97,13 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     return _rot90(input, k % 4, first, second)
 
 
-@op(input=lambda grad, k, first, second: _rot90(grad, -k % 4, first, second), kind="linear", name="rot90", public=False,
-    batch=over(first=along, second=along))
+@op(
+    input=lambda grad, k, first, second: _rot90(grad, -k % 4, first, second),
+    kind="linear",
+    name="rot90",
+    public=False,
+    batch=over(first=along, second=along),
+)
 def _rot90(input: Any, k: int, first: int, second: int) -> Any:
     back = slice(None, None, -1)
     turned = (first, second) if k == 2 else (second,) if k == 1 else (first,) if k == 3 else ()
@@ -105,9 +111,17 @@ def _rot90(input: Any, k: int, first: int, second: int) -> Any:
     return (input.swapaxes(first, second) if k % 2 else input).copy()
 
 
-@op(input=lambda grad, shifts, dims: _roll(grad, tuple([-shift for shift in shifts]), dims), kind="linear", name="roll", public=False,
-    batch=lambda batched, input, shifts, dims: _roll(input, shifts, along(dims, input.ndim - 1, 0)) if dims else
-    _roll(input.reshape((input.shape[0], -1)), shifts, (1,)).reshape(input.shape))
+@op(
+    input=lambda grad, shifts, dims: _roll(grad, tuple([-shift for shift in shifts]), dims),
+    kind="linear",
+    name="roll",
+    public=False,
+    batch=lambda batched, input, shifts, dims: (
+        _roll(input, shifts, along(dims, input.ndim - 1, 0))
+        if dims
+        else _roll(input.reshape((input.shape[0], -1)), shifts, (1,)).reshape(input.shape)
+    ),
+)
 def _roll(input: Any, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Any:
     if not dims:
         return xp(input).roll(input, shifts[0]) if input.ndim else input.copy()
@@ -144,8 +158,13 @@ def roll(input: Any, shifts: Any, dims: Any = ()) -> Any:
 # ---- repeating
 
 
-@op(input=lambda grad, input_shape, repeats: _unrepeat(grad, input_shape, repeats), kind="linear", name="repeat", public=False,
-    batch=lambda batched, input, repeats: _repeat(raised(input, len(repeats)), (1, *repeats)))
+@op(
+    input=lambda grad, input_shape, repeats: _unrepeat(grad, input_shape, repeats),
+    kind="linear",
+    name="repeat",
+    public=False,
+    batch=lambda batched, input, repeats: _repeat(raised(input, len(repeats)), (1, *repeats)),
+)
 def _repeat(input: Any, repeats: tuple[int, ...]) -> Any:
     return xp(input).tile(input, repeats)
 
@@ -162,7 +181,8 @@ def repeat(input: Any, *repeats: Any) -> Any:
     """Copies of `input` side by side.
 
     Args:
-        *repeats: how many along each dimension, as integers or one sequence; more than it has dimensions give new ones in front.
+        *repeats: how many along each dimension, as integers or one sequence; more than it has dimensions give new ones
+            in front.
 
     Raises:
         RuntimeError: there are fewer numbers than dimensions.
@@ -189,7 +209,8 @@ def tile(input: Any, *dims: Any) -> Any:
     """Copies of `input` side by side, as NumPy's `tile`.
 
     Args:
-        *dims: how many along each dimension, as integers or one sequence; ones are put in front where they are fewer than the dimensions.
+        *dims: how many along each dimension, as integers or one sequence; ones are put in front where they are fewer
+            than the dimensions.
 
     Example:
         >>> tapegrad.tensor([[1, 2]]).tile(2)

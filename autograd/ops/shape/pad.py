@@ -1,4 +1,5 @@
 """Padding: values put around an input."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -19,12 +20,20 @@ def _pairs(pad: Sequence[int], ndim: int) -> Pads:
 
 
 def _inside(pads: Pads, size: Sequence[int], sign: int) -> tuple[slice, ...]:
-    """Where the input and its padded form meet; in the padded form (`sign` 1) or in the input (-1). Negative padding cuts off."""
+    """Where the input and its padded form meet; in the padded form (`sign` 1) or in the input (-1). Negative padding
+    cuts off.
+    """
     return tuple(slice(max(sign * a, 0), n - max(sign * b, 0)) for (a, b), n in zip(pads, size))
 
 
-@op(input=lambda grad, pads: _constant_pad(grad, tuple((-a, -b) for a, b in pads), 0), kind="linear", public=False, name="constant_pad_nd",
-    jvp=lambda d_input, pads: _constant_pad(d_input, pads, 0), batch=over(pads=unpadded))
+@op(
+    input=lambda grad, pads: _constant_pad(grad, tuple((-a, -b) for a, b in pads), 0),
+    kind="linear",
+    public=False,
+    name="constant_pad_nd",
+    jvp=lambda d_input, pads: _constant_pad(d_input, pads, 0),
+    batch=over(pads=unpadded),
+)
 def _constant_pad(input: Any, pads: Pads, value: Any) -> Any:
     shape = tuple(n + a + b for n, (a, b) in zip(input.shape, pads))
     whole = xp(input).zeros(shape, input.dtype) if value == 0 else xp(input).full(shape, value, input.dtype)
@@ -37,7 +46,8 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
     """`input` with a constant around it.
 
     Args:
-        pad: how much is put before and after the last dimension, then the one before it, and so on; negative numbers cut off.
+        pad: how much is put before and after the last dimension, then the one before it, and so on; negative numbers
+            cut off.
         value: the constant.
 
     Raises:
@@ -51,8 +61,11 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
     if len(pad) % 2:
         raise RuntimeError(f"Length of pad must be even but instead it equals {len(pad)}")
     if len(pad) > 2 * len(shape):
-        raise RuntimeError(f"Length of pad should be no more than twice the number of dimensions of the input. Pad length is {len(pad)} while the input has "
-                           f"{len(shape)} dimensions.")
+        raise RuntimeError(
+            "Length of pad should be no more than twice the number of dimensions of the input. Pad length is "
+            f"{len(pad)} while the input has "
+            f"{len(shape)} dimensions."
+        )
     pads = _pairs(pad, len(shape))
     if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(shape, pads)):
         raise RuntimeError("narrow(): length must be non-negative.")
@@ -60,6 +73,7 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
 
 
 # ---- what is put there comes from the input
+
 
 def _flipped(part: Any, dim: int) -> Any:
     return part[(slice(None),) * dim + (slice(None, None, -1),)]
@@ -77,8 +91,10 @@ def _extend(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
     elif mode == "circular":
         left, right = part(n - before, n), part(0, after)
     else:
+
         def repeated(edge: Any, times: int) -> Any:
-            return xp(x).broadcast_to(edge, (*x.shape[:dim], times, *x.shape[dim + 1:]))
+            return xp(x).broadcast_to(edge, (*x.shape[:dim], times, *x.shape[dim + 1 :]))
+
         left, right = repeated(part(0, 1), before), repeated(part(n - 1, n), after)
     return xp(x).concatenate([left, x, right], axis=dim)
 
@@ -101,8 +117,13 @@ def _fold(g: Any, dim: int, before: int, after: int, mode: str) -> Any:
     return y
 
 
-@op(input=lambda grad, pads, mode: _mode_pad_back(grad, pads, mode), kind="linear", public=False, name="pad",
-    batch=over(pads=unpadded))
+@op(
+    input=lambda grad, pads, mode: _mode_pad_back(grad, pads, mode),
+    kind="linear",
+    public=False,
+    name="pad",
+    batch=over(pads=unpadded),
+)
 def _mode_pad(input: Any, pads: Pads, mode: str) -> Any:
     for dim, (before, after) in enumerate(pads):
         if before or after:
@@ -110,8 +131,7 @@ def _mode_pad(input: Any, pads: Pads, mode: str) -> Any:
     return input
 
 
-@op(input=lambda grad, pads, mode: _mode_pad(grad, pads, mode), kind="linear", public=False,
-    batch=over(pads=unpadded))
+@op(input=lambda grad, pads, mode: _mode_pad(grad, pads, mode), kind="linear", public=False, batch=over(pads=unpadded))
 def _mode_pad_back(input: Any, pads: Pads, mode: str) -> Any:
     for dim in reversed(range(len(pads))):
         if any(pads[dim]):
@@ -125,7 +145,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
 
     Args:
         input: any tensor; for modes other than "constant" one with one or two dimensions that are not padded.
-        pad: how much is put before and after the last dimension, then the one before it, and so on; negative numbers cut off.
+        pad: how much is put before and after the last dimension, then the one before it, and so on; negative numbers
+            cut off.
         mode: "constant", "reflect" (mirrored at the edge), "replicate" (the edge itself) or "circular" (the other end).
         value: for "constant"; None: zero.
 
@@ -142,8 +163,11 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) > 2 * len(shape):
-        raise RuntimeError(f"Padding length should be less than or equal to two times the input dimension but got padding length {len(pad)} and input of "
-                           f"dimension {len(shape)}")
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            f"{len(pad)} and input of "
+            f"dimension {len(shape)}"
+        )
     if mode == "constant":
         return constant_pad_nd(input, pad, 0 if value is None else value)
     if value is not None and value != 0:
@@ -163,12 +187,18 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
 def _check(shape: Sequence[int], pads: Pads, mode: str) -> None:
     for dim, (n, (a, b)) in enumerate(zip(shape, pads)):
         if mode == "reflect" and (a >= n or b >= n) and (a or b):
-            raise RuntimeError(f"Argument #{2 * (len(shape) - dim) + 2}: Padding size should be less than the corresponding input dimension, but got: padding "
-                               f"({a}, {b}) at dimension {dim} of input {list(shape)}")
+            raise RuntimeError(
+                f"Argument #{2 * (len(shape) - dim) + 2}: Padding size should be less than the corresponding input "
+                "dimension, but got: padding "
+                f"({a}, {b}) at dimension {dim} of input {list(shape)}"
+            )
         if mode == "circular" and (a > n or b > n):
             raise RuntimeError("Padding value causes wrapping around more than once.")
         if mode == "replicate" and n == 0 and (a or b):
-            raise RuntimeError(f"Expected non-zero size for dimension {dim} of an input that is to be padded, but got input of size: {list(shape)}")
+            raise RuntimeError(
+                f"Expected non-zero size for dimension {dim} of an input that is to be padded, but got input of "
+                f"size: {list(shape)}"
+            )
         if n + a + b < 1 and (a or b):
             raise RuntimeError(f"input (size {n}) is too small for the padding ({a}, {b}) at dimension {dim}")
 

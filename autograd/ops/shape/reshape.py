@@ -1,4 +1,5 @@
 """Views: the same memory with another shape, or its dimensions in another order."""
+
 from __future__ import annotations
 
 import math
@@ -16,7 +17,13 @@ from tapegrad.backends import backend
 # ---- another shape
 
 
-@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="view", name="view", batch=over(shape=sized), public=False)
+@op(
+    input=lambda grad, input_shape: _reshape(grad, input_shape),
+    kind="view",
+    name="view",
+    batch=over(shape=sized),
+    public=False,
+)
 def _reshape(input: Any, shape: tuple[int, ...]) -> Any:
     return input.reshape(shape)
 
@@ -26,7 +33,9 @@ reshape_to = _reshape.op.core
 
 @op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="linear", batch=over(shape=sized), public=False)
 def unsafe_view(input: Any, shape: tuple[int, ...]) -> Any:
-    """A result of our own in another shape: a view that need not be known as one, since nobody else has the tensor that it is a view of."""
+    """A result of our own in another shape: a view that need not be known as one, since nobody else has the tensor that
+    it is a view of.
+    """
     return input.reshape(shape)
 
 
@@ -71,8 +80,11 @@ def _bad_shape(input: Any, size: tuple[int, ...]) -> Exception:
         return RuntimeError(f"invalid shape dimension {size[i]} at index {i} of shape {list(size)}")
     count = raw(input).size
     if count == 0 and -1 in size:
-        return RuntimeError(f"cannot reshape tensor of 0 elements into shape {list(size)} because the unspecified dimension size -1 can be any value and is "
-                            "ambiguous")
+        return RuntimeError(
+            f"cannot reshape tensor of 0 elements into shape {list(size)} because the unspecified dimension size -1 "
+            "can be any value and is "
+            "ambiguous"
+        )
     return RuntimeError(f"shape '{list(size)}' is invalid for input of size {count}")
 
 
@@ -114,14 +126,20 @@ def view(input: Any, *shape: Any, dtype: Any = None, size: Any = None) -> Any:
         return _view_dtype(input, dtypes.numpy_dtype(dtype))
     if not shape:
         if size is None:
-            raise TypeError("view() received an invalid combination of arguments - got (), but expected one of:\n * (torch.dtype dtype)\n"
-                            " * (tuple of ints size)")
+            raise TypeError(
+                "view() received an invalid combination of arguments - got (), but expected one of:\n * (torch.dtype "
+                "dtype)\n"
+                " * (tuple of ints size)"
+            )
         shape = (size,)
     result = _reshaped(input, shape)
     array = raw(input)
     if not array.flags.c_contiguous and array.size and not backend(array).shares_memory(raw(result), array):
-        raise RuntimeError("view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). "
-                           "Use .reshape(...) instead.")
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
+            "two contiguous subspaces). "
+            "Use .reshape(...) instead."
+        )
     return result
 
 
@@ -149,18 +167,29 @@ def _view_dtype(input: Any, dtype: np.dtype) -> Any:
         raise RuntimeError(f"self.dim() cannot be 0 to view {old} as {new} (different element sizes)")
     last = input.strides[-1] // before
     if last != 1 and input.shape[-1] != 1:
-        raise RuntimeError(f"self.stride(-1) must be 1 to view {old} as {new} (different element sizes), but got {last}")
+        raise RuntimeError(
+            f"self.stride(-1) must be 1 to view {old} as {new} (different element sizes), but got {last}"
+        )
     if before < after:
         times = after // before
         if input.shape[-1] % times:
-            raise RuntimeError(f"self.size(-1) must be divisible by {times} to view {old} as {new} (different element sizes), but got {input.shape[-1]}")
+            raise RuntimeError(
+                f"self.size(-1) must be divisible by {times} to view {old} as {new} (different element sizes), but "
+                f"got {input.shape[-1]}"
+            )
         if any(stride % after for stride in input.strides[:-1]):
-            raise RuntimeError(f"self.stride() must be divisible by {times} to view {old} as {new} (different element sizes)")
+            raise RuntimeError(
+                f"self.stride() must be divisible by {times} to view {old} as {new} (different element sizes)"
+            )
     return input.view(dtype)
 
 
-@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="view", method=True,
-    batch=over(dim=lambda dim, ndim, size: wrap(dim, ndim + 1) + 1))
+@op(
+    input=lambda grad, input_shape: _reshape(grad, input_shape),
+    kind="view",
+    method=True,
+    batch=over(dim=lambda dim, ndim, size: wrap(dim, ndim + 1) + 1),
+)
 def unsqueeze(input: Any, dim: int) -> Any:
     """`input` with a dimension of size 1 more; a view.
 
@@ -179,8 +208,12 @@ def unsqueeze(input: Any, dim: int) -> Any:
     return input.reshape((*shape[:dim], 1, *shape[dim:]))
 
 
-@op(input=lambda grad, input_shape: _reshape(grad, input_shape), kind="view", method=True,
-    batch=lambda batched, input, dim: _squeeze_all(input, dim))
+@op(
+    input=lambda grad, input_shape: _reshape(grad, input_shape),
+    kind="view",
+    method=True,
+    batch=lambda batched, input, dim: _squeeze_all(input, dim),
+)
 def squeeze(input: Any, dim: Any = None) -> Any:
     """`input` without its dimensions of size 1; a view.
 
@@ -231,7 +264,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if shape and start == end:
         return input
-    return reshape_to(input, (*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
+    return reshape_to(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 @composite(method=True)
@@ -271,8 +304,11 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     if -1 in parts and known:
         parts = tuple([shape[dim] // known if n == -1 else n for n in parts])
     if math.prod(parts) != shape[dim]:
-        raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the input tensor")
-    return reshape_to(input, (*shape[:dim], *parts, *shape[dim + 1:]))
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in "
+            "the input tensor"
+        )
+    return reshape_to(input, (*shape[:dim], *parts, *shape[dim + 1 :]))
 
 
 def _atleast(ndim: int, tensors: tuple[Any, ...], widen: Any) -> Any:
@@ -292,7 +328,13 @@ def _atleast_2d(input: Any) -> Any:
 
 def _atleast_3d(input: Any) -> Any:
     shape = raw(input).shape
-    return input if len(shape) >= 3 else unsqueeze(input, -1) if len(shape) == 2 else reshape_to(input, (1, shape[0] if shape else 1, 1))
+    return (
+        input
+        if len(shape) >= 3
+        else unsqueeze(input, -1)
+        if len(shape) == 2
+        else reshape_to(input, (1, shape[0] if shape else 1, 1))
+    )
 
 
 @composite(method=True)

@@ -1,4 +1,5 @@
 """Taking tensors apart: tuples of views."""
+
 from __future__ import annotations
 
 import itertools
@@ -45,7 +46,7 @@ def _unbind_back(grads: list[Any], shape: tuple[int, ...], dim: int) -> Any:
     if len(known) == 1:
         return At(index_along(dim, known[0]), some, shape, True)
     if len(known) < len(grads):
-        zeros = _zeros(some, shape[:dim] + shape[dim + 1:])
+        zeros = _zeros(some, shape[:dim] + shape[dim + 1 :])
         grads = [zeros if g is None else g for g in grads]
     return stack(grads, dim)
 
@@ -59,13 +60,21 @@ def _split_back(grads: list[Any], shape: tuple[int, ...], sizes: tuple[int, ...]
     known = [i for i, g in enumerate(grads) if g is not None]
     some = grads[known[0]]
     if len(known) == 1:
-        start = sum(sizes[:known[0]])
+        start = sum(sizes[: known[0]])
         return At(index_along(dim, slice(start, start + sizes[known[0]])), some, shape, True)
-    return cat([_zeros(some, (*shape[:dim], n, *shape[dim + 1:])) if g is None else g for n, g in zip(sizes, grads)], dim)
+    return cat(
+        [_zeros(some, (*shape[:dim], n, *shape[dim + 1 :])) if g is None else g for n, g in zip(sizes, grads)], dim
+    )
 
 
 def _split_op(name: str, kind: str) -> Any:
-    return op(input=lambda grad, input_shape, sizes, dim: _split_back(grad, input_shape, sizes, dim), kind=kind, outs="many", name=name, public=False)
+    return op(
+        input=lambda grad, input_shape, sizes, dim: _split_back(grad, input_shape, sizes, dim),
+        kind=kind,
+        outs="many",
+        name=name,
+        public=False,
+    )
 
 
 _split, _split_with_sizes = (_split_op(name, "view")(_pieces) for name in ("split", "split_with_sizes"))
@@ -91,10 +100,15 @@ def _equal_sizes(n: int, size: int) -> tuple[int, ...]:
 def _given_sizes(sizes: Any, n: int, dim: int) -> tuple[int, ...]:
     found = tuple([integer(size) for size in sizes])
     if any(size < 0 for size in found):
-        raise RuntimeError(f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(found)}")
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(found)}"
+        )
     if sum(found) != n:
-        raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but got "
-                           f"split_sizes={list(found)}")
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), "
+            "but got "
+            f"split_sizes={list(found)}"
+        )
     return found
 
 
@@ -223,7 +237,8 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
     """A dimension cut into a number of nearly equal pieces, or cut at given indices, as a tuple of views.
 
     Args:
-        indices_or_sections: the number of pieces, or the indices at which to cut; a tensor on the CPU stands for what it holds.
+        indices_or_sections: the number of pieces, or the indices at which to cut; a tensor on the CPU stands for what
+            it holds.
 
     Raises:
         RuntimeError: the number of pieces is not positive.
@@ -238,8 +253,10 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
     dim = wrap(dim, len(shape))
     if isinstance(indices_or_sections, Tensor):
         if indices_or_sections._array.dtype != np.int64:
-            raise RuntimeError("tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
-                               f"{indices_or_sections.dtype.scalar_type}")
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+                f"{indices_or_sections.dtype.scalar_type}"
+            )
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, (tuple, list)):
         cuts = [0, *[integer(i) for i in indices_or_sections]]
@@ -257,10 +274,18 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
 def _split_at(input: Any, indices_or_sections: Any, dim: int, name: str, least: int) -> tuple[Any, ...]:
     shape = raw(input).shape
     if len(shape) < least:
-        raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {len(shape)} dimensions!")
-    if not isinstance(indices_or_sections, (tuple, list)) and (indices_or_sections <= 0 or shape[dim] % indices_or_sections):
-        raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} is not divisible by the "
-                           f"split_size {indices_or_sections}!")
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {len(shape)} "
+            "dimensions!"
+        )
+    if not isinstance(indices_or_sections, (tuple, list)) and (
+        indices_or_sections <= 0 or shape[dim] % indices_or_sections
+    ):
+        raise RuntimeError(
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} is "
+            "not divisible by the "
+            f"split_size {indices_or_sections}!"
+        )
     return tensor_split(input, indices_or_sections, dim)
 
 

@@ -1,4 +1,5 @@
 """Views with the dimensions in another order."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -61,7 +62,12 @@ def swapdims(input: Any, dim0: int, dim1: int) -> Any:
     return transpose(input, dim0, dim1)
 
 
-@op(input=lambda grad: t(grad), kind="view", method=True, batch=lambda batched, input: transpose(input, 1, 2) if input.ndim == 3 else input[:])
+@op(
+    input=lambda grad: t(grad),
+    kind="view",
+    method=True,
+    batch=lambda batched, input: transpose(input, 1, 2) if input.ndim == 3 else input[:],
+)
 def t(input: Any) -> Any:
     """The transposed matrix, a view; a vector as it is.
 
@@ -80,7 +86,13 @@ def t(input: Any) -> Any:
     return input.T
 
 
-@op(input=lambda grad, dims: permute_back(grad, dims), kind="view", name="permute", batch=over(dims=permuted), public=False)
+@op(
+    input=lambda grad, dims: permute_back(grad, dims),
+    kind="view",
+    name="permute",
+    batch=over(dims=permuted),
+    public=False,
+)
 def _permute(input: Any, dims: tuple[int, ...]) -> Any:
     return input.transpose(dims)
 
@@ -122,8 +134,11 @@ def permute(input: Any, *dims: Any) -> Any:
 def _permutation(dims: tuple[Any, ...], ndim: int) -> tuple[int, ...]:
     """`dims` checked, and counted from the front."""
     if len(dims) != ndim:
-        raise RuntimeError(f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions "
-                           f"i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}")
+        raise RuntimeError(
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            "ordering of dimensions "
+            f"i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}"
+        )
     found = tuple([wrap(dim, ndim) for dim in dims])
     if len(set(found)) != ndim:
         raise RuntimeError("permute(): duplicate dims are not allowed.")
@@ -149,8 +164,11 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     source = tuple(source) if isinstance(source, (tuple, list)) else (source,)
     destination = tuple(destination) if isinstance(destination, (tuple, list)) else (destination,)
     if len(source) != len(destination):
-        raise RuntimeError(f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number of dims as "
-                           f"destination ({list(destination)} dims)")
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same "
+            "number of dims as "
+            f"destination ({list(destination)} dims)"
+        )
     at = [wrap(dim, ndim) for dim in source]
     to = [wrap(dim, ndim) for dim in destination]
     for name, given, found in (("source", source, at), ("destination", destination, to)):
@@ -193,8 +211,12 @@ def _transposed(input: Any, name: str, more: str, least: int, conjugate: bool) -
     ndim = raw(input).ndim
     if ndim == 0:
         import warnings
-        warnings.warn(f"{name if name == 'adjoint()' else f'Tensor.{name}'} is deprecated on 0-D tensors. This function is the identity in these cases.",
-                      stacklevel=3)
+
+        warnings.warn(
+            f"{name if name == 'adjoint()' else f'Tensor.{name}'} is deprecated on 0-D tensors. This function is the "
+            "identity in these cases.",
+            stacklevel=3,
+        )
         result = input
     elif ndim < least or (least == 2 and not more and ndim != 2):
         hint = " For batches of matrices, consider using tensor.mH" if name == "H" and ndim > 2 else ""
@@ -210,16 +232,34 @@ def _t_property(self: Tensor) -> Tensor:
     ndim = self._array.ndim
     if ndim != 2:
         import warnings
+
         if ndim:
-            warnings.warn("The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in a future "
-                          "release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the "
-                          "dimensions of a tensor.", stacklevel=2)
+            warnings.warn(
+                "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it "
+                "will throw an error in a future "
+                "release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, "
+                "-1, -1))` to reverse the "
+                "dimensions of a tensor.",
+                stacklevel=2,
+            )
         else:
-            warnings.warn("Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.", stacklevel=2)
+            warnings.warn(
+                "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.", stacklevel=2
+            )
     return permute_to(self, tuple(range(ndim))[::-1])
 
 
-Tensor.T = property(_t_property)  # type: ignore[method-assign,assignment]
-Tensor.mT = property(lambda self: _transposed(self, "mT", " or batches of matrices", 2, False), doc="The matrices transposed; a view.")  # type: ignore[method-assign,assignment]
-Tensor.mH = property(lambda self: _transposed(self, "mH", " or batches of matrices", 2, True), doc="The matrices transposed and conjugated.")  # type: ignore[method-assign,assignment]
-Tensor.H = property(lambda self: _transposed(self, "H", "", 2, True), doc="The matrix transposed and conjugated.")  # type: ignore[method-assign,assignment]
+PROPERTIES = {
+    "T": property(_t_property),
+    "mT": property(
+        lambda self: _transposed(self, "mT", " or batches of matrices", 2, False),
+        doc="The matrices transposed; a view.",
+    ),
+    "mH": property(
+        lambda self: _transposed(self, "mH", " or batches of matrices", 2, True),
+        doc="The matrices transposed and conjugated.",
+    ),
+    "H": property(lambda self: _transposed(self, "H", "", 2, True), doc="The matrix transposed and conjugated."),
+}
+for name, value in PROPERTIES.items():
+    setattr(Tensor, name, value)

@@ -1,4 +1,5 @@
 """Python's operators on tensors, in terms of the ops."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,7 +10,14 @@ from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.ops.pointwise.arithmetic import add, minus, mul, neg, plus, positive, quotient, rsub, sub
 from tapegrad.autograd.ops.pointwise.comparison import eq, ge, gt, le, lt, ne
-from tapegrad.autograd.ops.pointwise.logic import bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor
+from tapegrad.autograd.ops.pointwise.logic import (
+    bitwise_and,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+)
 from tapegrad.autograd.ops.pointwise.powers import pow, power_of_number, reciprocal
 from tapegrad.autograd.ops.pointwise.rounding import floor_divide, remainder
 from tapegrad.autograd.ops.pointwise.signs import abs
@@ -54,8 +62,11 @@ def augmented(function: Callable[..., Any]) -> Callable[..., Any]:
     return operator
 
 
-def install(binary: dict[str, tuple[Callable[..., Any], Callable[..., Any] | None]], unary: dict[str, Callable[..., Any]],
-            compare: dict[str, Callable[..., Any]]) -> None:
+def install(
+    binary: dict[str, tuple[Callable[..., Any], Callable[..., Any] | None]],
+    unary: dict[str, Callable[..., Any]],
+    compare: dict[str, Callable[..., Any]],
+) -> None:
     """Give `Tensor` its operators.
 
     Args:
@@ -97,17 +108,31 @@ def _inverted(self: Tensor) -> Any:
 
 
 install(
-    {"add": (plus, add), "sub": (minus, sub), "mul": (mul, mul), "truediv": (quotient, quotient), "floordiv": (floor_divide, floor_divide),
-     "mod": (remainder, remainder), "pow": (pow, pow), "and": (bitwise_and, bitwise_and), "or": (bitwise_or, bitwise_or), "xor": (bitwise_xor, bitwise_xor),
-     "lshift": (bitwise_left_shift, bitwise_left_shift), "rshift": (bitwise_right_shift, bitwise_right_shift)},
+    {
+        "add": (plus, add),
+        "sub": (minus, sub),
+        "mul": (mul, mul),
+        "truediv": (quotient, quotient),
+        "floordiv": (floor_divide, floor_divide),
+        "mod": (remainder, remainder),
+        "pow": (pow, pow),
+        "and": (bitwise_and, bitwise_and),
+        "or": (bitwise_or, bitwise_or),
+        "xor": (bitwise_xor, bitwise_xor),
+        "lshift": (bitwise_left_shift, bitwise_left_shift),
+        "rshift": (bitwise_right_shift, bitwise_right_shift),
+    },
     {"neg": neg, "pos": positive, "abs": abs, "invert": _inverted},
-    {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge})
+    {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge},
+)
 
 _pow = Tensor.__pow__
 
 
 def _power(self: Tensor, exponent: Any) -> Any:
-    """``self ** exponent``; a number beside floating-point elements, which is most of its use, takes the shortest way."""
+    """``self ** exponent``; a number beside floating-point elements, which is most of its use, takes the shortest
+    way.
+    """
     if (exponent.__class__ is int or exponent.__class__ is float) and self._array.dtype in INEXACT:
         return power_of_number.op.core(self, exponent)
     return _pow(self, exponent)

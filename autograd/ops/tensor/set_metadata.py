@@ -1,4 +1,5 @@
 """Changing a tensor's shape and strides in place: ``t_()``, ``squeeze_()``, ``resize_()`` and their like."""
+
 from __future__ import annotations
 
 import math
@@ -28,7 +29,8 @@ def _rename(self: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -
         self._array = function(self, *args)._array
         return self
     if self._view is None and (self._counter is None or (self._requires_grad and not recording)):
-        # Nobody else shares the memory, so nobody needs to know what the tensor was; or the tensor keeps a history that knows nothing of this.
+        # Nobody else shares the memory, so nobody needs to know what the tensor was; or the tensor keeps a history that
+        # knows nothing of this.
         before = as_before(self, self._array) if recording else from_array(self._array)
         after = function(before, *args)
         self._array = after._array
@@ -53,7 +55,13 @@ def _rename(self: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -
 def _moved_out(self: Tensor) -> View:
     """Make `self` a view of a tensor that is what `self` was: views that were made of it live on as views of that."""
     root = new(Former)
-    root._array, root._requires_grad, root._node, root._view, root._counter = self._array, self._requires_grad, self._node, None, counter_of(self)
+    root._array, root._requires_grad, root._node, root._view, root._counter = (
+        self._array,
+        self._requires_grad,
+        self._node,
+        None,
+        counter_of(self),
+    )
     root.now = weakref.ref(self)
     view = self._view = View(root, (), counter_of(self).version, "")
     return view
@@ -87,7 +95,8 @@ def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: Any = None
 
 
 def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
-    """Give the tensor another shape over its memory, in order, with more memory where it needs more; what is new in it is uninitialised.
+    """Give the tensor another shape over its memory, in order, with more memory where it needs more; what is new in it
+    is uninitialised.
 
     Args:
         *sizes: the shape, as integers or one sequence.

@@ -1,4 +1,7 @@
-"""`fact`: something that was read in a source or inferred, and that a GPU confirms or refutes. Each is a small function."""
+"""`fact`: something that was read in a source or inferred, and that a GPU confirms or refutes. Each is a small
+function.
+"""
+
 from __future__ import annotations
 
 import functools
@@ -29,15 +32,20 @@ class Fact:
 
 
 class Facts(dict[str, Fact]):
-    """The facts of one subject by name: ``@FACTS("what it says", expected)`` enters one, ``FACTS.as_items()`` are the items of a section."""
+    """The facts of one subject by name: ``@FACTS("what it says", expected)`` enters one, ``FACTS.as_items()`` are the
+    items of a section.
+    """
 
-    def __call__(self, about: str, expected: Any = None) -> Callable[[Callable[[Machine], Any]], Callable[[Machine], Any]]:
+    def __call__(
+        self, about: str, expected: Any = None
+    ) -> Callable[[Callable[[Machine], Any]], Callable[[Machine], Any]]:
         """Enter the decorated function, which finds out whether the fact `about` is as `expected`."""
+
         def add(look: Callable[[Machine], Any]) -> Callable[[Machine], Any]:
             self[look.__name__] = Fact(look.__name__, about, expected, look)
             return look
-        return add
 
+        return add
 
     def as_items(self) -> Items:
         """An item for each fact."""
@@ -53,7 +61,9 @@ def check(fact: Fact, m: Machine) -> Finding:
     values = {"about": fact.about, "expected": fact.expected, "found": result}
     if result == fact.expected:
         return Finding("", "ok", f"{fact.about}: {shown(result)}", values)
-    return Finding("", "unexpected", f"{fact.about}: {shown(result)}, where {shown(fact.expected)} was expected", values)
+    return Finding(
+        "", "unexpected", f"{fact.about}: {shown(result)}, where {shown(fact.expected)} was expected", values
+    )
 
 
 def shown(value: Any) -> str:

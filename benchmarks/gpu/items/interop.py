@@ -1,4 +1,5 @@
 """Facts about other libraries' arrays and tensors, and about several devices."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -17,7 +18,11 @@ items = FACTS.as_items
 @FACTS("numpy.from_dlpack of an array on the GPU is", "refused")
 def numpy_refuses_a_capsule(m: Machine) -> str:
     x = m.cupy.ones(3)
-    return "refused" if raised(lambda: np.from_dlpack(x), (RuntimeError, BufferError, TypeError, ValueError)) != "nothing" else "taken"
+    return (
+        "refused"
+        if raised(lambda: np.from_dlpack(x), (RuntimeError, BufferError, TypeError, ValueError)) != "nothing"
+        else "taken"
+    )
 
 
 @FACTS('numpy.from_dlpack(..., device="cpu") copies, to', [1.0, 1.0, 1.0])
@@ -55,6 +60,7 @@ def numba(m: Machine) -> str:
     if importlib.util.find_spec("numba") is None:
         raise Skip("needs Numba")
     from numba import cuda
+
     return "the same memory" if cuda.as_cuda_array(ours).device_ctypes_pointer.value == pointer else "a copy"
 
 
@@ -82,7 +88,10 @@ def ufunc_of_another_device(m: Machine) -> bool:
         return bool(np.array_equal(m.get(y), np.arange(4.0) + 1))
 
 
-@FACTS("An op of tapegrad's on cuda:1, while cuda:0 is current, gives its result on the device, with the values", [1, [1.0, 2.0, 3.0, 4.0]])
+@FACTS(
+    "An op of tapegrad's on cuda:1, while cuda:0 is current, gives its result on the device, with the values",
+    [1, [1.0, 2.0, 3.0, 4.0]],
+)
 def ops_of_another_device(m: Machine) -> list[object]:
     second(m)
     y = tapegrad.arange(4.0, device="cuda:1") + 1

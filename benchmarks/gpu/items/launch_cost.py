@@ -1,4 +1,7 @@
-"""What a call costs on the host: microseconds for a thousand elements, so few that the device is never what is waited for."""
+"""What a call costs on the host: microseconds for a thousand elements, so few that the device is never what is waited
+for.
+"""
+
 from __future__ import annotations
 
 import functools
@@ -20,14 +23,19 @@ SAMPLES = 15
 SECONDS = 0.01
 Call = Callable[[], Any]
 ROWS: dict[str, Callable[[Machine], Call]] = {}
-SOURCE = 'extern "C" __global__ void copy(const float* x, float* y, int n) { int i = blockIdx.x * blockDim.x + threadIdx.x; if (i < n) y[i] = x[i]; }'
+SOURCE = (
+    'extern "C" __global__ void copy(const float* x, float* y, int n) { int i = blockIdx.x * blockDim.x + '
+    "threadIdx.x; if (i < n) y[i] = x[i]; }"
+)
 
 
 def row(name: str) -> Callable[[Callable[[Machine], Call]], Callable[[Machine], Call]]:
     """The decorated function makes the call that is timed."""
+
     def add(make: Callable[[Machine], Call]) -> Callable[[Machine], Call]:
         ROWS[name] = make
         return make
+
     return add
 
 
@@ -40,7 +48,12 @@ def items() -> Items:
 def arrays(make: Callable[[Machine], Call], m: Machine) -> Finding:
     """Time a call on arrays."""
     took = timed(make(m), Contender("tapegrad", None, m.device))
-    return noted(f"{took.median * 1e6:.2f} us (quartiles {took.q1 * 1e6:.2f} to {took.q3 * 1e6:.2f})", us=took.median * 1e6, q1=took.q1 * 1e6, q3=took.q3 * 1e6)
+    return noted(
+        f"{took.median * 1e6:.2f} us (quartiles {took.q1 * 1e6:.2f} to {took.q3 * 1e6:.2f})",
+        us=took.median * 1e6,
+        q1=took.q1 * 1e6,
+        q3=took.q3 * 1e6,
+    )
 
 
 def timed(call: Call, contender: Contender) -> Summary:
@@ -103,7 +116,10 @@ def raw_kernel(m: Machine) -> Call:
 def function(m: Machine) -> Call:
     module = m.cupy.cuda.Module()
     from cupy.cuda import compiler
-    module.load(bytes(compiler.compile_using_nvrtc(SOURCE, (), m.cupy.cuda.Device().compute_capability, "report.cu")[0]))
+
+    module.load(
+        bytes(compiler.compile_using_nvrtc(SOURCE, (), m.cupy.cuda.Device().compute_capability, "report.cu")[0])
+    )
     return copies(m, module.get_function("copy"))
 
 
@@ -148,6 +164,7 @@ def view(m: Machine) -> Call:
 
 # ---- whole ops, with torch's names: PyTorch runs the same functions
 
+
 def leaves(c: Contender, count: int, *shape: int) -> list[Any]:
     """Leaves of the same numbers for every contender."""
     values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
@@ -161,6 +178,7 @@ def mul_unrecorded(c: Contender) -> Call:
     def call() -> Any:
         with no_grad():
             return x * y
+
     return call
 
 
@@ -195,8 +213,13 @@ def sum_backward(c: Contender) -> Call:
 
 
 OPS: dict[str, Callable[[Contender], Call]] = {
-    "mul, no_grad": mul_unrecorded, "mul, forward": mul_forward, "mul, forward and backward": mul_backward, "matmul, forward": matmul_forward,
-    "matmul, forward and backward": matmul_backward, "softmax, forward and backward": softmax_backward, "sum, forward and backward": sum_backward,
+    "mul, no_grad": mul_unrecorded,
+    "mul, forward": mul_forward,
+    "mul, forward and backward": mul_backward,
+    "matmul, forward": matmul_forward,
+    "matmul, forward and backward": matmul_backward,
+    "softmax, forward and backward": softmax_backward,
+    "sum, forward and backward": sum_backward,
 }
 
 

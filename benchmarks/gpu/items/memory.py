@@ -1,4 +1,5 @@
 """Facts about memory: the pool, peaks, what happens when there is no more, copies from and to the host."""
+
 from __future__ import annotations
 
 import time
@@ -27,6 +28,7 @@ def microseconds(m: Machine) -> float:
     def hundred() -> None:
         for _ in range(100):
             empty(1000, np.float32)
+
     return timed(hundred, Contender("tapegrad", None, m.device)).median * 1e4
 
 
@@ -37,6 +39,7 @@ def memory_hook_cost(m: Machine) -> Finding:
 
         def malloc_postprocess(self, **allocation: Any) -> None:
             pass
+
     without = microseconds(m)
     with Hook():
         hooked = microseconds(m)
@@ -71,8 +74,14 @@ def out_of_memory(m: Machine) -> list[str]:
         raise Skip("needs CuPy on a GPU")
     total = m.backend.memory_info()[1]
     kept = tapegrad.ones(1000, device=m.device)
-    error = raised(lambda: tapegrad.empty(total // 2, device=m.device), tapegrad.cuda.OutOfMemoryError)  # float32: twice what there is
-    return [error, "and goes on" if float((tapegrad.ones(MIB, device=m.device).sum() + kept.sum()).item()) == MIB + 1000 else "is broken"]
+    # float32: twice what there is
+    error = raised(lambda: tapegrad.empty(total // 2, device=m.device), tapegrad.cuda.OutOfMemoryError)
+    return [
+        error,
+        "and goes on"
+        if float((tapegrad.ones(MIB, device=m.device).sum() + kept.sum()).item()) == MIB + 1000
+        else "is broken",
+    ]
 
 
 @FACTS("After it failed, with every array dropped, the pool holds what it held", "what was free is free")
@@ -89,7 +98,11 @@ def pool_after_out_of_memory(m: Machine) -> str:
     count = len(held)
     held.clear()
     pool.free_all_blocks()
-    return "what was free is free" if pool.used_bytes() == used and 0 < count < 32 else f"{pool.used_bytes() - used} bytes are lost after {count} arrays"
+    return (
+        "what was free is free"
+        if pool.used_bytes() == used and 0 < count < 32
+        else f"{pool.used_bytes() - used} bytes are lost after {count} arrays"
+    )
 
 
 @FACTS("After 1000 steps of varied sizes the pool holds, of what it needed at most at once")
@@ -116,8 +129,10 @@ def host_copies(m: Machine) -> Finding:
     there = m.put(plain)
     target = m.cupy.empty_like(there)
     rates = {
-        "to, ordinary": rate(m, lambda: target.set(plain), plain.nbytes), "to, pinned": rate(m, lambda: target.set(pinned), plain.nbytes),
-        "back, ordinary": rate(m, lambda: there.get(out=plain), plain.nbytes), "back, pinned": rate(m, lambda: there.get(out=pinned), plain.nbytes),
+        "to, ordinary": rate(m, lambda: target.set(plain), plain.nbytes),
+        "to, pinned": rate(m, lambda: target.set(pinned), plain.nbytes),
+        "back, ordinary": rate(m, lambda: there.get(out=plain), plain.nbytes),
+        "back, pinned": rate(m, lambda: there.get(out=pinned), plain.nbytes),
         "on the device": rate(m, lambda: m.cupy.copyto(target, there), 2 * plain.nbytes),
     }
     return noted(", ".join(f"{way} {gigabytes:.1f} GB/s" for way, gigabytes in rates.items()), **rates)

@@ -1,4 +1,5 @@
 """Every kernel of `tapegrad.backends.kernels` on the device against NumPy: all types, awkward sizes."""
+
 from __future__ import annotations
 
 import functools
@@ -22,15 +23,19 @@ Check = Callable[[Machine], Iterator[Case]]
 
 def checks(kernel: str) -> Callable[[Check], Check]:
     """The decorated function checks a kernel, ``"file.kernel"``: it yields cases, whose numbers must agree exactly."""
+
     def add(check: Check) -> Check:
         CHECKS[kernel] = check
         return check
+
     return add
 
 
 def declared() -> list[str]:
     """The names of all kernels there are."""
-    return [f"{path.stem}.{name}" for path in sorted(launch.FOLDER.glob("*.cu")) for name in launch._declarations(path.stem)]
+    return [
+        f"{path.stem}.{name}" for path in sorted(launch.FOLDER.glob("*.cu")) for name in launch._declarations(path.stem)
+    ]
 
 
 def items() -> Items:
@@ -66,19 +71,38 @@ def difference(got: np.ndarray, want: np.ndarray) -> str:
         return f"{got.dtype} {got.shape} instead of {want.dtype} {want.shape}"
     where = np.flatnonzero(~((got == want) | ((got != got) & (want != want))).reshape(-1))
     first = int(where[0])
-    return f"{len(where)} of {got.size} differ; at {first} {got.reshape(-1)[first]!s} instead of {want.reshape(-1)[first]!s}"
+    return (
+        f"{len(where)} of {got.size} differ; at {first} {got.reshape(-1)[first]!s} instead of "
+        f"{want.reshape(-1)[first]!s}"
+    )
 
 
 @checks("philox.words")
 def philox_words(m: Machine) -> Iterator[Case]:
     """NumPy's stream, from anywhere in it."""
-    for counter, n in [(0, 0), (0, 1), (3, 1), (1, 7), (0, 1024), (2, 1023), (5, 1025), (2**40 + 1, 5003), (2**64 - 9, 9), (7, 1_000_003)]:
+    for counter, n in [
+        (0, 0),
+        (0, 1),
+        (3, 1),
+        (1, 7),
+        (0, 1024),
+        (2, 1023),
+        (5, 1025),
+        (2**40 + 1, 5003),
+        (2**64 - 9, 9),
+        (7, 1_000_003),
+    ]:
         for seed in (11,) if m.few else (0, 11, 2**63):
             key = philox.key_of(seed)
-            yield m.get(launch.philox_words(key, counter, n, m.xp)), np.asarray(philox.words(key, counter, n)), f"counter {counter}, {n} words, seed {seed}"
+            yield (
+                m.get(launch.philox_words(key, counter, n, m.xp)),
+                np.asarray(philox.words(key, counter, n)),
+                f"counter {counter}, {n} words, seed {seed}",
+            )
 
 
-SIZES = [(1, 0, 3), (1, 1, 1), (7, 3, 0), (3, 255, 1), (5, 257, 3), (1, 40, 1), (1000, 600, 1), (513, 4099, 7)]  # rows, items, width
+# rows, items, width
+SIZES = [(1, 0, 3), (1, 1, 1), (7, 3, 0), (3, 255, 1), (5, 257, 3), (1, 40, 1), (1000, 600, 1), (513, 4099, 7)]
 
 
 @checks("scatter.add")
@@ -105,22 +129,41 @@ def _scattered(m: Machine, way: Callable[[scatter.Addition], None] | None) -> It
             for row in (np.int32, np.int64):
                 index = rng.integers(-n, n, k).astype(row)
                 target, values = _whole(rng, dtype, (n, width)), _whole(rng, dtype, (k, width))
-                yield _added(m, target, index, values, way), _expected(target, index, values), f"{name}, {k} items of {width} into {n} rows, {np.dtype(row)}"
-        for index, shape in ((slice(None), rng.integers(-5, 5, 9)), (6, 5)), ((rng.integers(-6, 6, 9), rng.integers(-5, 5, 9)), (6, 5, 4)):
+                yield (
+                    _added(m, target, index, values, way),
+                    _expected(target, index, values),
+                    f"{name}, {k} items of {width} into {n} rows, {np.dtype(row)}",
+                )
+        for index, shape in (
+            ((slice(None), rng.integers(-5, 5, 9)), (6, 5)),
+            ((rng.integers(-6, 6, 9), rng.integers(-5, 5, 9)), (6, 5, 4)),
+        ):
             target = _whole(rng, dtype, shape)
             values = _whole(rng, dtype, target[index].shape)
-            yield _added(m, target, index, values, way), _expected(target, index, values), f"{name}, an index of {len(index)} axes into {shape}"
+            yield (
+                _added(m, target, index, values, way),
+                _expected(target, index, values),
+                f"{name}, an index of {len(index)} axes into {shape}",
+            )
 
 
 def _whole(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """Small whole numbers: their sums are exact in every dtype, in whatever order."""
     values = rng.integers(-1, 2, shape)
-    return np.asarray((values + 1j * rng.integers(-1, 2, shape)).astype(dtype) if dtype.kind == "c" else values.astype(dtype))
+    return np.asarray(
+        (values + 1j * rng.integers(-1, 2, shape)).astype(dtype) if dtype.kind == "c" else values.astype(dtype)
+    )
 
 
-def _added(m: Machine, target: np.ndarray, index: Any, values: np.ndarray, way: Callable[[scatter.Addition], None] | None) -> np.ndarray:
+def _added(
+    m: Machine, target: np.ndarray, index: Any, values: np.ndarray, way: Callable[[scatter.Addition], None] | None
+) -> np.ndarray:
     array = m.put(target)
-    there = tuple(m.put(part) if isinstance(part, np.ndarray) else part for part in index) if isinstance(index, tuple) else m.put(index)
+    there = (
+        tuple(m.put(part) if isinstance(part, np.ndarray) else part for part in index)
+        if isinstance(index, tuple)
+        else m.put(index)
+    )
     scatter.add(m.xp, array, there, m.put(values), way)
     return m.get(array)
 
@@ -146,4 +189,8 @@ def index_assert_check(m: Machine) -> Iterator[Case]:
                     note = m.put(np.zeros(4, np.int64))
                     index_assert.look(m.xp, m.put(index), -7, 7, 2, 5, note)
                     want = np.zeros(4, np.int64) if wrong is None else np.array([5, value, 2, 7])
-                    yield m.get(note), want, f"{np.dtype(dtype)}, {n} indices, {'none' if wrong is None else f'number {wrong}'} wrong"
+                    yield (
+                        m.get(note),
+                        want,
+                        f"{np.dtype(dtype)}, {n} indices, {'none' if wrong is None else f'number {wrong}'} wrong",
+                    )

@@ -1,4 +1,5 @@
 """The peak memory of training steps, compared with PyTorch's, and the memory that the process has from the driver."""
+
 from __future__ import annotations
 
 import functools
@@ -26,6 +27,7 @@ def step(name: str, m: Machine) -> Finding:
 
 def chain(m: Machine) -> Finding:
     """A chain of 20 tanh of 4 MiB each, forward and backward: the results are kept, and 20 of them are 80 MiB."""
+
     def build(c: Any) -> Any:
         x = c.lib.ones(2**20, device=c.device, requires_grad=True)
 
@@ -35,14 +37,24 @@ def chain(m: Machine) -> Finding:
             for _ in range(20):
                 y = y.tanh()
             y.sum().backward()
+
         return run
+
     return _compared(m, build)
 
 
 def _compared(m: Machine, build: Any) -> Finding:
-    peaks = {contender.name: memory[0] for contender in m.contenders if (memory := contender.memory(build(contender))) is not None}
+    peaks = {
+        contender.name: memory[0]
+        for contender in m.contenders
+        if (memory := contender.memory(build(contender))) is not None
+    }
     ours = peaks["tapegrad"]
-    peers = "".join(f"; {name} {quantity(peak, 'B')}, ratio {ours / peak:.2f}" for name, peak in peaks.items() if name != "tapegrad" and peak)
+    peers = "".join(
+        f"; {name} {quantity(peak, 'B')}, ratio {ours / peak:.2f}"
+        for name, peak in peaks.items()
+        if name != "tapegrad" and peak
+    )
     return noted(f"{quantity(ours, 'B')}{peers}", **peaks)
 
 
@@ -52,5 +64,12 @@ def process(m: Machine) -> Finding:
         raise Skip("needs CuPy on a GPU")
     used, reserved = m.backend.memory_allocated(), m.backend.memory_reserved()
     free, total = m.backend.memory_info()
-    return noted(f"{quantity(used, 'B')} in arrays, {quantity(reserved, 'B')} in the pool, {quantity(total - free, 'B')} of {quantity(total, 'B')} in use on "
-                 "the device (contexts and other processes included)", used=used, reserved=reserved, device=total - free, total=total)
+    return noted(
+        f"{quantity(used, 'B')} in arrays, {quantity(reserved, 'B')} in the pool, {quantity(total - free, 'B')} of "
+        f"{quantity(total, 'B')} in use on "
+        "the device (contexts and other processes included)",
+        used=used,
+        reserved=reserved,
+        device=total - free,
+        total=total,
+    )

@@ -1,4 +1,5 @@
 """Facts about products of matrices, convolutions and their precision."""
+
 from __future__ import annotations
 
 import functools
@@ -58,6 +59,7 @@ def cupy_batched_float16(m: Machine) -> list[str]:
 
         def malloc_postprocess(self, **allocation: Any) -> None:
             sizes.append(allocation["size"])
+
     m.cupy.matmul(x, x)
     pool.free_all_blocks()
     with Sizes():
@@ -67,23 +69,43 @@ def cupy_batched_float16(m: Machine) -> list[str]:
 
 @FACTS("`cupy.matmul` of a row and a column of 4096 ones, in float16 and bfloat16", [4096.0, 4096.0])
 def cupy_products_of_halves_accumulate(m: Machine) -> list[float]:
-    return [float(m.get(m.cupy.matmul(m.cupy.ones((8, 4096), dtype), m.cupy.ones((4096, 8), dtype)))[0, 0]) for dtype in HALVES]
+    return [
+        float(m.get(m.cupy.matmul(m.cupy.ones((8, 4096), dtype), m.cupy.ones((4096, 8), dtype)))[0, 0])
+        for dtype in HALVES
+    ]
 
 
 def ours(m: Machine, dtype: str) -> tuple[Any, Any, Any]:
     """tapegrad, and two stacks of matrices of a dtype."""
     rng = np.random.default_rng(0)
     kind = getattr(tapegrad, dtype)
-    a, b = (tapegrad.tensor(rng.standard_normal(shape), device=m.device).to(kind) for shape in ((3, 65, 130), (3, 130, 33)))
+    a, b = (
+        tapegrad.tensor(rng.standard_normal(shape), device=m.device).to(kind) for shape in ((3, 65, 130), (3, 130, 33))
+    )
     return tapegrad, a, b
 
 
-@FACTS("Products of stacks by tapegrad, transposed factors included, are right for",
-       ["bfloat16 to 1/100", "float16 to 1/1000", "float32 to 1e-05", "float64 to 1e-12", "complex64 to 1e-05", "complex128 to 1e-12"])
+@FACTS(
+    "Products of stacks by tapegrad, transposed factors included, are right for",
+    [
+        "bfloat16 to 1/100",
+        "float16 to 1/1000",
+        "float32 to 1e-05",
+        "float64 to 1e-12",
+        "complex64 to 1e-05",
+        "complex128 to 1e-12",
+    ],
+)
 def our_batched_products(m: Machine) -> list[str]:
     found = []
-    for name, limit, words in (("bfloat16", 1e-2, "1/100"), ("float16", 1e-3, "1/1000"), ("float32", 1e-5, "1e-05"), ("float64", 1e-12, "1e-12"),
-                               ("complex64", 1e-5, "1e-05"), ("complex128", 1e-12, "1e-12")):
+    for name, limit, words in (
+        ("bfloat16", 1e-2, "1/100"),
+        ("float16", 1e-3, "1/1000"),
+        ("float32", 1e-5, "1e-05"),
+        ("float64", 1e-12, "1e-12"),
+        ("complex64", 1e-5, "1e-05"),
+        ("complex128", 1e-12, "1e-12"),
+    ):
         tapegrad, a, b = ours(m, name)
         wide = tapegrad.complex128 if name.startswith("complex") else tapegrad.float64
         exact = np.asarray((a.cpu().to(wide) @ b.cpu().to(wide)).numpy())
@@ -114,9 +136,13 @@ def our_tf32(m: Machine) -> str:
 @FACTS("tapegrad's convolutions of float32 compute in", "float32")
 def our_convolutions(m: Machine) -> str:
     rng = np.random.default_rng(0)
-    x, w = (tapegrad.tensor(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 64, 14, 14), (32, 64, 3, 3)))
+    x, w = (
+        tapegrad.tensor(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 64, 14, 14), (32, 64, 3, 3))
+    )
     exact = np.asarray(tapegrad.nn.functional.conv2d(x.double(), w.double(), padding=1).numpy())
-    error = relative_error(np.asarray(tapegrad.nn.functional.conv2d(x.to(m.device), w.to(m.device), padding=1).cpu().numpy()), exact)
+    error = relative_error(
+        np.asarray(tapegrad.nn.functional.conv2d(x.to(m.device), w.to(m.device), padding=1).cpu().numpy()), exact
+    )
     return "float32" if error < TF32 else f"less than float32 (relative error {error:.1e})"
 
 
@@ -132,24 +158,36 @@ def torch_default_precision(m: Machine) -> list[str]:
     return ["float32" if error < TF32 else "TF32" for error in (error, other)]
 
 
-@FACTS("Relative error of cuDNN's float32 convolution, as it is and with tensor cores deselected (TF32's is about 1e-4)")
+@FACTS(
+    "Relative error of cuDNN's float32 convolution, as it is and with tensor cores deselected (TF32's is about 1e-4)"
+)
 def cudnn_convolution(m: Machine) -> Finding:
     cupy = m.cupy
     if importlib.util.find_spec("cudnn") is None:
         raise Skip("needs nvidia-cudnn-frontend")
     import cudnn
+
     rng = np.random.default_rng(0)
-    x, w = (np.ascontiguousarray(rng.standard_normal(shape).astype(np.float32)) for shape in ((4, 14, 14, 64), (32, 3, 3, 64)))  # NHWC
+    # NHWC
+    x, w = (
+        np.ascontiguousarray(rng.standard_normal(shape).astype(np.float32))
+        for shape in ((4, 14, 14, 64), (32, 3, 3, 64))
+    )
     nchw = [tapegrad.tensor(array.astype(np.float64)).permute(0, 3, 1, 2) for array in (x, w)]
     exact = np.asarray(tapegrad.nn.functional.conv2d(nchw[0], nchw[1], padding=1).permute(0, 2, 3, 1).numpy())
     errors = {}
     handle = cudnn.create_handle()
     cudnn.set_stream(handle=handle, stream=cupy.cuda.get_current_stream().ptr)
-    for words, notes in (("as it is", []), ("deselected", [cudnn.numerical_note.TENSOR_CORE, cudnn.numerical_note.DOWN_CONVERT_INPUTS])):
+    for words, notes in (
+        ("as it is", []),
+        ("deselected", [cudnn.numerical_note.TENSOR_CORE, cudnn.numerical_note.DOWN_CONVERT_INPUTS]),
+    ):
         kind = cudnn.data_type.FLOAT
         graph = cudnn.pygraph(io_data_type=kind, intermediate_data_type=kind, compute_data_type=kind, handle=handle)
-        image, weight = (graph.tensor(name=name, dim=[n, c, h, v], stride=[h * v * c, 1, v * c, c], data_type=kind)
-                         for name, (n, h, v, c) in (("x", x.shape), ("w", w.shape)))
+        image, weight = (
+            graph.tensor(name=name, dim=[n, c, h, v], stride=[h * v * c, 1, v * c, c], data_type=kind)
+            for name, (n, h, v, c) in (("x", x.shape), ("w", w.shape))
+        )
         result = graph.conv_fprop(image=image, weight=weight, padding=[1, 1], stride=[1, 1], dilation=[1, 1])
         result.set_output(True)
         graph.validate()
@@ -161,6 +199,8 @@ def cudnn_convolution(m: Machine) -> Finding:
         graph.build_plans()
         there, kernel, out = m.put(x), m.put(w), cupy.empty(exact.shape, np.float32)
         space = cupy.empty(max(graph.get_workspace_size(), 1), np.uint8)
-        graph.execute({image: there.data.ptr, weight: kernel.data.ptr, result: out.data.ptr}, space.data.ptr, handle=handle)
+        graph.execute(
+            {image: there.data.ptr, weight: kernel.data.ptr, result: out.data.ptr}, space.data.ptr, handle=handle
+        )
         errors[words] = relative_error(m.get(out), exact)
     return noted(", ".join(f"{words} {error:.1e}" for words, error in errors.items()), **errors)

@@ -1,4 +1,5 @@
 """The whole test suite on the device."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -37,7 +38,13 @@ def run(m: Machine) -> Finding:
         raise Skip("pytest is not installed")
     workers = int(os.environ.get(WORKERS) or workers_of(os.cpu_count() or 1))
     command = [sys.executable, "-m", "pytest", "tests", "--device", Device(m.device).type, "-q"]
-    command += ["--continue-on-collection-errors", "-p", "no:cacheprovider", "-p", "tapegrad.benchmarks.gpu.report.outcomes"]
+    command += [
+        "--continue-on-collection-errors",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "tapegrad.benchmarks.gpu.report.outcomes",
+    ]
     if importlib.util.find_spec("xdist") is not None:
         command += ["-n", str(workers), "--dist", "loadgroup"]
     command += json.loads(os.environ.get(ARGUMENTS, "[]"))
@@ -64,7 +71,8 @@ def summed_up(lines: list[dict[str, Any]], status: int | None, output: str) -> F
     """
     last: dict[str, dict[str, Any]] = {}
     for line in lines:
-        if "end" in line and last.get(line["end"], {}).get("outcome") != "failed":  # of a test and its teardown, the worse
+        # of a test and its teardown, the worse
+        if "end" in line and last.get(line["end"], {}).get("outcome") != "failed":
             last[line["end"]] = line
     counts = Counter(line["outcome"] for line in last.values())
     failures = [f"{name}: {line['why']}" for name, line in last.items() if line["outcome"] == "failed"]
@@ -72,7 +80,11 @@ def summed_up(lines: list[dict[str, Any]], status: int | None, output: str) -> F
     whys = Counter(line["why"] for line in last.values() if line["outcome"] == "skipped")
     slowest = sorted(((line["seconds"], name) for name, line in last.items() if "seconds" in line), reverse=True)[:10]
     values: dict[str, Any] = {
-        "passed": counts["passed"], "failed": counts["failed"], "skipped": counts["skipped"], "failures": failures[:SHOWN], "skips": dict(whys.most_common(20)),
+        "passed": counts["passed"],
+        "failed": counts["failed"],
+        "skipped": counts["skipped"],
+        "failures": failures[:SHOWN],
+        "skips": dict(whys.most_common(20)),
         "slowest": [f"{seconds:.1f} s {name}" for seconds, name in slowest],
     }
     text = f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped"
@@ -80,7 +92,9 @@ def summed_up(lines: list[dict[str, Any]], status: int | None, output: str) -> F
         text += f", {counts['xfailed']} failed as expected"
     if status is None:
         values["running"] = open_tests[:SHOWN]
-        return Finding("", "hung", f"{text}; stopped, as no time was left, in {', '.join(open_tests[:3]) or 'no test'}", values)
+        return Finding(
+            "", "hung", f"{text}; stopped, as no time was left, in {', '.join(open_tests[:3]) or 'no test'}", values
+        )
     if status not in (0, 1) or not last:
         values["output"] = [line[:300] for line in output.rstrip().splitlines()[-12:]]
         return Finding("", "failed", f"{text}; pytest {ended(status)}", values)

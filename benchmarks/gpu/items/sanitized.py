@@ -1,4 +1,7 @@
-"""The program that compute-sanitizer watches: all kernels, a few cases of each kind, every array in memory of its own."""
+"""The program that compute-sanitizer watches: all kernels, a few cases of each kind, every array in memory of its
+own.
+"""
+
 from __future__ import annotations
 
 import sys
@@ -13,14 +16,17 @@ from tapegrad.benchmarks.gpu.report.machine import Machine
 def allocator(cupy: Any) -> Callable[[int], Any]:
     """Gives every array memory of its own: within a pool's block the sanitizer would not see where an array ends.
 
-    It ends with a whole word, as all memory of a GPU does: `scatter.cu` exchanges the four bytes among which an element of one or two lies.
+    It ends with a whole word, as all memory of a GPU does: `scatter.cu` exchanges the four bytes among which an element
+    of one or two lies.
     """
+
     def allocate(size: int) -> Any:
         whole = -(-size // 4) * 4
         found = cupy.cuda.MemoryPointer(cupy.cuda.Memory(whole), 0)
         if whole > size:  # else initcheck would report them
             cupy.cuda.runtime.memset(found.ptr + size, 0, whole - size)
         return found
+
     return allocate
 
 
@@ -28,6 +34,7 @@ def main(device: str) -> int:
     """Run the kernels; the exit status is 1 if one gave wrong numbers."""
     if Device(device).type == "cuda":
         import cupy
+
         cupy.cuda.set_allocator(allocator(cupy))
     machine = Machine(device, few=True)
     findings = {name: numerics.run(name, machine) for name in numerics.declared()}

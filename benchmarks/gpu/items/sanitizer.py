@@ -1,4 +1,7 @@
-"""compute-sanitizer over the kernels: accesses outside their arrays, races, reads of what nobody wrote, barriers that not all threads reach."""
+"""compute-sanitizer over the kernels: accesses outside their arrays, races, reads of what nobody wrote, barriers that
+not all threads reach.
+"""
+
 from __future__ import annotations
 
 import functools
@@ -31,7 +34,17 @@ def check(tool: str, m: Machine) -> Finding:
         raise Skip("compute-sanitizer is not installed (it comes with the CUDA toolkit)")
     seconds = min(SECONDS, m.left - 5)
     with tempfile.TemporaryDirectory() as folder:
-        command = [program, "--tool", tool, "--error-exitcode", str(FOUND), sys.executable, "-m", "tapegrad.benchmarks.gpu.items.sanitized", m.device]
+        command = [
+            program,
+            "--tool",
+            tool,
+            "--error-exitcode",
+            str(FOUND),
+            sys.executable,
+            "-m",
+            "tapegrad.benchmarks.gpu.items.sanitized",
+            m.device,
+        ]
         done = run_for(seconds, command, Path(folder, "output"), dict(os.environ))
     lines = [line.strip() for line in done.output.splitlines() if line.strip()]
     cases = re.search(r"^(\d+) cases", done.output, re.MULTILINE)
@@ -43,5 +56,8 @@ def check(tool: str, m: Machine) -> Finding:
     if done.status == FOUND:
         return failed(f"{tool} found errors: {summary[-1] if summary else lines[-1]}", output=lines[:40])
     if done.status or cases is None or not summary:
-        return failed(f"{tool}: the program {ended(done.status)}: {lines[-1][:200] if lines else 'it wrote nothing'}", output=lines[-12:])
+        return failed(
+            f"{tool}: the program {ended(done.status)}: {lines[-1][:200] if lines else 'it wrote nothing'}",
+            output=lines[-12:],
+        )
     return ok(f"{cases[1]} cases, {summary[-1]}", cases=int(cases[1]), summary=summary[-1])

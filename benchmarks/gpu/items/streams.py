@@ -1,4 +1,5 @@
 """Facts about streams, events and captured graphs."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -35,7 +36,9 @@ def current_stream(m: Machine) -> str:
     return "the legacy default stream" if m.cupy.cuda.get_current_stream().ptr in (0, 1) else "another"
 
 
-@FACTS("A non-blocking stream, unasked and after wait_event, for work of the default stream", ["does not wait", "waits"])
+@FACTS(
+    "A non-blocking stream, unasked and after wait_event, for work of the default stream", ["does not wait", "waits"]
+)
 def order_of_streams(m: Machine) -> list[str]:
     cupy = m.cupy
     busy(m, cupy.zeros(1, np.float32))  # compiled before anything is timed
@@ -90,7 +93,11 @@ def freed_memory(m: Machine) -> str:
     other = cupy.empty(size, np.uint8).data.ptr
     with stream:
         same = cupy.empty(size, np.uint8).data.ptr
-    return "goes back to its own stream" if same == pointer != other else f"goes elsewhere ({other == pointer}, {same == pointer})"
+    return (
+        "goes back to its own stream"
+        if same == pointer != other
+        else f"goes elsewhere ({other == pointer}, {same == pointer})"
+    )
 
 
 @FACTS("A pair of events around a busy kernel", "measures")
@@ -130,6 +137,7 @@ def capture(m: Machine) -> str:
         cupy.add(x, 1, x)
         cupy.sum(x, out=total)
         launch.launch("philox.words", 1, 256, (words, 1000, 0, 1, 2), like=words)
+
     m.synchronize()
     stream, graph = captured(m, work)
     words.fill(0)
@@ -178,6 +186,7 @@ def in_capture(m: Machine, work: Callable[[], Any]) -> str:
 @FACTS("Compiling a kernel that no cache holds takes")
 def first_call(m: Machine) -> Finding:
     import time
+
     begun = time.perf_counter()
     source = f"// {time.time_ns()}\n" + BUSY
     m.cupy.RawModule(code=source).get_function("busy")

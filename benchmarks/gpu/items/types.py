@@ -1,4 +1,5 @@
 """Facts about dtypes, ufuncs, reductions and indices."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -29,7 +30,9 @@ def float32_plus_numpy_float64(m: Machine) -> str:
     return (m.put([1, 2], np.float32) + np.float64(3)).dtype.name
 
 
-@FACTS("The sums of 8192 ones in float16 and bfloat16, which stop at 2048 and 256 where 16 bits add up", [8192.0, 8192.0])
+@FACTS(
+    "The sums of 8192 ones in float16 and bfloat16, which stop at 2048 and 256 where 16 bits add up", [8192.0, 8192.0]
+)
 def sums_of_halves(m: Machine) -> list[float]:
     return [float(m.get(m.cupy.ones(8192, dtype).sum())) for dtype in HALVES]
 
@@ -40,7 +43,23 @@ def means_of_halves(m: Machine) -> list[float]:
 
 
 UFUNCS = (
-    "add", "multiply", "true_divide", "power", "maximum", "minimum", "exp", "log", "sqrt", "tanh", "sin", "abs", "negative", "sign", "floor", "less", "equal",
+    "add",
+    "multiply",
+    "true_divide",
+    "power",
+    "maximum",
+    "minimum",
+    "exp",
+    "log",
+    "sqrt",
+    "tanh",
+    "sin",
+    "abs",
+    "negative",
+    "sign",
+    "floor",
+    "less",
+    "equal",
 )
 
 
@@ -57,7 +76,9 @@ def ufuncs_without_bfloat16(m: Machine) -> list[str]:
     return missing
 
 
-@FACTS("`add.at` raises TypeError for", ["bool", "int8", "uint8", "int16", "uint16", "bfloat16", "complex64", "complex128"])
+@FACTS(
+    "`add.at` raises TypeError for", ["bool", "int8", "uint8", "int16", "uint16", "bfloat16", "complex64", "complex128"]
+)
 def add_at_refuses(m: Machine) -> list[str]:
     refused = []
     for dtype in DTYPES:
@@ -110,11 +131,15 @@ def nan_wins(m: Machine) -> list[bool]:
     return [bool(np.isnan(m.get(x.max()))), bool(np.isnan(m.get(m.xp.maximum(x, 0.0))[1]))]
 
 
-@FACTS("argmax of (-inf, inf) and (1, NaN), argmin of (-inf, inf) and argmax of (-inf, -inf) are (cupy#7424)", [1, 1, 0, 0])
+@FACTS(
+    "argmax of (-inf, inf) and (1, NaN), argmin of (-inf, inf) and argmax of (-inf, -inf) are (cupy#7424)", [1, 1, 0, 0]
+)
 def arg_extremes_of_infinities(m: Machine) -> list[int]:
     inf = np.inf
     return [int(m.get(m.put(pair).argmax())) for pair in ([-inf, inf], [1.0, np.nan])] + [
-        int(m.get(m.put([-inf, inf]).argmin())), int(m.get(m.put([-inf, -inf]).argmax()))]
+        int(m.get(m.put([-inf, inf]).argmin())),
+        int(m.get(m.put([-inf, -inf]).argmax())),
+    ]
 
 
 @FACTS("-0.0 keeps its sign through `+ -0.0`, `sqrt` and `round`", [True, True, True])
@@ -144,6 +169,7 @@ def singular_matrices_pass(m: Machine) -> str:
 def singular_matrices_on_request(m: Machine) -> str:
     zeros = m.cupy.zeros((2, 2))
     import cupyx
+
     with cupyx.errstate(linalg="raise"):
         return raised(lambda: m.cupy.linalg.inv(zeros))
 
@@ -152,11 +178,19 @@ def singular_matrices_on_request(m: Machine) -> str:
 def special_functions(m: Machine) -> Finding:
     cpu: Any = backend_for(Device("cpu"))
     found: dict[str, list[float]] = {}
-    for name, low, high in (("erf", -4, 4), ("erfc", -4, 8), ("erfinv", -0.999, 0.999), ("lgamma", 0.1, 30), ("digamma", 0.1, 30)):
+    for name, low, high in (
+        ("erf", -4, 4),
+        ("erfc", -4, 8),
+        ("erfinv", -0.999, 0.999),
+        ("lgamma", 0.1, 30),
+        ("digamma", 0.1, 30),
+    ):
         found[name] = []
         for dtype in (np.float64, np.float32):
             x = np.linspace(low, high, 20_001).astype(dtype)
             want = np.asarray(getattr(cpu, name)(x.astype(np.float64)))
             got = m.get(getattr(m.backend, name)(m.put(x))).astype(np.float64)
-            found[name].append(float(np.max(np.abs(got - want) / np.spacing(np.maximum(np.abs(want), 1e-3).astype(dtype)))))
+            found[name].append(
+                float(np.max(np.abs(got - want) / np.spacing(np.maximum(np.abs(want), 1e-3).astype(dtype))))
+            )
     return noted("; ".join(f"{name} {worst[0]:.1f}, {worst[1]:.1f}" for name, worst in found.items()), **found)

@@ -1,4 +1,5 @@
 """A few of the benchmarks, on the CPU, the device and PyTorch on both."""
+
 from __future__ import annotations
 
 import functools
@@ -13,7 +14,15 @@ from tapegrad.benchmarks.measure import Plan
 from tapegrad.benchmarks.report import quantity
 from tapegrad.benchmarks.workloads import WORKLOADS
 
-NAMES = ("op.elementwise", "op.matmul", "elementwise.mul_add", "reduction.softmax", "matmul.1024", "train.mlp.adam.b32", "train.cnn.sgd.b32")
+NAMES = (
+    "op.elementwise",
+    "op.matmul",
+    "elementwise.mul_add",
+    "reduction.softmax",
+    "matmul.1024",
+    "train.mlp.adam.b32",
+    "train.cnn.sgd.b32",
+)
 PLAN = Plan(rounds=7, seconds=0.01)
 
 
@@ -31,7 +40,11 @@ def run(name: str, m: Machine) -> Finding:
     words = []
     for row in report.rows:
         if not row.variant:
-            ratios = "".join(f", {ratio.median:.2f} of {of}" for ratio, of in ((row.of_peer, "PyTorch's"), (row.of_cpu, "the CPU's")) if ratio)
+            ratios = "".join(
+                f", {ratio.median:.2f} of {of}"
+                for ratio, of in ((row.of_peer, "PyTorch's"), (row.of_cpu, "the CPU's"))
+                if ratio
+            )
             peak = f", peak {quantity(row.peak_bytes, 'B')}" if row.peak_bytes is not None else ""
             words.append(f"{row.contender} {row.device} {quantity(row.summary.median, 's')}{ratios}{peak}")
     return noted("; ".join(words), **values)

@@ -1,4 +1,5 @@
 """The report as JSON, as Markdown, and as the summary that is printed last."""
+
 from __future__ import annotations
 
 import json
@@ -52,7 +53,8 @@ class Document:
         return bool(self.parts) and all(finding.well for finding in self.findings)
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write ``DATE-DEVICE-report-COMMIT.json`` and ``.md``; with the names of the sections at the end where not all were asked for.
+        """Write ``DATE-DEVICE-report-COMMIT.json`` and ``.md``; with the names of the sections at the end where not all
+        were asked for.
 
         Returns:
             The two files.
@@ -80,21 +82,38 @@ def counts(findings: Iterable[Finding]) -> str:
 
 def summary(document: Document) -> str:
     """What was found, in a few lines, what is wrong last."""
-    lines = [f"{'dry run on the strict device (no GPU took part)' if document.dry else device_of(document)}; {_commit(document)}; {document.seconds:.0f} s"]
+    lines = [
+        f"{'dry run on the strict device (no GPU took part)' if document.dry else device_of(document)}; "
+        f"{_commit(document)}; {document.seconds:.0f} s"
+    ]
     width = max((len(part.name) for part in document.parts), default=0)
     lines += [f"  {part.name:<{width}}  {part.seconds:6.1f} s  {counts(part.findings)}" for part in document.parts]
-    lines += [f"{finding.status}: {part.name}: {finding.name}: {finding.text}" for part in document.parts for finding in part.findings if not finding.well]
-    lines.append("all is well" if document.well else f"{sum(not finding.well for finding in document.findings)} to look at")
+    lines += [
+        f"{finding.status}: {part.name}: {finding.name}: {finding.text}"
+        for part in document.parts
+        for finding in part.findings
+        if not finding.well
+    ]
+    lines.append(
+        "all is well" if document.well else f"{sum(not finding.well for finding in document.findings)} to look at"
+    )
     return "\n".join(lines)
 
 
 def device_of(document: Document) -> str:
     """The GPU's name, where the environment has it."""
-    return next((finding.text for finding in document.findings if finding.name == "gpu" and finding.status == "noted"), document.device)
+    return next(
+        (finding.text for finding in document.findings if finding.name == "gpu" and finding.status == "noted"),
+        document.device,
+    )
 
 
 def _commit(document: Document) -> str:
-    return f"commit {document.commit[:12]}{' with changes' if document.changed else ''}" if document.commit else "no commit known"
+    return (
+        f"commit {document.commit[:12]}{' with changes' if document.changed else ''}"
+        if document.commit
+        else "no commit known"
+    )
 
 
 def markdown(document: Document) -> str:
@@ -102,11 +121,24 @@ def markdown(document: Document) -> str:
     title = "Dry run of the GPU report, on the strict device" if document.dry else "GPU report"
     lines = [f"# {title}", "", f"{document.created}, {_commit(document)}, {document.seconds:.0f} s.", ""]
     if document.dry:
-        lines += ["No GPU took part: the strict device, an array type over NumPy, stood in for it. This says that the report runs, and nothing of CUDA.", ""]
+        lines += [
+            "No GPU took part: the strict device, an array type over NumPy, stood in for it. This says that the "
+            "report runs, and nothing of CUDA.",
+            "",
+        ]
     lines += ["```text", summary(document), "```", ""]
     for part in document.parts:
-        lines += [f"## {part.title}", "", f"{counts(part.findings)}; {part.seconds:.1f} s.", "", "| | | |", "|---|---|---|"]
-        lines += [f"| {_cell(finding.name)} | {_status(finding)} | {_cell(finding.text)} |" for finding in part.findings]
+        lines += [
+            f"## {part.title}",
+            "",
+            f"{counts(part.findings)}; {part.seconds:.1f} s.",
+            "",
+            "| | | |",
+            "|---|---|---|",
+        ]
+        lines += [
+            f"| {_cell(finding.name)} | {_status(finding)} | {_cell(finding.text)} |" for finding in part.findings
+        ]
         for finding in part.findings:
             lines += _details(finding)
         lines.append("")
@@ -129,6 +161,10 @@ def _details(finding: Finding) -> list[str]:
     for key in ("failures", "running", "skips", "slowest", "wrong", "traceback", "output"):
         details: Any = finding.values.get(key)
         if details:
-            rows = [f"{count} x {what}" for what, count in details.items()] if isinstance(details, dict) else map(str, details)
+            rows = (
+                [f"{count} x {what}" for what, count in details.items()]
+                if isinstance(details, dict)
+                else map(str, details)
+            )
             lines += ["", f"`{finding.name}`, {key}:", "", "```text", *rows, "```"]
     return lines

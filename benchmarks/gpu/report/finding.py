@@ -1,4 +1,5 @@
 """`Finding`: one line of the report."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -1,4 +1,5 @@
 """`Machine`: what an item works with: a device, its arrays, its clock."""
+
 from __future__ import annotations
 
 import functools

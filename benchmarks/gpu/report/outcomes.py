@@ -1,7 +1,9 @@
-"""A plugin of pytest's that writes the outcome of each test as it happens, so that the outcomes of a run which is stopped are known.
+"""A plugin of pytest's that writes the outcome of each test as it happens, so that the outcomes of a run which is
+stopped are known.
 
 The environment variable TAPEGRAD_TEST_OUTCOMES names the file. Tests of the device under test come first.
 """
+
 from __future__ import annotations
 
 import json
@@ -54,7 +56,12 @@ class Outcomes:
         """A test's setup, call or teardown has ended."""
         if report.when == "call" or report.outcome != "passed":
             outcome = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
-            self._write(end=report.nodeid, outcome=outcome, why="" if report.passed else _why(report), seconds=round(report.duration, 3))
+            self._write(
+                end=report.nodeid,
+                outcome=outcome,
+                why="" if report.passed else _why(report),
+                seconds=round(report.duration, 3),
+            )
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """The run ends."""

@@ -1,4 +1,5 @@
 """Processes that are started, watched and ended with all that they started themselves."""
+
 from __future__ import annotations
 
 import contextlib
@@ -15,11 +16,18 @@ POSIX = os.name == "posix"
 GRACE = 3.0  # seconds between the request to end and the end
 
 
-def start(command: Sequence[str], output: Path, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], output: Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start a command in a group of its own, its output and errors in a file."""
     with output.open("wb") as out:
         return subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=None if environment is None else dict(environment), cwd=folder,
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=None if environment is None else dict(environment),
+            cwd=folder,
             start_new_session=POSIX,
         )
 
@@ -32,7 +40,8 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(GRACE)
     if POSIX:
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS: only those who have ended
+        # nobody is left; macOS: only those who have ended
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
@@ -48,7 +57,13 @@ class Done:
     seconds: float  # how long it ran
 
 
-def run_for(seconds: float, command: Sequence[str], output: Path, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Done:
+def run_for(
+    seconds: float,
+    command: Sequence[str],
+    output: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Done:
     """Run a command for so long at most.
 
     Args:
@@ -85,7 +100,7 @@ def ended(status: int) -> str:
 def lines_of(file: Path) -> list[str]:
     """The whole lines of a file that another process may be writing."""
     text = file.read_text(encoding="utf-8", errors="replace")
-    return [line for line in text[:text.rfind("\n") + 1].splitlines() if line]
+    return [line for line in text[: text.rfind("\n") + 1].splitlines() if line]
 
 
 def end_on_request() -> None:

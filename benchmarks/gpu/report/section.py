@@ -1,4 +1,5 @@
 """`Section`: a part of the report, made of items that are run one after the other in a process of their own."""
+
 from __future__ import annotations
 
 import importlib
@@ -18,7 +19,8 @@ class Section:
 
     name: str  # what `--only` calls it
     title: str  # its heading
-    source: str  # ``"module:function"``, the function that returns the items by name; the process that runs them imports it
+    # ``"module:function"``, the function that returns the items by name; the process that runs them imports it
+    source: str
     seconds: float  # how long it may take
     item_seconds: float  # how long one item may take
 

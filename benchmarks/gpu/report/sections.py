@@ -1,4 +1,5 @@
 """The report's sections, in order, and how long each may take."""
+
 from __future__ import annotations
 
 from tapegrad.benchmarks.gpu.report.section import Section

@@ -1,4 +1,7 @@
-"""Runs a section's items in another process, and watches it: what crashes or hangs costs that item, and the rest goes on."""
+"""Runs a section's items in another process, and watches it: what crashes or hangs costs that item, and the rest goes
+on.
+"""
+
 from __future__ import annotations
 
 import json
@@ -18,7 +21,8 @@ from tapegrad.benchmarks.gpu.report.machine import Machine
 from tapegrad.benchmarks.gpu.report.processes import ended, lines_of, start, stop
 from tapegrad.benchmarks.gpu.report.section import Items, Section
 
-#: exit status of a process whose device answers every call with the error of an earlier one: the items left need another process
+#: exit status of a process whose device answers every call with the error of an earlier one: the items left need
+#: another process
 POISONED = 75
 LOOK_EVERY = 0.05
 START = 60.0  # seconds until a process has imported what it needs
@@ -44,12 +48,20 @@ def run(section: Section, device: str, seconds: float, environment: Mapping[str,
             return found + [Finding(name, "not run", "no time was left") for name in names if name not in done]
 
 
-def _one_process(section: Section, device: str, ends: float, skip: list[str], environment: Mapping[str, str]) -> tuple[list[str], list[Finding], bool]:
+def _one_process(
+    section: Section, device: str, ends: float, skip: list[str], environment: Mapping[str, str]
+) -> tuple[list[str], list[Finding], bool]:
     """One process: the names of all items, the new findings, and whether another process is to run the rest."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file, said = Path(folder, "findings"), Path(folder, "output")
         file.touch()
-        wanted = {"source": section.source, "device": device, "seconds": ends - time.monotonic(), "skip": skip, "file": str(file)}
+        wanted = {
+            "source": section.source,
+            "device": device,
+            "seconds": ends - time.monotonic(),
+            "skip": skip,
+            "file": str(file),
+        }
         variables = {**os.environ, **dict.fromkeys(threads.VARIABLES, "1"), **environment}
         process = start([sys.executable, "-m", "tapegrad.benchmarks.gpu", json.dumps(wanted)], said, variables)
         try:
@@ -74,7 +86,14 @@ def _one_process(section: Section, device: str, ends: float, skip: list[str], en
     time_left = time.monotonic() < ends
     if hung:
         if current is None:
-            return names, [*findings, Finding(section.name, "hung", "before its first item" if not begun else "between two items")], False
+            return (
+                names,
+                [
+                    *findings,
+                    Finding(section.name, "hung", "before its first item" if not begun else "between two items"),
+                ],
+                False,
+            )
         why = f"stopped after {took:.0f} s" + ("" if time_left else ", when the section's time was over")
         return names, [*findings, Finding(current, "hung", why, {"output": tail(text)}, took)], time_left
     if process.returncode == POISONED:
@@ -82,8 +101,22 @@ def _one_process(section: Section, device: str, ends: float, skip: list[str], en
     if process.returncode == 0:
         return names, findings, False
     if current is None:
-        return names, [*findings, Finding(section.name, "crashed", f"the process {ended(process.returncode)}", {"output": tail(text)})], False
-    return names, [*findings, Finding(current, "crashed", f"the process {ended(process.returncode)}", {"output": tail(text)}, took)], time_left
+        return (
+            names,
+            [
+                *findings,
+                Finding(section.name, "crashed", f"the process {ended(process.returncode)}", {"output": tail(text)}),
+            ],
+            False,
+        )
+    return (
+        names,
+        [
+            *findings,
+            Finding(current, "crashed", f"the process {ended(process.returncode)}", {"output": tail(text)}, took),
+        ],
+        time_left,
+    )
 
 
 def tail(text: str) -> list[str]:
@@ -92,6 +125,7 @@ def tail(text: str) -> list[str]:
 
 
 # ---- in the other process
+
 
 def serve(source: Callable[[], Items], machine: Machine, skip: list[str], file: Path) -> int:
     """Run items, and write what becomes of each as it happens, a line of JSON each.
@@ -105,6 +139,7 @@ def serve(source: Callable[[], Items], machine: Machine, skip: list[str], file: 
         The exit status: 0, or `POISONED`.
     """
     with file.open("a", encoding="utf-8") as out:
+
         def write(**line: Any) -> None:
             out.write(json.dumps(line, default=str) + "\n")
             out.flush()
@@ -135,7 +170,8 @@ def observe(name: str, item: Callable[[Machine], Finding], machine: Machine) -> 
         finding = Finding(name, "failed", one_line(error), {"traceback": _where(error)})
     finding.name, finding.seconds = name, round(time.monotonic() - begun, 3)
     poisoned = False
-    # After an illegal access every call fails, and only a new process has a working device. What never asked for the device has not broken it.
+    # After an illegal access every call fails, and only a new process has a working device. What never asked for the
+    # device has not broken it.
     if loaded(machine.device):
         try:
             machine.synchronize()
@@ -154,4 +190,8 @@ def one_line(error: BaseException) -> str:
 
 def _where(error: BaseException) -> list[str]:
     import traceback
-    return [f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-4:]]
+
+    return [
+        f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno} in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)[-4:]
+    ]

@@ -1,4 +1,5 @@
 """`tapegrad.cuda` on strict devices that stand in for CUDA's, and without CUDA."""
+
 from __future__ import annotations
 
 import gc
@@ -36,11 +37,13 @@ def two():
 def none(monkeypatch):
     """No CUDA: whatever this machine has, CuPy is not installed."""
     from tapegrad.backends import registry
+
     monkeypatch.setitem(sys.modules, "cupy", None)
     monkeypatch.delitem(registry._by_type, "cuda", raising=False)
 
 
 # ---- devices
+
 
 def test_devices(two):
     assert cuda.is_available() and cuda.is_initialized()
@@ -83,9 +86,18 @@ def test_a_thread_has_its_own_current_device(two):
 
 def test_properties(two):
     found = cuda.get_device_properties("cuda:1")
-    assert (found.name, found.major, found.minor, found.total_memory, found.warp_size) == ("tapegrad's strict device", 9, 0, 64 * MIB, 32)
+    assert (found.name, found.major, found.minor, found.total_memory, found.warp_size) == (
+        "tapegrad's strict device",
+        9,
+        0,
+        64 * MIB,
+        32,
+    )
     assert cuda.get_device_name() == found.name and cuda.get_device_capability(0) == (9, 0)
-    assert repr(found) == "_CudaDeviceProperties(name='tapegrad's strict device', major=9, minor=0, total_memory=64MB, multi_processor_count=1)"
+    assert (
+        repr(found) == "_CudaDeviceProperties(name='tapegrad's strict device', major=9, minor=0, total_memory=64MB, "
+        "multi_processor_count=1)"
+    )
     assert cuda.get_device_properties(1) == found
     with pytest.raises(AttributeError, match="has no attribute 'L2_cache_size'"):
         found.L2_cache_size  # noqa: B018  the strict device does not say
@@ -93,21 +105,38 @@ def test_properties(two):
 
 def test_what_cupy_tells_has_torchs_names():
     from tapegrad.cuda.devices import CudaDeviceProperties
+
     given = {"l2CacheSize": 5, "regsPerMultiprocessor": 6}
     found = CudaDeviceProperties("gpu", 8, 6, 1, 2, 32, given)
     assert found.L2_cache_size == 5 and found.regs_per_multiprocessor == 6
     assert pickle.loads(pickle.dumps(found)) == found
 
 
-@pytest.mark.parametrize(("wrong", "error", "words"), [
-    ("cpu", ValueError, "Expected a cuda device, but got: cpu"), (5, RuntimeError, "invalid device ordinal"), ("strict", ValueError, "Expected a cuda device")])
+@pytest.mark.parametrize(
+    ("wrong", "error", "words"),
+    [
+        ("cpu", ValueError, "Expected a cuda device, but got: cpu"),
+        (5, RuntimeError, "invalid device ordinal"),
+        ("strict", ValueError, "Expected a cuda device"),
+    ],
+)
 def test_wrong_devices(two, wrong, error, words):
-    for function in (cuda.get_device_properties, cuda.memory_allocated, cuda.synchronize, cuda.current_stream, cuda.Stream, cuda.set_device, cuda.mem_get_info):
+    for function in (
+        cuda.get_device_properties,
+        cuda.memory_allocated,
+        cuda.synchronize,
+        cuda.current_stream,
+        cuda.Stream,
+        cuda.set_device,
+        cuda.mem_get_info,
+    ):
         with pytest.raises(error, match=words):
             function(wrong)
     with pytest.raises(error, match=words), cuda.device(wrong):
         pass
-    with pytest.raises(ValueError, match=r"Expected a torch\.device with a specified index or an integer, but got:cuda"):
+    with pytest.raises(
+        ValueError, match=r"Expected a torch\.device with a specified index or an integer, but got:cuda"
+    ):
         cuda.set_device("cuda")
 
 
@@ -124,8 +153,21 @@ def test_without_cuda(none):
     assert cuda.get_rng_state_all() == []
     with cuda.stream(None), cuda.device(-1), cuda.device_of(tapegrad.ones(1)):
         pass
-    for function in (cuda.init, cuda.current_device, cuda.get_device_name, cuda.synchronize, cuda.Stream, cuda.Event, cuda.current_stream, cuda.mem_get_info,
-                     cuda.reset_peak_memory_stats, cuda.get_rng_state, cuda.initial_seed, cuda.memory_summary, tapegrad.ones(1).pin_memory):
+    for function in (
+        cuda.init,
+        cuda.current_device,
+        cuda.get_device_name,
+        cuda.synchronize,
+        cuda.Stream,
+        cuda.Event,
+        cuda.current_stream,
+        cuda.mem_get_info,
+        cuda.reset_peak_memory_stats,
+        cuda.get_rng_state,
+        cuda.initial_seed,
+        cuda.memory_summary,
+        tapegrad.ones(1).pin_memory,
+    ):
         with pytest.raises(RuntimeError, match="needs CuPy, which is not installed"):
             function()
     assert not tapegrad.ones(2).is_pinned()
@@ -134,8 +176,14 @@ def test_without_cuda(none):
 
 
 def test_importing_it_loads_nothing():
-    code = "import sys, tapegrad, tapegrad.cuda, tapegrad.backends.cupy.memory; print('cupy' in sys.modules, 'tapegrad.backends.strict.array' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split() == ["False", "False"]
+    code = (
+        "import sys, tapegrad, tapegrad.cuda, tapegrad.backends.cupy.memory; print('cupy' in sys.modules, "
+        "'tapegrad.backends.strict.array' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split() == [
+        "False",
+        "False",
+    ]
 
 
 def test_signatures_are_torchs():
@@ -144,7 +192,9 @@ def test_signatures_are_torchs():
     for name in set(cuda.__all__) - ours_alone:
         theirs, ours = getattr(torch.cuda, name), getattr(cuda, name)
         if inspect.isfunction(theirs):
-            parameters = [[(p.name, p.default) for p in inspect.signature(f).parameters.values()] for f in (theirs, ours)]
+            parameters = [
+                [(p.name, p.default) for p in inspect.signature(f).parameters.values()] for f in (theirs, ours)
+            ]
             assert parameters[0] == parameters[1], name
         elif name not in ("Event", "ExternalStream", "OutOfMemoryError", "Stream", "StreamContext"):
             assert inspect.isclass(ours), name
@@ -152,6 +202,7 @@ def test_signatures_are_torchs():
 
 
 # ---- memory
+
 
 def test_memory_is_counted(one):
     assert cuda.memory_allocated() == 0
@@ -163,10 +214,19 @@ def test_memory_is_counted(one):
     assert cuda.memory_allocated() == MIB and cuda.max_memory_allocated() == cuda.max_memory_reserved() == 2 * MIB
     assert cuda.mem_get_info() == (63 * MIB, 64 * MIB)
     stats = cuda.memory_stats()
-    assert stats["allocated_bytes.all.current"] == MIB and stats["allocated_bytes.all.peak"] == 2 * MIB and stats["num_ooms"] == 0
+    assert (
+        stats["allocated_bytes.all.current"] == MIB
+        and stats["allocated_bytes.all.peak"] == 2 * MIB
+        and stats["num_ooms"] == 0
+    )
     assert list(stats) == sorted(stats)
     summary = cuda.memory_summary()
-    assert "device ID 0" in summary and "2.00 MiB" in summary and "64.00 MiB" in summary and "64.00 MiB" not in cuda.memory_summary(abbreviated=True)
+    assert (
+        "device ID 0" in summary
+        and "2.00 MiB" in summary
+        and "64.00 MiB" in summary
+        and "64.00 MiB" not in cuda.memory_summary(abbreviated=True)
+    )
     assert len({len(line) for line in summary.splitlines()}) == 1
     cuda.empty_cache()
 
@@ -175,19 +235,32 @@ def test_out_of_memory_says_what_was_asked_and_what_there_is(one):
     held = tapegrad.zeros(48 * MIB // 4, device="cuda")
     with pytest.raises(tapegrad.OutOfMemoryError) as caught:
         tapegrad.zeros(20 * MIB // 4, device="cuda")
-    assert str(caught.value) == ("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 64.00 MiB of which 16.00 MiB is free. Of the "
-                                 "allocated memory 48.00 MiB is allocated by arrays, and 0 bytes is reserved by the memory pool but unallocated.")
+    assert str(caught.value) == (
+        "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 64.00 MiB of which 16.00 MiB "
+        "is free. Of the "
+        "allocated memory 48.00 MiB is allocated by arrays, and 0 bytes is reserved by the memory pool but unallocated."
+    )
     del held
     one.set_memory_limit(512)
-    with pytest.raises(cuda.OutOfMemoryError, match=r"Tried to allocate 1.00 KiB.* 64.00 MiB is free. 512 bytes allowed; Of the"):
+    with pytest.raises(
+        cuda.OutOfMemoryError, match=r"Tried to allocate 1.00 KiB.* 64.00 MiB is free. 512 bytes allowed; Of the"
+    ):
         tapegrad.zeros(257, device="cuda")
     assert cuda.memory_stats()["num_ooms"] == 2 and cuda.memory_allocated() == 0
 
 
 def test_sizes_as_torch_writes_them():
     from tapegrad.backends.out_of_memory import size_text
+
     assert [size_text(n) for n in (0, 1024, 1025, MIB, MIB + 1, 20 * MIB, 3 << 29)] == [
-        "0 bytes", "1024 bytes", "1.00 KiB", "1024.00 KiB", "1.00 MiB", "20.00 MiB", "1.50 GiB"]
+        "0 bytes",
+        "1024 bytes",
+        "1.00 KiB",
+        "1024.00 KiB",
+        "1.00 MiB",
+        "20.00 MiB",
+        "1.50 GiB",
+    ]
 
 
 def test_a_part_of_the_memory(one):
@@ -230,7 +303,9 @@ def runs_out(where):
 
 @pytest.mark.parametrize("where", ["op", "in place", "factory", "transfer", "optimizer", "backward"])
 def test_out_of_memory_wherever_it_happens(one, where):
-    """The error leaves nothing behind: without the garbage collector all memory is free again, and the program goes on."""
+    """The error leaves nothing behind: without the garbage collector all memory is free again, and the program goes
+    on.
+    """
     gc.collect()
     gc.disable()
     try:
@@ -249,7 +324,9 @@ def test_out_of_memory_wherever_it_happens(one, where):
 
 def test_catch_halve_the_batch_and_go_on(one):
     """The loop that programs write, with the collector off: what the first try held is gone when its error is."""
-    model = tapegrad.nn.Sequential(tapegrad.nn.Linear(64, 1024), tapegrad.nn.ReLU(), tapegrad.nn.Linear(1024, 1)).to("cuda")
+    model = tapegrad.nn.Sequential(tapegrad.nn.Linear(64, 1024), tapegrad.nn.ReLU(), tapegrad.nn.Linear(1024, 1)).to(
+        "cuda"
+    )
     data = tapegrad.ones(1 << 13, 64, device="cuda")
     before = cuda.memory_allocated()
     tried, held = [], []
@@ -269,7 +346,7 @@ def test_catch_halve_the_batch_and_go_on(one):
                 step(batch)
                 break
             except cuda.OutOfMemoryError:
-                batch = batch[:len(batch) // 2]
+                batch = batch[: len(batch) // 2]
             model.zero_grad()
             assert cuda.memory_allocated() == before and all(seen() is None for seen in held)
     finally:
@@ -304,6 +381,7 @@ def test_a_nested_pass_that_runs_out(one):
 
 
 # ---- streams and events
+
 
 def test_streams(two):
     default = cuda.default_stream()
@@ -343,19 +421,30 @@ def test_a_pass_that_works_in_another_thread_is_on_the_callers_stream(two):
     def deep(depth):
         x = tapegrad.ones(1, device="cuda", requires_grad=True)
         y = x * 2
-        y.register_hook(lambda grad: deep(depth - 1) if depth else seen.append((threading.current_thread(), cuda.current_device(), cuda.current_stream())))
+        y.register_hook(
+            lambda grad: (
+                deep(depth - 1)
+                if depth
+                else seen.append((threading.current_thread(), cuda.current_device(), cuda.current_stream()))
+            )
+        )
         y.backward()
 
     stream = cuda.Stream(1)
     with cuda.stream(stream):
         deep(25)
-    (thread, device, found), = seen
+    ((thread, device, found),) = seen
     assert thread is not threading.current_thread() and (device, found) == (1, stream)
 
 
 def test_events(two):
     start, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
-    assert repr(start) == "<torch.cuda.Event uninitialized>" and start.cuda_event == 0 and start.query() and start.device is None
+    assert (
+        repr(start) == "<torch.cuda.Event uninitialized>"
+        and start.cuda_event == 0
+        and start.query()
+        and start.device is None
+    )
     start.synchronize()
     start.wait()
     with pytest.raises(ValueError, match="Both events must be recorded before calculating elapsed time"):
@@ -379,12 +468,14 @@ def test_the_strict_streams_are_cupys():
     """What the stand-in has of CuPy's streams has CuPy's names and parameters."""
     cupy = pytest.importorskip("cupy")
     from tapegrad.backends.strict.streams import StrictEvent, StrictStream
+
     for ours, theirs in ((StrictStream, cupy.cuda.Stream), (StrictEvent, cupy.cuda.Event)):
         for name in [name for name in vars(ours) if not name.startswith("_")] + ["__init__"]:
             mine, other = inspect.getattr_static(ours, name), inspect.getattr_static(theirs, name)
             if callable(mine):
                 assert [(p.name, p.default) for p in inspect.signature(mine).parameters.values()] == [
-                    (p.name, p.default) for p in inspect.signature(other).parameters.values()], name
+                    (p.name, p.default) for p in inspect.signature(other).parameters.values()
+                ], name
             else:
                 assert type(mine) is type(other), name
     assert callable(cupy.cuda.get_current_stream) and callable(cupy.cuda.get_elapsed_time)
@@ -392,22 +483,37 @@ def test_the_strict_streams_are_cupys():
 
 # ---- pinned memory
 
+
 def test_pinned_memory(one):
     x = tapegrad.arange(6.0).reshape(2, 3).t()
     pinned = x.pin_memory()
     assert pinned.is_pinned() and not x.is_pinned() and pinned.tolist() == x.tolist()
     assert pinned.pin_memory() is pinned and pinned[1:].is_pinned() and not pinned.clone().is_pinned()
     assert not tapegrad.ones(2, device="cuda").is_pinned()
-    with pytest.raises(RuntimeError, match=r"cannot pin 'torch\.cuda\.FloatTensor' only dense CPU tensors can be pinned"):
+    with pytest.raises(
+        RuntimeError, match=r"cannot pin 'torch\.cuda\.FloatTensor' only dense CPU tensors can be pinned"
+    ):
         tapegrad.ones(2, device="cuda").pin_memory()
     leaf = tapegrad.ones(2, requires_grad=True)
     leaf.pin_memory().sum().backward()
     assert leaf.grad.tolist() == [1.0, 1.0]
-    makers = [lambda **k: tapegrad.tensor([1.0], **k), lambda **k: tapegrad.tensor(tapegrad.ones(1).numpy(), **k), lambda **k: tapegrad.zeros(2, **k),
-              lambda **k: tapegrad.ones(2, **k), lambda **k: tapegrad.empty(2, **k), lambda **k: tapegrad.full((2,), 3.0, **k),
-              lambda **k: tapegrad.rand(2, **k), lambda **k: tapegrad.randn(2, **k), lambda **k: tapegrad.randint(0, 3, (2,), **k),
-              lambda **k: tapegrad.randperm(3, **k), lambda **k: tapegrad.arange(3, **k), lambda **k: tapegrad.linspace(0, 1, 3, **k),
-              lambda **k: tapegrad.eye(2, **k), lambda **k: x.new_zeros(2, **k), lambda **k: tapegrad.empty_strided((2, 2), (1, 2), **k)]
+    makers = [
+        lambda **k: tapegrad.tensor([1.0], **k),
+        lambda **k: tapegrad.tensor(tapegrad.ones(1).numpy(), **k),
+        lambda **k: tapegrad.zeros(2, **k),
+        lambda **k: tapegrad.ones(2, **k),
+        lambda **k: tapegrad.empty(2, **k),
+        lambda **k: tapegrad.full((2,), 3.0, **k),
+        lambda **k: tapegrad.rand(2, **k),
+        lambda **k: tapegrad.randn(2, **k),
+        lambda **k: tapegrad.randint(0, 3, (2,), **k),
+        lambda **k: tapegrad.randperm(3, **k),
+        lambda **k: tapegrad.arange(3, **k),
+        lambda **k: tapegrad.linspace(0, 1, 3, **k),
+        lambda **k: tapegrad.eye(2, **k),
+        lambda **k: x.new_zeros(2, **k),
+        lambda **k: tapegrad.empty_strided((2, 2), (1, 2), **k),
+    ]
     for make in makers:
         assert make(pin_memory=True).is_pinned() and not make().is_pinned()
     assert tapegrad.zeros(2, pin_memory=True, requires_grad=True).requires_grad
@@ -428,8 +534,12 @@ def test_copies_that_do_not_wait(one):
     pinned = host.pin_memory()
     assert crossings(lambda: host.to("cuda")) == (1, 0, 0)  # staged: the caller may change its array at once
     assert crossings(lambda: pinned.to("cuda")) == (1, 0, 1)
-    for move in (lambda: pinned.to("cuda", non_blocking=True), lambda: pinned.cuda(non_blocking=True), lambda: pinned.to("cuda", tapegrad.float64, True),
-                 lambda: there.copy_(pinned, non_blocking=True)):
+    for move in (
+        lambda: pinned.to("cuda", non_blocking=True),
+        lambda: pinned.cuda(non_blocking=True),
+        lambda: pinned.to("cuda", tapegrad.float64, True),
+        lambda: there.copy_(pinned, non_blocking=True),
+    ):
         assert crossings(move) == (1, 0, 0)
     assert crossings(lambda: there.cpu()) == (0, 1, 1)
     assert crossings(lambda: there.to("cpu")) == (0, 1, 1)
@@ -459,6 +569,7 @@ def test_what_backward_needs_waits_in_pinned_memory(one):
 
 
 # ---- random numbers
+
 
 def test_random_numbers(two):
     cuda.manual_seed(5)

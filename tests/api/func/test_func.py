@@ -1,4 +1,5 @@
 """`func` on arrays and tensors of every device."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -36,9 +37,18 @@ def test_arrays_in_arrays_out(device):
         matrix = func.jacrev(lambda a: a * a)(x)
         second = func.hessian(loss)(x, w)
         y, product = func.vjp(lambda a: a * a, x)
-        direction, = product(w)
-    for result, expected in [(value, 19.0), (gradient, [6, 16]), (both[0], [6, 16]), (both[1], [1, 4]), (extra["twice"], [6, 8]), (matrix, [[2, 0], [0, 4]]),
-                             (second, [[6, 0], [0, 8]]), (y, [1, 4]), (direction, [6, 16])]:
+        (direction,) = product(w)
+    for result, expected in [
+        (value, 19.0),
+        (gradient, [6, 16]),
+        (both[0], [6, 16]),
+        (both[1], [1, 4]),
+        (extra["twice"], [6, 8]),
+        (matrix, [[2, 0], [0, 4]]),
+        (second, [[6, 0], [0, 8]]),
+        (y, [1, 4]),
+        (direction, [6, 16]),
+    ]:
         assert type(result) is type(x)
         np.testing.assert_allclose(back(result), expected)
     assert extra["text"] == "kept"
@@ -58,8 +68,17 @@ def test_arrays_in_forward_mode(device):
         (again, _), product = func.linearize(f, x)
         linear, _ = product(v)
         value_of, twice = func.jvp(lambda a: (a * 2, a), (x,), (v,), has_aux=True)[1:]
-    for result, expected in [(value, [1, 8]), (along, [3, 120]), (total["sum"], 11), (matrix, [[3, 0], [0, 12]]), (sums["sum"], [1, 1]), (again, [1, 8]),
-                             (linear, [3, 120]), (value_of, [2, 20]), (twice, [1, 2])]:
+    for result, expected in [
+        (value, [1, 8]),
+        (along, [3, 120]),
+        (total["sum"], 11),
+        (matrix, [[3, 0], [0, 12]]),
+        (sums["sum"], [1, 1]),
+        (again, [1, 8]),
+        (linear, [3, 120]),
+        (value_of, [2, 20]),
+        (twice, [1, 2]),
+    ]:
         assert type(result) is type(x)
         np.testing.assert_allclose(back(result), expected)
     np.testing.assert_array_equal(back(x), [1, 2])
@@ -69,12 +88,28 @@ def test_inference_mode():
     """A transform differentiates there as anywhere, by tensors made there too."""
     with tapegrad.inference_mode():
         x, k = tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([3.0, 4.0])
-        results = [func.grad(lambda a, b: (a * a * b).sum())(x, k), func.jacrev(lambda a: a * a)(x), func.jacfwd(lambda a: a * a)(x),
-                   func.jvp(lambda a: a * a, (x,), (k,))[1], func.vjp(lambda a: a * a, x)[1](k)[0], func.linearize(lambda a: a * a, x)[1](k),
-                   func.hessian(lambda a: (a * a * a).sum())(x), func.grad(lambda a: func.grad(lambda b: b * b * b)(a))(x[0])]
+        results = [
+            func.grad(lambda a, b: (a * a * b).sum())(x, k),
+            func.jacrev(lambda a: a * a)(x),
+            func.jacfwd(lambda a: a * a)(x),
+            func.jvp(lambda a: a * a, (x,), (k,))[1],
+            func.vjp(lambda a: a * a, x)[1](k)[0],
+            func.linearize(lambda a: a * a, x)[1](k),
+            func.hessian(lambda a: (a * a * a).sum())(x),
+            func.grad(lambda a: func.grad(lambda b: b * b * b)(a))(x[0]),
+        ]
         assert tapegrad.is_inference_mode_enabled() and not tapegrad.is_grad_enabled()
     diagonal = [[2, 0], [0, 4]]
-    assert [r.tolist() for r in results] == [[6, 16], diagonal, diagonal, [6, 16], [6, 16], [6, 16], [[6, 0], [0, 12]], 6]
+    assert [r.tolist() for r in results] == [
+        [6, 16],
+        diagonal,
+        diagonal,
+        [6, 16],
+        [6, 16],
+        [6, 16],
+        [[6, 0], [0, 12]],
+        6,
+    ]
     assert not any(r.requires_grad for r in results)
 
 
@@ -90,7 +125,9 @@ def test_each_gradient_is_of_its_arguments_kind():
 
 
 def test_nothing_is_left_behind():
-    """The caller's tensors gain neither gradients nor history, and results hold no graph unless they depend on what requires grad."""
+    """The caller's tensors gain neither gradients nor history, and results hold no graph unless they depend on what
+    requires grad.
+    """
     x, w = tapegrad.ones(2), tapegrad.ones(2, requires_grad=True)
     value, gradient = func.value_and_grad(lambda a: (a * a).sum())(x)
     assert not (x.requires_grad or value.requires_grad or gradient.requires_grad) and value.grad_fn is None
@@ -111,7 +148,9 @@ def test_gradients_of_gradients_reach_outer_variables():
         """One step of descent, differentiated through."""
         return p - rate * func.grad(lambda q: q * q * q)(p)
 
-    assert func.grad(lambda p: step(p, 0.1) * 2)(tapegrad.tensor(1.0, dtype=tapegrad.float64)).item() == pytest.approx(2 * (1 - 0.1 * 6))
+    assert func.grad(lambda p: step(p, 0.1) * 2)(tapegrad.tensor(1.0, dtype=tapegrad.float64)).item() == pytest.approx(
+        2 * (1 - 0.1 * 6)
+    )
 
 
 def test_it_agrees_with_functional(rng):
@@ -121,7 +160,9 @@ def test_it_agrees_with_functional(rng):
         return (a * a).exp() * a.sum()
 
     np.testing.assert_allclose(func.jacrev(f)(x).numpy(), functional.jacobian(f, x).numpy())
-    np.testing.assert_allclose(func.hessian(lambda a: f(a).sum())(x).numpy(), functional.hessian(lambda a: f(a).sum(), x).numpy())
+    np.testing.assert_allclose(
+        func.hessian(lambda a: f(a).sum())(x).numpy(), functional.hessian(lambda a: f(a).sum(), x).numpy()
+    )
 
 
 def test_functional_on_devices(device, rng):
@@ -166,7 +207,10 @@ def test_misuse():
 
 def test_random_functions_have_a_jacobian():
     x = tapegrad.tensor([1.0, 2.0])
-    assert tapegrad.func.jacfwd(lambda x: x * 2 + tapegrad.rand_like(x), randomness="different")(x).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+    assert tapegrad.func.jacfwd(lambda x: x * 2 + tapegrad.rand_like(x), randomness="different")(x).tolist() == [
+        [2.0, 0.0],
+        [0.0, 2.0],
+    ]
 
 
 def test_tangents_made_in_inference_mode():

@@ -1,4 +1,7 @@
-"""`check_device` names each line that copies or waits unasked, says what to write instead, and leaves everything as it was."""
+"""`check_device` names each line that copies or waits unasked, says what to write instead, and leaves everything as it
+was.
+"""
+
 from __future__ import annotations
 
 import functools
@@ -32,6 +35,7 @@ def faults(report: Any) -> list[tuple[str, str]]:
 
 
 # ---- a program with known faults
+
 
 def train(model: nn.Module, optimizer: Any, x: Any, y: Any) -> Any:
     total = 0.0
@@ -71,8 +75,24 @@ def train(model: nn.Module, optimizer: Any, x: Any, y: Any) -> Any:
 
 D, H, W = "device_to_host", "host_to_device", "synchronisations"
 FAULTS = [
-    ("float", D), ("bool", D), ("assert", D), ("mask", W), ("slice", D), ("size", D), ("write", H), ("list", H), ("numpy index", H), ("CPU index", H),
-    ("list of tensors", D), ("unique", W), ("nonzero", W), ("masked_select", W), ("max", D), ("in", D), ("allclose", D), ("cat", H),
+    ("float", D),
+    ("bool", D),
+    ("assert", D),
+    ("mask", W),
+    ("slice", D),
+    ("size", D),
+    ("write", H),
+    ("list", H),
+    ("numpy index", H),
+    ("CPU index", H),
+    ("list of tensors", D),
+    ("unique", W),
+    ("nonzero", W),
+    ("masked_select", W),
+    ("max", D),
+    ("in", D),
+    ("allclose", D),
+    ("cat", H),
 ]
 
 
@@ -93,18 +113,33 @@ def test_known_faults_are_found_each_at_its_line(program: Any, capsys: Any) -> N
     by = {crossing.source.partition("# ")[2]: crossing for crossing in report.hidden}
     assert (by["float"].times, by["float"].bytes, by["float"].op) == (3, 12, "float()")
     assert (by["write"].bytes, by["write"].op) == (8, "assignment")
-    assert (by["list"].bytes, by["numpy index"].bytes, by["slice"].op, by["mask"].op) == (16, 8, "__index__", "indexing")
+    assert (by["list"].bytes, by["numpy index"].bytes, by["slice"].op, by["mask"].op) == (
+        16,
+        8,
+        "__index__",
+        "indexing",
+    )
     assert {crossing.op for crossing in report.asked} == {"item()", "cpu()", "repr()", "tensor()", "synchronize()"}
     assert next(crossing for crossing in report.asked if crossing.op == "item()").times == 3
     assert "device='cuda:0'" in capsys.readouterr().out
     assert report.result.device == Device("cuda", 0)
 
 
-@pytest.mark.parametrize(("fault", "words"), [
-    ("float", "total += loss.detach()"), ("bool", "where(condition, a, b)"), ("mask", "masked_fill"), ("slice", "arange(n) < number"),
-    ("size", "Python numbers"), ("list", "outside the loop"), ("write", "assign the tensor"), ("list of tensors", "stack([a, b])"), ("cat", "eight"),
-    ("unique", "depends on values"),
-])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("float", "total += loss.detach()"),
+        ("bool", "where(condition, a, b)"),
+        ("mask", "masked_fill"),
+        ("slice", "arange(n) < number"),
+        ("size", "Python numbers"),
+        ("list", "outside the loop"),
+        ("write", "assign the tensor"),
+        ("list of tensors", "stack([a, b])"),
+        ("cat", "eight"),
+        ("unique", "depends on values"),
+    ],
+)
 def test_advice_fits(program: Any, fault: str, words: str) -> None:
     report = check_device(train, *program)
     assert words in next(crossing.advice for crossing in report.hidden if crossing.source.endswith(f"# {fault}"))
@@ -114,9 +149,15 @@ def test_the_text(program: Any) -> None:
     report = check_device(train, *program)
     text = str(report)
     assert text == repr(report)
-    assert text.startswith("train: 21 hidden copies or waits at 18 lines; 7 that the program asks for\n"
-                           "on the device: model (Sequential), optimizer (Adam), x, y\n\nhidden\n")
-    assert f"{HERE}:" in text and "      copy to the host, which waits for the device, by float(), 12 B, 3 times\n      instead: add losses" in text
+    assert text.startswith(
+        "train: 21 hidden copies or waits at 18 lines; 7 that the program asks for\n"
+        "on the device: model (Sequential), optimizer (Adam), x, y\n\nhidden\n"
+    )
+    assert (
+        f"{HERE}:" in text
+        and "      copy to the host, which waits for the device, by float(), 12 B, 3 times\n      instead: add losses"
+        in text
+    )
     assert "\nasked for\n" in text
     assert max(map(len, text.replace(str(Path(__file__)), HERE).split("\n"))) < 130
     clean = check_device(lambda x: x * 2, tapegrad.ones(2))
@@ -125,6 +166,7 @@ def test_the_text(program: Any) -> None:
 
 
 # ---- a program without faults
+
 
 def test_a_training_step_by_closure_is_clean_and_leaves_everything_as_it_was() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.2), nn.Linear(4, 2))
@@ -142,10 +184,22 @@ def test_a_training_step_by_closure_is_clean_and_leaves_everything_as_it_was() -
         return loss.detach()
 
     def state() -> Any:
-        return pickle.dumps((model.state_dict(), optimizer.state_dict(), [p.grad for p in model.parameters()], x, y, frozen, tapegrad.get_rng_state()))
+        return pickle.dumps(
+            (
+                model.state_dict(),
+                optimizer.state_dict(),
+                [p.grad for p in model.parameters()],
+                x,
+                y,
+                frozen,
+                tapegrad.get_rng_state(),
+            )
+        )
 
     def identities() -> Any:
-        return [id(t._array) for t in (*model.parameters(), *model.buffers(), x, y, frozen)] + [id(p.grad) for p in model.parameters()]
+        return [id(t._array) for t in (*model.parameters(), *model.buffers(), x, y, frozen)] + [
+            id(p.grad) for p in model.parameters()
+        ]
 
     for _ in range(2):  # without optimizer state, then with it
         before, arrays = state(), identities()
@@ -214,15 +268,19 @@ def test_everything_is_put_back_after_an_error(program: Any) -> None:
 
 # ---- what a device refuses
 
-@pytest.mark.parametrize(("act", "error", "words"), [
-    (lambda x: x * HOST, RuntimeError, "as_tensor(a, device=x.device)"),
-    (lambda x: x * tapegrad.ones(2), RuntimeError, "as_tensor(a, device=x.device)"),
-    (lambda x: x._array * HOST, TypeError, "as_tensor(a, device=x.device)"),
-    (lambda x: np.asarray(x), TypeError, "call tapegrad's of the same name"),
-    (lambda x: np.exp(x), TypeError, "call tapegrad's of the same name"),
-    (lambda x: np.sum(x._array), TypeError, "call tapegrad's of the same name"),
-    (lambda x: x.numpy(), TypeError, "x.detach().cpu().numpy()"),
-])
+
+@pytest.mark.parametrize(
+    ("act", "error", "words"),
+    [
+        (lambda x: x * HOST, RuntimeError, "as_tensor(a, device=x.device)"),
+        (lambda x: x * tapegrad.ones(2), RuntimeError, "as_tensor(a, device=x.device)"),
+        (lambda x: x._array * HOST, TypeError, "as_tensor(a, device=x.device)"),
+        (lambda x: np.asarray(x), TypeError, "call tapegrad's of the same name"),
+        (lambda x: np.exp(x), TypeError, "call tapegrad's of the same name"),
+        (lambda x: np.sum(x._array), TypeError, "call tapegrad's of the same name"),
+        (lambda x: x.numpy(), TypeError, "x.detach().cpu().numpy()"),
+    ],
+)
 def test_what_the_device_refuses_says_what_to_write_instead(act: Any, error: Any, words: str) -> None:
     with pytest.raises(error) as caught:
         check_device(act, tapegrad.ones(2))
@@ -237,13 +295,23 @@ def test_errors_of_the_user_s_own_get_no_advice() -> None:
 
 # ---- raise_on
 
-@pytest.mark.parametrize(("raise_on", "act", "raises"), [
-    ("hidden", lambda x: float(x), True), ("hidden", lambda x: x.item(), False), ("asked", lambda x: x.item(), True), ("asked", lambda x: float(x), False),
-    ("device_to_host", lambda x: float(x), True), ("host_to_device", lambda x: float(x), False), ("synchronisations", lambda x: float(x), True),
-    (("host_to_device",), lambda x: x[None][[0]], True), (("host_to_device", "asked"), lambda x: x.item(), True),
-    (("synchronisations",), lambda x: x.nonzero(), True),
-    ((), lambda x: float(x), False),
-])
+
+@pytest.mark.parametrize(
+    ("raise_on", "act", "raises"),
+    [
+        ("hidden", lambda x: float(x), True),
+        ("hidden", lambda x: x.item(), False),
+        ("asked", lambda x: x.item(), True),
+        ("asked", lambda x: float(x), False),
+        ("device_to_host", lambda x: float(x), True),
+        ("host_to_device", lambda x: float(x), False),
+        ("synchronisations", lambda x: float(x), True),
+        (("host_to_device",), lambda x: x[None][[0]], True),
+        (("host_to_device", "asked"), lambda x: x.item(), True),
+        (("synchronisations",), lambda x: x.nonzero(), True),
+        ((), lambda x: float(x), False),
+    ],
+)
 def test_raise_on(raise_on: Any, act: Any, raises: bool) -> None:
     x = tapegrad.tensor(1.0)
     if not raises:
@@ -261,6 +329,7 @@ def test_raise_on_names_something_known() -> None:
 
 
 # ---- what is moved
+
 
 class Pair(NamedTuple):
     a: Any
@@ -319,14 +388,17 @@ def step_by_name(x: Any, scale: Any = constant) -> Any:
     return trainer.step(helper(x) * scale)
 
 
-@pytest.mark.parametrize(("f", "moved"), [
-    (trainer.step, ["self.model (Linear)", "self.optimizer (SGD)", "x"]),
-    (trainer, ["Trainer.model (Linear)", "Trainer.optimizer (SGD)", "x"]),
-    (trainer.model, ["Linear (Linear)", "argument 0"]),
-    (functools.partial(Trainer.step, trainer), None),
-    (step_by_name, None),
-    (lambda x: [helper(x) for _ in range(2)], ["constant", "x"]),
-])
+@pytest.mark.parametrize(
+    ("f", "moved"),
+    [
+        (trainer.step, ["self.model (Linear)", "self.optimizer (SGD)", "x"]),
+        (trainer, ["Trainer.model (Linear)", "Trainer.optimizer (SGD)", "x"]),
+        (trainer.model, ["Linear (Linear)", "argument 0"]),
+        (functools.partial(Trainer.step, trainer), None),
+        (step_by_name, None),
+        (lambda x: [helper(x) for _ in range(2)], ["constant", "x"]),
+    ],
+)
 def test_what_is_called_brings_what_it_works_with(f: Any, moved: Any) -> None:
     weight = trainer.model.weight.tolist()
     report = check_device(f, tapegrad.ones(2))
@@ -355,6 +427,7 @@ def test_a_program_that_makes_what_it_needs_on_cuda() -> None:
 
 # ---- attribution
 
+
 class Hidden(nn.Module):
     def forward(self, x: Any) -> Any:
         return x if x.sum() > 0 else -x  # in forward
@@ -368,7 +441,7 @@ class Square(tapegrad.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
-        x, = ctx.saved_tensors
+        (x,) = ctx.saved_tensors
         return 2 * x * float(grad.sum())  # in backward
 
 
@@ -381,7 +454,7 @@ def test_the_line_is_the_innermost_of_the_user_s() -> None:
     assert faults(report) == [("in backward", D)]
     x.register_hook(lambda grad: grad * float(grad[0]))  # in a hook
     report = check_device(lambda: (x * 2).sum().backward())
-    assert [c.source for c in report.hidden] == ['x.register_hook(lambda grad: grad * float(grad[0]))  # in a hook']
+    assert [c.source for c in report.hidden] == ["x.register_hook(lambda grad: grad * float(grad[0]))  # in a hook"]
 
 
 def test_what_backward_copies_names_its_node() -> None:
@@ -393,7 +466,10 @@ def test_what_backward_copies_names_its_node() -> None:
 
     report = check_device(f)
     assert faults(report) == [("backward", D)]
-    assert report.hidden[0].op == "backward() of ToCopyBackward0" and "keep parameters on the device" in report.hidden[0].advice
+    assert (
+        report.hidden[0].op == "backward() of ToCopyBackward0"
+        and "keep parameters on the device" in report.hidden[0].advice
+    )
 
 
 def test_offloading_is_asked_for() -> None:
@@ -425,7 +501,9 @@ def test_gradients_checkpoints_and_transforms_are_clean() -> None:
     def f(x: Any) -> None:
         tapegrad.utils.checkpoint.checkpoint(model, x, use_reentrant=False).sum().backward()
         params = dict(model.named_parameters())
-        tapegrad.func.vmap(tapegrad.func.grad(lambda p, one: tapegrad.func.functional_call(model, p, one).sum()), (None, 0))(params, x)
+        tapegrad.func.vmap(
+            tapegrad.func.grad(lambda p, one: tapegrad.func.functional_call(model, p, one).sum()), (None, 0)
+        )(params, x)
         tapegrad.func.jvp(model, (x,), (x,))
 
     assert check_device(f, tapegrad.randn(4, 3)).ok
@@ -433,6 +511,7 @@ def test_gradients_checkpoints_and_transforms_are_clean() -> None:
 
 def test_a_transfer_through_cupy_s_own_names_is_found() -> None:
     """Arrays are checked as tensors are."""
+
     def f(a: np.ndarray) -> Any:
         xp = registry.xp(a)
         b = xp.asarray([1.0, 2.0])  # asarray
@@ -445,15 +524,25 @@ def test_a_transfer_through_cupy_s_own_names_is_found() -> None:
 
 def test_every_advice_is_given_to_something(program: Any) -> None:
     """No text without a case that shows it."""
+
     def back() -> None:
         (program[2] * tapegrad.tensor(2.0, requires_grad=True)).sum().backward()
 
-    given = {crossing.advice for report in (check_device(train, *program), check_device(back)) for crossing in (*report.hidden, *report.asked)}
-    texts = {value for name, value in vars(crossings).items() if name.startswith("_") and name.isupper() and isinstance(value, str)}
+    given = {
+        crossing.advice
+        for report in (check_device(train, *program), check_device(back))
+        for crossing in (*report.hidden, *report.asked)
+    }
+    texts = {
+        value
+        for name, value in vars(crossings).items()
+        if name.startswith("_") and name.isupper() and isinstance(value, str)
+    }
     assert len(texts) > 5 and texts <= given
 
 
 # ---- what it is built on
+
 
 def test_a_watcher_is_told_of_each_crossing_at_its_place() -> None:
     strict = registry.backend_for(Device("strict"))
@@ -467,13 +556,19 @@ def test_a_watcher_is_told_of_each_crossing_at_its_place() -> None:
         with allowed():
             float(x.sum())
     assert told == [
-        ("device_to_host", "get()", 96, False), ("synchronisations", "get()", None, False), ("host_to_device", "making an array of a list", 16, False),
-        ("synchronisations", "a mask as an index", None, False), ("host_to_device", "from_host()", 96, True), ("device_to_host", "float()", 8, True),
-        ("synchronisations", "float()", None, True)]
+        ("device_to_host", "get()", 96, False),
+        ("synchronisations", "get()", None, False),
+        ("host_to_device", "making an array of a list", 16, False),
+        ("synchronisations", "a mask as an index", None, False),
+        ("host_to_device", "from_host()", 96, True),
+        ("device_to_host", "float()", 8, True),
+        ("synchronisations", "float()", None, True),
+    ]
     x.get()
     assert len(told) == 7
 
     def stop(*what: Any) -> None:
         raise KeyError("stop")
+
     with watching(stop), pytest.raises(KeyError):
         x.get()

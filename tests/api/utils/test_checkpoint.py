@@ -1,4 +1,7 @@
-"""Checkpoints: the gradients are those without, to the bit; the memory is what was promised; what changes between the two runs is told of."""
+"""Checkpoints: the gradients are those without, to the bit; the memory is what was promised; what changes between the
+two runs is told of.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -20,10 +23,13 @@ from tapegrad.utils.checkpoint import checkpoint, checkpoint_sequential, noop_co
 
 # ---- the same gradients
 
+
 @BOTH
 def test_gradients_are_the_same_to_the_bit(reentrant: bool, device: str) -> None:
     tapegrad.manual_seed(0)
-    model = nn.Sequential(*[nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.LayerNorm(8), nn.Dropout(0.5)) for _ in range(4)]).to(device)
+    model = nn.Sequential(
+        *[nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.LayerNorm(8), nn.Dropout(0.5)) for _ in range(4)]
+    ).to(device)
     x = tapegrad.randn(16, 8, device=device)
     host = backend_for(x.device).to_host
 
@@ -56,20 +62,25 @@ def test_random_numbers_are_drawn_again(reentrant: bool, device: str) -> None:
     tapegrad.manual_seed(3)
     nn.functional.dropout(x, 0.5)
     np.testing.assert_array_equal(host(between.array), host(tapegrad.rand(3, device=device).array))
-    np.testing.assert_array_equal(host(after.array), host(tapegrad.rand(3, device=device).array), err_msg="backward has drawn from the stream")
+    np.testing.assert_array_equal(
+        host(after.array), host(tapegrad.rand(3, device=device).array), err_msg="backward has drawn from the stream"
+    )
 
 
 @BOTH
 def test_random_numbers_go_on_if_so_asked(reentrant: bool) -> None:
     tapegrad.manual_seed(3)
     x = tapegrad.ones(100, requires_grad=True)
-    y = checkpoint(lambda x: nn.functional.dropout(x, 0.5) * 1.0 * x, x, use_reentrant=reentrant, preserve_rng_state=False)
+    y = checkpoint(
+        lambda x: nn.functional.dropout(x, 0.5) * 1.0 * x, x, use_reentrant=reentrant, preserve_rng_state=False
+    )
     y.sum().backward()
     assert not np.array_equal(x.grad.array, 2 * y.detach().array)
 
 
 def test_a_device_first_used_inside_starts_from_its_seed() -> None:
     from tapegrad.autograd.ops.random import generator
+
     device = tapegrad.device("strict", 0)
     before = generator._defaults.pop(device, None)
     try:
@@ -130,6 +141,7 @@ def test_parameters_in_the_function_alone() -> None:
 
 # ---- ways to differentiate
 
+
 def test_every_way_to_start_a_pass() -> None:
     x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
 
@@ -157,8 +169,10 @@ def test_higher_order() -> None:
 
     x, w = leaf(0.3, 1.2), leaf(0.7, -0.4)
     assert gradcheck(f, (x, w)) and gradgradcheck(f, (x, w))
-    third = [grad(grad(grad(g(x).sum(), x, create_graph=True)[0].sum(), x, create_graph=True)[0].sum(), x)[0].array
-             for g in (lambda x: x.sin().exp(), lambda x: checkpoint(lambda x: x.sin().exp(), x, use_reentrant=False))]
+    third = [
+        grad(grad(grad(g(x).sum(), x, create_graph=True)[0].sum(), x, create_graph=True)[0].sum(), x)[0].array
+        for g in (lambda x: x.sin().exp(), lambda x: checkpoint(lambda x: x.sin().exp(), x, use_reentrant=False))
+    ]
     np.testing.assert_allclose(*third, rtol=1e-14)
 
 
@@ -197,7 +211,11 @@ def test_transforms_around_transforms() -> None:
     func = tapegrad.func
 
     def all_of(h: Any) -> list[Tensor]:
-        return [func.vmap(func.grad(h), (None, 0))(w, rows), func.hessian(h)(w, rows[0]), func.jvp(lambda w: h(w, rows[0]), (w,), (w,))[1]]
+        return [
+            func.vmap(func.grad(h), (None, 0))(w, rows),
+            func.hessian(h)(w, rows[0]),
+            func.jvp(lambda w: h(w, rows[0]), (w,), (w,))[1],
+        ]
 
     for a, b in zip(all_of(f), all_of(g)):
         np.testing.assert_array_equal(a.array, b.array)
@@ -234,11 +252,11 @@ def test_with_other_hooks_and_functions() -> None:
         @staticmethod
         def forward(ctx: Any, x: Tensor) -> Tensor:
             ctx.save_for_backward(x)
-            return x ** 3
+            return x**3
 
         @staticmethod
         def backward(ctx: Any, d: Tensor) -> Tensor:
-            x, = ctx.saved_tensors
+            (x,) = ctx.saved_tensors
             return 3 * x * x * d
 
     def f(x: Tensor) -> Any:
@@ -251,6 +269,7 @@ def test_with_other_hooks_and_functions() -> None:
 
 
 # ---- how often, and how far, the function runs
+
 
 def test_one_run_for_each_pass_as_far_as_needed() -> None:
     x = leaf(1.0)
@@ -304,7 +323,9 @@ def test_nested() -> None:
     runs.clear()
     y.sum().backward(retain_graph=True)
     np.testing.assert_array_equal(x.grad.array, expected)
-    assert runs == ["outer", "first", "second", "second", "first"], "the outer one again for the arguments of the inner ones, then those"
+    assert runs == ["outer", "first", "second", "second", "first"], (
+        "the outer one again for the arguments of the inner ones, then those"
+    )
     x.grad = None
     y.sum().backward()
     np.testing.assert_array_equal(x.grad.array, expected)
@@ -316,7 +337,11 @@ def test_one_form_within_the_other() -> None:
     expected = grad(x.sin().exp().cos().sum(), x)[0].array
     for outer, inner in ((True, False), (False, True), (True, True)):
         x.grad = None
-        y = checkpoint(lambda x, inner=inner: checkpoint(lambda x: x.sin().exp(), x, use_reentrant=inner).cos(), x, use_reentrant=outer)
+        y = checkpoint(
+            lambda x, inner=inner: checkpoint(lambda x: x.sin().exp(), x, use_reentrant=inner).cos(),
+            x,
+            use_reentrant=outer,
+        )
         y.sum().backward()
         np.testing.assert_array_equal(x.grad.array, expected)
 
@@ -326,11 +351,11 @@ def test_passes_within_the_function(early_stop: bool) -> None:
     def f(x: Tensor) -> Tensor:
         y = x.sin()
         z = y.cos()
-        d, = grad(z.sum(), x, retain_graph=True, create_graph=True)
+        (d,) = grad(z.sum(), x, retain_graph=True, create_graph=True)
         return z.exp() * d
 
     def g(x: Tensor) -> Tensor:
-        d, = grad(x.sin().cos().sum(), x)
+        (d,) = grad(x.sin().cos().sum(), x)
         return x.cos() * d
 
     for function in (f, g):
@@ -380,6 +405,7 @@ def test_the_default_device_is_that_of_the_first_run() -> None:
 
 
 # ---- in a sequence
+
 
 @BOTH
 @pytest.mark.parametrize("as_list", [False, True])

@@ -1,4 +1,5 @@
 """What a checkpoint tells of: a function that does something else when it is run again, and wrong arguments."""
+
 from __future__ import annotations
 
 import contextlib
@@ -24,20 +25,31 @@ from tapegrad.utils.checkpoint import (
 
 
 def test_another_number_of_values() -> None:
-    for deeper_first, text in ((True, "A different number of tensors was saved during the original forward and recomputation.\nNumber of tensors saved during "
-                                      "forward: 2\nNumber of tensors saved during recomputation: 1."),
-                               (False, "trying to save more tensors during recomputation than during the original forward pass.")):
+    for deeper_first, text in (
+        (
+            True,
+            "A different number of tensors was saved during the original forward and recomputation.\nNumber of "
+            "tensors saved during "
+            "forward: 2\nNumber of tensors saved during recomputation: 1.",
+        ),
+        (False, "trying to save more tensors during recomputation than during the original forward pass."),
+    ):
         f = Counted(lambda x: x)
         f.function = lambda x, f=f, first=deeper_first: x.sin().cos() if (f.runs == 1) is first else x.sin()
         y = checkpoint(f, leaf(1.0), use_reentrant=False, early_stop=deeper_first)
         with pytest.raises(CheckpointError) as error:
             y.backward()
-        assert str(error.value).startswith(f"torch.utils.checkpoint: {text}") and "Tip: To see a more detailed error message" in str(error.value)
+        assert str(error.value).startswith(
+            f"torch.utils.checkpoint: {text}"
+        ) and "Tip: To see a more detailed error message" in str(error.value)
 
 
 def test_other_metadata() -> None:
     x = leaf(1.0, 2.0)
-    for change, fact in ((lambda x: x[:1], "'shape': torch.Size([1])"), (lambda x: x.float(), "'dtype': torch.float32")):
+    for change, fact in (
+        (lambda x: x[:1], "'shape': torch.Size([1])"),
+        (lambda x: x.float(), "'dtype': torch.float32"),
+    ):
         for check in ("default", "none"):
             f = Counted(lambda x: x)
             f.function = lambda x, f=f, change=change: (x if f.runs == 1 else change(x)).sin()
@@ -49,8 +61,12 @@ def test_other_metadata() -> None:
             with pytest.raises(CheckpointError) as error:
                 y.sum().backward()
             text = str(error.value)
-            assert text.startswith("torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than during the forward pass.\n"
-                                   "tensor at position 0:\nsaved metadata: {'shape': torch.Size([2]), 'dtype': torch.float64, 'device': device(type='cpu')}")
+            assert text.startswith(
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
+                "during the forward pass.\n"
+                "tensor at position 0:\nsaved metadata: {'shape': torch.Size([2]), 'dtype': torch.float64, 'device': "
+                "device(type='cpu')}"
+            )
             assert fact in text.partition("recomputed metadata: ")[2]
 
 
@@ -66,10 +82,14 @@ def test_debug() -> None:
         with pytest.raises(CheckpointError) as error:
             y.sum().backward()
         text = str(error.value)
-        first, again = text.partition("Operations executed during the original forward:")[2].split("Operations executed during recomputation:")
+        first, again = text.partition("Operations executed during the original forward:")[2].split(
+            "Operations executed during recomputation:"
+        )
         assert "float64[2] = sin(float64[2])\nfloat64[2] = cos(float64[2])" in first
         assert "float64[2] = sin(float64[2])" in again and "cos" not in again
-        assert "test_checkpoint_errors.py(" in text and "(1 of 2 in original)" in text and "checkpoint_log.py" not in text
+        assert (
+            "test_checkpoint_errors.py(" in text and "(1 of 2 in original)" in text and "checkpoint_log.py" not in text
+        )
         assert isinstance(error.value.__cause__, CheckpointError)
     with set_checkpoint_debug_enabled(False):
         y = run(debug=True)
@@ -105,6 +125,7 @@ def test_arguments_that_are_written_between() -> None:
 
 def test_values_that_the_function_writes_after_they_were_kept() -> None:
     """PyTorch computes a wrong gradient here; without a checkpoint it raises."""
+
     def f(x: Tensor) -> Tensor:
         h = x * 2
         k = h.sin()
@@ -129,7 +150,9 @@ def test_wrong_arguments() -> None:
         checkpoint_sequential([tapegrad.sin, tapegrad.cos], 2, x, use_reentrant=False, foo=1)
     with pytest.warns(UserWarning, match="the use_reentrant parameter should be passed explicitly"):
         checkpoint(tapegrad.sin, x)
-    with pytest.warns(UserWarning, match="checkpoint_sequential: the use_reentrant parameter should be passed explicitly"):
+    with pytest.warns(
+        UserWarning, match="checkpoint_sequential: the use_reentrant parameter should be passed explicitly"
+    ):
         checkpoint_sequential([tapegrad.sin, tapegrad.cos], 2, x)
     with disable_saved_tensors_hooks("not here"), pytest.raises(RuntimeError, match="not here"):
         checkpoint(tapegrad.sin, x, use_reentrant=False)
@@ -168,12 +191,17 @@ def test_a_context_that_swallows_errors() -> None:
 
 def test_reentrant_refuses() -> None:
     x = leaf(1.0)
-    text = r"When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad\(\) or passing an `inputs` parameter to .backward\(\)"
+    text = (
+        r"When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad\(\) or passing an `inputs` "
+        r"parameter to .backward\(\)"
+    )
     with pytest.raises(RuntimeError, match=text):
         grad(checkpoint(tapegrad.sin, x, use_reentrant=True), x)
     with pytest.raises(RuntimeError, match=text):
         checkpoint(tapegrad.sin, x, use_reentrant=True).backward(inputs=[x])
-    with pytest.raises(RuntimeError, match=r"none of output has requires_grad=True, this checkpoint\(\) is not necessary"):
+    with pytest.raises(
+        RuntimeError, match=r"none of output has requires_grad=True, this checkpoint\(\) is not necessary"
+    ):
         checkpoint(lambda x: x.detach(), x, use_reentrant=True).backward()
     with pytest.warns(UserWarning, match="None of the inputs have requires_grad=True. Gradients will be None"):
         assert not checkpoint(tapegrad.sin, x.detach(), use_reentrant=True).requires_grad
@@ -185,10 +213,10 @@ def test_reentrant_refuses() -> None:
 
 def test_reentrant_with_several_results_and_other_arguments() -> None:
     x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
-    f = Counted(lambda n, x, w, flag: (x ** n * w, (x + w).detach(), "text") if flag else None)
+    f = Counted(lambda n, x, w, flag: (x**n * w, (x + w).detach(), "text") if flag else None)
     y, d, text = checkpoint(f, 3, x, w, True, use_reentrant=True)
     assert text == "text" and type(y.grad_fn).__name__ == "CheckpointFunctionBackward"
     (y.sum() + d.sum()).backward()
     assert f.runs == 2
-    np.testing.assert_allclose(x.grad.array, 3 * x.array ** 2 * w.array)
-    np.testing.assert_allclose(w.grad.array, x.array ** 3)
+    np.testing.assert_allclose(x.grad.array, 3 * x.array**2 * w.array)
+    np.testing.assert_allclose(w.grad.array, x.array**3)

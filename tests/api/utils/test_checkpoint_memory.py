@@ -1,4 +1,5 @@
 """Checkpoints and memory: the peak is what was promised, and everything is freed by reference count."""
+
 from __future__ import annotations
 
 import gc
@@ -41,7 +42,7 @@ def test_frees_by_reference_count() -> None:
                 del y
                 assert [ref() for ref in refs] == [None] * 4
         y, refs = run(False)
-        d, = grad(y.sum(), refs[3](), create_graph=True)
+        (d,) = grad(y.sum(), refs[3](), create_graph=True)
         del y, d
         assert [ref() for ref in refs] == [None] * 4
 
@@ -70,7 +71,7 @@ def test_what_a_pass_leaves_over_goes_with_it() -> None:
         y, z = checkpoint(f, x, w, use_reentrant=False)
         assert [array() for array in arrays] == [None, None]
         expected = y + z
-        d, = grad(y, x, retain_graph=True)
+        (d,) = grad(y, x, retain_graph=True)
         assert [array() for array in arrays] == [None] * 4, "that of the other result was computed too, and not read"
         del expected, d
         z.backward()
@@ -93,8 +94,10 @@ ACTIVATION = N * WIDTH * 4
 
 
 def test_peak_memory_is_that_of_one_segment() -> None:
-    """A stack of 64 layers that each keep 3 activations: without checkpoints the peak is all of them, with 8 segments 8 arguments and 8 layers."""
-    weights = [(tapegrad.randn(WIDTH, WIDTH) / WIDTH ** 0.5).requires_grad_() for _ in range(LAYERS)]
+    """A stack of 64 layers that each keep 3 activations: without checkpoints the peak is all of them, with 8 segments 8
+    arguments and 8 layers.
+    """
+    weights = [(tapegrad.randn(WIDTH, WIDTH) / WIDTH**0.5).requires_grad_() for _ in range(LAYERS)]
     for w in weights:
         w.grad = tapegrad.zeros(WIDTH, WIDTH)
     x = tapegrad.randn(N, WIDTH)
@@ -111,7 +114,9 @@ def test_peak_memory_is_that_of_one_segment() -> None:
         def run() -> None:
             h = x.clone().requires_grad_() if reentrant else x
             for start in range(0, LAYERS, size):
-                h = checkpoint(lambda h, start=start: layers(weights[start:start + size], h), h, use_reentrant=reentrant)
+                h = checkpoint(
+                    lambda h, start=start: layers(weights[start : start + size], h), h, use_reentrant=reentrant
+                )
             h.sum().backward()
 
         return run
@@ -119,7 +124,7 @@ def test_peak_memory_is_that_of_one_segment() -> None:
     def nested(start: int, size: int, h: Tensor) -> Tensor:
         """Halves within halves: memory that grows with the logarithm of the depth."""
         if size == 1:
-            return layers(weights[start:start + 1], h)
+            return layers(weights[start : start + 1], h)
         half = size // 2
         for at in (start, start + half):
             h = checkpoint(nested, at, half, h, use_reentrant=False)

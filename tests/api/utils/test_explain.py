@@ -1,4 +1,5 @@
 """`tapegrad.utils.explain` tells what a pass really does, and does nothing else."""
+
 from __future__ import annotations
 
 import gc
@@ -25,13 +26,13 @@ class Cube(tapegrad.autograd.Function):
     def forward(ctx, x):
         ctx.save_for_backward(x)
         ctx.power = 3
-        return x ** 3
+        return x**3
 
     @staticmethod
     def backward(ctx, grad):
         """What is said of it is left out."""
-        x, = ctx.saved_tensors
-        return grad * ctx.power * x ** 2
+        (x,) = ctx.saved_tensors
+        return grad * ctx.power * x**2
 
 
 def paragraph(text, title: str) -> str:
@@ -42,9 +43,11 @@ def paragraph(text, title: str) -> str:
 
 def test_the_guide():
     x = tapegrad.tensor([2.0, 3.0], requires_grad=True)
-    y = x ** 2 + 3 * x
+    y = x**2 + 3 * x
     z = y.sum()
-    assert str(explain(z, params={"x": x, "y": y, "z": z})) == """\
+    assert (
+        str(explain(z, params={"x": x, "y": y, "z": z}))
+        == """\
 The tape of 4 nodes, in the order in which backward runs them.
 
 1. z = sum (SumBackward0)
@@ -89,6 +92,7 @@ The tape of 4 nodes, in the order in which backward runs them.
 Leaves
    x         [2., 3.]  float32 [2]
    gradient  [7., 9.] = [3., 3.] (3, input) + [4., 6.] (4, input)"""
+    )
 
 
 def test_noted_values_and_lines():
@@ -196,14 +200,17 @@ def test_broadcasting_is_undone():
 def test_functions_show_their_backward():
     x = tapegrad.tensor([2.0], requires_grad=True)
     text = paragraph(explain(Cube.apply(x).sum()), "Cube (CubeBackward)")
-    assert """\
+    assert (
+        """\
    rule      @staticmethod
              def backward(ctx, grad):
-                 x, = ctx.saved_tensors
+                 (x,) = ctx.saved_tensors
                  return grad * ctx.power * x ** 2
              where saved_tensors[0] = [2.], ctx.power = 3
    to x, which is a leaf of shape [1]:
-     gradient  [12.]""" in text
+     gradient  [12.]"""
+        in text
+    )
 
 
 def test_views_and_writes():
@@ -268,6 +275,7 @@ def test_packed_values():
 
 def test_checkpoints():
     from tapegrad.utils.checkpoint import checkpoint
+
     w = tapegrad.ones(2, requires_grad=True)
     loss = checkpoint(lambda h: (h * w).exp(), w * 2, use_reentrant=False).sum()
     assert "gradient  [29.5562, 29.5562]" in paragraph(explain(loss), "Leaves")
@@ -298,18 +306,22 @@ def test_an_explanation_holds_nothing():
 def test_on_the_device(device):
     x = tapegrad.ones(3, device=device, requires_grad=True)
     text = str(explain((x * x.exp()).sum()))
-    assert "gradient  [5.4366, 5.4366, 5.4366] = [2.7183, 2.7183, 2.7183] (2, input) + [2.7183, 2.7183, 2.7183] (3, input)" in text
+    assert (
+        "gradient  [5.4366, 5.4366, 5.4366] = [2.7183, 2.7183, 2.7183] (2, input) + [2.7183, 2.7183, 2.7183] (3, input)"
+        in text
+    )
 
 
 # ---- the texts of rules
 
+
 def test_the_texts_of_lambdas():
     pair = (lambda grad: grad + 1, lambda grad: grad - 1)
     same = lambda grad, other: grad * other
-    wide = lambda grad, \
-        other: (
-            grad
-            / other)
+    # fmt: off
+    wide = lambda grad, other: (
+        grad / other)
+    # fmt: on
     assert [rule_text(rule) for rule in pair] == ["lambda grad: grad + 1", "lambda grad: grad - 1"]
     assert rule_text(same) == "lambda grad, other: grad * other"
     assert rule_text(wide) == "lambda grad, other: ( grad / other)"
@@ -349,7 +361,10 @@ def _doubled(grad):
 
 def test_a_rule_that_only_calls_a_function_shows_it():
     x = tapegrad.ones(2, requires_grad=True)
-    assert "lambda grad, input: _doubled(grad)\n               def _doubled(grad):\n                   return grad * 2\n" in str(explain(doubled(x).sum()))
+    assert (
+        "lambda grad, input: _doubled(grad)\n               def _doubled(grad):\n                   return grad * 2\n"
+        in str(explain(doubled(x).sum()))
+    )
 
 
 def test_every_rule_of_every_op_has_its_own_text():
@@ -359,10 +374,12 @@ def test_every_rule_of_every_op_has_its_own_text():
         assert "not at hand" not in text, (name, operand)
         if code.co_name == "<lambda>":
             again = eval(text.split("\n")[0]).__code__
-            assert again.co_varnames[:again.co_argcount] == code.co_varnames[:code.co_argcount], (name, operand)
+            assert again.co_varnames[: again.co_argcount] == code.co_varnames[: code.co_argcount], (name, operand)
             if not code.co_freevars:
                 assert again.co_names == code.co_names, (name, operand)
-                assert [c for c in again.co_consts if not hasattr(c, "co_code")] == [c for c in code.co_consts if not hasattr(c, "co_code")], (name, operand)
+                assert [c for c in again.co_consts if not hasattr(c, "co_code")] == [
+                    c for c in code.co_consts if not hasattr(c, "co_code")
+                ], (name, operand)
         else:
             assert f"def {code.co_name}(" in text, (name, operand)
         checked += 1
@@ -370,6 +387,7 @@ def test_every_rule_of_every_op_has_its_own_text():
 
 
 # ---- values in one line
+
 
 def test_arrays_in_one_line():
     assert array_text(np.array([[1.0, 2.5], [10.0, -3.0]], "float32")) == "[[1.0000, 2.5000], [10.0000, -3.0000]]"
@@ -384,5 +402,13 @@ def test_arrays_in_one_line():
     half = tapegrad.ones(20, dtype=tapegrad.bfloat16)
     assert array_text(half.array) == "min 1, mean 1, max 1"
     assert kind_text((2, 3), np.dtype("float32")) == "float32 [2, 3]" and kind_text(None, None) == ""
-    assert [bytes_text(n) for n in (0, 999, 1000, 1234, 999_499, 999_500, 5 * 10 ** 9, 5 * 10 ** 12)] == [
-        "0 B", "999 B", "1 kB", "1.23 kB", "999 kB", "1 MB", "5 GB", "5e+03 GB"]
+    assert [bytes_text(n) for n in (0, 999, 1000, 1234, 999_499, 999_500, 5 * 10**9, 5 * 10**12)] == [
+        "0 B",
+        "999 B",
+        "1 kB",
+        "1.23 kB",
+        "999 kB",
+        "1 MB",
+        "5 GB",
+        "5e+03 GB",
+    ]

@@ -1,4 +1,5 @@
 """`tapegrad.utils.graph` draws the tape as it is."""
+
 from __future__ import annotations
 
 import gc
@@ -35,7 +36,7 @@ class Twice(tapegrad.autograd.Function):
 
 def guide():
     x = tapegrad.tensor([2.0, 3.0], requires_grad=True)
-    y = x ** 2 + 3 * x
+    y = x**2 + 3 * x
     z = y.sum()
     return x, y, z
 
@@ -53,7 +54,9 @@ def box(drawn, title):
 
 def test_the_guide_in_mermaid():
     x, y, z = guide()
-    assert graph(z, params={"x": x, "y": y, "z": z}).mermaid == """\
+    assert (
+        graph(z, params={"x": x, "y": y, "z": z}).mermaid
+        == """\
 flowchart TD
   n1["pow<br/>PowBackward0<br/>float32 [2]<br/>keeps input [2], exponent = 2"]:::op
   n2["mul<br/>MulBackward0<br/>float32 [2]<br/>keeps other = 3."]:::op
@@ -71,13 +74,17 @@ flowchart TD
   classDef op fill:#f2f2f2,stroke:#666,color:#000
   classDef output fill:#c9dcf5,stroke:#2f5f9f,color:#000
 """
+    )
 
 
 def test_the_guide_in_dot():
     x, _, z = guide()
     lines = graph(z, params={"x": x}).dot.splitlines()
     assert lines[0] == "digraph tape {" and lines[-1] == "}"
-    assert r'  n1 [label="pow\nPowBackward0\nfloat32 [2]\nkeeps input [2], exponent = 2", shape=box, style=filled, fillcolor="#f2f2f2"]' in lines
+    assert (
+        r'  n1 [label="pow\nPowBackward0\nfloat32 [2]\nkeeps input [2], exponent = 2", shape=box, style=filled, '
+        r'fillcolor="#f2f2f2"]' in lines
+    )
     assert '  leaf1 -> n1 [label="input"]' in lines
     assert "  n4 -> out1" in lines
 
@@ -92,7 +99,12 @@ def test_names_of_parameters():
     loss = model(tapegrad.ones(5, 3)).sum()
     for params in (dict(model.named_parameters()), model.named_parameters()):
         leaves = {box.lines for box in graph(loss, params=params).boxes if box.kind == "leaf"}
-        assert leaves == {("0.weight", "float32 [4, 3]"), ("0.bias", "float32 [4]"), ("2.weight", "float32 [2, 4]"), ("2.bias", "float32 [2]")}
+        assert leaves == {
+            ("0.weight", "float32 [4, 3]"),
+            ("0.bias", "float32 [4]"),
+            ("2.weight", "float32 [2, 4]"),
+            ("2.bias", "float32 [2]"),
+        }
     assert {box.lines[0] for box in graph(loss).boxes if box.kind == "leaf"} == {"leaf"}
     assert box(graph(loss, params=locals()), "loss = sum")  # what is no tensor is passed over
 
@@ -100,9 +112,18 @@ def test_names_of_parameters():
 def test_operands_have_their_names():
     a, b = tapegrad.ones(2, 2, requires_grad=True), tapegrad.ones(2, 2, requires_grad=True)
     drawn = graph((tapegrad.cat([a, b]) / tapegrad.cat([b, a])).sum(), params=locals())
-    assert arrows(drawn) == sorted([
-        ("a", "cat", "tensors[0]"), ("b", "cat", "tensors[1]"), ("b", "cat", "tensors[0]"), ("a", "cat", "tensors[1]"),
-        ("cat", "div", "input"), ("cat", "div", "other"), ("div", "sum", "input"), ("sum", "output", "")])
+    assert arrows(drawn) == sorted(
+        [
+            ("a", "cat", "tensors[0]"),
+            ("b", "cat", "tensors[1]"),
+            ("b", "cat", "tensors[0]"),
+            ("a", "cat", "tensors[1]"),
+            ("cat", "div", "input"),
+            ("cat", "div", "other"),
+            ("div", "sum", "input"),
+            ("sum", "output", ""),
+        ]
+    )
 
 
 def test_operands_without_gradient_are_not_drawn():
@@ -121,7 +142,10 @@ def test_several_results_are_one_box():
     assert sorted(box.kind for box in drawn.boxes) == ["leaf", "op", "output", "output", "view"]
     maximum = box(drawn, "max")
     assert "v: float32 [3]" in maximum.lines and "indices: int64 [3]" in maximum.lines
-    assert [(arrow.end, arrow.label) for arrow in drawn.arrows if arrow.end.startswith("out")] == [("out1", "values"), ("out2", "result 1")]
+    assert [(arrow.end, arrow.label) for arrow in drawn.arrows if arrow.end.startswith("out")] == [
+        ("out1", "values"),
+        ("out2", "result 1"),
+    ]
     label = next(arrow.label for arrow in graph(values.sum()).arrows if arrow.label.startswith("values"))
     assert label == "values as input"
 
@@ -133,7 +157,9 @@ def test_views_and_writes_look_different():
     y[1] = 7.0
     kinds = {(box.lines[0], box.kind) for box in graph(y).boxes}
     assert ("t", "view") in kinds
-    assert [kind for title, kind in kinds if "copy_slices" in title] == ["in_place"] * sum("copy_slices" in title for title, _ in kinds)
+    assert [kind for title, kind in kinds if "copy_slices" in title] == ["in_place"] * sum(
+        "copy_slices" in title for title, _ in kinds
+    )
     assert ("mul", "op") in kinds
     drawn = graph(y)
     written = [b for b in drawn.boxes if b.lines[1].endswith("CopySlices")]
@@ -153,7 +179,12 @@ def test_functions_show_what_they_keep():
     drawn = graph(a + b, params={"x": x})
     twice = box(drawn, "Twice")
     assert twice.kind == "function"
-    assert twice.lines[1:] == ("TwiceBackward", "result 0: float32 [2]", "result 1: float32 [2]", "keeps saved_tensors[0] [2]")
+    assert twice.lines[1:] == (
+        "TwiceBackward",
+        "result 0: float32 [2]",
+        "result 1: float32 [2]",
+        "keeps saved_tensors[0] [2]",
+    )
     assert ("x", "Twice", "x") in arrows(drawn) and ("mul", "Twice", "rest[1]") in arrows(drawn)
     assert ("Twice", "add", "result 1 as other") in arrows(drawn)
 
@@ -174,7 +205,11 @@ def test_notes_add_lines():
 def test_outputs():
     x = tapegrad.ones(2, requires_grad=True)
     y, z = x * 2, x * 3
-    assert [b.lines[0] for b in graph({"y": y, "more": [z, (x,)]}).boxes if b.kind == "output"] == ["output 1", "output 2", "output 3"]
+    assert [b.lines[0] for b in graph({"y": y, "more": [z, (x,)]}).boxes if b.kind == "output"] == [
+        "output 1",
+        "output 2",
+        "output 3",
+    ]
     assert arrows(graph(x, params={"x": x})) == [("x", "x", "")]
     with pytest.raises(RuntimeError, match="element 1 of tensors does not require grad and does not have a grad_fn"):
         graph(y, tapegrad.ones(1))
@@ -213,6 +248,7 @@ def test_deep_graphs_need_no_recursion():
 
 # ---- shapes
 
+
 def programs():
     x, w = tapegrad.randn(4, 6), tapegrad.randn(6, 5, requires_grad=True)
     yield lambda: F.cross_entropy((x @ w).relu(), tapegrad.arange(4)), 2
@@ -248,6 +284,7 @@ def test_shapes_are_never_guessed(number):
 
 # ---- showing and saving
 
+
 def test_labels_are_escaped():
     x = tapegrad.ones(1, requires_grad=True)
     drawn = graph(x * 2, params={'a "quoted" \\ <name> `b` *c* {d} |e| #1': x})
@@ -262,7 +299,10 @@ def test_labels_are_escaped():
 def test_without_graphviz(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     drawn = graph(guide()[2])
-    with pytest.raises(RuntimeError, match=r"picture as svg needs Graphviz's program `dot`.*apt install graphviz.*\.dot and \.mermaid need nothing"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"picture as svg needs Graphviz's program `dot`.*apt install graphviz.*\.dot and \.mermaid need nothing",
+    ):
         drawn.svg()
     with pytest.raises(RuntimeError, match="picture as png needs Graphviz"):
         drawn.save(tmp_path / "a.png")
@@ -297,7 +337,13 @@ def test_with_graphviz(monkeypatch, tmp_path):
 def test_saving(tmp_path):
     drawn = graph(guide()[2])
     fenced = f"```mermaid\n{drawn.mermaid}```\n"
-    for ending, text in ((".dot", drawn.dot), (".gv", drawn.dot), (".mmd", drawn.mermaid), (".mermaid", drawn.mermaid), (".md", fenced)):
+    for ending, text in (
+        (".dot", drawn.dot),
+        (".gv", drawn.dot),
+        (".mmd", drawn.mermaid),
+        (".mermaid", drawn.mermaid),
+        (".md", fenced),
+    ):
         drawn.save(tmp_path / f"picture{ending}")
         assert (tmp_path / f"picture{ending}").read_text(encoding="utf-8") == text
     for name in ("picture.jpeg", "picture"):

@@ -1,4 +1,5 @@
 """`tapegrad.utils.kept` tells what the tape really keeps, and `notes` where it was made."""
+
 from __future__ import annotations
 
 import gc
@@ -76,7 +77,11 @@ PROGRAMS = [mlp, shared, in_place, function, several, convolution]
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_activations_are_what_dropping_the_graph_frees(program):
-    x, w, v = tapegrad.randn(32, 48), tapegrad.randn(48, 128, requires_grad=True), tapegrad.randn(128, 10, requires_grad=True)
+    x, w, v = (
+        tapegrad.randn(32, 48),
+        tapegrad.randn(48, 128, requires_grad=True),
+        tapegrad.randn(128, 10, requires_grad=True),
+    )
     program(x, w, v).item()  # what is made once and kept for all time
     tracemalloc.start()
     try:
@@ -101,7 +106,11 @@ def test_activations_on_the_strict_device(program):
     before = tapegrad.get_default_device()
     tapegrad.set_default_device("strict")
     try:
-        x, w, v = tapegrad.randn(32, 48), tapegrad.randn(48, 128, requires_grad=True), tapegrad.randn(128, 10, requires_grad=True)
+        x, w, v = (
+            tapegrad.randn(32, 48),
+            tapegrad.randn(48, 128, requires_grad=True),
+            tapegrad.randn(128, 10, requires_grad=True),
+        )
         loss = program(x, w, v)
         table = kept(loss)
         used = memory.memory_allocated()
@@ -134,8 +143,15 @@ def test_a_view_keeps_the_whole():
 
 def test_numpy_views_of_every_kind_are_one_piece():
     from tapegrad.utils.inspect.kept import _memory
+
     whole = np.arange(12.0)
-    views = [whole[2:], whole.reshape(3, 4).T, np.lib.stride_tricks.as_strided(whole, (3,), (16,)), np.broadcast_to(whole, (2, 12)), whole.view(np.int64)[1:]]
+    views = [
+        whole[2:],
+        whole.reshape(3, 4).T,
+        np.lib.stride_tricks.as_strided(whole, (3,), (16,)),
+        np.broadcast_to(whole, (2, 12)),
+        whole.view(np.int64)[1:],
+    ]
     assert {_memory(view) for view in views} == {_memory(whole)} == {(id(whole), whole.nbytes)}
     assert _memory(whole.copy()) != _memory(whole)
 
@@ -176,7 +192,9 @@ def test_the_table_is_sorted_and_cut():
 
 def test_packed_values_count_as_packed():
     x = tapegrad.ones(100, requires_grad=True)
-    with tapegrad.autograd.graph.saved_tensors_hooks(lambda t: t.to(tapegrad.float16), lambda t: t.to(tapegrad.float32)):
+    with tapegrad.autograd.graph.saved_tensors_hooks(
+        lambda t: t.to(tapegrad.float16), lambda t: t.to(tapegrad.float32)
+    ):
         loss = x.exp().sum()
     assert kept(loss).activations == 200
 
@@ -200,6 +218,7 @@ def test_bad_outputs():
 
 # ---- notes
 
+
 def line_of(text: str) -> int:
     """The number of the line of this file that begins with `text`."""
     with open(__file__, encoding="utf-8") as file:
@@ -217,7 +236,9 @@ def test_every_node_gets_its_line():
         row = copied[1]
         row.mul_(3.0)  # noted: a write to a view
     expected = {
-        "MulBackward0": "row.mul_(3.0)  #", "ScaledBackward": "made = Scaled.apply(casted", "SelectBackward0": "row = copied[1]",
+        "MulBackward0": "row.mul_(3.0)  #",
+        "ScaledBackward": "made = Scaled.apply(casted",
+        "SelectBackward0": "row = copied[1]",
         "AddBackward0": "copied = made + 0",
     }
     found = {}
@@ -230,8 +251,11 @@ def test_every_node_gets_its_line():
     for name, text in expected.items():
         assert line_of(text) in found[name], name
     assert sorted(line for name, lines in found.items() if "CopySlices" in name for line in lines) == sorted(
-        [line_of("copied[0] = 5.0  #"), line_of("row.mul_(3.0)  #")])
-    cast_lines = [line for name, lines in found.items() if name in ("ToCopyBackward0", "CastBackward0") for line in lines]
+        [line_of("copied[0] = 5.0  #"), line_of("row.mul_(3.0)  #")]
+    )
+    cast_lines = [
+        line for name, lines in found.items() if name in ("ToCopyBackward0", "CastBackward0") for line in lines
+    ]
     assert cast_lines == [line_of("casted = x * tapegrad.ones(2, 3, dtype")]
     writes = [note_of(node).line for node in nodes if note_of(node).in_place]
     assert set(writes) == {line_of("copied[0] = 5.0  #"), line_of("row.mul_(3.0)  #")}

@@ -1,4 +1,5 @@
 """Views: which results share memory, how they are named, and what writes to them do to gradients."""
+
 from __future__ import annotations
 
 import pickle
@@ -11,16 +12,38 @@ from tapegrad import Tensor
 
 
 def leaf(*shape: int, device: str = "cpu") -> Tensor:
-    return tapegrad.tensor(np.arange(1.0, np.prod(shape, dtype=int) + 1).reshape(shape), device=device, requires_grad=True)
+    return tapegrad.tensor(
+        np.arange(1.0, np.prod(shape, dtype=int) + 1).reshape(shape), device=device, requires_grad=True
+    )
 
 
 # ---- what is a view
 
-@pytest.mark.parametrize("view", [
-    lambda x: x[0], lambda x: x[:, 1], lambda x: x[..., None], lambda x: x.t(), lambda x: x.view(-1), lambda x: x.reshape(3, 2), lambda x: x.expand(2, 2, 3),
-    lambda x: x.diagonal(), lambda x: x.unfold(1, 2, 1), lambda x: x.as_strided((2,), (3,)), lambda x: x.unbind(1)[2], lambda x: x.split(1)[1], lambda x: x.mT,
-    lambda x: x.narrow(1, 1, 2), lambda x: x.select(0, 1), lambda x: x.flatten(), lambda x: x.movedim(0, 1), lambda x: x[0, 0], lambda x: x.tensor_split(2)[0],
-])
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[0],
+        lambda x: x[:, 1],
+        lambda x: x[..., None],
+        lambda x: x.t(),
+        lambda x: x.view(-1),
+        lambda x: x.reshape(3, 2),
+        lambda x: x.expand(2, 2, 3),
+        lambda x: x.diagonal(),
+        lambda x: x.unfold(1, 2, 1),
+        lambda x: x.as_strided((2,), (3,)),
+        lambda x: x.unbind(1)[2],
+        lambda x: x.split(1)[1],
+        lambda x: x.mT,
+        lambda x: x.narrow(1, 1, 2),
+        lambda x: x.select(0, 1),
+        lambda x: x.flatten(),
+        lambda x: x.movedim(0, 1),
+        lambda x: x[0, 0],
+        lambda x: x.tensor_split(2)[0],
+    ],
+)
 def test_a_view_sees_what_is_written_to_its_base(view, device):
     x = tapegrad.zeros(2, 3, device=device)
     y = view(x)
@@ -37,7 +60,10 @@ def test_a_copying_reshape_is_no_view(device):
 
 def test_view_refuses_to_copy(device):
     x = tapegrad.zeros(2, 3, device=device)
-    with pytest.raises(RuntimeError, match=r"view size is not compatible with input tensor's size and stride .* Use .reshape\(...\) instead"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"view size is not compatible with input tensor's size and stride .* Use .reshape\(...\) instead",
+    ):
         x.t().view(6)
     assert x.t().view(3, 2).shape == (3, 2) and x[:, ::2].view(2, 2, 1).shape == (2, 2, 1)
 
@@ -52,15 +78,39 @@ def test_flip_and_roll_copy(device):
 
 def test_names():
     x = leaf(2, 3)
-    made = {x.view(6): "View", x.reshape(6): "View", x.t(): "T", x.T: "Permute", x.mT: "Transpose", x.transpose(0, 1): "Transpose", x.expand(2, 2, 3): "Expand",
-            x.squeeze(): "Squeeze", x.unsqueeze(0): "Unsqueeze", x[0]: "Select", x[:1]: "Slice", x[None]: "Unsqueeze", x[...]: "Alias", x[[0]]: "Index",
-            x.narrow(0, 0, 1): "Slice", x.select(0, 0): "Select", x.diagonal(): "Diagonal", x.unbind()[0]: "Unbind", x.split(1)[0]: "Split",
-            x.split([1, 1])[0]: "SplitWithSizes", tapegrad.cat([x, x]): "Cat", tapegrad.stack([x, x]): "Stack", x @ x.t(): "Mm"}
-    assert {t.grad_fn.name(): f"{name}Backward0" for t, name in made.items()} == {f"{name}Backward0": f"{name}Backward0" for name in made.values()}
+    made = {
+        x.view(6): "View",
+        x.reshape(6): "View",
+        x.t(): "T",
+        x.T: "Permute",
+        x.mT: "Transpose",
+        x.transpose(0, 1): "Transpose",
+        x.expand(2, 2, 3): "Expand",
+        x.squeeze(): "Squeeze",
+        x.unsqueeze(0): "Unsqueeze",
+        x[0]: "Select",
+        x[:1]: "Slice",
+        x[None]: "Unsqueeze",
+        x[...]: "Alias",
+        x[[0]]: "Index",
+        x.narrow(0, 0, 1): "Slice",
+        x.select(0, 0): "Select",
+        x.diagonal(): "Diagonal",
+        x.unbind()[0]: "Unbind",
+        x.split(1)[0]: "Split",
+        x.split([1, 1])[0]: "SplitWithSizes",
+        tapegrad.cat([x, x]): "Cat",
+        tapegrad.stack([x, x]): "Stack",
+        x @ x.t(): "Mm",
+    }
+    assert {t.grad_fn.name(): f"{name}Backward0" for t, name in made.items()} == {
+        f"{name}Backward0": f"{name}Backward0" for name in made.values()
+    }
 
 
 def test_views_of_memory_that_is_not_numpys():
     """DLPack and the array interface give arrays whose base is no array."""
+
     class Owner:
         def __init__(self, array):
             self.array = array
@@ -75,6 +125,7 @@ def test_views_of_memory_that_is_not_numpys():
 
 # ---- whose view
 
+
 def test_the_base_of_a_view(device):
     x = leaf(2, 3, device=device)
     y = x * 1
@@ -85,7 +136,9 @@ def test_the_base_of_a_view(device):
         v._base = None
 
 
-@pytest.mark.parametrize("change", [lambda y: y.t_(), lambda y: y.unsqueeze_(0), lambda y: y.as_strided_((3, 2), (2, 1))])
+@pytest.mark.parametrize(
+    "change", [lambda y: y.t_(), lambda y: y.unsqueeze_(0), lambda y: y.as_strided_((3, 2), (2, 1))]
+)
 def test_a_tensor_of_another_shape_is_still_the_base_of_its_views(change, device):
     y = leaf(2, 3, device=device) * 1
     row = y[0]
@@ -112,6 +165,7 @@ def test_a_view_requires_grad_as_its_base_does(device):
 
 # ---- facts
 
+
 def test_facts(device):
     x = tapegrad.zeros(2, 3, 4, device=device)
     assert x.size() == (2, 3, 4) and x.size(-1) == 4 and x.stride() == (12, 4, 1) and x.stride(0) == 12
@@ -127,11 +181,16 @@ def test_facts(device):
 def test_memory_formats(device):
     x = tapegrad.zeros(2, 3, 4, 5, device=device)
     y = x.to(memory_format=tapegrad.channels_last)
-    assert y.stride() == (60, 1, 15, 3) and y.is_contiguous(memory_format=tapegrad.channels_last) and not y.is_contiguous()
+    assert (
+        y.stride() == (60, 1, 15, 3) and y.is_contiguous(memory_format=tapegrad.channels_last) and not y.is_contiguous()
+    )
     assert y.contiguous(memory_format=tapegrad.channels_last) is y and y.contiguous().stride() == x.stride()
     assert y.clone().stride() == y.stride() and y.clone(memory_format=tapegrad.contiguous_format).stride() == x.stride()
     assert tapegrad.zeros_like(y).stride() == y.stride()
-    assert pickle.loads(pickle.dumps(tapegrad.channels_last)) is tapegrad.channels_last and repr(tapegrad.channels_last) == "torch.channels_last"
+    assert (
+        pickle.loads(pickle.dumps(tapegrad.channels_last)) is tapegrad.channels_last
+        and repr(tapegrad.channels_last) == "torch.channels_last"
+    )
     with pytest.raises(RuntimeError, match="required rank 4 tensor to use channels_last format"):
         x[0].contiguous(memory_format=tapegrad.channels_last)
 
@@ -143,6 +202,7 @@ def test_clone_keeps_the_layout():
 
 # ---- writes
 
+
 def test_write_through_a_view_of_memory_in_another_order(device):
     x = leaf(2, 3, device=device)
     y = (x.t() * 2).t()
@@ -150,7 +210,7 @@ def test_write_through_a_view_of_memory_in_another_order(device):
     y.reshape(2, 3)[0, 1:].mul_(5)
     (y * y).sum().backward()
     scale = np.array([[2, 10, 10], [2, 2, 2]])
-    assert np.allclose(x.grad.cpu().numpy(), 2 * scale ** 2 * np.arange(1.0, 7).reshape(2, 3))
+    assert np.allclose(x.grad.cpu().numpy(), 2 * scale**2 * np.arange(1.0, 7).reshape(2, 3))
 
 
 def test_write_through_a_flat_view_of_a_transposed_base():
@@ -173,7 +233,9 @@ def test_second_order_through_such_a_write():
 
 def test_writes_to_expanded_tensors_are_refused(device):
     x = tapegrad.zeros(1, 3, device=device)
-    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"):
+    with pytest.raises(
+        RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"
+    ):
         x.expand(2, 3).add_(1)
     x.expand(1, 3).add_(1)
     assert (x == 1).all().item()
@@ -183,27 +245,46 @@ def test_writes_to_expanded_tensors_are_refused(device):
     assert (x == 0).all().item()
 
 
-@pytest.mark.parametrize("pair", [lambda x: (x, x.t()), lambda x: (x[1:], x[:-1]), lambda x: (x, x.detach().t()), lambda x: (x, x[0])])
-@pytest.mark.parametrize("write", [lambda a, b: a.add_(b), lambda a, b: a.copy_(b), lambda a, b: a.mul_(b), lambda a, b: a.addcmul_(b, b)])
+@pytest.mark.parametrize(
+    "pair", [lambda x: (x, x.t()), lambda x: (x[1:], x[:-1]), lambda x: (x, x.detach().t()), lambda x: (x, x[0])]
+)
+@pytest.mark.parametrize(
+    "write", [lambda a, b: a.add_(b), lambda a, b: a.copy_(b), lambda a, b: a.mul_(b), lambda a, b: a.addcmul_(b, b)]
+)
 def test_an_operand_that_overlaps_the_target_in_part_is_refused(pair, write, device):
     for flows in (False, True):
         x = leaf(3, 3, device=device).detach().requires_grad_(flows) * 1
         before = x.tolist()
-        with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor refer to a single memory location"):
+        with pytest.raises(
+            RuntimeError,
+            match="some elements of the input tensor and the written-to tensor refer to a single memory location",
+        ):
             write(*pair(x))
         assert x.tolist() == before and x._version == 0
         write(x, x)
         write(x[:1], x[2:])
 
 
-@pytest.mark.parametrize("write", [lambda x: x.index_add_(0, tapegrad.tensor([0]), x[:1]), lambda x: x.scatter_(0, tapegrad.tensor([[0]]), x),
-                                   lambda x: x.__setitem__([0], x[:1]), lambda x: x.__setitem__(slice(1, 3), x[:2])])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: x.index_add_(0, tapegrad.tensor([0]), x[:1]),
+        lambda x: x.scatter_(0, tapegrad.tensor([[0]]), x),
+        lambda x: x.__setitem__([0], x[:1]),
+        lambda x: x.__setitem__(slice(1, 3), x[:2]),
+    ],
+)
 def test_an_operand_that_is_read_elsewhere_than_written_must_be_apart(write):
-    with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor refer to a single memory location"):
+    with pytest.raises(
+        RuntimeError,
+        match="some elements of the input tensor and the written-to tensor refer to a single memory location",
+    ):
         write(tapegrad.zeros(3, 3))
 
 
-@pytest.mark.parametrize("split", [lambda x: x.unbind(), lambda x: x.split(1), lambda x: x.split([1, 1]), lambda x: x.chunk(2)])
+@pytest.mark.parametrize(
+    "split", [lambda x: x.unbind(), lambda x: x.split(1), lambda x: x.split([1, 1]), lambda x: x.chunk(2)]
+)
 def test_one_of_several_views_cannot_be_written(split):
     y = leaf(2, 3) * 2
     with pytest.raises(RuntimeError, match="This view is the output of a function that returns multiple views"):
@@ -214,7 +295,12 @@ def test_one_of_several_views_cannot_be_written(split):
 
 @pytest.mark.parametrize("used", [(0,), (1,), (0, 2), (0, 1, 2)])
 def test_gradients_of_some_of_several_results(used, device):
-    for split in (lambda x: x.unbind(1), lambda x: x.split(1, 1), lambda x: x.split([1, 1, 1], 1), lambda x: x.chunk(3, 1)):
+    for split in (
+        lambda x: x.unbind(1),
+        lambda x: x.split(1, 1),
+        lambda x: x.split([1, 1, 1], 1),
+        lambda x: x.chunk(3, 1),
+    ):
         x = leaf(2, 3, device=device)
         parts = split(x)
         sum((parts[i] ** 2).sum() for i in used).backward()
@@ -224,6 +310,7 @@ def test_gradients_of_some_of_several_results(used, device):
 
 
 # ---- shapes changed in place
+
 
 def test_transposed_in_place():
     x = leaf(2, 3)
@@ -242,7 +329,9 @@ def test_squeezed_in_place():
     assert y.shape == (3, 1)
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
         leaf(2, 3).t_()
-    with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad is being used in an in-place operation"):
+    with pytest.raises(
+        RuntimeError, match="a view of a leaf Variable that requires grad is being used in an in-place operation"
+    ):
         leaf(2, 3)[0].unsqueeze_(0)
 
 
@@ -275,6 +364,7 @@ def test_resize(device):
 
 # ---- strides
 
+
 def test_as_strided_adds_up_where_it_overlaps():
     x = leaf(4)
     y = x.as_strided((3, 2), (1, 1))
@@ -297,10 +387,20 @@ def test_unfold_adds_up_where_windows_overlap(device):
 
 # ---- the same result as the operand
 
+
 def test_nothing_to_do_gives_the_tensor_itself():
     x = leaf(2, 3)
-    for y in (x.contiguous(), x.flatten(1, 1), x.to(tapegrad.float64), x.double(), x.cpu(), x.to("cpu"), x.type_as(x), tapegrad.atleast_2d(x),
-              x.sum_to_size(2, 3)):
+    for y in (
+        x.contiguous(),
+        x.flatten(1, 1),
+        x.to(tapegrad.float64),
+        x.double(),
+        x.cpu(),
+        x.to("cpu"),
+        x.type_as(x),
+        tapegrad.atleast_2d(x),
+        x.sum_to_size(2, 3),
+    ):
         assert y is x
 
 
@@ -310,31 +410,57 @@ def test_transposes_of_tensors_that_are_no_matrices_warn():
         assert x.T.shape == (4, 3, 2)
     with pytest.warns(UserWarning, match="deprecated on 0-D tensors"):
         assert tapegrad.tensor(1.0).mT.shape == ()
-    with pytest.raises(RuntimeError, match=r"tensor.H is only supported on matrices \(2-D tensors\). Got 3-D tensor. For batches of matrices, consider"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"tensor.H is only supported on matrices \(2-D tensors\). Got 3-D tensor. For batches of matrices, "
+        r"consider",
+    ):
         x.H  # noqa: B018
     c = tapegrad.tensor([[1j, 2.0]])
     assert c.H.tolist() == [[-1j], [2 + 0j]] and c.mH.tolist() == c.adjoint().tolist() == c.H.tolist()
 
 
-@pytest.mark.parametrize("call, words", [
-    (lambda x: x.view(4, 2), "shape '[4, 2]' is invalid for input of size 6"),
-    (lambda x: x.view(-1, -1), "only one dimension can be inferred"),
-    (lambda x: x.reshape(2, -2), "invalid shape dimension -2 at index 1 of shape [2, -2]"),
-    (lambda x: x.expand(3, 3), "The expanded size of the tensor (3) must match the existing size (2) at non-singleton dimension 0.  Target sizes: [3, 3]."),
-    (lambda x: x.transpose(0, 2), "Dimension out of range (expected to be in range of [-2, 1], but got 2)"),
-    (lambda x: x.permute(0, 0), "permute(): duplicate dims are not allowed."),
-    (lambda x: x.unflatten(1, (2, 2)), "unflatten: Provided sizes [2, 2] don't multiply up to the size of dim 1 (3) in the input tensor"),
-    (lambda x: x.narrow(0, 1, 2), "start (1) + length (2) exceeds dimension size (2)."),
-    (lambda x: x.unfold(0, 3, 1), "maximum size for tensor at dimension 0 is 2 but size is 3"),
-    (lambda x: x.diagonal(0, 0, 0), "diagonal dimensions cannot be identical 0, 0"),
-    (lambda x: x.as_strided((7,), (1,)), "are out of bounds for storage of size 24"),
-    (lambda x: x.split([1, 2]), "split_with_sizes expects split_sizes to sum exactly to 2 (input tensor's size at dimension 0), but got"),
-    (lambda x: tapegrad.cat([x, x[:, 1:]]), "Sizes of tensors must match except in dimension 0. Expected size 3 but got size 2 for tensor number 1"),
-    (lambda x: tapegrad.stack([x, x[0]]), "stack expects each tensor to be equal size, but got [2, 3] at entry 0 and [3] at entry 1"),
-    (lambda x: x @ x, "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"),
-    (lambda x: x @ x.double().t(), "expected m1 and m2 to have the same dtype, but got: float != double"),
-    (lambda x: tapegrad.einsum("ij,jk->ik", x, x), "einsum(): subscript j has size 2 for operand 1 which does not broadcast with"),
-])
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda x: x.view(4, 2), "shape '[4, 2]' is invalid for input of size 6"),
+        (lambda x: x.view(-1, -1), "only one dimension can be inferred"),
+        (lambda x: x.reshape(2, -2), "invalid shape dimension -2 at index 1 of shape [2, -2]"),
+        (
+            lambda x: x.expand(3, 3),
+            "The expanded size of the tensor (3) must match the existing size (2) at non-singleton dimension 0.  "
+            "Target sizes: [3, 3].",
+        ),
+        (lambda x: x.transpose(0, 2), "Dimension out of range (expected to be in range of [-2, 1], but got 2)"),
+        (lambda x: x.permute(0, 0), "permute(): duplicate dims are not allowed."),
+        (
+            lambda x: x.unflatten(1, (2, 2)),
+            "unflatten: Provided sizes [2, 2] don't multiply up to the size of dim 1 (3) in the input tensor",
+        ),
+        (lambda x: x.narrow(0, 1, 2), "start (1) + length (2) exceeds dimension size (2)."),
+        (lambda x: x.unfold(0, 3, 1), "maximum size for tensor at dimension 0 is 2 but size is 3"),
+        (lambda x: x.diagonal(0, 0, 0), "diagonal dimensions cannot be identical 0, 0"),
+        (lambda x: x.as_strided((7,), (1,)), "are out of bounds for storage of size 24"),
+        (
+            lambda x: x.split([1, 2]),
+            "split_with_sizes expects split_sizes to sum exactly to 2 (input tensor's size at dimension 0), but got",
+        ),
+        (
+            lambda x: tapegrad.cat([x, x[:, 1:]]),
+            "Sizes of tensors must match except in dimension 0. Expected size 3 but got size 2 for tensor number 1",
+        ),
+        (
+            lambda x: tapegrad.stack([x, x[0]]),
+            "stack expects each tensor to be equal size, but got [2, 3] at entry 0 and [3] at entry 1",
+        ),
+        (lambda x: x @ x, "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"),
+        (lambda x: x @ x.double().t(), "expected m1 and m2 to have the same dtype, but got: float != double"),
+        (
+            lambda x: tapegrad.einsum("ij,jk->ik", x, x),
+            "einsum(): subscript j has size 2 for operand 1 which does not broadcast with",
+        ),
+    ],
+)
 def test_error_texts(call, words, device):
     with pytest.raises((RuntimeError, IndexError)) as caught:
         call(tapegrad.zeros(2, 3, device=device))

@@ -1,4 +1,5 @@
 """The source that is written for an op."""
+
 from __future__ import annotations
 
 from textwrap import dedent

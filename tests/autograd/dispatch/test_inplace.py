@@ -1,4 +1,5 @@
 """Writes to tensors and views, and who holds which memory afterwards; each of these has been wrong once."""
+
 from __future__ import annotations
 
 import threading
@@ -16,6 +17,7 @@ def leaf(*values, dtype=tapegrad.float64):
 
 # ---- whose memory
 
+
 def test_what_a_hook_returns_is_never_taken_over():
     x, w, mine = leaf(1.0, 2.0), leaf(1.0, 2.0), tapegrad.tensor([5.0, 6.0], dtype=tapegrad.float64)
     y = x + w
@@ -27,7 +29,7 @@ def test_what_a_hook_returns_is_never_taken_over():
 
 def test_the_seed_is_never_taken_over():
     x, seed = leaf(2.0), tapegrad.ones(1, dtype=tapegrad.float64)
-    given, = grad(x + 1, x, seed)
+    (given,) = grad(x + 1, x, seed)
     seed.mul_(5)
     assert given.tolist() == [1.0]
     with pytest.warns(UserWarning, match="create_graph"):
@@ -52,7 +54,7 @@ def test_one_input_asked_for_twice():
 def test_a_plain_pass_adds_to_a_recorded_gradient_in_place():
     x = tapegrad.tensor(2.0, dtype=tapegrad.float64, requires_grad=True)
     with pytest.warns(UserWarning, match="create_graph"):
-        (x ** 3).backward(create_graph=True)
+        (x**3).backward(create_graph=True)
     before = x.grad
     (x * x).backward()
     assert x.grad is before and isinstance(x.grad.array, np.ndarray) and x.grad.item() == 16.0
@@ -72,11 +74,14 @@ def test_the_gradient_is_laid_out_as_the_leaf(order, create_graph):
 def test_a_gradient_that_repeats_elements_cannot_be_added_to():
     x = leaf(1.0, 2.0)
     x.grad = tapegrad.ones((), dtype=tapegrad.float64).expand(2)
-    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"):
+    with pytest.raises(
+        RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"
+    ):
         (x * x).sum().backward()
 
 
 # ---- passes
+
 
 def test_hooks_of_an_input_on_the_way_run_once():
     seen = []
@@ -127,7 +132,10 @@ def test_a_leaf_that_no_longer_asks_gets_nothing():
 def test_a_hook_must_keep_the_type():
     y = leaf(1.0) * 2
     y.register_hook(lambda g: g.float())
-    with pytest.raises(RuntimeError, match=r"hook '<lambda>' has changed the type of value \(was torch.DoubleTensor got torch.FloatTensor\)"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"hook '<lambda>' has changed the type of value \(was torch.DoubleTensor got torch.FloatTensor\)",
+    ):
         y.backward()
 
 
@@ -155,6 +163,7 @@ def test_threads_that_free_a_shared_graph_raise_torchs_error():
 
 
 # ---- detached
+
 
 def test_a_kept_tensor_that_was_detached_in_place_cannot_be_used():
     x = leaf(2.0)
@@ -213,7 +222,12 @@ def test_a_view_of_a_detached_base_cannot_be_written():
 
 # ---- views
 
-@pytest.mark.parametrize("part", [lambda z: z.imag, lambda z: z.real, lambda z: tapegrad.view_as_real(z)[:, 1]], ids=["imag", "real", "view_as_real"])
+
+@pytest.mark.parametrize(
+    "part",
+    [lambda z: z.imag, lambda z: z.real, lambda z: tapegrad.view_as_real(z)[:, 1]],
+    ids=["imag", "real", "view_as_real"],
+)
 def test_writing_to_a_part_of_complex_numbers(part):
     """Against the same without a write."""
     values, w = tapegrad.tensor([1 + 2j, 3 - 1j], dtype=tapegrad.complex128), leaf(2.0, 3.0)
@@ -224,15 +238,22 @@ def test_writing_to_a_part_of_complex_numbers(part):
     got = grad((z * weight).real.sum(), [x, w])
     x = values.clone().requires_grad_()
     z = x * (1 + 2j)
-    scaled = tapegrad.complex(z.real * w, z.imag) if part(z).array is None or np.array_equal(part(z).detach().numpy(), z.real.detach().numpy()) else \
-        tapegrad.complex(z.real, z.imag * w)
+    scaled = (
+        tapegrad.complex(z.real * w, z.imag)
+        if part(z).array is None or np.array_equal(part(z).detach().numpy(), z.real.detach().numpy())
+        else tapegrad.complex(z.real, z.imag * w)
+    )
     wanted = grad((scaled * weight).real.sum(), [x, w])
     assert [g.tolist() for g in got] == [g.tolist() for g in wanted]
 
 
 def test_a_view_that_retains_its_gradient_follows_the_newest_value():
     x = leaf(1.0, 2.0)
-    for write, through, wanted in ((lambda y, v: y.mul_(3), True, [5.0]), (lambda y, v: v.mul_(3), True, [5.0]), (lambda y, v: v.mul_(3), False, None)):
+    for write, through, wanted in (
+        (lambda y, v: y.mul_(3), True, [5.0]),
+        (lambda y, v: v.mul_(3), True, [5.0]),
+        (lambda y, v: v.mul_(3), False, None),
+    ):
         y = x * 1
         v = y[:1]
         v.retain_grad()
@@ -254,7 +275,12 @@ def test_a_view_that_cannot_follow_a_write_to_its_base(made):
     with tapegrad.no_grad():
         assert (v * 2).sum().item() == 4.0 and v.numpy().sum() == 2.0 and v[None].sum().item() == 2.0
     before = y.detach().clone()
-    for use in (lambda: v * 2, lambda: v.grad_fn, lambda: v.register_hook(print), lambda: y.__setitem__(slice(None), v)):
+    for use in (
+        lambda: v * 2,
+        lambda: v.grad_fn,
+        lambda: v.register_hook(print),
+        lambda: y.__setitem__(slice(None), v),
+    ):
         with pytest.raises(RuntimeError, match="its base or another view of its base has been modified inplace"):
             use()
     assert y.tolist() == before.tolist() and y._version == 1
@@ -283,8 +309,18 @@ def test_a_part_of_an_expanded_view_that_repeats_nothing_can_be_written():
 
 # ---- what a write leaves behind
 
-@pytest.mark.parametrize("write", [lambda y: y.zero_(), lambda y: y.fill_(3.0), lambda y: y.gt_(1.5), lambda y: y.copy_(tapegrad.ones(2)),
-                                   lambda y: y.__setitem__(slice(None), 0.5)], ids=["zero_", "fill_", "gt_", "copy_", "setitem"])
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda y: y.zero_(),
+        lambda y: y.fill_(3.0),
+        lambda y: y.gt_(1.5),
+        lambda y: y.copy_(tapegrad.ones(2)),
+        lambda y: y.__setitem__(slice(None), 0.5),
+    ],
+    ids=["zero_", "fill_", "gt_", "copy_", "setitem"],
+)
 @pytest.mark.parametrize("part", [lambda y: y, lambda y: y.view(2)], ids=["whole", "view"])
 def test_nothing_flows_back_from_what_was_overwritten(write, part):
     x = leaf(1.0, 2.0)
@@ -340,6 +376,7 @@ def _freed_by_refcount(make):
     """Whether what `make` returns takes its graph with it when dropped, with the garbage collector off."""
     import gc
     import weakref
+
     gc.collect()
     gc.disable()
     try:
@@ -454,7 +491,9 @@ def test_requires_grad_takes_a_bool():
     x = tapegrad.zeros(2)
     with pytest.raises(RuntimeError, match="requires_grad must be a bool"):
         x.requires_grad = 1
-    with pytest.raises(TypeError, match=r"requires_grad_\(\): argument 'requires_grad' \(position 1\) must be bool, not int"):
+    with pytest.raises(
+        TypeError, match=r"requires_grad_\(\): argument 'requires_grad' \(position 1\) must be bool, not int"
+    ):
         x.requires_grad_(1)
     with pytest.raises(RuntimeError, match="only Tensors of floating point dtype can require gradients"):
         x.long().requires_grad_()
@@ -463,8 +502,11 @@ def test_requires_grad_takes_a_bool():
 
 def test_what_cannot_be_deleted():
     x = leaf(1.0)
-    for name, text in (("data", "Deleting tensor data is not allowed. Delete tensor instead!"), ("requires_grad", "requires_grad must be a bool"),
-                       ("_backward_hooks", "Deletion of _backwards_hooks not allowed!")):
+    for name, text in (
+        ("data", "Deleting tensor data is not allowed. Delete tensor instead!"),
+        ("requires_grad", "requires_grad must be a bool"),
+        ("_backward_hooks", "Deletion of _backwards_hooks not allowed!"),
+    ):
         with pytest.raises(RuntimeError, match=text):
             delattr(x, name)
     assert x._backward_hooks is None

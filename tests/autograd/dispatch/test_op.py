@@ -1,4 +1,5 @@
 """The `@op` decorator: what a rule may ask for, what is kept, what goes wrong and how it says so."""
+
 from __future__ import annotations
 
 import inspect
@@ -28,8 +29,13 @@ def scaled_row(input, scale=2.0, *, flat=True):
     return (input * scale).reshape(-1) if flat else input * scale
 
 
-@op(joint=lambda grad, need, a, b, half: (grad * b * half * 2 if need[0] else None, grad * a if need[1] else None), a=None, b=None, keeps=("half",),
-    public=False)
+@op(
+    joint=lambda grad, need, a, b, half: (grad * b * half * 2 if need[0] else None, grad * a if need[1] else None),
+    a=None,
+    b=None,
+    keeps=("half",),
+    public=False,
+)
 def joint_product(a, b):
     return a * b, 0.5
 
@@ -148,7 +154,11 @@ def test_promotion_and_devices():
     assert product(tg.ones(2, dtype=tg.int64), 2.5).dtype is tg.float32
     assert product(tg.ones(2, dtype=tg.uint8), 3).dtype is tg.uint8
     assert power_of_e(tg.ones(2, dtype=tg.int32)).dtype is tg.float32
-    with pytest.raises(RuntimeError, match=r"Expected all tensors to be on the same device, but found at least two devices, strict:0 and cpu!.*product"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"Expected all tensors to be on the same device, but found at least two devices, strict:0 and "
+        r"cpu!.*product",
+    ):
         product(tg.ones(2), tg.ones(2, device="strict"))
 
 
@@ -198,7 +208,7 @@ def test_axis_stands_for_dim():
     x = tg.tensor([[1.0, 2.0], [3.0, 4.0]])
     assert tg.cumsum(x, axis=0).tolist() == x.cumsum(0).tolist() == [[1, 2], [4, 6]]
     assert x.sum(axis=1, keepdims=True).tolist() == [[3], [7]]
-    with pytest.raises(TypeError, match="missing 1 required positional arguments: \"dim\""):
+    with pytest.raises(TypeError, match='missing 1 required positional arguments: "dim"'):
         tg.cumsum(x)
 
 
@@ -221,7 +231,9 @@ def test_complex_numbers_have_no_order():
 
 def test_threads_may_meet_at_an_ops_first_call():
     import threading
+
     for _ in range(20):
+
         @op(input=lambda grad: grad * 3, public=False)
         def fresh(input, dim=0):
             return input * 3

@@ -1,4 +1,5 @@
 """What a plan makes of an op's function and rules, before a line of source is printed."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -19,22 +20,34 @@ def test_operands_rules_and_what_they_read():
     plan = planned(lambda input, other: input * other, input=by_other, other=by_input, kind="elementwise")
     assert plan.names == plan.operands == plan.differentiable == ("input", "other")
     assert plan.rules == (
-        Rule("rule_input", by_other, ("input",), ("other",)), Rule("rule_other", by_input, ("other",), ("input",)))
+        Rule("rule_input", by_other, ("input",), ("other",)),
+        Rule("rule_other", by_input, ("other",), ("input",)),
+    )
     assert plan.saved == (
-        Saved("other", "operand", ("input",)), Saved("input", "operand", ("other",)), Saved("shapes", "shapes"))
+        Saved("other", "operand", ("input",)),
+        Saved("input", "operand", ("other",)),
+        Saved("shapes", "shapes"),
+    )
     assert plan.broadcasts and plan.frees and plan.is_operator
     assert not plan.several and not plan.takes_list
 
 
 def test_what_is_saved_and_in_which_form():
     plan = planned(
-        lambda input, weight, dim, *, scale=2: (input, weight), keeps=("mean",),
+        lambda input, weight, dim, *, scale=2: (input, weight),
+        keeps=("mean",),
         input=lambda grad, input, result, mean, weight_shape, dim: None,
-        weight=lambda grad, scale, result, weight_dtype, dim: None)
+        weight=lambda grad, scale, result, weight_dtype, dim: None,
+    )
     assert plan.saved == (
-        Saved("input", "operand", ("input",)), Saved("result", "result"), Saved("mean", "intermediate", ("input",)),
-        Saved("weight_shape", "fact"), Saved("weight_dtype", "fact"),
-        Saved("dim", "argument"), Saved("scale", "argument"))
+        Saved("input", "operand", ("input",)),
+        Saved("result", "result"),
+        Saved("mean", "intermediate", ("input",)),
+        Saved("weight_shape", "fact"),
+        Saved("weight_dtype", "fact"),
+        Saved("dim", "argument"),
+        Saved("scale", "argument"),
+    )
     assert plan.frees and not plan.broadcasts and not plan.is_operator
 
 
@@ -51,7 +64,8 @@ def test_a_fact_of_what_may_be_a_number_is_saved_only_for_the_rule_that_reads_it
 
 def test_operands_without_a_rule_are_not_differentiable():
     plan = planned(
-        lambda input, index, source=None: input, input=lambda grad, index: grad, index=None, source=lambda grad: grad)
+        lambda input, index, source=None: input, input=lambda grad, index: grad, index=None, source=lambda grad: grad
+    )
     assert plan.operands == ("input", "index", "source")
     assert plan.differentiable == ("input", "source")
     assert plan.optional == {"source"}

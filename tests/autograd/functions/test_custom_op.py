@@ -1,4 +1,7 @@
-"""`custom_op`: functions over raw arrays as differentiable operations: what a vjp may ask for and return, on arrays and on tensors."""
+"""`custom_op`: functions over raw arrays as differentiable operations: what a vjp may ask for and return, on arrays and
+on tensors.
+"""
+
 from __future__ import annotations
 
 import gc
@@ -36,7 +39,11 @@ def test_on_tensors_and_on_arrays(device):
         y = square(x)
         y.sum().backward()
         raw = square(x.array)
-    assert host(x.grad).tolist() == [4, -6] and y.grad_fn.name() == "squareBackward" and repr(square) == "<custom op square>"
+    assert (
+        host(x.grad).tolist() == [4, -6]
+        and y.grad_fn.name() == "squareBackward"
+        and repr(square) == "<custom op square>"
+    )
     assert raw.__class__ is x.array.__class__ and host(tapegrad.as_tensor(raw)).tolist() == [4, 9]
     assert square(3.0) == 9.0
 
@@ -70,7 +77,7 @@ def test_in_inference_mode():
 def test_ways_to_make_one(way):
     def forward(x, k=3.0):
         """x to the k."""
-        return x ** k
+        return x**k
 
     def vjp(grad, x, k):
         return grad * k * x ** (k - 1)
@@ -85,7 +92,11 @@ def test_ways_to_make_one(way):
     x = leaf(2.0, 3.0)
     assert power(x).tolist() == [8, 27] and power(x, k=2.0).tolist() == [4, 9] and power(k=2.0, x=x).tolist() == [4, 9]
     assert gradcheck(power, x) and gradcheck(lambda x: power(x, 2.0), x)
-    assert power.__doc__ == "x to the k." and power.__name__ == power.name == "forward" and list(inspect.signature(power).parameters) == ["x", "k"]
+    assert (
+        power.__doc__ == "x to the k."
+        and power.__name__ == power.name == "forward"
+        and list(inspect.signature(power).parameters) == ["x", "k"]
+    )
 
 
 def test_what_a_vjp_asks_for():
@@ -102,7 +113,9 @@ def test_what_a_vjp_asks_for():
     x, other = leaf(1.0, 2.0), leaf(3.0, 4.0)
     a, b = op(x, np.ones(2), other, 5, scale=2.0)
     (a.sum() + b.sum()).backward()
-    assert [g.tolist() for g in seen["grads"]] == [[1, 1], [1, 1]] and all(g.__class__ is np.ndarray for g in seen["grads"])
+    assert [g.tolist() for g in seen["grads"]] == [[1, 1], [1, 1]] and all(
+        g.__class__ is np.ndarray for g in seen["grads"]
+    )
     assert seen["text"] == "t" and seen["residual"] == "residual" and seen["scale"] == 2.0 and seen["kept"] is None
     assert seen["rest"][0].tolist() == [3, 4] and seen["rest"][1] == 5 and seen["x"].tolist() == [1, 2]
     assert [r.tolist() for r in seen["result"]] == [[4, 6], [3, 8]] and seen["result"][0].__class__ is np.ndarray
@@ -112,13 +125,19 @@ def test_what_a_vjp_asks_for():
 
 
 def test_all_arguments_by_star():
-    product = tapegrad.custom_op(lambda *arrays: np.prod(arrays, axis=0), lambda grad, result, *arrays: tuple(grad * result / a for a in arrays))
+    product = tapegrad.custom_op(
+        lambda *arrays: np.prod(arrays, axis=0), lambda grad, result, *arrays: tuple(grad * result / a for a in arrays)
+    )
     x, y, z = leaf(1.0, 2.0), leaf(3.0, 4.0), leaf(5.0, 6.0)
     assert product(x, y).tolist() == [3, 8] and gradcheck(product, (x, y, z))
-    named = tapegrad.custom_op(lambda *arrays: np.prod(arrays, axis=0), lambda grad, arrays: (grad * arrays[1], grad * arrays[0]))
+    named = tapegrad.custom_op(
+        lambda *arrays: np.prod(arrays, axis=0), lambda grad, arrays: (grad * arrays[1], grad * arrays[0])
+    )
     assert gradcheck(named, (x, y))
     # NumPy's own functions in C tell little of their parameters.
-    angle = tapegrad.custom_op(np.arctan2, lambda grad, *yx: (grad * yx[1] / np.hypot(*yx) ** 2, -grad * yx[0] / np.hypot(*yx) ** 2))
+    angle = tapegrad.custom_op(
+        np.arctan2, lambda grad, *yx: (grad * yx[1] / np.hypot(*yx) ** 2, -grad * yx[0] / np.hypot(*yx) ** 2)
+    )
     assert gradcheck(angle, (x, y))
 
 
@@ -140,7 +159,11 @@ def test_only_what_is_asked_for_is_kept():
         out.sum().backward()
     out = result(x)
     out.mul_(2)
-    with pytest.raises(RuntimeError, match=r"modified by an inplace operation: .* which is output 0 of custom_op, is at version 1; expected version 0"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"modified by an inplace operation: .* which is output 0 of custom_op, is at version 1; expected "
+        r"version 0",
+    ):
         out.sum().backward()
     h = x * 1
     out = one(y, h)
@@ -154,8 +177,11 @@ def test_no_cycle():
     gc.collect()
     gc.disable()
     try:
-        op = tapegrad.custom_op(lambda x: (np.exp(x), np.sin(x), {"kept": x}), lambda grads, x, result, state: grads[0] * result[0] + grads[1] * np.cos(x),
-                                keeps="state")
+        op = tapegrad.custom_op(
+            lambda x: (np.exp(x), np.sin(x), {"kept": x}),
+            lambda grads, x, result, state: grads[0] * result[0] + grads[1] * np.cos(x),
+            keeps="state",
+        )
         y, z = op(x)
         node = weakref.ref(y.grad_fn)
         (d,) = grad(y.sum() + z.sum(), x, create_graph=True)
@@ -168,21 +194,26 @@ def test_no_cycle():
 
 # ---- higher order
 
+
 def test_arrays_can_be_differentiated_once():
     x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
     for create_graph in (False, True):
-        d, = grad((square(x) * w).sum(), x, create_graph=create_graph)
+        (d,) = grad((square(x) * w).sum(), x, create_graph=create_graph)
         assert d.tolist() == [6, 16] and d.requires_grad is create_graph
     for t in (x, w):
-        with pytest.raises(RuntimeError, match=r"custom op square can be differentiated only once, because its vjp works on arrays\. .* higher_order=True"):
+        with pytest.raises(
+            RuntimeError,
+            match=r"custom op square can be differentiated only once, because its vjp works on arrays\. .* "
+            r"higher_order=True",
+        ):
             grad(d.sum(), t, retain_graph=True)
     with pytest.raises(RuntimeError, match="custom op square can be differentiated only once"):
         d.sum().backward()
     # An upstream gradient that is constant changes nothing: the vjp still depends on x.
-    d, = grad(square(x).sum(), x, create_graph=True)
+    (d,) = grad(square(x).sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="custom op square can be differentiated only once"):
         gradgradcheck(square, x)
-    other, = grad((d.detach() * x).sum(), x)
+    (other,) = grad((d.detach() * x).sum(), x)
     assert other.tolist() == [2, 4]
 
 
@@ -204,12 +235,14 @@ def test_a_vjp_of_ops_can_be_differentiated():
 
 def test_ops_in_the_vjp_of_ops():
     """A kernel and its derivative, each with a derivative of its own: differentiable as often as there are rules."""
-    slope = tapegrad.custom_op(lambda x: 1 - np.tanh(x) ** 2, lambda grad, x: grad * -2 * np.tanh(x) * (1 - np.tanh(x) ** 2), name="slope")
+    slope = tapegrad.custom_op(
+        lambda x: 1 - np.tanh(x) ** 2, lambda grad, x: grad * -2 * np.tanh(x) * (1 - np.tanh(x) ** 2), name="slope"
+    )
     tanh = tapegrad.custom_op(np.tanh, lambda grad, *inputs: grad * slope(inputs[0]), higher_order=True)
     x = leaf(0.3, -0.7)
     assert gradcheck(tanh, x) and gradgradcheck(tanh, x)
-    d, = grad(tanh(x).sum(), x, create_graph=True)
-    d, = grad(d.sum(), x, create_graph=True)
+    (d,) = grad(tanh(x).sum(), x, create_graph=True)
+    (d,) = grad(d.sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="custom op slope can be differentiated only once"):
         grad(d.sum(), x)
 
@@ -222,6 +255,7 @@ def test_constants_of_a_vjp_of_ops_are_tensors():
 
 
 # ---- results and gradients of any kind
+
 
 def test_results_of_any_kind():
     x = leaf(1.0, 2.0)
@@ -237,11 +271,20 @@ def test_results_of_any_kind():
         return [x * 2, x.argmax(), None, "text", 5, np.ones((1, 1)).view(Row)]
 
     def vjp(grads, result):
-        assert [g if g is None else g.tolist() for g in grads] == [[1, 1], 0, None, None, 0, [[0]]] and result[3] == "text"
+        assert [g if g is None else g.tolist() for g in grads] == [[1, 1], 0, None, None, 0, [[0]]] and result[
+            3
+        ] == "text"
         return grads[0] * 2
 
     double, index, none, text, number, row = tapegrad.custom_op(forward, vjp)(x)
-    assert double.requires_grad and not index.requires_grad and index.item() == 1 and none is None and text == "text" and number.item() == 5
+    assert (
+        double.requires_grad
+        and not index.requires_grad
+        and index.item() == 1
+        and none is None
+        and text == "text"
+        and number.item() == 5
+    )
     assert row.array.__class__ is np.ndarray
     double.sum().backward()
     assert x.grad.tolist() == [2, 2]
@@ -256,10 +299,20 @@ def test_a_result_has_memory_of_its_own():
         return y, y[::-1], y
 
     first, second, third = tapegrad.custom_op(twice, lambda grads: grads[0] * 2 + grads[1][::-1] * 2 + grads[2] * 2)(x)
-    cases = [(f(x), x.array) for f in (tapegrad.custom_op(lambda x: x, lambda grad: grad), tapegrad.custom_op(lambda x: x[:, None], lambda grad: grad[:, 0]),
-                                       tapegrad.custom_op(lambda x: x[::-1], lambda grad: grad[::-1]))]
-    cases += [(second, first.array), (third, first.array), (tapegrad.custom_op(lambda x, g: g.T, lambda grad: (None, None))(x, grid), grid),
-              (tapegrad.custom_op(lambda x: np.broadcast_to(np.float64(3), 4), lambda grad: None)(x), x.array)]
+    cases = [
+        (f(x), x.array)
+        for f in (
+            tapegrad.custom_op(lambda x: x, lambda grad: grad),
+            tapegrad.custom_op(lambda x: x[:, None], lambda grad: grad[:, 0]),
+            tapegrad.custom_op(lambda x: x[::-1], lambda grad: grad[::-1]),
+        )
+    ]
+    cases += [
+        (second, first.array),
+        (third, first.array),
+        (tapegrad.custom_op(lambda x, g: g.T, lambda grad: (None, None))(x, grid), grid),
+        (tapegrad.custom_op(lambda x: np.broadcast_to(np.float64(3), 4), lambda grad: None)(x), x.array),
+    ]
     for y, array in cases:
         before = array.copy()
         assert not np.shares_memory(y.array, array)
@@ -273,10 +326,19 @@ def test_gradients_of_any_kind():
     x = leaf(1.0, 2.0)
 
     def answering(answer: Any) -> list[float]:
-        d, = grad(tapegrad.custom_op(lambda x, *rest: x * 1, lambda grad, *rest: answer(grad))(x, 3).sum(), x, allow_unused=True)
+        (d,) = grad(
+            tapegrad.custom_op(lambda x, *rest: x * 1, lambda grad, *rest: answer(grad))(x, 3).sum(),
+            x,
+            allow_unused=True,
+        )
         return d if d is None else d.tolist()
 
-    assert answering(lambda g: (g * 2, None)) == answering(lambda g: [g * 2]) == answering(lambda g: tapegrad.tensor([2.0, 2.0])) == [2, 2]
+    assert (
+        answering(lambda g: (g * 2, None))
+        == answering(lambda g: [g * 2])
+        == answering(lambda g: tapegrad.tensor([2.0, 2.0]))
+        == [2, 2]
+    )
     assert answering(lambda g: g.astype(np.float32)) == answering(lambda g: np.ones(2, int)) == [1, 1]
     assert answering(lambda g: np.ones((5, 2))) == [5, 5]
     assert answering(lambda g: None) is None
@@ -292,18 +354,63 @@ def test_what_vjps_are_refused():
         tapegrad.custom_op(forward, vjp, name="mine", **options)(x, *(more or (x,)))[...].sum().backward()
 
     bad = [
-        (RuntimeError, "Function mineBackward returned an invalid gradient at index 0 - got [7] but expected shape compatible with [2]",
-         lambda g: (np.ones(7), g), {}),
-        (RuntimeError, "custom op mine: its vjp returned an incorrect number of gradients (expected 2, got 1)", lambda g: g, {}),
-        (RuntimeError, "custom op mine: its vjp returned an incorrect number of gradients (expected 2, got 3)", lambda g: (g, g, g), {}),
-        (TypeError, "custom op mine: its vjp returned a str at position 1, where a gradient is an array or None", lambda g: (g, "g"), {}),
-        (TypeError, "custom op mine: its vjp returned a ndarray at position 0, where a gradient is a tensor or None, since it has higher_order=True",
-         lambda g: (np.ones(2), g), {"higher_order": True}),
+        (
+            RuntimeError,
+            "Function mineBackward returned an invalid gradient at index 0 - got [7] but expected shape compatible "
+            "with [2]",
+            lambda g: (np.ones(7), g),
+            {},
+        ),
+        (
+            RuntimeError,
+            "custom op mine: its vjp returned an incorrect number of gradients (expected 2, got 1)",
+            lambda g: g,
+            {},
+        ),
+        (
+            RuntimeError,
+            "custom op mine: its vjp returned an incorrect number of gradients (expected 2, got 3)",
+            lambda g: (g, g, g),
+            {},
+        ),
+        (
+            TypeError,
+            "custom op mine: its vjp returned a str at position 1, where a gradient is an array or None",
+            lambda g: (g, "g"),
+            {},
+        ),
+        (
+            TypeError,
+            "custom op mine: its vjp returned a ndarray at position 0, where a gradient is a tensor or None, since "
+            "it has higher_order=True",
+            lambda g: (np.ones(2), g),
+            {"higher_order": True},
+        ),
         (NotImplementedError, "the derivative for 'mine' is not implemented.", None, {}),
-        (TypeError, "custom op mine: its vjp asks for 'z', which is none of x, y, result, needs_input_grad", lambda g, z: g, {}),
-        (TypeError, "custom op mine: its vjp takes no argument, where the first is the gradient of the result", lambda: 0, {}),
-        (ValueError, "custom op mine: a vjp with higher_order=True cannot have keeps=", lambda g, lu: g, {"keeps": "lu", "higher_order": True}),
-        (TypeError, "custom op mine: forward must return, in one tuple, its results and then lu", lambda g, lu: g, {"keeps": "lu"}),
+        (
+            TypeError,
+            "custom op mine: its vjp asks for 'z', which is none of x, y, result, needs_input_grad",
+            lambda g, z: g,
+            {},
+        ),
+        (
+            TypeError,
+            "custom op mine: its vjp takes no argument, where the first is the gradient of the result",
+            lambda: 0,
+            {},
+        ),
+        (
+            ValueError,
+            "custom op mine: a vjp with higher_order=True cannot have keeps=",
+            lambda g, lu: g,
+            {"keeps": "lu", "higher_order": True},
+        ),
+        (
+            TypeError,
+            "custom op mine: forward must return, in one tuple, its results and then lu",
+            lambda g, lu: g,
+            {"keeps": "lu"},
+        ),
     ]
     for kind, text, vjp, options in bad:
         with pytest.raises(kind) as caught:
@@ -313,9 +420,15 @@ def test_what_vjps_are_refused():
 
 def test_what_forwards_are_refused():
     x = leaf(1.0, 2.0)
-    with pytest.raises(TypeError, match=r"custom op stack: no gradient flows to tensors in a list; let each be an argument of its own, as in forward\(\*arr"):
+    with pytest.raises(
+        TypeError,
+        match=r"custom op stack: no gradient flows to tensors in a list; let each be an argument of its own, as in "
+        r"forward\(\*arr",
+    ):
         tapegrad.custom_op(lambda arrays: np.stack(arrays), name="stack")([x, x])
-    with pytest.raises(TypeError, match="custom op mine: forward returned a str, where a result is an array or a number"):
+    with pytest.raises(
+        TypeError, match="custom op mine: forward returned a str, where a result is an array or a number"
+    ):
         tapegrad.custom_op(lambda x: "text", name="mine")(x)
     with pytest.raises(TypeError, match=r"can't convert np.ndarray of type numpy.object_"):
         tapegrad.custom_op(lambda x: x.astype(object))(x)
@@ -345,7 +458,9 @@ def test_complex_gradients_follow_torch():
     z = tapegrad.tensor([1 + 2j, 3 - 1j], dtype=tapegrad.complex128, requires_grad=True)
     op = tapegrad.custom_op(lambda z: z * z, lambda grad, z: grad * np.conj(2 * z))
     assert gradcheck(op, z)
-    with pytest.raises(RuntimeError, match=r"got torch.complex128 for an input of torch.float64: the gradient of a real tensor is real"):
+    with pytest.raises(
+        RuntimeError, match=r"got torch.complex128 for an input of torch.float64: the gradient of a real tensor is real"
+    ):
         tapegrad.custom_op(lambda x: x * 1j, lambda grad: grad * -1j)(leaf(1.0)).real.sum().backward()
 
 
@@ -360,10 +475,14 @@ def test_hooks_and_graphs_see_an_op():
 
 # ---- a kernel
 
+
 @pytest.fixture
 def swish(tmp_path, monkeypatch):
-    """The kernels of the example, as a function that runs one on strict arrays: the CUDA source, compiled for the CPU."""
+    """The kernels of the example, as a function that runs one on strict arrays: the CUDA source, compiled for the
+    CPU.
+    """
     from tapegrad.backends.kernels import launch
+
     try:
         launch.cpu_compiler()
     except launch.Unavailable as why:
@@ -385,7 +504,9 @@ def swish(tmp_path, monkeypatch):
         arrays = tuple(xp.ascontiguousarray(a) for a in arrays)
         result = xp.empty_like(arrays[0])
         instance = f"swish.{name}<{'double' if result.dtype == np.float64 else 'float'}>"
-        launch.launch(instance, -(-result.size // example.BLOCK), example.BLOCK, (*arrays, result, result.size), like=result)
+        launch.launch(
+            instance, -(-result.size // example.BLOCK), example.BLOCK, (*arrays, result, result.size), like=result
+        )
         return result
 
     yield example, run
@@ -409,9 +530,12 @@ def test_a_cuda_kernel_as_an_op(swish):
 
 
 def test_the_example_on_cuda(swish, monkeypatch):
-    """The example's own launches, where the strict device stands in for CUDA and a double of CuPy hands the kernels over to be run on the CPU."""
+    """The example's own launches, where the strict device stands in for CUDA and a double of CuPy hands the kernels
+    over to be run on the CPU.
+    """
     from tapegrad.backends.kernels import launch
     from tapegrad.backends.strict.backend import StrictBackend
+
     example, _ = swish
 
     class RawModule:
@@ -422,7 +546,11 @@ def test_the_example_on_cuda(swish, monkeypatch):
             return lambda grid, block, args: launch.launch(f"swish.{name}", grid[0], block[0], args, like=args[0])
 
     with standing_in("cuda", StrictBackend("cuda", devices=2)) as cuda:
-        names = {"RawModule": RawModule, "ascontiguousarray": cuda.xp.ascontiguousarray, "empty_like": cuda.xp.empty_like}
+        names = {
+            "RawModule": RawModule,
+            "ascontiguousarray": cuda.xp.ascontiguousarray,
+            "empty_like": cuda.xp.empty_like,
+        }
         monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(**names))
         x = tapegrad.randn(4, 3, dtype=tapegrad.float64, device="cuda", requires_grad=True)
         assert gradcheck(example.on_cuda, x) and gradgradcheck(example.on_cuda, x)
@@ -435,7 +563,10 @@ def test_the_example_on_cuda(swish, monkeypatch):
             assert t.device == tapegrad.device("cuda:1")
         assert example.on_cuda(x.detach().float().T[:, :0]).shape == (3, 0)
         for wrong in (tapegrad.float16, tapegrad.int64):
-            with pytest.raises(TypeError, match=f"swish: there is no kernel for {str(wrong).partition('.')[2]}, only for float32 and float64"):
+            with pytest.raises(
+                TypeError,
+                match=f"swish: there is no kernel for {str(wrong).partition('.')[2]}, only for float32 and float64",
+            ):
                 example.on_cuda(x.detach().to(wrong))
 
 
@@ -444,11 +575,14 @@ def test_the_example_s_kernels_compile_for_cuda(swish, monkeypatch):
     pytest.importorskip("cupy", exc_type=ImportError)
     from cupy.cuda import compiler
     from cupy_backends.cuda.libs import nvrtc
+
     try:
         nvrtc.getVersion()
     except (ImportError, RuntimeError) as why:
         pytest.skip(f"no NVRTC: {why}")
     monkeypatch.setattr(compiler, "_get_arch_for_options_for_nvrtc", lambda arch=None: ("-arch=sm_90", "cubin"))
     names = tuple(f"{name}<{kind}>" for name in ("swish", "swish_vjp") for kind in ("float", "double"))
-    made = compiler.compile_using_nvrtc(example.SOURCE, ("-std=c++17",), arch="90", filename="swish.cu", name_expressions=names)[0]
+    made = compiler.compile_using_nvrtc(
+        example.SOURCE, ("-std=c++17",), arch="90", filename="swish.cu", name_expressions=names
+    )[0]
     assert made[:4] == b"\x7fELF"

@@ -1,4 +1,5 @@
 """Functions with a derivative of the user's own: what they may return, keep, overwrite, and what they are refused."""
+
 from __future__ import annotations
 
 import gc
@@ -38,7 +39,7 @@ class Cube(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        x, = ctx.saved_tensors
+        (x,) = ctx.saved_tensors
         return grad * 3 * x * x
 
 
@@ -53,7 +54,7 @@ class Exp(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        result, = ctx.saved_tensors
+        (result,) = ctx.saved_tensors
         return grad * result
 
 
@@ -65,9 +66,9 @@ def test_first_and_higher_derivatives(function, device):
     expected = 3 * host(x.detach()) ** 2 if function is Cube else np.exp(host(x.detach()))
     np.testing.assert_allclose(host(x.grad), expected)
     assert gradcheck(function.apply, x) and gradgradcheck(function.apply, x)
-    y, = grad(function.apply(x).sum(), x, create_graph=True)
-    z, = grad(y.sum(), x, create_graph=True)
-    third, = grad(z.sum(), x)
+    (y,) = grad(function.apply(x).sum(), x, create_graph=True)
+    (z,) = grad(y.sum(), x, create_graph=True)
+    (third,) = grad(z.sum(), x)
     np.testing.assert_allclose(host(third), [6, 6] if function is Cube else expected)
 
 
@@ -91,7 +92,22 @@ def test_the_node():
 
 def test_attributes_of_any_name():
     """What the user calls his attributes does not disturb the tape, and what he wrote is what he reads."""
-    names = ("dtype", "saved", "edges", "seq", "counter", "extra", "inputs", "outputs", "count", "several", "to_save", "pull", "name", "needs_input_grad")
+    names = (
+        "dtype",
+        "saved",
+        "edges",
+        "seq",
+        "counter",
+        "extra",
+        "inputs",
+        "outputs",
+        "count",
+        "several",
+        "to_save",
+        "pull",
+        "name",
+        "needs_input_grad",
+    )
 
     def forward(ctx, x):
         for name in names:
@@ -176,6 +192,7 @@ def test_class_methods_and_vjp():
 
 # ---- gradients on their way
 
+
 def test_missing_gradients_are_zeros_or_none():
     seen = []
 
@@ -207,7 +224,7 @@ def test_gradients_are_never_aliased():
         f(x, y).sum().backward()
         f(x * 1, x).sum().backward()
     assert kept.tolist() == [1, 1, 1] and x.grad.tolist() == [9, 9, 9] and y.grad.tolist() == [3, 3, 3]
-    result, = grad(f(x, y).sum(), x)
+    (result,) = grad(f(x, y).sum(), x)
     result.array[:] = 5
     assert kept.tolist() == [1, 1, 1]
 
@@ -231,15 +248,42 @@ def test_shapes_dtypes_and_counts_of_gradients():
     bad = [
         (lambda g: (g, g), (), "function FooBackward returned an incorrect number of gradients (expected 1, got 2)"),
         (lambda g: (g,), (x,), "function FooBackward returned an incorrect number of gradients (expected 2, got 1)"),
-        (lambda g: tapegrad.ones(7), (), "Function FooBackward returned an invalid gradient at index 0 - got [7] but expected shape compatible with [3]"),
-        (lambda g: tapegrad.ones(1), (), "Function FooBackward returned an invalid gradient at index 0 - got [1] but expected shape compatible with [3]"),
+        (
+            lambda g: tapegrad.ones(7),
+            (),
+            "Function FooBackward returned an invalid gradient at index 0 - got [7] but expected shape compatible "
+            "with [3]",
+        ),
+        (
+            lambda g: tapegrad.ones(1),
+            (),
+            "Function FooBackward returned an invalid gradient at index 0 - got [1] but expected shape compatible "
+            "with [3]",
+        ),
         (lambda g: (None, tapegrad.ones(2)), (leaf(1.0),), None),
-        (lambda g: (g, tapegrad.ones(2, 5)), (leaf(1.0, 2.0),), "invalid gradient at index 1 - got [2, 5] but expected shape compatible with [2]"),
-        (lambda g: tapegrad.ones(3, device="strict"), (), "invalid gradient at index 0 - expected device cpu but got strict:0"),
-        (lambda g: g * (2 + 3j), (), "FooBackward returned an invalid gradient at index 0 - got torch.complex128 for an input of torch.float64"),
+        (
+            lambda g: (g, tapegrad.ones(2, 5)),
+            (leaf(1.0, 2.0),),
+            "invalid gradient at index 1 - got [2, 5] but expected shape compatible with [2]",
+        ),
+        (
+            lambda g: tapegrad.ones(3, device="strict"),
+            (),
+            "invalid gradient at index 0 - expected device cpu but got strict:0",
+        ),
+        (
+            lambda g: g * (2 + 3j),
+            (),
+            "FooBackward returned an invalid gradient at index 0 - got torch.complex128 for an input of torch.float64",
+        ),
         (lambda g: 3.0, (), "expected Variable or None (got float)"),
         (lambda g: [g], (), "expected Variable or None (got list)"),
-        (lambda g: (g, g), (3,), "returned a gradient different than None at position 2, but the corresponding forward input was not a Variable"),
+        (
+            lambda g: (g, g),
+            (3,),
+            "returned a gradient different than None at position 2, but the corresponding forward input was not a "
+            "Variable",
+        ),
     ]
     for answer, more, text in bad:
         if text is None:
@@ -249,9 +293,9 @@ def test_shapes_dtypes_and_counts_of_gradients():
             answering(answer, *more).backward()
         assert text in str(caught.value)
     answering(lambda g: (g, None, None)).backward()
-    d, = grad(answering(lambda g: tapegrad.ones(5, 3)), x)
+    (d,) = grad(answering(lambda g: tapegrad.ones(5, 3)), x)
     assert d.tolist() == [5, 5, 5] and d.dtype == tapegrad.float64 and d.shape == three
-    d, = grad(answering(lambda g: None), x, allow_unused=True)
+    (d,) = grad(answering(lambda g: None), x, allow_unused=True)
     assert d is None
 
 
@@ -282,10 +326,10 @@ def test_grad_mode_within_backward():
 
 def test_backward_within_backward():
     def backward(ctx, g):
-        a, = ctx.saved_tensors
+        (a,) = ctx.saved_tensors
         with tapegrad.enable_grad():
             b = a.detach().requires_grad_()
-            inner, = grad((b * b).sum(), b)
+            (inner,) = grad((b * b).sum(), b)
         return g * inner
 
     f, x = made(lambda ctx, a: (ctx.save_for_backward(a), a * a)[1], backward), leaf(3.0)
@@ -312,15 +356,18 @@ def test_errors_in_backward_come_through():
 def test_once_differentiable():
     x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
     f = made(lambda ctx, a: a * 2, once_differentiable(lambda ctx, g: g * 2))
-    d, = grad((f(x) * w).sum(), x)
+    (d,) = grad((f(x) * w).sum(), x)
     assert d.tolist() == [6, 8] and d.grad_fn is None
-    d, = grad((f(x) * w).sum(), x, create_graph=True)
+    (d,) = grad((f(x) * w).sum(), x, create_graph=True)
     assert d.requires_grad and d.grad_fn.name() == "torch::autograd::Error"
-    with pytest.raises(RuntimeError, match="trying to differentiate twice a function that was marked with @once_differentiable"):
+    with pytest.raises(
+        RuntimeError, match="trying to differentiate twice a function that was marked with @once_differentiable"
+    ):
         d.sum().backward()
 
 
 # ---- what is kept
+
 
 def test_saved_tensors_are_freed_with_the_graph():
     x = leaf(2.0)
@@ -343,7 +390,11 @@ def test_saved_tensors_know_of_writes():
     h = x * 1
     y = Cube.apply(h)
     h.add_(1)
-    with pytest.raises(RuntimeError, match=r"one of the .*\[torch.DoubleTensor \[1\]\], which is output 0 of Add, is at version 1; expected version 0 instead"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"one of the .*\[torch.DoubleTensor \[1\]\], which is output 0 of Add, is at version 1; expected "
+        r"version 0 instead",
+    ):
         y.backward()
     y = Exp.apply(x)
     y.add_(1)
@@ -354,7 +405,10 @@ def test_saved_tensors_know_of_writes():
     y.grad_fn.saved_tensors[0].add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.backward()
-    two = made(lambda ctx, a: (lambda r: (ctx.save_for_backward(*r), r)[1])((a * 2, a * 3)), lambda ctx, g, h: g * ctx.saved_tensors[1] + h)
+    two = made(
+        lambda ctx, a: (lambda r: (ctx.save_for_backward(*r), r)[1])((a * 2, a * 3)),
+        lambda ctx, g, h: g * ctx.saved_tensors[1] + h,
+    )
     a, b = two(x)
     a.add_(1)
     with pytest.raises(RuntimeError, match="which is output 0 of Foo, is at version 1"):
@@ -371,7 +425,13 @@ def test_only_tensors_can_be_saved():
 def test_no_cycle_through_what_is_kept(keep):
     def forward(ctx, x):
         inner, y = x + 1, x * 2
-        kept = {"input": [x], "output": [y], "intermediate": [inner], "view of the output": [y[:1]], "all": [x, y, inner, y[:1], inner[:1]]}
+        kept = {
+            "input": [x],
+            "output": [y],
+            "intermediate": [inner],
+            "view of the output": [y[:1]],
+            "all": [x, y, inner, y[:1], inner[:1]],
+        }
         ctx.save_for_backward(*kept[keep])
         del kept
         return y
@@ -391,7 +451,10 @@ def test_no_cycle_through_what_is_kept(keep):
 
 def test_arguments_by_keyword_stand_in_the_order_of_the_parameters():
     x, y, seen = leaf(1.0), leaf(2.0, 3.0), []
-    f = made(lambda ctx, a, b, k=1: seen.append(ctx.needs_input_grad) or a.sum() * b.sum() * k, lambda ctx, g: (g.expand(1) * 2, g.expand(2) * 3, None))
+    f = made(
+        lambda ctx, a, b, k=1: seen.append(ctx.needs_input_grad) or a.sum() * b.sum() * k,
+        lambda ctx, g: (g.expand(1) * 2, g.expand(2) * 3, None),
+    )
     assert [d.tolist() for d in grad(f(b=y, a=x), (x, y))] == [[2], [3, 3]]
     assert [d.tolist() for d in grad(f(k=4, b=y, a=x), (x, y))] == [[2], [3, 3]]
     assert seen == [(True, True), (True, True, False)]
@@ -406,7 +469,7 @@ def test_a_function_below_one_that_gives_no_gradient():
     above = made(lambda ctx, a: a * 1, lambda ctx, g: None)
     x = leaf(1.0)
     for create_graph in (False, True):
-        d, = grad(above(below(x)[1]), x, create_graph=create_graph)
+        (d,) = grad(above(below(x)[1]), x, create_graph=create_graph)
         assert d.tolist() == [0]
     assert seen == [([0], [0])] * 2
 
@@ -423,7 +486,10 @@ def test_the_context_is_the_application():
 
 def test_old_names():
     seen = []
-    f = made(lambda ctx, a: (ctx.mark_shared_storage((a, a)), ctx.save_for_backward(a), a * 2)[2], lambda ctx, g: seen.append(ctx.saved_variables) or g)
+    f = made(
+        lambda ctx, a: (ctx.mark_shared_storage((a, a)), ctx.save_for_backward(a), a * 2)[2],
+        lambda ctx, g: seen.append(ctx.saved_variables) or g,
+    )
     x = leaf(1.0)
     with pytest.warns(FutureWarning, match="`mark_shared_storage` is deprecated"):
         y = f(x)
@@ -449,9 +515,12 @@ def test_a_cycle_of_the_users_own_is_collected():
 
 # ---- the class
 
+
 def test_misuse_of_the_class():
     x = leaf(1.0)
-    with pytest.raises(NotImplementedError, match=r"You must implement the forward function for custom autograd\.Function\."):
+    with pytest.raises(
+        NotImplementedError, match=r"You must implement the forward function for custom autograd\.Function\."
+    ):
         type("Foo", (Function,), {}).apply(x)
     with pytest.raises(NotImplementedError, match="You must implement either the backward or vjp method"):
         made(lambda ctx, a: a * 2)(x).backward()
@@ -472,7 +541,7 @@ def test_hooks_on_results():
     assert y.grad.tolist() == [2, 2] and x.grad.tolist() == [6, 24]
     a, b = made(lambda ctx, a: (a * 2, a * 3), lambda ctx, g, h: g * 2 + h * 3)(x)
     a.register_hook(lambda g: g * 10)
-    d, = grad(a.sum() + b.sum(), x)
+    (d,) = grad(a.sum() + b.sum(), x)
     assert d.tolist() == [23, 23]
 
 

@@ -1,4 +1,5 @@
 """What a Function may return: new tensors, its inputs, views of them, and inputs that it has overwritten."""
+
 from __future__ import annotations
 
 import gc
@@ -29,13 +30,21 @@ def test_an_input_returned_as_it_is():
     assert y is not x and np.shares_memory(y.array, x.array) and y.grad_fn.name() == "FooBackward" and x.grad_fn is None
     y.sum().backward()
     assert x.grad.tolist() == [5, 5]
-    with pytest.raises(RuntimeError, match=r"Output 0 of Foo is a view and is being modified inplace\. This view was created inside a custom Function"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"Output 0 of Foo is a view and is being modified inplace\. This view was created inside a custom "
+        r"Function",
+    ):
         y.mul_(2)
     part = y[:1]
     with tapegrad.no_grad():
         x.mul_(2)
     for stale, name in ((y, "Foo"), (part, "Slice")):
-        with pytest.raises(RuntimeError, match=rf"Output 0 of {name} is a view and its base or another view of its base has been modified inplace\. This view"):
+        with pytest.raises(
+            RuntimeError,
+            match=rf"Output 0 of {name} is a view and its base or another view of its base has been modified "
+            rf"inplace\. This view",
+        ):
             stale + 1
     assert "grad_fn=<Invalid>" in repr(y)
     with tapegrad.no_grad():
@@ -120,13 +129,24 @@ def test_mark_dirty_refusals():
     x = leaf(1.0, 2.0)
     bad = [
         ("a leaf Variable that requires grad has been used in an in-place operation.", lambda: made(doubling)(x)),
-        ("a view of a leaf Variable that requires grad is being used in an in-place operation.", lambda: made(doubling)(x[:1])),
-        ("Some elements marked as dirty during the forward method were not returned as output.",
-         lambda: made(lambda ctx, a: (ctx.mark_dirty(a), a * 2)[1])(x * 1)),
-        ("If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more than one Tensor",
-         lambda: made(lambda ctx, a: (doubling(ctx, a), a + 1))((x * 1)[:1])),
+        (
+            "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+            lambda: made(doubling)(x[:1]),
+        ),
+        (
+            "Some elements marked as dirty during the forward method were not returned as output.",
+            lambda: made(lambda ctx, a: (ctx.mark_dirty(a), a * 2)[1])(x * 1),
+        ),
+        (
+            "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot "
+            "return more than one Tensor",
+            lambda: made(lambda ctx, a: (doubling(ctx, a), a + 1))((x * 1)[:1]),
+        ),
         ("mark_dirty can only accept variables", lambda: made(lambda ctx, a: ctx.mark_dirty(3))(x)),
-        ("mark_non_differentiable only accepts variable arguments", lambda: made(lambda ctx, a: ctx.mark_non_differentiable(3))(x)),
+        (
+            "mark_non_differentiable only accepts variable arguments",
+            lambda: made(lambda ctx, a: ctx.mark_non_differentiable(3))(x),
+        ),
     ]
     for text, call in bad:
         with pytest.raises(RuntimeError) as caught:
@@ -153,8 +173,10 @@ def test_a_leaf_from_elsewhere_keeps_its_own_history():
 
 # ---- what is overwritten and kept
 
+
 def kept_in_place(which):
     """A Function that overwrites its first argument and keeps one of those that share its memory."""
+
     def forward(ctx, a, b):
         a.exp_()
         ctx.mark_dirty(a)
@@ -187,10 +209,13 @@ def test_overwritten_input_kept_as_the_result():
     """The in-place form that keeps its result: what it has written itself is no write after the fact."""
     x = leaf(0.5, 1.0)
     h = x * 2
-    made(lambda ctx, a: (a.exp_(), ctx.mark_dirty(a), ctx.save_for_backward(a), a)[3], lambda ctx, g: g * ctx.saved_tensors[0])(h)
-    first, = grad(h.sum(), x, create_graph=True)
+    made(
+        lambda ctx, a: (a.exp_(), ctx.mark_dirty(a), ctx.save_for_backward(a), a)[3],
+        lambda ctx, g: g * ctx.saved_tensors[0],
+    )(h)
+    (first,) = grad(h.sum(), x, create_graph=True)
     np.testing.assert_allclose(first.detach().numpy(), 2 * np.exp([1, 2]))
-    second, = grad(first.sum(), x, retain_graph=True)
+    (second,) = grad(first.sum(), x, retain_graph=True)
     np.testing.assert_allclose(second.numpy(), 4 * np.exp([1, 2]))
     h.mul_(2)
     with pytest.raises(RuntimeError, match="which is output 0 of Foo, is at version 3; expected version 2 instead"):

@@ -1,4 +1,7 @@
-"""Custom Functions and custom ops inside of forward mode and vmap: where PyTorch is no measure, because it refuses, fails, or has no such thing."""
+"""Custom Functions and custom ops inside of forward mode and vmap: where PyTorch is no measure, because it refuses,
+fails, or has no such thing.
+"""
+
 from __future__ import annotations
 
 import gc
@@ -18,7 +21,12 @@ def values(*numbers: float, **more: Any) -> Any:
 
 
 def close(found: Any, wanted: Any) -> None:
-    np.testing.assert_allclose(found.detach().numpy(), wanted if isinstance(wanted, (list, float)) else wanted.detach().numpy(), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        found.detach().numpy(),
+        wanted if isinstance(wanted, (list, float)) else wanted.detach().numpy(),
+        rtol=1e-12,
+        atol=1e-14,
+    )
 
 
 x, X = values(0.1, 0.7, -0.4), tapegrad.tensor([[0.1, 0.7, -0.4], [1.5, -2.0, 0.3]], dtype=tapegrad.float64)
@@ -32,7 +40,7 @@ class Cube(tapegrad.autograd.Function):
     def forward(ctx: Any, x: Any) -> Any:
         ctx.save_for_backward(x)
         ctx.save_for_forward(x)
-        return x ** 3
+        return x**3
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
@@ -46,22 +54,24 @@ class Cube(tapegrad.autograd.Function):
 def test_forward_mode_nests():
     """PyTorch's tangent of a tangent is zero here."""
     value, second = jvp(lambda x: jvp(Cube.apply, (x,), (one,))[1], (x,), (one * 2,))
-    close(value, x ** 2 * 7)
+    close(value, x**2 * 7)
     close(second, x * 28)
     third = jvp(lambda x: jvp(lambda x: jvp(Cube.apply, (x,), (one,))[1], (x,), (one,))[1], (x,), (one,))[1]
     close(third, one * 14)
 
 
 def test_the_form_without_setup_context():
-    """PyTorch refuses it in its transforms; here only vmap has to, which must run `forward` without what is beside it."""
-    close(grad(lambda x: Cube.apply(x).sum())(x), x ** 2 * 5)
-    close(jvp(Cube.apply, (x,), (one,))[1], x ** 2 * 7)
+    """PyTorch refuses it in its transforms; here only vmap has to, which must run `forward` without what is beside
+    it.
+    """
+    close(grad(lambda x: Cube.apply(x).sum())(x), x**2 * 5)
+    close(jvp(Cube.apply, (x,), (one,))[1], x**2 * 7)
     close(jvp(grad(lambda x: Cube.apply(x).sum()), (x,), (one,))[1], x * 10)
     close(grad(lambda x: jvp(Cube.apply, (x,), (one,))[1].sum())(x), x * 14)
     with pytest.raises(RuntimeError, match="it must override the setup_context staticmethod"):
         vmap(Cube.apply)(X)
     # What vmap does not concern passes through, whatever the Function offers.
-    close(vmap(lambda row: row + Cube.apply(x))(X), X + x ** 3)
+    close(vmap(lambda row: row + Cube.apply(x))(X), X + x**3)
 
 
 def test_a_tangent_does_not_depend_on_how_the_value_was_reached():
@@ -115,6 +125,7 @@ class Doubled(tapegrad.autograd.Function):
 
 def test_writes_under_vmap():
     """PyTorch's rule for batches loses sight of what was written."""
+
     def f(x: Any) -> Any:
         y = x * 1
         assert Doubled.apply(y) is y
@@ -153,24 +164,45 @@ def test_what_vmap_returns_must_have_the_batch():
         setup_context = staticmethod(lambda ctx, inputs, output: None)
         vmap = staticmethod(lambda info, in_dims, x: (x[:1], 0))
 
-    with pytest.raises(RuntimeError, match=r"vmap staticmethod of Short returned a tensor of shape \[1, 3\] .* where the batch has 2 members"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"vmap staticmethod of Short returned a tensor of shape \[1, 3\] .* where the batch has 2 members",
+    ):
         vmap(Short.apply)(X)
 
 
 def test_gradients_and_tangents_of_the_generated_rule_are_checked():
     def function(backward: Any = None, jvp: Any = None) -> Any:
-        return type("Bad", (tapegrad.autograd.Function,), {
-            "forward": staticmethod(lambda x: x * 2), "setup_context": staticmethod(lambda ctx, inputs, output: None), "generate_vmap_rule": True,
-            "backward": staticmethod(backward), "jvp": staticmethod(jvp)})
+        return type(
+            "Bad",
+            (tapegrad.autograd.Function,),
+            {
+                "forward": staticmethod(lambda x: x * 2),
+                "setup_context": staticmethod(lambda ctx, inputs, output: None),
+                "generate_vmap_rule": True,
+                "backward": staticmethod(backward),
+                "jvp": staticmethod(jvp),
+            },
+        )
 
-    for text, backward in ((r"function BadBackward returned an incorrect number of gradients \(expected 1, got 2\)", lambda ctx, g: (g, g)),
-                           (r"Function BadBackward returned an invalid gradient at index 0 - got \[2\] but expected shape compatible with \[3\]",
-                            lambda ctx, g: g[:2])):
+    for text, backward in (
+        (
+            r"function BadBackward returned an incorrect number of gradients \(expected 1, got 2\)",
+            lambda ctx, g: (g, g),
+        ),
+        (
+            r"Function BadBackward returned an invalid gradient at index 0 - got \[2\] but expected shape compatible "
+            r"with \[3\]",
+            lambda ctx, g: g[:2],
+        ),
+    ):
         mapped = vmap(function(backward).apply)
         with pytest.raises(RuntimeError, match=text):
             grad(lambda X, mapped=mapped: mapped(X).sum())(X)
-    for text, push in ((r"invalid number of forward gradients \(expected 1 but got 2\)", lambda ctx, t: (t, t)),
-                       (r"Tensor is of size \[2, 3\] while the given forward gradient is of size \[2, 2\]", lambda ctx, t: t[:2])):
+    for text, push in (
+        (r"invalid number of forward gradients \(expected 1 but got 2\)", lambda ctx, t: (t, t)),
+        (r"Tensor is of size \[2, 3\] while the given forward gradient is of size \[2, 2\]", lambda ctx, t: t[:2]),
+    ):
         with pytest.raises(RuntimeError, match=text):
             jvp(vmap(function(jvp=push).apply), (X,), (X,))
 
@@ -178,14 +210,16 @@ def test_gradients_and_tangents_of_the_generated_rule_are_checked():
 def test_no_cycle():
     class Both(Cube):
         generate_vmap_rule = True
-        forward = staticmethod(lambda x: x ** 3)
+        forward = staticmethod(lambda x: x**3)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
             ctx.save_for_backward(*inputs, output)
             ctx.save_for_forward(*inputs, output)
 
-    op = tapegrad.custom_op(np.sin, lambda g, result, *x: g * tapegrad.cos(x[0]) + 0 * result, higher_order=True, batch="front")
+    op = tapegrad.custom_op(
+        np.sin, lambda g, result, *x: g * tapegrad.cos(x[0]) + 0 * result, higher_order=True, batch="front"
+    )
     gc.collect()
     gc.disable()
     try:
@@ -205,16 +239,37 @@ def test_no_cycle():
 
 # ---- custom ops
 
+
 def ops(batch: str | None) -> dict[str, Any]:
     def kept(x: Any, k: float) -> Any:
         return np.sin(x) * k, np.cos(x)
 
-    keeping = tapegrad.custom_op(kept, lambda g, c, k: (g * c * k, None), jvp=lambda t, c, k: t[0] * c * k, keeps="c", batch=batch, name="kept")
+    keeping = tapegrad.custom_op(
+        kept, lambda g, c, k: (g * c * k, None), jvp=lambda t, c, k: t[0] * c * k, keeps="c", batch=batch, name="kept"
+    )
     return {
-        "arrays": tapegrad.custom_op(lambda x: np.sin(x) * 2, lambda g, x: g * np.cos(x) * 2, jvp=lambda t, x: t * np.cos(x) * 2, batch=batch, name="arrays"),
-        "tensors": tapegrad.custom_op(lambda x: np.sin(x) * 2, lambda g, x: g * tapegrad.cos(x) * 2, higher_order=True, batch=batch, name="tensors"),
-        "both rules": tapegrad.custom_op(lambda x: np.sin(x) * 2, lambda g, x: g * tapegrad.cos(x) * 2, jvp=lambda t, x: t * tapegrad.cos(x) * 2,
-                                         higher_order=True, batch=batch, name="both"),
+        "arrays": tapegrad.custom_op(
+            lambda x: np.sin(x) * 2,
+            lambda g, x: g * np.cos(x) * 2,
+            jvp=lambda t, x: t * np.cos(x) * 2,
+            batch=batch,
+            name="arrays",
+        ),
+        "tensors": tapegrad.custom_op(
+            lambda x: np.sin(x) * 2,
+            lambda g, x: g * tapegrad.cos(x) * 2,
+            higher_order=True,
+            batch=batch,
+            name="tensors",
+        ),
+        "both rules": tapegrad.custom_op(
+            lambda x: np.sin(x) * 2,
+            lambda g, x: g * tapegrad.cos(x) * 2,
+            jvp=lambda t, x: t * tapegrad.cos(x) * 2,
+            higher_order=True,
+            batch=batch,
+            name="both",
+        ),
         "kept": lambda x: keeping(x, 2.0),
     }
 
@@ -261,18 +316,27 @@ def test_custom_op(batch, kind):
         if kind in ("tensors", "both rules"):
             close(transform(op), transform(f))
         else:
-            with pytest.raises(RuntimeError, match=r"custom op (arrays|kept) can be differentiated only once, because its (vjp|jvp) works on arrays"):
+            with pytest.raises(
+                RuntimeError,
+                match=r"custom op (arrays|kept) can be differentiated only once, because its (vjp|jvp) works on arrays",
+            ):
                 transform(op)
 
 
 def test_what_a_custom_op_does_not_say():
     silent = tapegrad.custom_op(lambda x: np.sin(x), lambda g, x: g * np.cos(x), name="silent")
-    with pytest.raises(RuntimeError, match=r"vmap: there is no batching rule for custom op silent\. Give the op batch='loop', or batch='front' if"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"vmap: there is no batching rule for custom op silent\. Give the op batch='loop', or batch='front' if",
+    ):
         vmap(silent)(X)
     with pytest.raises(RuntimeError, match="vmap: there is no batching rule for custom op silent"):
         jacrev(silent)(x)
     for op in (silent, tapegrad.custom_op(lambda x: np.sin(x), name="silent")):
-        with pytest.raises(NotImplementedError, match=r"Trying to use forward AD with custom op silent that does not support it .* jvp=, or a vjp with"):
+        with pytest.raises(
+            NotImplementedError,
+            match=r"Trying to use forward AD with custom op silent that does not support it .* jvp=, or a vjp with",
+        ):
             jvp(op, (x,), (one,))
     close(jvp(lambda t: t + silent(x), (x,), (one,))[1], one)
     close(vmap(lambda t: t + silent(x))(X), X + x.sin())
@@ -313,11 +377,28 @@ def test_what_a_jvp_asks_for_and_returns():
         with pytest.raises(error, match=text):
             jvp(tapegrad.custom_op(lambda x: x * 2, name="mine", **rule), (x,), (one,))
 
-    wrong(r"custom op mine: its jvp returned an incorrect number of tangents \(expected 1, got 2\)", RuntimeError, jvp=lambda t: (t, t))
-    wrong("custom op mine: its jvp returned a str at position 0, where a tangent is an array or None", TypeError, jvp=lambda t: "t")
-    wrong("a tangent is a tensor or None, since it has higher_order=True", TypeError, jvp=lambda t: np.ones(3), higher_order=True)
+    wrong(
+        r"custom op mine: its jvp returned an incorrect number of tangents \(expected 1, got 2\)",
+        RuntimeError,
+        jvp=lambda t: (t, t),
+    )
+    wrong(
+        "custom op mine: its jvp returned a str at position 0, where a tangent is an array or None",
+        TypeError,
+        jvp=lambda t: "t",
+    )
+    wrong(
+        "a tangent is a tensor or None, since it has higher_order=True",
+        TypeError,
+        jvp=lambda t: np.ones(3),
+        higher_order=True,
+    )
     wrong("custom op mine: its jvp asks for 'z', which is none of x, result", TypeError, jvp=lambda t, z: t)
-    wrong("custom op mine: its jvp takes no argument, where the first is the tangent of the argument", TypeError, jvp=lambda: 0)
+    wrong(
+        "custom op mine: its jvp takes no argument, where the first is the tangent of the argument",
+        TypeError,
+        jvp=lambda: 0,
+    )
     wrong(r"size \[3\] while the given forward gradient is of size \[2\]", RuntimeError, jvp=lambda t: t[:2])
     wrong("custom op mine: batch must be 'front', 'loop' or None, but got 'first'", ValueError, batch="first")
     decorated = tapegrad.custom_op(lambda *arrays: arrays[0] * arrays[1])
@@ -367,23 +448,38 @@ def test_front_and_loop_give_the_functions_what_they_promise():
     shapes.clear()
     close(vmap(grad(lambda a: loop(a, x, 5)))(X), x.expand(2, 3))
     assert shapes == [((3,), (3,), 5)] * 2 + [((), (3,), (3,))] * 2
-    assert gradcheck(vmap(lambda a: front(a, x, 5)), X.clone().requires_grad_()) and gradcheck(vmap(lambda a: loop(a, x, 5)), X.clone().requires_grad_())
+    assert gradcheck(vmap(lambda a: front(a, x, 5)), X.clone().requires_grad_()) and gradcheck(
+        vmap(lambda a: loop(a, x, 5)), X.clone().requires_grad_()
+    )
     total = tapegrad.custom_op(lambda x: x.sum(), lambda g, x: g * np.ones_like(x), batch="front", name="total")
-    with pytest.raises(RuntimeError, match=r"custom op total has batch='front', but its forward returned an array of shape \[\], where the batch of 2 "):
+    with pytest.raises(
+        RuntimeError,
+        match=r"custom op total has batch='front', but its forward returned an array of shape \[\], where the batch "
+        r"of 2 ",
+    ):
         vmap(total)(X)
     total = tapegrad.custom_op(lambda x: float(x.sum()), lambda g, x: g * np.ones_like(x), batch="loop", name="total")
     close(vmap(total)(X), X.sum(1))
     close(vmap(grad(total))(X), ones)
-    with pytest.raises(RuntimeError, match="custom op total has batch='loop', and cannot be called for no member at all"):
+    with pytest.raises(
+        RuntimeError, match="custom op total has batch='loop', and cannot be called for no member at all"
+    ):
         vmap(total)(X[:0])
 
 
 def test_kept_values_of_members():
     """What is no array (here a dict) is kept for each member; arrays that are kept have the batch in front."""
+
     def vjp(g, state):
         return g * state["cos"]
 
-    loop = tapegrad.custom_op(lambda x: (np.sin(x), {"cos": np.cos(x)}), vjp, keeps="state", batch="loop", jvp=lambda t, state: t * state["cos"])
+    loop = tapegrad.custom_op(
+        lambda x: (np.sin(x), {"cos": np.cos(x)}),
+        vjp,
+        keeps="state",
+        batch="loop",
+        jvp=lambda t, state: t * state["cos"],
+    )
     for transform in FIRST.values():
         close(transform(lambda x: loop(x) * 2), transform(f))
 

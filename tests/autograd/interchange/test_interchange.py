@@ -1,4 +1,5 @@
 """Memory shared with NumPy and CuPy arrays, and what stands in the way of it."""
+
 from __future__ import annotations
 
 import gc
@@ -22,8 +23,23 @@ def test_the_array_of_a_tensor_is_the_array_itself():
     assert array[0] == 10
 
 
-DTYPES = [tapegrad.bool, tapegrad.uint8, tapegrad.int8, tapegrad.uint16, tapegrad.int16, tapegrad.uint32, tapegrad.int32, tapegrad.uint64, tapegrad.int64,
-          tapegrad.float16, tapegrad.bfloat16, tapegrad.float32, tapegrad.float64, tapegrad.complex64, tapegrad.complex128]
+DTYPES = [
+    tapegrad.bool,
+    tapegrad.uint8,
+    tapegrad.int8,
+    tapegrad.uint16,
+    tapegrad.int16,
+    tapegrad.uint32,
+    tapegrad.int32,
+    tapegrad.uint64,
+    tapegrad.int64,
+    tapegrad.float16,
+    tapegrad.bfloat16,
+    tapegrad.float32,
+    tapegrad.float64,
+    tapegrad.complex64,
+    tapegrad.complex128,
+]
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -58,7 +74,12 @@ def test_memory_lives_as_long_as_anyone_sees_it():
 
 def test_what_dlpack_refuses():
     x = tapegrad.ones(2, requires_grad=True)
-    for export in (x.__dlpack__, lambda: np.from_dlpack(x), lambda: tapegrad.from_dlpack(x), lambda: tapegrad.from_dlpack(x * 2)):
+    for export in (
+        x.__dlpack__,
+        lambda: np.from_dlpack(x),
+        lambda: tapegrad.from_dlpack(x),
+        lambda: tapegrad.from_dlpack(x * 2),
+    ):
         with pytest.raises(BufferError, match="Can't export tensors that require gradient, use tensor\\.detach"):
             export()
     for export in (x.detach().__dlpack__, (x * 2).detach().__dlpack__):
@@ -88,7 +109,13 @@ def test_tensors_inside_transforms_have_no_memory_to_share():
 
 def test_the_strict_device_exports_nothing():
     x = tapegrad.ones(2, device="strict")
-    for export in (lambda: np.from_dlpack(x), x.__dlpack__, x.__dlpack_device__, lambda: x.__dlpack__(dl_device=(1, 0)), lambda: x.__dlpack__(copy=True)):
+    for export in (
+        lambda: np.from_dlpack(x),
+        x.__dlpack__,
+        x.__dlpack_device__,
+        lambda: x.__dlpack__(dl_device=(1, 0)),
+        lambda: x.__dlpack__(copy=True),
+    ):
         with pytest.raises(BufferError, match="strict device"):
             export()
     shared = tapegrad.from_dlpack(x)
@@ -100,7 +127,11 @@ def test_the_strict_device_exports_nothing():
 def test_from_dlpack_onto_a_device_and_with_a_copy():
     array = np.arange(3.0)
     for source in (array, tapegrad.from_numpy(array)):
-        assert tapegrad.from_dlpack(source, copy=False).data_ptr() == tapegrad.from_dlpack(source, device="cpu").data_ptr() == array.ctypes.data
+        assert (
+            tapegrad.from_dlpack(source, copy=False).data_ptr()
+            == tapegrad.from_dlpack(source, device="cpu").data_ptr()
+            == array.ctypes.data
+        )
         assert tapegrad.from_dlpack(source, copy=True).data_ptr() != array.ctypes.data
         moved = tapegrad.from_dlpack(source, device="strict")
         assert moved.device.type == "strict" and moved.tolist() == [0, 1, 2]
@@ -111,7 +142,12 @@ def test_from_dlpack_onto_a_device_and_with_a_copy():
 def test_memory_that_cannot_be_written_is_copied_or_refused():
     array = np.arange(3.0)
     array.flags.writeable = False
-    for make in (tapegrad.from_dlpack, tapegrad.from_numpy, tapegrad.as_tensor, lambda a: tapegrad.from_dlpack(a.__dlpack__(max_version=(1, 0)))):
+    for make in (
+        tapegrad.from_dlpack,
+        tapegrad.from_numpy,
+        tapegrad.as_tensor,
+        lambda a: tapegrad.from_dlpack(a.__dlpack__(max_version=(1, 0))),
+    ):
         t = make(array)
         t += 1
         assert t.tolist() == [1, 2, 3] and array.tolist() == [0, 1, 2]
@@ -120,7 +156,9 @@ def test_memory_that_cannot_be_written_is_copied_or_refused():
 
 
 def test_who_shares_a_version_counter():
-    """Tensors that share memory do; memory that comes through another library has a counter of its own, and writes by that library count nowhere."""
+    """Tensors that share memory do; memory that comes through another library has a counter of its own, and writes by
+    that library count nowhere.
+    """
     t = tapegrad.ones(3)
     again = tapegrad.from_dlpack(t)
     again.add_(1)
@@ -164,7 +202,11 @@ def test_old_producers_share_writeable_memory():
         made = make(OldProducer(t.array))
         assert made.data_ptr() == t.data_ptr()
     assert tapegrad.asarray(OldProducer(t.array), copy=False).data_ptr() == t.data_ptr()
-    assert tapegrad.asarray(OldProducer(t.array), copy=True).data_ptr() != t.data_ptr() != tapegrad.tensor(OldProducer(t.array)).data_ptr()
+    assert (
+        tapegrad.asarray(OldProducer(t.array), copy=True).data_ptr()
+        != t.data_ptr()
+        != tapegrad.tensor(OldProducer(t.array)).data_ptr()
+    )
     assert tapegrad.as_tensor(OldProducer(t.array), dtype=tapegrad.int64).dtype == tapegrad.int64
 
 
@@ -181,13 +223,29 @@ def test_devices_that_nobody_serves():
 def test_dlpack_with_torch(dtype):
     torch = pytest.importorskip("torch")
     theirs = torch.ones(2, 3, dtype=getattr(torch, str(dtype).partition(".")[2]))
-    for make in (tapegrad.from_dlpack, tapegrad.as_tensor, lambda t: tapegrad.from_dlpack(torch.utils.dlpack.to_dlpack(t))):
-        for view in (lambda t: t, lambda t: t.T, lambda t: t[:, 1:], lambda t: t[1, 2], lambda t: t[:, :0], lambda t: t[:1].expand(4, 3)):
+    for make in (
+        tapegrad.from_dlpack,
+        tapegrad.as_tensor,
+        lambda t: tapegrad.from_dlpack(torch.utils.dlpack.to_dlpack(t)),
+    ):
+        for view in (
+            lambda t: t,
+            lambda t: t.T,
+            lambda t: t[:, 1:],
+            lambda t: t[1, 2],
+            lambda t: t[:, :0],
+            lambda t: t[:1].expand(4, 3),
+        ):
             ours = make(view(theirs))
             assert ours.dtype == dtype and ours.shape == view(theirs).shape
-            assert not ours.numel() or (ours.stride(), ours.data_ptr()) == (view(theirs).stride(), view(theirs).data_ptr())
+            assert not ours.numel() or (ours.stride(), ours.data_ptr()) == (
+                view(theirs).stride(),
+                view(theirs).data_ptr(),
+            )
             back = torch.from_dlpack(ours)
-            assert back.dtype == theirs.dtype and (not ours.numel() or (back.stride(), back.data_ptr()) == (ours.stride(), ours.data_ptr()))
+            assert back.dtype == theirs.dtype and (
+                not ours.numel() or (back.stride(), back.data_ptr()) == (ours.stride(), ours.data_ptr())
+            )
     ours = tapegrad.from_dlpack(theirs)
     ours[0, 1] = 0
     torch.from_dlpack(ours)[1, 1] = 0
@@ -218,7 +276,10 @@ def test_numpy_takes_a_tensor_as_an_array():
 def test_the_cuda_array_interface_is_for_cuda():
     for device in ("cpu", "strict"):
         assert not hasattr(tapegrad.ones(2, device=device), "__cuda_array_interface__")
-    with standing_in("cuda", StrictBackend("cuda")), pytest.raises(RuntimeError, match="on Variable that requires grad"):
+    with (
+        standing_in("cuda", StrictBackend("cuda")),
+        pytest.raises(RuntimeError, match="on Variable that requires grad"),
+    ):
         _ = tapegrad.ones(2, device="cuda", requires_grad=True).__cuda_array_interface__
 
 
@@ -231,8 +292,16 @@ def test_numbers_and_0d_cpu_tensors_mix_with_cuda():
         y.sum().backward()
         assert k.grad.device.type == "cpu" and k.grad.item() == 3
         assert x.grad.device.type == "cuda" and x.grad.tolist() == [2, 2, 2]
-        for mixed in (lambda: x + tapegrad.ones(3), lambda: x + tapegrad.ones(1), lambda: x @ tapegrad.ones(3), lambda: tapegrad.cat([x, tapegrad.ones(3)])):
-            with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"):
+        for mixed in (
+            lambda: x + tapegrad.ones(3),
+            lambda: x + tapegrad.ones(1),
+            lambda: x @ tapegrad.ones(3),
+            lambda: tapegrad.cat([x, tapegrad.ones(3)]),
+        ):
+            with pytest.raises(
+                RuntimeError,
+                match="Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!",
+            ):
                 mixed()
 
 
@@ -249,8 +318,10 @@ array = cupy.ndarray(host.shape, host.dtype, cupy.cuda.MemoryPointer(memory, 0))
 USE
 """
 FIRST_USES = {
-    "as_tensor": "t = tapegrad.as_tensor(array); assert t.array is array and t.is_cuda and t[0].array.data.ptr == array.data.ptr",
-    "func": "y, _ = tapegrad.func.vjp(lambda x: x.reshape(3, 2), array); assert type(y) is cupy.ndarray and y.data.ptr == array.data.ptr",
+    "as_tensor": "t = tapegrad.as_tensor(array); assert t.array is array and t.is_cuda and t[0].array.data.ptr == "
+    "array.data.ptr",
+    "func": "y, _ = tapegrad.func.vjp(lambda x: x.reshape(3, 2), array); assert type(y) is cupy.ndarray and "
+    "y.data.ptr == array.data.ptr",
     "op": "y = tapegrad.reshape(array, (6,)); assert type(y) is cupy.ndarray and y.shape == (6,)",
 }
 
@@ -271,7 +342,12 @@ def test_cupy_arrays_share_their_memory():
     assert t.array is array and t.is_cuda
     t += 1
     assert array.tolist() == [1, 2, 3]
-    assert cupy.asarray(t).data.ptr == cupy.from_dlpack(t).data.ptr == tapegrad.from_dlpack(array).array.data.ptr == array.data.ptr
+    assert (
+        cupy.asarray(t).data.ptr
+        == cupy.from_dlpack(t).data.ptr
+        == tapegrad.from_dlpack(array).array.data.ptr
+        == array.data.ptr
+    )
     gradient = tapegrad.func.grad(lambda x: (x * x).sum())(array)
     assert type(gradient) is cupy.ndarray and gradient.tolist() == [2, 4, 6]
 
@@ -282,7 +358,10 @@ def test_cuda_memory_goes_both_ways(dtype):
     cupy = pytest.importorskip("cupy")
     t = tapegrad.ones(3, 4, device="cuda").to(dtype)
     for part in (t, t.T, t[1:, ::2], t[0, 0], t[:0]):
-        for found in (tapegrad.from_dlpack(part.__dlpack__(stream=1, max_version=(1, 0))), tapegrad.as_tensor(cupy.from_dlpack(part))):
+        for found in (
+            tapegrad.from_dlpack(part.__dlpack__(stream=1, max_version=(1, 0))),
+            tapegrad.as_tensor(cupy.from_dlpack(part)),
+        ):
             assert found.dtype == dtype and found.shape == part.shape
             assert not part.numel() or (found.stride(), found.data_ptr()) == (part.stride(), part.data_ptr())
     stream = cupy.cuda.Stream(non_blocking=True)

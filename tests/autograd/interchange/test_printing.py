@@ -42,7 +42,11 @@ def f4(*values):
         ),
         (f4(1, 2), {"tangent": "tensor([3., 4.])"}, "tensor([1., 2.], tangent=tensor([3., 4.]))"),
         (f4(1, 2).reshape(2, 1), {"prefix": "Mine("}, "Mine([[1.],\n      [2.]])"),
-        (f4(*range(8)).reshape(2, 2, 2), {}, "tensor([[[0., 1.],\n         [2., 3.]],\n\n        [[4., 5.],\n         [6., 7.]]])"),
+        (
+            f4(*range(8)).reshape(2, 2, 2),
+            {},
+            "tensor([[[0., 1.],\n         [2., 3.]],\n\n        [[4., 5.],\n         [6., 7.]]])",
+        ),
         (
             np.arange(30, dtype="float32"),
             {"grad_fn_name": "MulBackward0"},
@@ -83,7 +87,10 @@ def test_bfloat16():
 def test_default_dtype_is_the_process_s():
     dtypes.set_default_dtype(dtypes.float64)
     try:
-        assert tensor_repr(np.ones(2)) == "tensor([1., 1.])" and tensor_repr(np.ones(2, "complex128")) == "tensor([1.+0.j, 1.+0.j])"
+        assert (
+            tensor_repr(np.ones(2)) == "tensor([1., 1.])"
+            and tensor_repr(np.ones(2, "complex128")) == "tensor([1.+0.j, 1.+0.j])"
+        )
         assert tensor_repr(f4(1)) == "tensor([1.], dtype=torch.float32)"
         assert tensor_repr(np.zeros(0, "complex128")) == "tensor([], dtype=torch.complex128)"
     finally:
@@ -124,7 +131,13 @@ def test_options():
     with printoptions(linewidth=20):
         assert tensor_repr(np.arange(6)) == "tensor([0, 1, 2, 3,\n        4, 5])"
     with printoptions(profile="short"):
-        assert get_printoptions() == {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80, "sci_mode": None}
+        assert get_printoptions() == {
+            "precision": 2,
+            "threshold": 1000,
+            "edgeitems": 2,
+            "linewidth": 80,
+            "sci_mode": None,
+        }
     with printoptions(profile="full"):
         assert "..." not in tensor_repr(np.arange(2000))
     with pytest.raises(KeyError), printoptions(precision=7):
@@ -145,6 +158,12 @@ def test_set_printoptions_keeps_what_is_not_given():
     try:
         set_printoptions(precision=1, sci_mode=True)
         set_printoptions(edgeitems=2)
-        assert get_printoptions() == {"precision": 1, "threshold": 1000, "edgeitems": 2, "linewidth": 80, "sci_mode": None}
+        assert get_printoptions() == {
+            "precision": 1,
+            "threshold": 1000,
+            "edgeitems": 2,
+            "linewidth": 80,
+            "sci_mode": None,
+        }
     finally:
         set_printoptions(profile="default")

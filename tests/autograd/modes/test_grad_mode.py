@@ -1,4 +1,5 @@
 """no_grad, enable_grad, set_grad_enabled, inference_mode; requires_grad, leaves, detach, data."""
+
 from __future__ import annotations
 
 import copy
@@ -80,10 +81,12 @@ def test_set_grad_enabled_acts_at_once():
 
 def test_decorating_a_class_is_deprecated():
     with pytest.warns(FutureWarning, match="Decorating classes is deprecated"):
+
         @tg.no_grad()
         class Thing:
             def __init__(self):
                 self.mode = tg.is_grad_enabled()
+
     assert not Thing().mode
 
 
@@ -108,14 +111,19 @@ def test_inference_mode():
         y.add_(1)
     with pytest.raises(RuntimeError, match="Inference tensors do not track version counter"):
         _ = y._version
-    with pytest.raises(RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode is not allowed"):
+    with pytest.raises(
+        RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode is not allowed"
+    ):
         y.requires_grad_()
     assert not (y + 1).is_inference()
 
 
 def test_requires_grad_of_integers():
-    for make in (lambda: tg.ones(1, dtype=tg.int64, requires_grad=True), lambda: tg.ones(1, dtype=tg.int64).requires_grad_(),
-                 lambda: tg.tensor([True], requires_grad=True)):
+    for make in (
+        lambda: tg.ones(1, dtype=tg.int64, requires_grad=True),
+        lambda: tg.ones(1, dtype=tg.int64).requires_grad_(),
+        lambda: tg.tensor([True], requires_grad=True),
+    ):
         with pytest.raises(RuntimeError, match="floating point"):
             make()
 
@@ -143,7 +151,9 @@ def test_data_is_not_watched():
     y.data.zero_()
     y.sum().backward()
     assert x.grad.tolist() == [0, 0]
-    with pytest.raises(RuntimeError, match="data set to a tensor that requires gradients must be floating point or complex dtype"):
+    with pytest.raises(
+        RuntimeError, match="data set to a tensor that requires gradients must be floating point or complex dtype"
+    ):
         x.data = tg.ones(2, dtype=tg.int64)
     with pytest.raises(TypeError):
         x.data = None
@@ -162,7 +172,10 @@ def test_detach_in_place():
 
 def test_numpy_bridge():
     x = tg.ones(2, requires_grad=True)
-    with pytest.raises(RuntimeError, match=r"Can't call numpy\(\) on Tensor that requires grad. Use tensor.detach\(\).numpy\(\) instead."):
+    with pytest.raises(
+        RuntimeError,
+        match=r"Can't call numpy\(\) on Tensor that requires grad. Use tensor.detach\(\).numpy\(\) instead.",
+    ):
         x.numpy()
     with tg.no_grad():
         x.numpy()[0] = 5
@@ -200,7 +213,10 @@ def test_pickle_and_deepcopy_keep_what_a_tensor_is():
         assert again.requires_grad and again.tolist() == [1, 1] and again.note == {"a": 1}
         assert again.array is not x.array
     assert copy.deepcopy(x).grad.tolist() == [3, 3]
-    with pytest.raises(RuntimeError, match=r"Only Tensors created explicitly by the user \(graph leaves\) support the deepcopy protocol"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"Only Tensors created explicitly by the user \(graph leaves\) support the deepcopy protocol",
+    ):
         copy.deepcopy(x * 2)
 
 

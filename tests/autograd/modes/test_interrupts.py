@@ -1,4 +1,7 @@
-"""Interrupts and forks: whatever a signal cuts short, modes are honoured afterwards, and locks that another thread held are free in the child."""
+"""Interrupts and forks: whatever a signal cuts short, modes are honoured afterwards, and locks that another thread held
+are free in the child.
+"""
+
 from __future__ import annotations
 
 import linecache
@@ -67,13 +70,23 @@ def inside_dual(x: Any) -> Any:
 
 
 def inside_hessian(x: Any) -> Any:
-    return tapegrad.func.hessian(lambda t: (t ** 3).sum())(x.detach())
+    return tapegrad.func.hessian(lambda t: (t**3).sum())(x.detach())
 
 
-SCENES: list[Callable[[Any], Any]] = [inside_no_grad, inside_inference, inside_set_grad, inside_hooks, inside_checkpoint, inside_vmap, inside_jvp, inside_dual,
-                                      inside_hessian]
+SCENES: list[Callable[[Any], Any]] = [
+    inside_no_grad,
+    inside_inference,
+    inside_set_grad,
+    inside_hooks,
+    inside_checkpoint,
+    inside_vmap,
+    inside_jvp,
+    inside_dual,
+    inside_hessian,
+]
 FILES = ("grad_mode.py", "gate.py", "levels.py", "observers.py", "hooks.py", "dual.py")
-#: lines at which a tracer is called and no signal handler ever is: a lock's `with` has its line again just before it lets go
+#: lines at which a tracer is called and no signal handler ever is: a lock's `with` has its line again just before it
+#: lets go
 NO_HANDLER = ("return 0", "with gate.lock:", "with self.lock:")
 ENTERING = {"__enter__", "enter", "__init__", "enter_dual_level"}
 
@@ -102,7 +115,9 @@ def undone() -> Iterator[None]:
 
 
 def raised_at(scene: Callable[[Any], Any], number: int) -> tuple[bool, bool]:
-    """Run `scene`, raising at line number `number` of those in `FILES`; returns whether that was reached, and whether a mode was being entered."""
+    """Run `scene`, raising at line number `number` of those in `FILES`; returns whether that was reached, and whether a
+    mode was being entered.
+    """
     count = 0
     entering = False
     x = tapegrad.ones(2, requires_grad=True)
@@ -111,7 +126,9 @@ def raised_at(scene: Callable[[Any], Any], number: int) -> tuple[bool, bool]:
         nonlocal count, entering
         if not frame.f_code.co_filename.endswith(FILES) or "tests" in frame.f_code.co_filename:
             return trace if event == "call" else None
-        if event == "line" and not linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().startswith(NO_HANDLER):
+        if event == "line" and not linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().startswith(
+            NO_HANDLER
+        ):
             count += 1
             if count == number:
                 callers = [frame.f_code.co_name, frame.f_back.f_code.co_name if frame.f_back is not None else ""]
@@ -131,7 +148,9 @@ def raised_at(scene: Callable[[Any], Any], number: int) -> tuple[bool, bool]:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda f: f.__name__)
 def test_raised_at_every_line(scene: Callable[[Any], Any]) -> None:
-    """Entering a mode is all or nothing; an end that is cut short leaves a mode that is honoured, never one that is ignored."""
+    """Entering a mode is all or nothing; an end that is cut short leaves a mode that is honoured, never one that is
+    ignored.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scene(tapegrad.ones(2, requires_grad=True))  # what is built at the first call is built
@@ -212,13 +231,16 @@ print("interrupted", done)
 @pytest.mark.parametrize("scene", ["no_grad", "vmap", "jvp", "backward"])
 def test_real_signals(scene: str, pytestconfig: pytest.Config) -> None:
     count = "5000" if pytestconfig.getoption("full") else "400"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", SIGNALS, scene, count], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SIGNALS, scene, count], capture_output=True, text=True, timeout=300
+    )
     assert done.stdout == f"interrupted {count}\n", done.stderr
 
 
 def test_a_signal_handler_may_run_a_pass() -> None:
     """A handler runs between any two steps of the thread that it interrupts, holding whatever that holds."""
     from tapegrad.autograd.tape import engine
+
     x = tapegrad.ones(2, requires_grad=True)
     with engine._leaf_lock, gate.lock, tapegrad.no_grad(), tapegrad.enable_grad():
         (x * 2).sum().backward()

@@ -1,4 +1,7 @@
-"""What an op does must not depend on what its process has done before: each row of the op table in a process of its own."""
+"""What an op does must not depend on what its process has done before: each row of the op table in a process of its
+own.
+"""
+
 from __future__ import annotations
 
 import os
@@ -58,7 +61,9 @@ def check_rows(names: list[str]) -> None:
 
 def rows_alone(*names: str) -> str:
     folders = os.pathsep.join([str(ROOT / "tests"), os.path.dirname(__file__)])
-    done = subprocess.run([sys.executable, __file__, *names], env={**os.environ, "PYTHONPATH": folders}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, __file__, *names], env={**os.environ, "PYTHONPATH": folders}, capture_output=True, text=True
+    )
     return done.stdout + done.stderr
 
 

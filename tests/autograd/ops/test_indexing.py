@@ -1,4 +1,7 @@
-"""Reading and writing by index: gradients, devices, what is kept, and the functions by index tensors where the op table does not reach."""
+"""Reading and writing by index: gradients, devices, what is kept, and the functions by index tensors where the op table
+does not reach.
+"""
+
 from __future__ import annotations
 
 import numpy as np
@@ -12,7 +15,9 @@ from tapegrad.backends.strict.backend import StrictBackend, refusing
 
 
 def leaf(*shape: int, device: str = "cpu") -> Tensor:
-    return tapegrad.tensor(np.arange(1.0, np.prod(shape, dtype=int) + 1).reshape(shape), device=device, requires_grad=True)
+    return tapegrad.tensor(
+        np.arange(1.0, np.prod(shape, dtype=int) + 1).reshape(shape), device=device, requires_grad=True
+    )
 
 
 def host(t: Tensor) -> np.ndarray:
@@ -20,16 +25,46 @@ def host(t: Tensor) -> np.ndarray:
 
 
 INDICES = [
-    0, -1, slice(1, None), slice(None, None, 2), None, Ellipsis, (0, 1), (slice(None), 1), (Ellipsis, 0), (None, 0, slice(1, 3)), [0, 2], [[0, 1], [2, 2]],
-    (slice(None), [1, 0, 1]), ([0, 2], [1, 1]), (0, slice(None), [0, 1]), ([0, 1], slice(None), [1, 0]), (slice(None), None, [0, 3]), range(2),
-    (np.array([0, 1]), 2), (Ellipsis, [1, 1]), np.array([True, False, True]), (slice(None), np.array([True, False, True, False])), True, False, (1, True), [],
+    0,
+    -1,
+    slice(1, None),
+    slice(None, None, 2),
+    None,
+    Ellipsis,
+    (0, 1),
+    (slice(None), 1),
+    (Ellipsis, 0),
+    (None, 0, slice(1, 3)),
+    [0, 2],
+    [[0, 1], [2, 2]],
+    (slice(None), [1, 0, 1]),
+    ([0, 2], [1, 1]),
+    (0, slice(None), [0, 1]),
+    ([0, 1], slice(None), [1, 0]),
+    (slice(None), None, [0, 3]),
+    range(2),
+    (np.array([0, 1]), 2),
+    (Ellipsis, [1, 1]),
+    np.array([True, False, True]),
+    (slice(None), np.array([True, False, True, False])),
+    True,
+    False,
+    (1, True),
+    [],
 ]
 
 
 def as_numpy(index):
     """The index in NumPy's terms, which for integers beside arrays differ from torch's."""
     if isinstance(index, tuple) and any(isinstance(i, (list, np.ndarray)) for i in index):
-        return tuple(np.asarray(i) if isinstance(i, (list, range)) else slice(i, i + 1) if isinstance(i, int) and not isinstance(i, bool) else i for i in index)
+        return tuple(
+            np.asarray(i)
+            if isinstance(i, (list, range))
+            else slice(i, i + 1)
+            if isinstance(i, int) and not isinstance(i, bool)
+            else i
+            for i in index
+        )
     return np.asarray(index, np.int64) if isinstance(index, (list, range)) else index
 
 
@@ -91,7 +126,9 @@ def test_an_index_on_the_cpu_goes_to_the_data():
         x = leaf(3, 4, device="cuda")
         i = tapegrad.tensor([2, 0])
         assert x[i].device.type == "cuda" and x[i].tolist() == [[9, 10, 11, 12], [1, 2, 3, 4]]
-        with pytest.raises(RuntimeError, match="indices should be either on cpu or on the same device as the indexed tensor"):
+        with pytest.raises(
+            RuntimeError, match="indices should be either on cpu or on the same device as the indexed tensor"
+        ):
             leaf(3)[i.to("cuda")]
         y = tapegrad.zeros(2, device="cuda")
         y[0] = tapegrad.tensor(3.0)  # copies may cross
@@ -154,7 +191,11 @@ def test_dtypes_of_written_values():
     x[2] = tapegrad.tensor(2.5, dtype=tapegrad.float64)
     x[x > 1] = tapegrad.tensor(9)
     assert x.tolist() == [1, 9, 9]
-    with pytest.raises(RuntimeError, match="Index put requires the source and destination dtypes match, got Float for the destination and Long for the source"):
+    with pytest.raises(
+        RuntimeError,
+        match="Index put requires the source and destination dtypes match, got Float for the destination and Long "
+        "for the source",
+    ):
         x[[0, 1]] = tapegrad.tensor([1, 2])
     with pytest.raises(RuntimeError, match="value cannot be converted to type float without overflow"):
         x[0] = 1j
@@ -180,6 +221,7 @@ def test_rows_in_a_loop_are_added_into_one_buffer(monkeypatch):
 
 # ---- functions
 
+
 def test_scatter_reduce_of_products_without_the_start():
     x = leaf(2)
     src = tapegrad.tensor([2.0, 0.0, 5.0], dtype=tapegrad.float64, requires_grad=True)
@@ -201,33 +243,69 @@ def test_combining_is_the_same_on_a_device_without_atomics(dtype, how, rng):
     values = rng.integers(1, 3, 200)
     index = rng.integers(0, 60, 200)
     kind = getattr(tapegrad, dtype)
-    results = [tapegrad.ones(64, device=device, dtype=kind).scatter_reduce(
-        0, tapegrad.tensor(index, device=device), tapegrad.tensor(values, device=device, dtype=kind), how, include_self=own).cpu().double().tolist()
-        for device in ("cpu", "strict") for own in (True, False)]
+    results = [
+        tapegrad.ones(64, device=device, dtype=kind)
+        .scatter_reduce(
+            0,
+            tapegrad.tensor(index, device=device),
+            tapegrad.tensor(values, device=device, dtype=kind),
+            how,
+            include_self=own,
+        )
+        .cpu()
+        .double()
+        .tolist()
+        for device in ("cpu", "strict")
+        for own in (True, False)
+    ]
     assert results[0] == results[2] and results[1] == results[3]
 
 
 def test_tensors_without_dimensions(device):
     s = tapegrad.tensor(3.0, device=device, requires_grad=True)
     zero = tapegrad.tensor([0], device=device)
-    for y in (s.index_select(0, zero), s.gather(0, zero[0]), s.take(zero), s.index_add(0, zero, s), s.scatter(0, zero[0], s), s[None][zero], s[True], s[...]):
+    for y in (
+        s.index_select(0, zero),
+        s.gather(0, zero[0]),
+        s.take(zero),
+        s.index_add(0, zero, s),
+        s.scatter(0, zero[0], s),
+        s[None][zero],
+        s[True],
+        s[...],
+    ):
         assert y.numel() == 1
         y.sum().backward()
     assert s.grad.item() == 9
 
 
-@pytest.mark.parametrize("call, words", [
-    (lambda x: x.gather(1, tapegrad.tensor([[5]])), "index 5 is out of bounds for dimension 1 with size 4"),
-    (lambda x: x.gather(1, tapegrad.tensor([[-1]])), "index -1 is out of bounds for dimension 1 with size 4"),
-    (lambda x: x.gather(1, tapegrad.tensor([0])), "Index tensor must have the same number of dimensions as input tensor"),
-    (lambda x: x.index_select(0, tapegrad.tensor([3])), "index out of range in self"),
-    (lambda x: x.take(tapegrad.tensor([12])), "out of range: tried to access index 12 on a tensor of 12 elements."),
-    (lambda x: x.masked_select(tapegrad.tensor([1, 0, 1, 0])), "masked_select: expected BoolTensor for mask"),
-    (lambda x: x.masked_scatter(x > 1, tapegrad.ones(2)), "Number of elements of source < number of ones in mask"),
-    (lambda x: x.scatter_reduce(1, tapegrad.tensor([[0]]), x, "median"), "reduce argument must be either sum, prod, mean, amax or amin, got median"),
-    (lambda x: x.index_add(0, tapegrad.tensor([0]), tapegrad.ones(2, 4)), "Number of indices (1) should be equal to source.size(dim): (2), for dim: 0"),
-    (lambda x: tapegrad.take_along_dim(x, tapegrad.tensor([0]), 1), "input and indices should have the same number of dimensions"),
-])
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda x: x.gather(1, tapegrad.tensor([[5]])), "index 5 is out of bounds for dimension 1 with size 4"),
+        (lambda x: x.gather(1, tapegrad.tensor([[-1]])), "index -1 is out of bounds for dimension 1 with size 4"),
+        (
+            lambda x: x.gather(1, tapegrad.tensor([0])),
+            "Index tensor must have the same number of dimensions as input tensor",
+        ),
+        (lambda x: x.index_select(0, tapegrad.tensor([3])), "index out of range in self"),
+        (lambda x: x.take(tapegrad.tensor([12])), "out of range: tried to access index 12 on a tensor of 12 elements."),
+        (lambda x: x.masked_select(tapegrad.tensor([1, 0, 1, 0])), "masked_select: expected BoolTensor for mask"),
+        (lambda x: x.masked_scatter(x > 1, tapegrad.ones(2)), "Number of elements of source < number of ones in mask"),
+        (
+            lambda x: x.scatter_reduce(1, tapegrad.tensor([[0]]), x, "median"),
+            "reduce argument must be either sum, prod, mean, amax or amin, got median",
+        ),
+        (
+            lambda x: x.index_add(0, tapegrad.tensor([0]), tapegrad.ones(2, 4)),
+            "Number of indices (1) should be equal to source.size(dim): (2), for dim: 0",
+        ),
+        (
+            lambda x: tapegrad.take_along_dim(x, tapegrad.tensor([0]), 1),
+            "input and indices should have the same number of dimensions",
+        ),
+    ],
+)
 def test_error_texts(call, words):
     with pytest.raises((RuntimeError, IndexError)) as caught:
         call(tapegrad.arange(12.0).reshape(3, 4))

@@ -1,4 +1,5 @@
 """The checks of the op table find what they are for: each of these ops is wrong in one way."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -25,8 +26,15 @@ def one(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     return [sample(rng.standard_normal((2, 3)).astype(dtype))]
 
 
-def case_of(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], device: str = "cpu", reference: Any = None, samples: Any = one,
-            dtype: str = "float64", **facts: Any) -> Case:
+def case_of(
+    monkeypatch: pytest.MonkeyPatch,
+    function: Callable[..., Any],
+    device: str = "cpu",
+    reference: Any = None,
+    samples: Any = one,
+    dtype: str = "float64",
+    **facts: Any,
+) -> Case:
     monkeypatch.setitem(OPS, "wrong", function)
     row = Row("wrong", samples, reference, **facts)
     return Case(row, row.samples(np.random.default_rng(0), np.dtype(dtype))[0], device)
@@ -46,7 +54,13 @@ def product(first: Any, second: Any) -> Any:
 
 
 def pushing(tangent: Any) -> Any:
-    @op(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, kind="elementwise", public=False, jvp=tangent)
+    @op(
+        input=lambda grad, other: grad * other,
+        other=lambda grad, input: grad * input,
+        kind="elementwise",
+        public=False,
+        jvp=tangent,
+    )
     def wrong(input: Any, other: Any) -> Any:
         return input * other
 
@@ -78,11 +92,19 @@ def test_right(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
 
 def test_a_gradient_that_is_slightly_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     off = product(lambda grad, other: grad * other * 1.0001, lambda grad, input: grad * input)
-    fails(gradients.check_gradients, case_of(monkeypatch, off, where, samples=two), "gradient of operand 0, 1: .* differences say")
+    fails(
+        gradients.check_gradients,
+        case_of(monkeypatch, off, where, samples=two),
+        "gradient of operand 0, 1: .* differences say",
+    )
 
 
 def test_a_value_that_is_slightly_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    fails(values.check_values, case_of(monkeypatch, negative(lambda grad: -grad, lambda a: -a + 1e-8), where, np.negative), "result 0")
+    fails(
+        values.check_values,
+        case_of(monkeypatch, negative(lambda grad: -grad, lambda a: -a + 1e-8), where, np.negative),
+        "result 0",
+    )
 
 
 def test_a_second_order_that_is_cut_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -98,11 +120,17 @@ def test_a_second_order_that_is_cut_off(monkeypatch: pytest.MonkeyPatch, where: 
 
 def test_precision_that_grows(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     wrong = negative(lambda grad: -grad, lambda a: (-a).astype(np.float64))
-    fails(values.check_precision, case_of(monkeypatch, wrong, where, dtype="float32"), "result 0 of float32 operands is torch.float64")
+    fails(
+        values.check_precision,
+        case_of(monkeypatch, wrong, where, dtype="float32"),
+        "result 0 of float32 operands is torch.float64",
+    )
 
 
 def test_a_secret_view(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    fails(writes.check_view, case_of(monkeypatch, negative(lambda grad: grad, lambda a: a[...]), where), "shares memory")
+    fails(
+        writes.check_view, case_of(monkeypatch, negative(lambda grad: grad, lambda a: a[...]), where), "shares memory"
+    )
 
 
 def test_a_rule_that_writes(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -110,7 +138,11 @@ def test_a_rule_that_writes(monkeypatch: pytest.MonkeyPatch, where: str) -> None
         grad *= -1
         return grad
 
-    fails(tape.check_nothing_shared, case_of(monkeypatch, negative(negated), where), "the gradient that was given has changed")
+    fails(
+        tape.check_nothing_shared,
+        case_of(monkeypatch, negative(negated), where),
+        "the gradient that was given has changed",
+    )
 
 
 def test_a_forward_that_writes(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -118,7 +150,11 @@ def test_a_forward_that_writes(monkeypatch: pytest.MonkeyPatch, where: str) -> N
         a *= 2
         return a.copy()
 
-    fails(tape.check_nothing_shared, case_of(monkeypatch, negative(lambda grad: grad * 2, doubled), where), "operand 0 has changed")
+    fails(
+        tape.check_nothing_shared,
+        case_of(monkeypatch, negative(lambda grad: grad * 2, doubled), where),
+        "operand 0 has changed",
+    )
 
 
 def test_an_op_that_looks_at_strides(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -131,7 +167,11 @@ def test_a_conjugate_too_many(monkeypatch: pytest.MonkeyPatch, where: str) -> No
         return [sample((rng.standard_normal((2, 3)) + 1j * rng.standard_normal((2, 3))).astype(dtype))]
 
     wrong = negative(lambda grad: grad * -2j, lambda a: a * 2j)
-    fails(gradients.check_gradients, case_of(monkeypatch, wrong, where, samples=samples, dtype="complex128"), "differences say")
+    fails(
+        gradients.check_gradients,
+        case_of(monkeypatch, wrong, where, samples=samples, dtype="complex128"),
+        "differences say",
+    )
 
 
 def test_a_rule_that_asks_who_is_who(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -151,11 +191,14 @@ def test_an_operand_that_is_kept(monkeypatch: pytest.MonkeyPatch, where: str) ->
 
 def test_a_write_that_goes_unnoticed(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """An intermediate that is really the operand's own array has no version."""
+
     @op(input=lambda grad, same: grad * same * 2, keeps=("same",), kind="elementwise", public=False)
     def wrong(input: Any) -> Any:
         return input * input, input
 
-    fails(tape.check_overwritten, case_of(monkeypatch, wrong, where), r"after operand 0 was overwritten \(and no error\)")
+    fails(
+        tape.check_overwritten, case_of(monkeypatch, wrong, where), r"after operand 0 was overwritten \(and no error\)"
+    )
 
 
 def test_a_cycle(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -191,13 +234,25 @@ def test_an_inplace_form_that_differs(monkeypatch: pytest.MonkeyPatch, where: st
 
 
 def test_a_tangent_that_is_slightly_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    off = pushing(lambda d_input, d_other, input, other: (0 if d_input is None else d_input * other * 1.0001) + (0 if d_other is None else d_other * input))
-    fails(forward.check_tangents, case_of(monkeypatch, off, where, samples=two), "(?s)tangent of result 0: .* differences say")
+    off = pushing(
+        lambda d_input, d_other, input, other: (
+            (0 if d_input is None else d_input * other * 1.0001) + (0 if d_other is None else d_other * input)
+        )
+    )
+    fails(
+        forward.check_tangents,
+        case_of(monkeypatch, off, where, samples=two),
+        "(?s)tangent of result 0: .* differences say",
+    )
 
 
 def test_a_tangent_for_all_or_nothing(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """An operand that alone has a tangent is forgotten."""
-    wrong = pushing(lambda d_input, d_other, input, other: None if d_other is None or d_input is None else d_input * other + d_other * input)
+    wrong = pushing(
+        lambda d_input, d_other, input, other: (
+            None if d_other is None or d_input is None else d_input * other + d_other * input
+        )
+    )
     fails(forward.check_tangents, case_of(monkeypatch, wrong, where, samples=two), "added up over operands")
 
 
@@ -210,8 +265,11 @@ def test_a_tangent_of_something_affine(monkeypatch: pytest.MonkeyPatch, where: s
 
 def test_a_tangent_without_history(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """The tangent is right, and cut off from what it depends on."""
-    cut = pushing(lambda d_input, d_other, input, other: (0 if d_input is None else d_input * other.detach())
-                  + (0 if d_other is None else d_other * input.detach()))
+    cut = pushing(
+        lambda d_input, d_other, input, other: (
+            (0 if d_input is None else d_input * other.detach()) + (0 if d_other is None else d_other * input.detach())
+        )
+    )
     case = case_of(monkeypatch, cut, where, samples=two)
     forward.check_tangents(case)
     fails(forward.check_forward_over_reverse, case, "of the tangents")
@@ -219,11 +277,17 @@ def test_a_tangent_without_history(monkeypatch: pytest.MonkeyPatch, where: str) 
 
 def test_a_gradient_whose_tangent_is_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """An op that only rules call has a wrong tangent."""
+
     @op(input=lambda grad: grad * 2, kind="linear", public=False, jvp=lambda d_input: d_input * 2.001)
     def doubled(input: Any) -> Any:
         return input * 2
 
-    @op(input=lambda grad, input: grad * doubled(input), kind="elementwise", public=False, jvp=lambda d_input, input: d_input * (input * 2))
+    @op(
+        input=lambda grad, input: grad * doubled(input),
+        kind="elementwise",
+        public=False,
+        jvp=lambda d_input, input: d_input * (input * 2),
+    )
     def wrong(input: Any) -> Any:
         return input * input
 
@@ -246,9 +310,13 @@ def test_two_passes_for_a_tangent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # ---- in batches
 
+
 def members_of(rule: Any, **told: Any) -> Any:
     """A product of two that vmap does by `rule`."""
-    @op(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, public=False, batch=rule, **told)
+
+    @op(
+        input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, public=False, batch=rule, **told
+    )
     def wrong(input: Any, other: Any) -> Any:
         return input * other
 
@@ -257,6 +325,7 @@ def members_of(rule: Any, **told: Any) -> Any:
 
 def of_one(rule: Any, gradient: Any = lambda grad: grad * 2) -> Any:
     """Twice its operand, which vmap does by `rule`."""
+
     @op(input=gradient, public=False, batch=rule)
     def wrong(input: Any) -> Any:
         return input * 2
@@ -276,7 +345,9 @@ def test_a_batch_that_is_slightly_off(monkeypatch: pytest.MonkeyPatch, where: st
 
 
 def test_members_that_are_mixed_up(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    fails(batched.check_batched, case_of(monkeypatch, of_one(lambda batched, input: input.flip(0) * 2), where), "result 0")
+    fails(
+        batched.check_batched, case_of(monkeypatch, of_one(lambda batched, input: input.flip(0) * 2), where), "result 0"
+    )
 
 
 def test_an_operand_that_only_looks_batched(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -286,7 +357,11 @@ def test_an_operand_that_only_looks_batched(monkeypatch: pytest.MonkeyPatch, whe
 
 
 def test_a_batch_of_another_type(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    fails(batched.check_batched, case_of(monkeypatch, of_one(lambda batched, input: (input * 2).float()), where), "float32, not float64")
+    fails(
+        batched.check_batched,
+        case_of(monkeypatch, of_one(lambda batched, input: (input * 2).float()), where),
+        "float32, not float64",
+    )
 
 
 def test_a_batch_that_is_refused(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -308,6 +383,7 @@ def test_a_refusal_that_says_nothing_of_vmap(monkeypatch: pytest.MonkeyPatch, wh
 
 def test_a_gradient_whose_batch_is_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """An op that only rules call has a wrong rule."""
+
     @op(input=lambda grad: grad * 2, public=False, batch=lambda batched, input: input.flip(0) * 2)
     def doubled(input: Any) -> Any:
         return input * 2
@@ -319,8 +395,13 @@ def test_a_gradient_whose_batch_is_off(monkeypatch: pytest.MonkeyPatch, where: s
 
 def test_a_gradient_that_takes_all_for_batched(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """An op that only rules call, and that is right only where what is kept is batched too."""
-    @op(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, public=False,
-        batch=lambda batched, input, other: input * (other if "other" in batched else other[:1]))
+
+    @op(
+        input=lambda grad, other: grad * other,
+        other=lambda grad, input: grad * input,
+        public=False,
+        batch=lambda batched, input, other: input * (other if "other" in batched else other[:1]),
+    )
     def times(input: Any, other: Any) -> Any:
         return input * other
 
@@ -335,8 +416,12 @@ def test_a_gradient_that_takes_all_for_batched(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_gradient_of_mixed_members(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    @op(input=lambda grad, other: grad * other, other=lambda grad, input: grad * input, public=False,
-        batch=lambda batched, input, other: input * (other.flip(0) if "other" in batched else other))
+    @op(
+        input=lambda grad, other: grad * other,
+        other=lambda grad, input: grad * input,
+        public=False,
+        batch=lambda batched, input, other: input * (other.flip(0) if "other" in batched else other),
+    )
     def times(input: Any, other: Any) -> Any:
         return input * other
 

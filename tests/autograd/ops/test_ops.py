@@ -1,4 +1,5 @@
 """Every op of the table, on every device: one test per row, which loops over its samples and checks."""
+
 from __future__ import annotations
 
 import contextlib
@@ -19,11 +20,27 @@ Check = Callable[[Case], None]
 
 #: on the samples in float64; in complex128 too, where the op takes complex numbers
 ALWAYS: list[Check] = [
-    values.check_values, values.check_precision, values.check_method, values.check_aliases, values.check_out, values.check_no_grad,
-    gradients.check_gradients, gradients.check_accumulation, gradients.check_second_order,
+    values.check_values,
+    values.check_precision,
+    values.check_method,
+    values.check_aliases,
+    values.check_out,
+    values.check_no_grad,
+    gradients.check_gradients,
+    gradients.check_accumulation,
+    gradients.check_second_order,
     forward.check_tangents,
-    tape.check_freed, tape.check_retained, tape.check_kept, tape.check_overwritten, tape.check_cycles, tape.check_nothing_shared,
-    writes.check_inplace, writes.check_leaf_refused, writes.check_view, writes.check_write_to_base, writes.check_write_to_view,
+    tape.check_freed,
+    tape.check_retained,
+    tape.check_kept,
+    tape.check_overwritten,
+    tape.check_cycles,
+    tape.check_nothing_shared,
+    writes.check_inplace,
+    writes.check_leaf_refused,
+    writes.check_view,
+    writes.check_write_to_base,
+    writes.check_write_to_view,
 ]
 #: on the first sample; on the others with --full
 FIRST: list[Check] = [forward.check_forward_over_reverse]
@@ -33,17 +50,29 @@ SINGLE: list[Check] = [values.check_values, values.check_precision, gradients.ch
 def integer(row: Row) -> bool:
     """Whether the row's integers are compared with the reference."""
     op = getattr(function_of(row.name), "op", None)
-    return op is not None and op.kind == "elementwise" and op.operands in ("promote", "float") if row.integer is None else row.integer
+    return (
+        op is not None and op.kind == "elementwise" and op.operands in ("promote", "float")
+        if row.integer is None
+        else row.integer
+    )
 
 
 def plan(row: Row) -> Iterator[tuple[str, list[Check]]]:
     """The dtypes in which a row's samples are drawn, and what is checked of each."""
     checks = [*ALWAYS, *FIRST]
     checks += [values.check_layouts, gradients.check_gradient_layouts] * row.layouts
-    checks += [gradients.check_twice] * row.twice + [values.check_raw] * row.raw + [values.check_integers] * integer(row)
+    checks += (
+        [gradients.check_twice] * row.twice + [values.check_raw] * row.raw + [values.check_integers] * integer(row)
+    )
     if not row.values:
         checks = [values.check_values, values.check_precision, values.check_no_grad]
-    yield "float64", [*checks, *[batched.check_batched, batched.check_batched_gradients, batched.check_batched_cotangents] * row.values]
+    yield (
+        "float64",
+        [
+            *checks,
+            *[batched.check_batched, batched.check_batched_gradients, batched.check_batched_cotangents] * row.values,
+        ],
+    )
     if row.complex:
         yield "complex128", [check for check in checks if check is not values.check_integers]
     yield "float32", [check for check in SINGLE if row.values or check is not gradients.check_single_precision]
@@ -64,8 +93,15 @@ def failures(row: Row, device: str) -> Iterator[str]:
 
 def told(case: Case, where: str, check: Check, error: Exception) -> str:
     """Which check failed on which sample, and how; an error that is no assertion with the place where it was raised."""
-    text = str(error).strip() if isinstance(error, AssertionError) else "".join(traceback.format_exception(error)[-6:]).strip()
-    return f"{check.__name__.removeprefix('check_')} of {case} on {case.device} ({where}): {check.__doc__}\n    " + text.replace("\n", "\n    ")
+    text = (
+        str(error).strip()
+        if isinstance(error, AssertionError)
+        else "".join(traceback.format_exception(error)[-6:]).strip()
+    )
+    return (
+        f"{check.__name__.removeprefix('check_')} of {case} on {case.device} ({where}): {check.__doc__}\n    "
+        + text.replace("\n", "\n    ")
+    )
 
 
 def watched(row: Row, device: str) -> Any:
@@ -85,7 +121,9 @@ def test_op(row: Row, device: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", [row for row in ROWS if row.grad and row.batched and row.values], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.grad and row.batched and row.values], ids=lambda row: row.name
+)
 def test_transforms_of_transforms(row: Row, device: str) -> None:
     """Forward mode, reverse mode and vmap, nested in each other."""
     for dtype in ["float64", *["complex128"] * row.complex]:
@@ -146,7 +184,15 @@ def test_every_op_has_a_row() -> None:
 def test_row(row: Row) -> None:
     """A row names an op, says why something is switched off, and agrees with the op about its in-place form."""
     assert callable(function_of(row.name))
-    if not (row.strict and row.parity and row.errors and row.batched and row.twice and row.layouts and (row.gradgrad or not row.grad)):
+    if not (
+        row.strict
+        and row.parity
+        and row.errors
+        and row.batched
+        and row.twice
+        and row.layouts
+        and (row.gradgrad or not row.grad)
+    ):
         assert row.why, f"row {row.name} switches something off, and says not why"
     sample = row.samples(np.random.default_rng(0), np.dtype("float64"))[0]
     writes.check_has_inplace(Case(row, sample, "cpu"))

@@ -1,4 +1,5 @@
 """Random tensors: reproducible, the same on every device, of the right distribution, without gradient."""
+
 from __future__ import annotations
 
 import copy
@@ -45,11 +46,17 @@ def test_distributions(device):
     z = tg.randn(n, device=device).cpu().numpy()
     assert abs(z.mean()) < 0.015
     assert abs(z.std() - 1) < 0.01
-    assert abs((z ** 4).mean() - 3) < 0.15
+    assert abs((z**4).mean() - 3) < 0.15
     empty = tg.zeros(n, device=device)
-    for draw, mean, tolerance in ((lambda t: t.uniform_(-1, 3), 1, 0.02), (lambda t: t.normal_(5, 2), 5, 0.03), (lambda t: t.exponential_(4), 0.25, 0.005),
-                                  (lambda t: t.bernoulli_(0.3), 0.3, 0.01), (lambda t: t.geometric_(0.25), 4, 0.06), (lambda t: t.random_(2, 7), 4, 0.03),
-                                  (lambda t: t.log_normal_(0, 0.5), np.exp(0.125), 0.015)):
+    for draw, mean, tolerance in (
+        (lambda t: t.uniform_(-1, 3), 1, 0.02),
+        (lambda t: t.normal_(5, 2), 5, 0.03),
+        (lambda t: t.exponential_(4), 0.25, 0.005),
+        (lambda t: t.bernoulli_(0.3), 0.3, 0.01),
+        (lambda t: t.geometric_(0.25), 4, 0.06),
+        (lambda t: t.random_(2, 7), 4, 0.03),
+        (lambda t: t.log_normal_(0, 0.5), np.exp(0.125), 0.015),
+    ):
         assert abs(draw(empty).cpu().numpy().mean() - mean) < tolerance
     assert abs(np.median(empty.cauchy_(3).cpu().numpy()) - 3) < 0.05
 
@@ -158,6 +165,7 @@ def test_requires_grad_and_out():
 
 def test_dropout_drops_and_scales(device):
     from tapegrad.autograd.ops.random.sampling import dropout
+
     tg.manual_seed(0)
     x = tg.ones(100_000, device=device, requires_grad=True)
     y = dropout(x, 0.25)

@@ -1,4 +1,5 @@
 """The profiler: what it sees, how times and memory add up, what it writes. No test looks at how long anything took."""
+
 from __future__ import annotations
 
 import gzip
@@ -14,7 +15,14 @@ from tapegrad import nn, optim
 from tapegrad.autograd.core.gate import gate
 from tapegrad.autograd.profiler.table import format_memory, format_time
 from tapegrad.backends import backend_for
-from tapegrad.profiler import ProfilerAction, ProfilerActivity, profile, record_function, schedule, tensorboard_trace_handler
+from tapegrad.profiler import (
+    ProfilerAction,
+    ProfilerActivity,
+    profile,
+    record_function,
+    schedule,
+    tensorboard_trace_handler,
+)
 from tapegrad.testing import counting
 
 ACCUMULATE = "torch::autograd::AccumulateGrad"
@@ -25,11 +33,12 @@ def names(prof: Any) -> list[str]:
 
 
 def only(prof: Any, name: str) -> Any:
-    event, = [event for event in prof.events() if event.name == name]
+    (event,) = [event for event in prof.events() if event.name == name]
     return event
 
 
 # ---- what is seen
+
 
 def test_forward_and_backward(device):
     x = tapegrad.ones(2, 3, device=device, requires_grad=True)
@@ -58,7 +67,7 @@ def test_profiling_changes_nothing(device):
 def test_a_recorded_pass_shows_its_ops_within_their_nodes():
     x = tapegrad.tensor(2.0, requires_grad=True)
     with profile() as prof:
-        dx, = tapegrad.autograd.grad(x ** 3, x, create_graph=True)
+        (dx,) = tapegrad.autograd.grad(x**3, x, create_graph=True)
         tapegrad.autograd.grad(dx, x)
     first, second = [event for event in prof.events() if event.name == "PowBackward0"]
     assert first.cpu_children
@@ -76,7 +85,7 @@ def test_functions_show_what_they_compute_with():
 
         @staticmethod
         def backward(ctx, grad):
-            x, = ctx.saved_tensors
+            (x,) = ctx.saved_tensors
             return grad * 2 * x
 
     x = tapegrad.ones(2, requires_grad=True)
@@ -106,7 +115,9 @@ def test_writes_in_place():
     assert [child.name for child in only(prof, "mul_").cpu_children] == ["mul"], "recorded as if the result were new"
 
 
-@pytest.mark.parametrize("mode", [tapegrad.no_grad, tapegrad.inference_mode, lambda: tapegrad.autograd.set_detect_anomaly(True)])
+@pytest.mark.parametrize(
+    "mode", [tapegrad.no_grad, tapegrad.inference_mode, lambda: tapegrad.autograd.set_detect_anomaly(True)]
+)
 def test_modes(mode):
     x = tapegrad.ones(3)
     with profile() as prof, mode():
@@ -148,6 +159,7 @@ def test_an_error_ends_the_event():
 
 
 # ---- ranges
+
 
 def test_ranges_nest():
     x = tapegrad.ones(3)
@@ -193,7 +205,7 @@ def test_recursion_counts_no_time_twice():
 
     with profile() as prof:
         f(3)
-    row, = prof.key_averages()
+    (row,) = prof.key_averages()
     assert row.count == 4
     assert row.cpu_time_total == pytest.approx(prof.events()[0].cpu_time_total)
     assert row.self_cpu_time_total == pytest.approx(row.cpu_time_total)
@@ -218,7 +230,7 @@ def test_a_range_may_outlive_the_profiler():
     prof.stop()
     opened.__exit__()
     before.__exit__()
-    event, = prof.events()
+    (event,) = prof.events()
     assert event.name == "opened"
     assert event.cpu_time_total > 0
 
@@ -246,6 +258,7 @@ def test_profilers_nest():
 
 # ---- what is noted
 
+
 def test_shapes():
     x = tapegrad.ones(2, 3, requires_grad=True)
     with profile(record_shapes=True) as prof:
@@ -264,7 +277,10 @@ def test_groups_by_shape():
         for n in (2, 3, 2):
             tapegrad.ones(n).exp()
     assert [(row.key, row.count) for row in prof.key_averages()] == [("exp", 3)]
-    assert [(row.key, row.input_shapes, row.count) for row in prof.key_averages(group_by_input_shape=True)] == [("exp", "[[2]]", 2), ("exp", "[[3]]", 1)]
+    assert [(row.key, row.input_shapes, row.count) for row in prof.key_averages(group_by_input_shape=True)] == [
+        ("exp", "[[2]]", 2),
+        ("exp", "[[3]]", 1),
+    ]
 
 
 def test_memory(device):
@@ -278,7 +294,10 @@ def test_memory(device):
     on_device = device != "cpu"
 
     def bytes_of(event):
-        figures = (event.cpu_memory_usage, event.self_cpu_memory_usage), (event.device_memory_usage, event.self_device_memory_usage)
+        figures = (
+            (event.cpu_memory_usage, event.self_cpu_memory_usage),
+            (event.device_memory_usage, event.self_device_memory_usage),
+        )
         assert figures[not on_device] == (0, 0)
         return figures[on_device]
 
@@ -287,9 +306,15 @@ def test_memory(device):
     assert bytes_of(only(prof, "add_")) == (0, 0)
     assert bytes_of(only(prof, "range")) == (400, 0)
     assert [bytes_of(event)[0] for event in prof.events() if event.name == "sum"] == [40, 4]
-    assert bytes_of(only(prof, ACCUMULATE))[1] + sum(bytes_of(event)[1] for event in prof.events() if event.name == "SumBackward0") >= 400
+    assert (
+        bytes_of(only(prof, ACCUMULATE))[1]
+        + sum(bytes_of(event)[1] for event in prof.events() if event.name == "SumBackward0")
+        >= 400
+    )
     total = prof.key_averages().total_average()
-    assert (total.device_memory_usage if on_device else total.cpu_memory_usage) == sum(bytes_of(event)[1] for event in prof.events())
+    assert (total.device_memory_usage if on_device else total.cpu_memory_usage) == sum(
+        bytes_of(event)[1] for event in prof.events()
+    )
 
 
 def test_memory_of_what_is_kept_for_backward():
@@ -365,6 +390,7 @@ def test_the_host_waits_for_nothing():
 
 # ---- threads
 
+
 def test_a_profiler_sees_its_own_thread():
     x = tapegrad.ones(2)
     seen: dict[str, Any] = {}
@@ -393,6 +419,7 @@ def test_a_profiler_sees_its_own_thread():
 
 # ---- what is written
 
+
 def _trace(path: Any) -> list[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") if str(path).endswith(".gz") else open(path, encoding="utf-8") as file:
         return json.load(file)["traceEvents"]  # type: ignore[no-any-return]
@@ -419,7 +446,11 @@ def test_chrome_trace(tmp_path, device, name):
     assert product["args"]["Bytes"] == 24
     assert __file__ in product["args"]["Call stack"]
     starts, ends = ({entry["id"]: entry for entry in entries if entry["ph"] == ph} for ph in "sf")
-    assert set(starts) == set(ends) == {entry["args"].get("Sequence number") for entry in whole if entry["cat"] == "backward"} - {None}
+    assert (
+        set(starts)
+        == set(ends)
+        == {entry["args"].get("Sequence number") for entry in whole if entry["cat"] == "backward"} - {None}
+    )
     node = next(entry for entry in whole if entry["name"] == "MulBackward0")
     nr = node["args"]["Sequence number"]
     assert product["ts"] == starts[nr]["ts"] < ends[nr]["ts"] == node["ts"]
@@ -438,7 +469,8 @@ def test_table():
     assert lines[0] == "The title"
     assert lines[2].split() == [
         *["Name", "Self", "time", "%", "Self", "time", "Total", "time", "%", "Total", "time", "Time", "avg"],
-        *["Host", "mem", "Self", "host", "mem", "#", "of", "Calls"]]
+        *["Host", "mem", "Self", "host", "mem", "#", "of", "Calls"],
+    ]
     assert {lines[4].split()[0], lines[5].split()[0]} == {"exp", "ExpBackward0"}
     assert len(lines) == 8
     assert lines[-1].startswith("Self time total: ")
@@ -465,19 +497,32 @@ def test_an_empty_profile(tmp_path):
 
 def test_formats():
     assert [format_time(us) for us in (1.5, 1500.0, 1.5e6)] == ["1.500us", "1.500ms", "1.500s"]
-    assert [format_memory(n) for n in (0, 1023, 1536, -3 << 20, 1 << 30)] == ["0 B", "1023 B", "1.50 KB", "-3.00 MB", "1.00 GB"]
+    assert [format_memory(n) for n in (0, 1023, 1536, -3 << 20, 1 << 30)] == [
+        "0 B",
+        "1023 B",
+        "1.50 KB",
+        "-3.00 MB",
+        "1.00 GB",
+    ]
 
 
 # ---- steps
 
+
 def test_a_schedule_profiles_its_steps():
     x = tapegrad.ones(2)
     ready: list[tuple[int, list[str]]] = []
-    with profile(schedule=schedule(wait=1, warmup=1, active=2, repeat=2), on_trace_ready=lambda prof: ready.append((prof.step_num, names(prof)))) as prof:
+    with profile(
+        schedule=schedule(wait=1, warmup=1, active=2, repeat=2),
+        on_trace_ready=lambda prof: ready.append((prof.step_num, names(prof))),
+    ) as prof:
         for _ in range(10):
             x.exp()
             prof.step()
-    assert ready == [(4, ["ProfilerStep#2", "exp", "ProfilerStep#3", "exp"]), (8, ["ProfilerStep#6", "exp", "ProfilerStep#7", "exp"])]
+    assert ready == [
+        (4, ["ProfilerStep#2", "exp", "ProfilerStep#3", "exp"]),
+        (8, ["ProfilerStep#6", "exp", "ProfilerStep#7", "exp"]),
+    ]
     assert not gate.on
 
 
@@ -485,7 +530,10 @@ def test_a_schedule_may_be_cut_short():
     x = tapegrad.ones(2)
     ready: list[list[str]] = []
     for steps, action in ((1, ProfilerAction.WARMUP), (2, ProfilerAction.RECORD), (3, ProfilerAction.RECORD_AND_SAVE)):
-        with profile(schedule=schedule(wait=0, warmup=1, active=2, repeat=1, skip_first=1), on_trace_ready=lambda prof: ready.append(names(prof))) as prof:
+        with profile(
+            schedule=schedule(wait=0, warmup=1, active=2, repeat=1, skip_first=1),
+            on_trace_ready=lambda prof: ready.append(names(prof)),
+        ) as prof:
             for _ in range(steps):
                 x.exp()
                 prof.step()
@@ -498,7 +546,7 @@ def test_a_schedule_may_be_cut_short():
 def test_ready_without_a_schedule(tmp_path):
     with profile(on_trace_ready=tensorboard_trace_handler(str(tmp_path / "new"), "me", use_gzip=True)):
         tapegrad.ones(2).exp()
-    path, = (tmp_path / "new").iterdir()
+    (path,) = (tmp_path / "new").iterdir()
     assert path.name.startswith("me.")
     assert path.name.endswith(".pt.trace.json.gz")
     assert "exp" in [entry["name"] for entry in _trace(path)]
@@ -506,8 +554,11 @@ def test_ready_without_a_schedule(tmp_path):
 
 def test_what_is_refused():
     prof = profile()
-    for call, purpose in ((prof.events, "accessing events"), (prof.key_averages, "getting key averages"),
-                          (lambda: prof.export_chrome_trace("nowhere"), "exporting chrome trace")):
+    for call, purpose in (
+        (prof.events, "accessing events"),
+        (prof.key_averages, "getting key averages"),
+        (lambda: prof.export_chrome_trace("nowhere"), "exporting chrome trace"),
+    ):
         with pytest.raises(AssertionError, match=f"^Profiler must be initialized before {purpose}$"):
             call()
     with pytest.raises(AssertionError, match="No valid profiler activities found"):

@@ -1,4 +1,5 @@
 """`allow_mutation_on_saved_tensors`: writes to what backward needs."""
+
 from __future__ import annotations
 
 import gc
@@ -21,7 +22,7 @@ def leaf(*values: float) -> Tensor:
 def test_allow_mutation() -> None:
     def f(a: Tensor) -> Tensor:
         b = a.clone()
-        y = (b ** 2).sum() + (b * b).sum() + b.exp().sum()
+        y = (b**2).sum() + (b * b).sum() + b.exp().sum()
         b.sin_()
         return y
 
@@ -36,10 +37,20 @@ def test_allow_mutation() -> None:
     np.testing.assert_allclose(a.grad.array, 4 * a.array + np.exp(a.array))
 
 
-@pytest.mark.parametrize("write", [
-    lambda b: b.sin_(), lambda b: b[:1].zero_(), lambda b: b.detach().mul_(3), lambda b: b.__setitem__(0, 7.0), lambda b: b.__setitem__([0, 1], 7.0),
-    lambda b: b.view(1, 2).add_(1), lambda b: tapegrad.sin(tapegrad.ones(2, dtype=tapegrad.float64), out=b.detach()), lambda b: b.mul_(b),
-], ids=["in place", "view", "alias", "element", "elements", "view of all", "out", "itself"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda b: b.sin_(),
+        lambda b: b[:1].zero_(),
+        lambda b: b.detach().mul_(3),
+        lambda b: b.__setitem__(0, 7.0),
+        lambda b: b.__setitem__([0, 1], 7.0),
+        lambda b: b.view(1, 2).add_(1),
+        lambda b: tapegrad.sin(tapegrad.ones(2, dtype=tapegrad.float64), out=b.detach()),
+        lambda b: b.mul_(b),
+    ],
+    ids=["in place", "view", "alias", "element", "elements", "view of all", "out", "itself"],
+)
 def test_allow_mutation_by_every_way_to_write(write: Any) -> None:
     a = leaf(0.5, 2.0)
     with allow_mutation_on_saved_tensors() as kept:
@@ -47,7 +58,9 @@ def test_allow_mutation_by_every_way_to_write(write: Any) -> None:
         y, e = b * b, b.exp()
         write(b)
         e.zero_()
-        assert len(kept.cloned) == 2 + (b.grad_fn.name() == "MulBackward0"), "one copy of each, and one for the node of the write"
+        assert len(kept.cloned) == 2 + (b.grad_fn.name() == "MulBackward0"), (
+            "one copy of each, and one for the node of the write"
+        )
         y.sum().backward()
         np.testing.assert_allclose(a.grad.array, 2 * a.array)
 
@@ -66,12 +79,17 @@ def test_allow_mutation_refuses() -> None:
     with allow_mutation_on_saved_tensors() as kept:
         y = a * a
     assert not kept.original and not kept.cloned
-    with pytest.raises(AssertionError, match="Trying to backward outside of the 'allow_mutation_on_saved_tensors' context"):
+    with pytest.raises(
+        AssertionError, match="Trying to backward outside of the 'allow_mutation_on_saved_tensors' context"
+    ):
         y.backward()
     with allow_mutation_on_saved_tensors():
         with pytest.raises(AssertionError, match="outside of the"):
             y.backward()
-        with pytest.raises(RuntimeError, match="allow_mutation_on_saved_tensors contexts cannot be nested"), allow_mutation_on_saved_tensors():
+        with (
+            pytest.raises(RuntimeError, match="allow_mutation_on_saved_tensors contexts cannot be nested"),
+            allow_mutation_on_saved_tensors(),
+        ):
             pass
         z = a.clone()
         e = z.exp()

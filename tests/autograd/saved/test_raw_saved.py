@@ -1,4 +1,5 @@
 """Hooks on one of the values that a node keeps: ``node._raw_saved_<name>.register_hooks``."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""Hooks on what the tape keeps: what they are given, when they are called, what becomes of memory, and what they must not do."""
+"""Hooks on what the tape keeps: what they are given, when they are called, what becomes of memory, and what they must
+not do.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -52,6 +55,7 @@ def noting() -> Iterator[list[Any]]:
 
 # ---- every op
 
+
 def arrays_in(value: Any) -> Iterator[Any]:
     if isinstance(value, Tensor):
         yield value._array
@@ -64,7 +68,9 @@ def arrays_in(value: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.grad], ids=lambda row: row.name)
 def test_every_op_keeps_what_the_hook_returns(row: Row, device: str) -> None:
-    """Through hooks that copy, gradients of first and second order are those without hooks, to the bit, and nodes hold no array of their own."""
+    """Through hooks that copy, gradients of first and second order are those without hooks, to the bit, and nodes hold
+    no array of their own.
+    """
     if device == "strict" and not row.strict:
         return
     for sample in row.samples(np.random.default_rng(0), np.dtype("float64")):
@@ -79,13 +85,22 @@ def test_every_op_keeps_what_the_hook_returns(row: Row, device: str) -> None:
             with hooks:
                 results = differentiable(case.results(operands))
             if isinstance(hooks, saved_tensors_hooks):
-                loose = {(node.name(), name) for node in nodes_from(results) for name, value in zip(node.saved_names, node.saved or ())
-                         for array in arrays_in(value) if array.ndim and node.op is not None}
+                loose = {
+                    (node.name(), name)
+                    for node in nodes_from(results)
+                    for name, value in zip(node.saved_names, node.saved or ())
+                    for array in arrays_in(value)
+                    if array.ndim and node.op is not None
+                }
                 assert not loose, f"{case}: kept without the hook: {loose}"
             seeds = [from_array(case.put(c)) for c in cotangents_of(case, results)]
             first = grad(results, inputs, seeds, retain_graph=True, allow_unused=True)
             with np.errstate(all="ignore"):
-                recorded = [d for d in grad(results, inputs, seeds, create_graph=True, allow_unused=True) if d is not None and d.requires_grad]
+                recorded = [
+                    d
+                    for d in grad(results, inputs, seeds, create_graph=True, allow_unused=True)
+                    if d is not None and d.requires_grad
+                ]
                 second = grad([d.abs().sum() for d in recorded], inputs, allow_unused=True) if recorded else ()
             return [None if d is None else case.host(d) for d in (*first, *second)]
 
@@ -97,6 +112,7 @@ def test_every_op_keeps_what_the_hook_returns(row: Row, device: str) -> None:
 
 # ---- what is packed, and when
 
+
 def test_operands_as_they_are_results_as_themselves() -> None:
     x, w = leaf(1.0, 2.0), tapegrad.tensor([3.0, 4.0], dtype=tapegrad.float64)
     with noting() as given:
@@ -105,7 +121,9 @@ def test_operands_as_they_are_results_as_themselves() -> None:
         z = y * w
         assert len(given) == 1 and given[0] is w
         e = z.exp()
-    assert given[1].array is e.array and given[1].grad_fn is e.grad_fn and given[1].requires_grad and not given[1].is_leaf
+    assert (
+        given[1].array is e.array and given[1].grad_fn is e.grad_fn and given[1].requires_grad and not given[1].is_leaf
+    )
     product = given.copy()
     given.clear()
     with noting() as given:
@@ -155,7 +173,9 @@ def test_innermost_hooks_alone_and_those_of_the_time_of_saving() -> None:
     calls: list[str] = []
 
     def hooks(name: str) -> saved_tensors_hooks:
-        return saved_tensors_hooks(lambda t: (calls.append(f"pack {name}"), t.detach())[1], lambda t: (calls.append(f"unpack {name}"), t)[1])
+        return saved_tensors_hooks(
+            lambda t: (calls.append(f"pack {name}"), t.detach())[1], lambda t: (calls.append(f"unpack {name}"), t)[1]
+        )
 
     with hooks("outer"):
         a = x.exp()
@@ -190,7 +210,7 @@ def test_two_threads_may_unpack_one_node() -> None:
 
     def work() -> None:
         for create in (False, True) * 20:
-            d, = grad(y, x, retain_graph=True, create_graph=create)
+            (d,) = grad(y, x, retain_graph=True, create_graph=create)
             if not np.array_equal(d.array, expected):
                 wrong.append(d)
 
@@ -205,8 +225,10 @@ def test_two_threads_may_unpack_one_node() -> None:
 def test_modes_inside_hooks() -> None:
     x = leaf(1.0)
     modes: list[tuple[str, bool]] = []
-    with saved_tensors_hooks(lambda t: (modes.append(("pack", tapegrad.is_grad_enabled())), t.detach())[1],
-                             lambda t: (modes.append(("unpack", tapegrad.is_grad_enabled())), t)[1]):
+    with saved_tensors_hooks(
+        lambda t: (modes.append(("pack", tapegrad.is_grad_enabled())), t.detach())[1],
+        lambda t: (modes.append(("unpack", tapegrad.is_grad_enabled())), t)[1],
+    ):
         y = x.exp()
     y.backward(retain_graph=True)
     grad(y, x, create_graph=True)
@@ -225,12 +247,16 @@ def test_nothing_is_packed_without_recording() -> None:
 
 def test_in_place_forms() -> None:
     x = leaf(0.5, 2.0)
-    for change, slope in [(lambda t: t.exp_(), np.exp), (lambda t: t.mul_(t), lambda v: 2 * v), (lambda t: t.pow_(3), lambda v: 3 * v ** 2),
-                          (lambda t: t.sigmoid_(), lambda v: np.exp(-v) / (1 + np.exp(-v)) ** 2)]:
+    for change, slope in [
+        (lambda t: t.exp_(), np.exp),
+        (lambda t: t.mul_(t), lambda v: 2 * v),
+        (lambda t: t.pow_(3), lambda v: 3 * v**2),
+        (lambda t: t.sigmoid_(), lambda v: np.exp(-v) / (1 + np.exp(-v)) ** 2),
+    ]:
         with copying():
             y = x.clone()
             change(y)
-        d, = grad(y.sum(), x)
+        (d,) = grad(y.sum(), x)
         np.testing.assert_allclose(d.array, slope(x.array), rtol=1e-14)
 
 
@@ -251,13 +277,16 @@ def test_assignments_to_elements() -> None:
         y = x.clone()
         y[index] = w
     assert any(t.array.dtype == np.int64 for t in given)
-    assert not list(arrays_in([value for node in nodes_from([y]) for value in node.saved if not isinstance(value, Packed)]))
+    assert not list(
+        arrays_in([value for node in nodes_from([y]) for value in node.saved if not isinstance(value, Packed)])
+    )
     (y * y).sum().backward()
     np.testing.assert_array_equal(x.grad.array, [0.0, 4.0, 0.0])
     np.testing.assert_array_equal(w.grad.array, [8.0, 10.0])
 
 
 # ---- memory
+
 
 def test_what_the_hook_drops_is_freed() -> None:
     x = leaf(1.0, 2.0)
@@ -281,7 +310,11 @@ def test_what_the_hook_drops_is_freed() -> None:
     np.testing.assert_allclose(x.grad.array, np.exp(v * v) * 2 * v * 2)
 
 
-@pytest.mark.parametrize("keep", [lambda t: t, lambda t: (t,), lambda t: t.detach(), lambda t: {"t": t}], ids=["tensor", "tuple", "detached", "dict"])
+@pytest.mark.parametrize(
+    "keep",
+    [lambda t: t, lambda t: (t,), lambda t: t.detach(), lambda t: {"t": t}],
+    ids=["tensor", "tuple", "detached", "dict"],
+)
 def test_results_that_the_hook_holds_make_no_cycle(keep: Any) -> None:
     def unpack(packed: Any) -> Any:
         return packed[0] if isinstance(packed, tuple) else packed["t"] if isinstance(packed, dict) else packed
@@ -298,7 +331,13 @@ def test_results_that_the_hook_holds_make_no_cycle(keep: Any) -> None:
             return d * ctx.saved_tensors[0]
 
     with no_collector():
-        for f in (tapegrad.exp, Exp.apply, lambda x: tapegrad.sort(x).values, lambda x: x.clone().exp_(), lambda x: x.max(0).values):
+        for f in (
+            tapegrad.exp,
+            Exp.apply,
+            lambda x: tapegrad.sort(x).values,
+            lambda x: x.clone().exp_(),
+            lambda x: x.max(0).values,
+        ):
             x = leaf(1.0, 2.0)
             with saved_tensors_hooks(keep, unpack):
                 y = f(x)
@@ -349,6 +388,7 @@ def test_backward_frees_what_is_packed() -> None:
 
 # ---- history of what is unpacked
 
+
 def test_second_order_through_hooks() -> None:
     def f(x: Tensor, w: Tensor) -> Tensor:
         with saved_tensors_hooks(lambda t: t.array.tobytes(), lambda b: from_array(np.frombuffer(b).copy())):
@@ -369,7 +409,7 @@ def test_the_unpacked_value_stands_where_the_kept_one_stood() -> None:
         z = x * x
     z.grad_fn._saved_self.sum().backward()
     assert x.grad.item() == 1.0
-    d, = grad(z, x, create_graph=True)
+    (d,) = grad(z, x, create_graph=True)
     names = {fn.name() for fn, _ in d.grad_fn.next_functions[0][0].next_functions if fn is not None}
     assert names == {"torch::autograd::AccumulateGrad"}
 
@@ -386,11 +426,12 @@ def test_hooks_on_nodes_and_on_what_they_keep_go_together() -> None:
     e = x.exp()
     e.register_hook(lambda d: d * 2)
     e.grad_fn._raw_saved_result.register_hooks(lambda t: t * 10, lambda t: t)
-    d, = grad(e, x)
+    (d,) = grad(e, x)
     assert d.item() == pytest.approx(20 * np.exp(2.0))
 
 
 # ---- Functions
+
 
 class Times(Function):
     @staticmethod
@@ -410,7 +451,13 @@ def test_functions() -> None:
     x, w = leaf(2.0), leaf(3.0)
     with noting() as given:
         y, _ = Times.apply(x, w, 2.0)
-    assert given[0] is x and given[1] is w and given[2].array is y.array and given[2].grad_fn is y.grad_fn and len(given) == 3
+    assert (
+        given[0] is x
+        and given[1] is w
+        and given[2].array is y.array
+        and given[2].grad_fn is y.grad_fn
+        and len(given) == 3
+    )
 
     def f(x: Tensor, w: Tensor) -> Any:
         with copying():
@@ -429,6 +476,7 @@ def test_functions() -> None:
 
 # ---- what is refused
 
+
 def test_pack_must_not_write() -> None:
     x = leaf(1.0)
     text = r"A saved tensor pack hook is modifying its input in place\. Tensors provided as input"
@@ -442,7 +490,9 @@ def test_unpack_must_return_a_tensor() -> None:
     x = leaf(1.0)
     with saved_tensors_hooks(lambda t: t, lambda t: 1):
         y = x.exp()
-    with pytest.raises(TypeError, match="Output of saved tensor unpack_hook expected to be a Tensor but got result of type int"):
+    with pytest.raises(
+        TypeError, match="Output of saved tensor unpack_hook expected to be a Tensor but got result of type int"
+    ):
         y.backward()
     with pytest.raises(TypeError, match="expected to be a Tensor"):
         y.grad_fn._saved_result.sum()
@@ -509,16 +559,19 @@ def test_disabled() -> None:
 
 # ---- on the host
 
+
 def test_save_on_cpu() -> None:
     x = leaf(1.0, 2.0)
     with save_on_cpu():
         y = (x * x).exp()
     y.sum().backward()
-    np.testing.assert_allclose(x.grad.array, np.exp(x.array ** 2) * 2 * x.array)
+    np.testing.assert_allclose(x.grad.array, np.exp(x.array**2) * 2 * x.array)
 
 
 def test_save_on_cpu_leaves_nothing_on_the_device() -> None:
-    """Of what a layer keeps nothing is on the device between its two passes, and each value crosses once in each direction."""
+    """Of what a layer keeps nothing is on the device between its two passes, and each value crosses once in each
+    direction.
+    """
     strict = backend_for(tapegrad.device("strict"))
     x = tapegrad.rand(4, 3, device="strict", dtype=tapegrad.float64).requires_grad_()
     w = tapegrad.rand(3, 3, device="strict", dtype=tapegrad.float64).requires_grad_()

@@ -1,4 +1,5 @@
 """What a pass leaves in `.grad`: whose memory it is, its dtype and layout, how the next pass adds to it."""
+
 from __future__ import annotations
 
 import re
@@ -21,11 +22,15 @@ def ones(*shape, device="cpu"):
 
 
 def shared(a, b):
-    return backend(a.array).shares_memory(a.array, b.array) or (isinstance(a.array, np.ndarray) and np.shares_memory(a.array, b.array))
+    return backend(a.array).shares_memory(a.array, b.array) or (
+        isinstance(a.array, np.ndarray) and np.shares_memory(a.array, b.array)
+    )
 
 
 def function(backward, forward=lambda ctx, x: x.clone()):
-    return type("Foo", (tg.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)}).apply
+    return type(
+        "Foo", (tg.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    ).apply
 
 
 def written(x):
@@ -175,7 +180,9 @@ def test_what_the_user_has_put_there_is_added_to(device):
         (x * 2).sum().backward()
     assert flat.tolist() == [0, 4, 4, 4, 0]
     x.grad = ones(1, device=device).expand(3)
-    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"):
+    with pytest.raises(
+        RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"
+    ):
         (x * 2).sum().backward()
 
 
@@ -194,8 +201,15 @@ def test_layout(layout, recorded, device):
     """A leaf that fills a piece of memory has a gradient of its strides; any other has one in order."""
     make, dense = LAYOUTS[layout]
     weights = tg.arange(144.0, device=device)
-    for f in (lambda x: x * 2, lambda x: x * x, lambda x: x + 1, lambda x: x.exp() + x, lambda x: x.clone(), lambda x: x[0],
-              lambda x: x.permute(3, 2, 1, 0) * weights[:x.numel()].reshape(x.shape[::-1])):
+    for f in (
+        lambda x: x * 2,
+        lambda x: x * x,
+        lambda x: x + 1,
+        lambda x: x.exp() + x,
+        lambda x: x.clone(),
+        lambda x: x[0],
+        lambda x: x.permute(3, 2, 1, 0) * weights[: x.numel()].reshape(x.shape[::-1]),
+    ):
         x = make(tg.ones(2, 3, 4, 6, device=device)).detach().requires_grad_()
         for _ in range(2):
             with warnings.catch_warnings():
@@ -215,7 +229,9 @@ def test_dtypes_of_seeds_and_gradients(device):
             (x * 2).backward(tg.ones(2, dtype=given, device=device))
             assert x.grad.dtype is have and x.grad.tolist() == [2, 2]
     z = tg.tensor([1 + 2j], device=device, requires_grad=True)
-    mismatch = "Mismatch in dtype: grad_output[0] has a dtype of torch.float32 and output[0] has a dtype of torch.complex64."
+    mismatch = (
+        "Mismatch in dtype: grad_output[0] has a dtype of torch.float32 and output[0] has a dtype of torch.complex64."
+    )
     with pytest.raises(RuntimeError, match=re.escape(mismatch)):
         (z * 2).backward(tg.ones(1, device=device))
     (z * 2).backward(tg.ones(1, dtype=tg.complex128, device=device))
@@ -226,7 +242,10 @@ def test_a_given_gradient_on_another_device():
     x = leaf(device="strict")
     with pytest.raises(RuntimeError, match="strict:0"):
         (x * 2).backward(ones(3))
-    with pytest.raises(RuntimeError, match="attempting to assign a gradient with device type 'cpu' to a tensor with device type 'strict'"):
+    with pytest.raises(
+        RuntimeError,
+        match="attempting to assign a gradient with device type 'cpu' to a tensor with device type 'strict'",
+    ):
         x.grad = ones(3)
 
 
@@ -278,7 +297,10 @@ def test_as_many_gradients_as_roots():
 
 def test_of_two_roots_the_second_may_be_at_fault():
     x = leaf()
-    with pytest.raises(RuntimeError, match=re.escape("grad_output[1] has a shape of torch.Size([2]) and output[1] has a shape of torch.Size([3])")):
+    with pytest.raises(
+        RuntimeError,
+        match=re.escape("grad_output[1] has a shape of torch.Size([2]) and output[1] has a shape of torch.Size([3])"),
+    ):
         tg.autograd.backward([x * 2, x * 3], [ones(3), ones(2)])
     assert x.grad is None
 
@@ -286,5 +308,7 @@ def test_of_two_roots_the_second_may_be_at_fault():
 def test_the_names_of_wrong_types():
     x = leaf()
     for value, name in ((1.0, "float"), (np.ones(3), "numpy.ndarray"), ("a", "str"), (type("Mine", (), {})(), "Mine")):
-        with pytest.raises(TypeError, match=f"assigned grad expected to be a Tensor or None but got grad of type {re.escape(name)}$"):
+        with pytest.raises(
+            TypeError, match=f"assigned grad expected to be a Tensor or None but got grad of type {re.escape(name)}$"
+        ):
             x.grad = value

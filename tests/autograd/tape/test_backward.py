@@ -1,4 +1,5 @@
 """Passes over the tape: starting one, what it accumulates and where, how long a graph lives."""
+
 from __future__ import annotations
 
 import gc
@@ -18,6 +19,7 @@ def leaf(*values, device="cpu", dtype=None):
 
 
 # ---- starting a pass
+
 
 def test_a_non_scalar_needs_a_gradient(device):
     y = leaf(1, 2, device=device) * 2
@@ -45,7 +47,9 @@ def test_a_leaf_may_be_the_root(device):
 
 def test_shape_and_dtype_of_the_given_gradient():
     y = leaf(1, 2, 3) * 2
-    mismatch = "Mismatch in shape: grad_output[0] has a shape of torch.Size([4]) and output[0] has a shape of torch.Size([3])"
+    mismatch = (
+        "Mismatch in shape: grad_output[0] has a shape of torch.Size([4]) and output[0] has a shape of torch.Size([3])"
+    )
     with pytest.raises(RuntimeError, match=re.escape(mismatch)):
         y.backward(tg.ones(4))
     with pytest.raises(RuntimeError, match="required to have the same dtype"):
@@ -96,6 +100,7 @@ def test_inputs_restrict_what_is_accumulated(device):
 
 # ---- grad
 
+
 def test_grad_leaves_dot_grad_alone(device):
     x = leaf(2, device=device)
     (d,) = grad(x * x, x)
@@ -115,7 +120,11 @@ def test_grad_errors():
     x, unused = leaf(1), leaf(1)
     with pytest.raises(RuntimeError, match="One of the differentiated Tensors does not require grad"):
         grad(x * 2, tg.ones(1))
-    with pytest.raises(RuntimeError, match=r"The differentiated Tensor at index 1 appears to not have been used in the graph\. Set allow_unused=True"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"The differentiated Tensor at index 1 appears to not have been used in the graph\. Set "
+        r"allow_unused=True",
+    ):
         grad(x * 2, [x, unused])
     assert grad(x * 2, [x, unused], allow_unused=True)[1] is None
     assert grad(x * 2, [x, unused], materialize_grads=True)[1].tolist() == [0.0]
@@ -160,11 +169,14 @@ def test_create_graph_in_backward_warns():
 
 # ---- the life of a graph
 
+
 def test_a_second_pass_raises():
     x = leaf(1)
     y = x * x
     y.backward()
-    with pytest.raises(RuntimeError, match=r"Trying to backward through the graph a second time.*Specify retain_graph=True"):
+    with pytest.raises(
+        RuntimeError, match=r"Trying to backward through the graph a second time.*Specify retain_graph=True"
+    ):
         y.backward()
     with pytest.raises(RuntimeError, match="after they have already been freed"):
         _ = y.grad_fn._saved_self
@@ -247,6 +259,7 @@ def test_constants_are_not_kept():
 
 # ---- accumulation
 
+
 def test_grad_is_added_to_in_place(device):
     x = leaf(1, device=device)
     (x * 2).backward()
@@ -260,7 +273,9 @@ def test_grad_setter():
     x = leaf(1, 2, 3)
     with pytest.raises(TypeError, match="expected to be a Tensor or None"):
         x.grad = 1.0
-    with pytest.raises(RuntimeError, match=r"attempting to assign a gradient of size '\[2\]' to a tensor of size '\[3\]'"):
+    with pytest.raises(
+        RuntimeError, match=r"attempting to assign a gradient of size '\[2\]' to a tensor of size '\[3\]'"
+    ):
         x.grad = tg.ones(2, dtype=tg.float64)
     with pytest.raises(RuntimeError, match="dtype"):
         x.grad = tg.ones(3)
@@ -321,6 +336,7 @@ def test_many_rows_of_a_leaf(device):
 
 
 # ---- hooks
+
 
 def test_tensor_hooks(device):
     x = leaf(1, 2, device=device)
@@ -388,6 +404,7 @@ def test_retain_grad_follows_the_newest_value():
 
 
 # ---- exceptions and threads
+
 
 def test_an_exception_leaves_other_gradients_alone():
     x, w = leaf(1), leaf(1)

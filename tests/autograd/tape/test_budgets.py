@@ -1,4 +1,7 @@
-"""What long graphs, inference and training may cost: memory, traffic with the host. Times are `tapegrad-bench`'s to tell."""
+"""What long graphs, inference and training may cost: memory, traffic with the host. Times are `tapegrad-bench`'s to
+tell.
+"""
+
 from __future__ import annotations
 
 import gc
@@ -63,13 +66,28 @@ def test_no_grad_keeps_no_intermediates_in_the_pool(device):
     assert plain <= 0.4 * recording
 
 
-@pytest.mark.parametrize("make", [
-    lambda p: optim.SGD(p, lr=0.1), lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3), lambda p: optim.Adam(p, lr=0.01),
-    lambda p: optim.AdamW(p, lr=0.01),
-], ids=["SGD", "SGD with momentum", "Adam", "AdamW"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: optim.SGD(p, lr=0.1),
+        lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3),
+        lambda p: optim.Adam(p, lr=0.01),
+        lambda p: optim.AdamW(p, lr=0.01),
+    ],
+    ids=["SGD", "SGD with momentum", "Adam", "AdamW"],
+)
 def test_twenty_training_steps_leave_the_host_alone(make):
     rng = np.random.default_rng(0)
-    model = nn.Sequential(nn.Linear(6, 16), nn.LayerNorm(16), nn.ReLU(), nn.Linear(16, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Dropout(0.1), nn.Linear(16, 3))
+    model = nn.Sequential(
+        nn.Linear(6, 16),
+        nn.LayerNorm(16),
+        nn.ReLU(),
+        nn.Linear(16, 16),
+        nn.BatchNorm1d(16),
+        nn.Tanh(),
+        nn.Dropout(0.1),
+        nn.Linear(16, 3),
+    )
     model.to("strict")
     inputs = tapegrad.tensor(rng.standard_normal((32, 6)), dtype=tapegrad.float32, device="strict")
     targets = tapegrad.tensor(rng.integers(0, 3, 32), device="strict")

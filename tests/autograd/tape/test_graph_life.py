@@ -1,4 +1,5 @@
 """How long a graph lives and what frees it; passes that fail, nest, or are very long or very wide."""
+
 from __future__ import annotations
 
 import gc
@@ -30,7 +31,9 @@ def leaf(*values, device="cpu"):
 
 
 def function(forward=lambda ctx, x: x.clone(), backward=lambda ctx, g: g):
-    return type("Foo", (tg.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)}).apply
+    return type(
+        "Foo", (tg.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    ).apply
 
 
 def keeping(ctx, x):
@@ -45,6 +48,7 @@ def keeping_result(ctx, x):
 
 
 # ---- long and wide
+
 
 def hooked(x):
     y = -x
@@ -238,6 +242,7 @@ def test_what_is_kept_goes_as_the_pass_goes():
 
 # ---- failed passes
 
+
 def test_a_failed_pass_leaves_leaves_alone_and_a_retained_graph_usable(device):
     x, w, u = leaf(2, device=device), leaf(3, device=device), leaf(5, device=device)
     y = x * x
@@ -322,8 +327,10 @@ def test_an_exception_of_a_rule_names_the_op_and_later_passes_work():
 
 # ---- passes inside passes
 
+
 def nest(depth, at_end=lambda: None, seen=lambda: None, how="backward"):
     """A Function whose backward starts a pass inside of which another starts, and so on."""
+
     def backward(ctx, g):
         seen()
         if not ctx.depth:
@@ -416,8 +423,15 @@ def test_a_nested_pass_has_the_callers_state():
     found = set()
 
     def look():
-        found.add((tg.is_grad_enabled(), tg.is_inference_mode_enabled(), tg.autograd.is_multithreading_enabled(), np.geterr()["divide"],
-                   tg.zeros(1).device.type))
+        found.add(
+            (
+                tg.is_grad_enabled(),
+                tg.is_inference_mode_enabled(),
+                tg.autograd.is_multithreading_enabled(),
+                np.geterr()["divide"],
+                tg.zeros(1).device.type,
+            )
+        )
 
     with tg.autograd.set_multithreading_enabled(False), np.errstate(divide="raise"), tg.device("strict"):
         nest(3 * reentrant.PER_THREAD, seen=look)(leaf(1, device="strict") * 1).backward()
@@ -481,6 +495,7 @@ def test_a_nested_pass_into_the_same_leaf():
 
 def test_recursion_without_end_is_told_of():
     """Not an endless row of threads: in a hook that calls itself it is Python's own limit that ends it."""
+
     def endless(g):
         return endless(g)
 
@@ -492,6 +507,7 @@ def test_recursion_without_end_is_told_of():
 
 
 # ---- cycles that users make
+
 
 def test_cycles_that_users_make_are_collected():
     x = leaf(1)
@@ -523,7 +539,7 @@ def test_the_collector_breaks_no_graph_that_can_be_reached():
 
 def test_create_graph_leaves_nothing_behind_where_grad_is_used(without_collector):
     x = leaf(2)
-    (d,) = grad(x ** 3, x, create_graph=True)
+    (d,) = grad(x**3, x, create_graph=True)
     (dd,) = grad(d, x, create_graph=True)
     nodes = [weakref.ref(d.grad_fn), weakref.ref(dd.grad_fn)]
     del d, dd

@@ -1,4 +1,7 @@
-"""Hooks: order, what they may change, how long they live. How they compare with PyTorch's is in parity/test_hooks.py."""
+"""Hooks: order, what they may change, how long they live. How they compare with PyTorch's is in
+parity/test_hooks.py.
+"""
+
 from __future__ import annotations
 
 import copy
@@ -68,7 +71,15 @@ def test_a_gradient_that_a_hook_has_kept_stays_as_it_was() -> None:
     (x * 5).sum().backward()
     y.sum().backward()
     assert x.grad.tolist() == [9.0, 9.0]
-    assert [g.tolist() for g in seen] == [[2.0, 2.0], [1.0, 1.0], [2.0, 2.0], [5.0, 5.0], [2.0, 2.0], [1.0, 1.0], [2.0, 2.0]]
+    assert [g.tolist() for g in seen] == [
+        [2.0, 2.0],
+        [1.0, 1.0],
+        [2.0, 2.0],
+        [5.0, 5.0],
+        [2.0, 2.0],
+        [1.0, 1.0],
+        [2.0, 2.0],
+    ]
 
 
 def test_what_a_hook_returns_is_not_written_to() -> None:
@@ -109,7 +120,12 @@ def test_an_error_in_a_hook_leaves_leaves_alone_and_the_graph_usable() -> None:
     def fail(*args: Any) -> None:
         raise KeyError("mine")
 
-    for register in (y.register_hook, y.grad_fn.register_hook, y.grad_fn.register_prehook, accumulator(x).register_prehook):
+    for register in (
+        y.register_hook,
+        y.grad_fn.register_hook,
+        y.grad_fn.register_prehook,
+        accumulator(x).register_prehook,
+    ):
         handle = register(fail)
         with pytest.raises(KeyError, match="mine"):
             (y + z).sum().backward(retain_graph=True)
@@ -160,10 +176,10 @@ def test_hooks_see_tensors_that_record_in_second_order() -> None:
     y = x * x * x
     y.grad_fn.register_prehook(lambda go: (go[0] * x,))
     y.grad_fn.register_hook(lambda gi, go: (gi[0] * x, gi[1]))
-    g, = tg.autograd.grad(y.sum(), x, create_graph=True)
+    (g,) = tg.autograd.grad(y.sum(), x, create_graph=True)
     # (x * x) * x: x*(2x*x)*x from the first operand, x*x*x from the second
     assert g.tolist() == [3.0, 40.0]
-    second, = tg.autograd.grad(g.sum(), x)
+    (second,) = tg.autograd.grad(g.sum(), x)
     assert second.tolist() == [11.0, 76.0]
 
 
@@ -185,6 +201,7 @@ def test_hooks_within_transforms() -> None:
 
 # ---- handles
 
+
 def test_a_handle_removes_once_and_works_as_a_context() -> None:
     x = leaf()
     count = [0]
@@ -203,7 +220,12 @@ def test_a_handle_removes_once_and_works_as_a_context() -> None:
 def test_a_handle_outlives_its_tensor_and_does_not_hold_it(without_collector: None) -> None:
     x = leaf()
     y = x * 2
-    handles = [x.register_hook(print), y.register_hook(print), y.grad_fn.register_hook(print), accumulator(x).register_hook(print)]
+    handles = [
+        x.register_hook(print),
+        y.register_hook(print),
+        y.grad_fn.register_hook(print),
+        accumulator(x).register_hook(print),
+    ]
     gone = weakref.ref(x), weakref.ref(y), weakref.ref(y.grad_fn)
     del x, y
     assert [ref() for ref in gone] == [None] * 3
@@ -228,7 +250,11 @@ def test_handles_and_hooks_are_copied_and_pickled() -> None:
 def test_pickling_a_tensor_warns_of_its_hooks() -> None:
     x = leaf()
     handle = x.register_hook(print)
-    with pytest.warns(UserWarning, match=r"^backward hook <built-in function print> on tensor will not be serialized\.  If this is expected, you can") as told:
+    with pytest.warns(
+        UserWarning,
+        match=r"^backward hook <built-in function print> on tensor will not be serialized\.  If this is expected, "
+        r"you can",
+    ) as told:
         twin = pickle.loads(pickle.dumps(x))
     assert told[0].filename == __file__
     assert twin.requires_grad and twin._backward_hooks is None
@@ -240,6 +266,7 @@ def test_pickling_a_tensor_warns_of_its_hooks() -> None:
 
 
 # ---- life
+
 
 def test_graphs_with_hooks_are_freed_by_reference_counts(without_collector: None) -> None:
     x = leaf()
@@ -344,7 +371,11 @@ def test_nodes_without_hooks_are_of_the_plain_class() -> None:
     plain = type(y.grad_fn)
     assert y.grad_fn.metadata == {} and y.grad_fn._input_metadata and type(y.grad_fn) is plain
     y.grad_fn.register_hook(lambda gi, go: None)
-    assert type(y.grad_fn) is not plain and type(y.grad_fn).__name__ == "MulBackward0" and repr(y.grad_fn).startswith("<MulBackward0 object at ")
+    assert (
+        type(y.grad_fn) is not plain
+        and type(y.grad_fn).__name__ == "MulBackward0"
+        and repr(y.grad_fn).startswith("<MulBackward0 object at ")
+    )
     assert type((x * 2).grad_fn) is plain
 
 
@@ -353,10 +384,13 @@ def test_captured_gradients_come_after_tensor_hooks() -> None:
     y = x * 2
     y.register_hook(lambda g: g * 10)
     for inputs in ([y], [y, x], [x, y]):
-        assert tg.autograd.grad(y.sum(), inputs, retain_graph=True)[inputs.index(y) if inputs[0] is y else 1].tolist() == [10.0, 10.0]
+        assert tg.autograd.grad(y.sum(), inputs, retain_graph=True)[
+            inputs.index(y) if inputs[0] is y else 1
+        ].tolist() == [10.0, 10.0]
 
 
 # ---- several tensors at once
+
 
 def test_multi_grad_hooks_wait_for_no_gradient_that_never_comes() -> None:
     class Half(tg.autograd.Function):
@@ -381,7 +415,9 @@ def test_a_multi_grad_hook_is_called_once_in_each_pass() -> None:
     x = leaf()
     a, b = x * 2, x * 3
     calls: list[Any] = []
-    handle = register_multi_grad_hook([a, b, x], lambda grads: calls.append([None if g is None else g.tolist() for g in grads]))
+    handle = register_multi_grad_hook(
+        [a, b, x], lambda grads: calls.append([None if g is None else g.tolist() for g in grads])
+    )
     for _ in range(2):
         (a * a + b + a).sum().backward(retain_graph=True)
     assert calls == [[[5.0, 9.0], [1.0, 1.0], [13.0, 21.0]]] * 2

@@ -1,4 +1,5 @@
 """Mistakes that other autograd libraries have made, each by name."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +15,12 @@ def leaf(values, device="cpu"):
 
 def test_the_same_operand_twice(device):
     """x - x: the second gradient must be added to the first, not take its place."""
-    for f, expected in [(lambda x: x - x, [0, 0]), (lambda x: x * x, [4, 6]), (lambda x: x / x, [0, 0]), (lambda x: x ** x, None)]:
+    for f, expected in [
+        (lambda x: x - x, [0, 0]),
+        (lambda x: x * x, [4, 6]),
+        (lambda x: x / x, [0, 0]),
+        (lambda x: x**x, None),
+    ]:
         x = leaf([2.0, 3.0], device)
         f(x).sum().backward()
         wanted = [4 * (1 + np.log(2)), 27 * (1 + np.log(3))] if expected is None else expected
@@ -54,7 +60,14 @@ def test_a_constant_changed_before_backward(device):
 def test_batched_matmul(device):
     """Operands of different numbers of dimensions, and batches that broadcast."""
     rng = np.random.default_rng(0)
-    for a, b in [((2, 3, 4), (4, 5)), ((3, 4), (2, 4, 5)), ((2, 1, 3, 4), (5, 4, 2)), ((4,), (2, 4, 3)), ((2, 3, 4), (4,)), ((4,), (4,))]:
+    for a, b in [
+        ((2, 3, 4), (4, 5)),
+        ((3, 4), (2, 4, 5)),
+        ((2, 1, 3, 4), (5, 4, 2)),
+        ((4,), (2, 4, 3)),
+        ((2, 3, 4), (4,)),
+        ((4,), (4,)),
+    ]:
         x, y = leaf(rng.standard_normal(a), device), leaf(rng.standard_normal(b), device)
         np.testing.assert_allclose((x @ y).detach().cpu().numpy(), x.detach().cpu().numpy() @ y.detach().cpu().numpy())
         assert gradcheck(tapegrad.matmul, (x, y)) and gradgradcheck(tapegrad.matmul, (x, y))

@@ -1,4 +1,7 @@
-"""Nodes and edges: what they tell, calling them, passes that start or end at them. How they compare with PyTorch's is in parity/test_hooks.py."""
+"""Nodes and edges: what they tell, calling them, passes that start or end at them. How they compare with PyTorch's is
+in parity/test_hooks.py.
+"""
+
 from __future__ import annotations
 
 import weakref
@@ -15,6 +18,7 @@ def leaf(*values: float, device: str = "cpu") -> tg.Tensor:
 
 
 # ---- what nodes tell
+
 
 def test_the_same_objects_each_time() -> None:
     x = leaf()
@@ -69,18 +73,23 @@ def test_numbers_in_order_of_creation() -> None:
     x = leaf()
     y = x * 2
     z = y * 2
-    assert x.view_as(x).grad_fn.next_functions[0][0]._sequence_nr() == 2 ** 64 - 1 > z.grad_fn._sequence_nr() > y.grad_fn._sequence_nr()
+    assert (
+        x.view_as(x).grad_fn.next_functions[0][0]._sequence_nr()
+        == 2**64 - 1
+        > z.grad_fn._sequence_nr()
+        > y.grad_fn._sequence_nr()
+    )
 
 
 def test_input_metadata(device: str) -> None:
     x = leaf(device=device)
-    meta, = (x.unsqueeze(1) * x).sum(0).grad_fn._input_metadata
+    (meta,) = (x.unsqueeze(1) * x).sum(0).grad_fn._input_metadata
     assert (meta.shape, meta.dtype, meta.device) == (x.shape, tg.float32, x.device)
     first, second = x.split(1)[0].grad_fn._input_metadata
     assert first.shape == tg.Size([1]) and second.dtype is None
     with pytest.raises(RuntimeError, match="the shape of this node's result is not known"):
         second.shape  # noqa: B018
-    inner, = (x * 2).exp().grad_fn.next_functions[0][0]._input_metadata
+    (inner,) = (x * 2).exp().grad_fn.next_functions[0][0]._input_metadata
     assert inner.dtype == tg.float32
     with pytest.raises(RuntimeError, match=r"tensor\.grad_fn"):
         inner.device  # noqa: B018
@@ -95,6 +104,7 @@ def test_an_op_without_derivative_says_so_in_backward() -> None:
 
 
 # ---- calling
+
 
 def test_calling_a_node_gives_the_gradients_of_its_operands(device: str) -> None:
     x, w = leaf(device=device), leaf(3.0, 4.0, device=device)
@@ -127,6 +137,7 @@ def test_calling_a_node_that_reads_rows() -> None:
 
 
 # ---- edges
+
 
 def test_an_edge_keeps_its_graph_alive(without_collector: None) -> None:
     x = leaf()
@@ -171,7 +182,10 @@ def test_hooks_of_the_tensor_run_where_an_edge_stands_for_it() -> None:
     y = x * 2
     y.register_hook(lambda g: g * 10)
     x.register_hook(lambda g: g + 1)
-    assert [g.tolist() for g in tg.autograd.grad((y * 1).sum(), [get_gradient_edge(x), get_gradient_edge(y)])] == [[21.0, 21.0], [10.0, 10.0]]
+    assert [g.tolist() for g in tg.autograd.grad((y * 1).sum(), [get_gradient_edge(x), get_gradient_edge(y)])] == [
+        [21.0, 21.0],
+        [10.0, 10.0],
+    ]
 
 
 def test_complex_edges() -> None:
@@ -179,19 +193,25 @@ def test_complex_edges() -> None:
     y = x * (2 - 1j)
     loss = y.abs().sum()
     plain = tg.autograd.grad(loss, [x, y], retain_graph=True)
-    assert [g.tolist() for g in plain] == [g.tolist() for g in tg.autograd.grad(loss, [get_gradient_edge(x), get_gradient_edge(y)], retain_graph=True)]
+    assert [g.tolist() for g in plain] == [
+        g.tolist() for g in tg.autograd.grad(loss, [get_gradient_edge(x), get_gradient_edge(y)], retain_graph=True)
+    ]
     one = tg.ones(1, dtype=tg.complex64)
-    assert tg.autograd.grad(get_gradient_edge(y), x, one, retain_graph=True)[0].tolist() == tg.autograd.grad(y, x, one)[0].tolist()
+    assert (
+        tg.autograd.grad(get_gradient_edge(y), x, one, retain_graph=True)[0].tolist()
+        == tg.autograd.grad(y, x, one)[0].tolist()
+    )
 
 
 def test_edges_in_second_order() -> None:
     x = leaf()
     y = x * x
-    g, = tg.autograd.grad((y * y).sum(), get_gradient_edge(y), create_graph=True)
+    (g,) = tg.autograd.grad((y * y).sum(), get_gradient_edge(y), create_graph=True)
     assert g.requires_grad and tg.autograd.grad(g.sum(), get_gradient_edge(x))[0].tolist() == [4.0, 8.0]
 
 
 # ---- versions
+
 
 def test_a_write_behind_the_tapes_back() -> None:
     x = leaf()
@@ -216,13 +236,13 @@ def test_a_result_that_a_function_of_several_results_keeps_is_the_result():
 
         @staticmethod
         def backward(ctx, to_y, to_z):
-            y, = ctx.saved_tensors
+            (y,) = ctx.saved_tensors
             return to_y * y + to_z * 2
 
     x = tg.tensor([0.5, 1.0], requires_grad=True)
     y, _ = Twice.apply(x)
-    g, = tg.autograd.grad(y.sum(), x, create_graph=True)
-    d, = tg.autograd.grad(g.sum(), y)
+    (g,) = tg.autograd.grad(y.sum(), x, create_graph=True)
+    (d,) = tg.autograd.grad(g.sum(), y)
     assert d.tolist() == [1.0, 1.0]
 
 
@@ -246,7 +266,7 @@ def test_a_retained_gradient_is_added_to_without_recording():
     y = x * 2
     y.retain_grad()
     with pytest.warns(UserWarning, match="create_graph"):
-        (y ** 3).sum().backward(create_graph=True)
+        (y**3).sum().backward(create_graph=True)
     (y * 2).sum().backward()
     assert y.grad.tolist() == [14.0, 14.0] and not y.grad.requires_grad
     x.grad = y.grad = None

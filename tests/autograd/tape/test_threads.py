@@ -1,4 +1,7 @@
-"""Several threads: sums are exact, modes and hooks are each thread's own, a graph that threads share is walked by one of them or kept for all."""
+"""Several threads: sums are exact, modes and hooks are each thread's own, a graph that threads share is walked by one
+of them or kept for all.
+"""
+
 from __future__ import annotations
 
 import subprocess
@@ -59,6 +62,7 @@ def leaf(*values, device="cpu"):
 
 # ---- sums
 
+
 def test_shared_leaves(device):
     """Small whole numbers: a lost or doubled gradient shows exactly."""
     x, w = leaf(2, device=device), leaf(3, device=device)
@@ -100,7 +104,7 @@ def test_create_graph_in_several_threads():
 
     def work(i):
         for _ in range(20):
-            (d,) = grad(x ** 3, x, create_graph=True)
+            (d,) = grad(x**3, x, create_graph=True)
             (dd,) = grad(d, x)
             assert (d.item(), dd.item()) == (12, 12)
 
@@ -122,6 +126,7 @@ def test_rows_and_branches():
 
 
 # ---- a graph that threads share
+
 
 def test_a_shared_graph_is_walked_by_one_at_least():
     for _ in range(50):
@@ -195,13 +200,20 @@ def test_passes_nested_in_several_threads():
 
 # ---- what is each thread's own
 
+
 def test_modes():
     modes = [tg.no_grad, tg.enable_grad, tg.inference_mode, lambda: tg.autograd.set_multithreading_enabled(False)]
     x = leaf(1)
 
     def look():
         y = x * 2
-        return tg.is_grad_enabled(), tg.is_inference_mode_enabled(), tg.autograd.is_multithreading_enabled(), y.requires_grad, y.is_inference()
+        return (
+            tg.is_grad_enabled(),
+            tg.is_inference_mode_enabled(),
+            tg.autograd.is_multithreading_enabled(),
+            y.requires_grad,
+            y.is_inference(),
+        )
 
     def work(i):
         found = set()
@@ -211,7 +223,12 @@ def test_modes():
             assert look() == (True, False, True, True, False)
         return found
 
-    expected = [(False, False, True, False, False), (True, False, True, True, False), (False, True, True, False, True), (True, False, False, True, False)]
+    expected = [
+        (False, False, True, False, False),
+        (True, False, True, True, False),
+        (False, True, True, False, True),
+        (True, False, False, True, False),
+    ]
     assert fine(together(work)) == [{e} for e in expected]
 
 
@@ -222,7 +239,9 @@ def test_a_mode_goes_with_the_thread_that_never_left_it():
 
     fine(together(work))
     assert not gate.on
-    assert fine(together(lambda i: (tg.is_grad_enabled(), tg.autograd.is_multithreading_enabled()))) == [(True, True)] * N
+    assert (
+        fine(together(lambda i: (tg.is_grad_enabled(), tg.autograd.is_multithreading_enabled()))) == [(True, True)] * N
+    )
 
 
 def test_a_new_thread_starts_in_the_default_modes():
@@ -262,7 +281,9 @@ def test_saved_tensor_hooks():
 
 
 def test_set_multithreading_enabled_takes_a_bool():
-    with pytest.raises(TypeError, match=r"set_multithreading_enabled\(\): argument 'enabled' \(position 1\) must be bool, not int"):
+    with pytest.raises(
+        TypeError, match=r"set_multithreading_enabled\(\): argument 'enabled' \(position 1\) must be bool, not int"
+    ):
         tg.autograd.set_multithreading_enabled(1)
 
     @tg.autograd.set_multithreading_enabled(False)
@@ -276,9 +297,12 @@ def test_set_multithreading_enabled_takes_a_bool():
 
 # ---- Python without its global lock
 
+
 def test_it_is_said_that_the_lock_is_needed():
     """Python 3.13 and later can run without the lock that keeps threads apart."""
     program = "import sys; sys._is_gil_enabled = lambda: {}; import tapegrad"
     for enabled, told in ((True, False), (False, True)):
-        result = subprocess.run([sys.executable, "-c", program.format(enabled)], capture_output=True, text=True, check=True)
+        result = subprocess.run(
+            [sys.executable, "-c", program.format(enabled)], capture_output=True, text=True, check=True
+        )
         assert ("RuntimeWarning: tapegrad relies on Python's global interpreter lock" in result.stderr) is told

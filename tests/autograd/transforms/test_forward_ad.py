@@ -1,4 +1,5 @@
 """Dual numbers: how long tangents live, threads, devices, levels within levels."""
+
 from __future__ import annotations
 
 import threading
@@ -105,7 +106,7 @@ def test_threads_at_the_same_time() -> None:
                 y = make_dual(t(k), t(1))
                 for _ in range(5):
                     y = y * k
-                found.append(tangent(y) == [k ** 5])
+                found.append(tangent(y) == [k**5])
 
     threads = [threading.Thread(target=work, args=(k,)) for k in (1.0, 2.0, 3.0, 4.0)]
     for thread in threads:
@@ -116,18 +117,22 @@ def test_threads_at_the_same_time() -> None:
 
 
 def test_what_pytorch_gets_wrong() -> None:
-    """A tensor multiplied by itself in place; a result that shares its operand's tangent; a gradient's own tangent, of the first pass as of the second."""
+    """A tensor multiplied by itself in place; a result that shares its operand's tangent; a gradient's own tangent, of
+    the first pass as of the second.
+    """
     with dual_level():
         d = make_dual(t(1, 2), t(1, 10))
         assert tangent(d.mul_(d)) == [2, 40]
         v = t(1, 10)
         d = make_dual(t(1, 2), v)
-        tapegrad.addcmul(d, tapegrad.tensor(0.0, dtype=tapegrad.float64), tapegrad.tensor(0.0, dtype=tapegrad.float64)).mul_(2)
+        tapegrad.addcmul(
+            d, tapegrad.tensor(0.0, dtype=tapegrad.float64), tapegrad.tensor(0.0, dtype=tapegrad.float64)
+        ).mul_(2)
         assert v.tolist() == [1, 10]
         x = t(1, 2, requires_grad=True)
         d = make_dual(x, t(1, 10))
         for n in (1, 2):
-            (d ** 3).sum().backward()
+            (d**3).sum().backward()
             assert x.grad.tolist() == [3 * n, 12 * n] and tangent(x.grad) == [6 * n, 120 * n]
 
 
@@ -169,7 +174,10 @@ def test_on_devices(device: str, rng: np.random.Generator) -> None:
         d[:, 1] = 0.0
         written = unpack_dual(d).tangent
     eps = 1e-6
-    before, after = ((lambda x: (x.tanh() @ x.t()).softmax(0).sum(1))(tapegrad.tensor(values + h * direction)).numpy() for h in (-eps, eps))
+    before, after = (
+        (lambda x: (x.tanh() @ x.t()).softmax(0).sum(1))(tapegrad.tensor(values + h * direction)).numpy()
+        for h in (-eps, eps)
+    )
     assert y.tangent.device == x.device and written is v
     np.testing.assert_allclose(y.tangent.tolist(), (after - before) / (2 * eps), rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(written.tolist(), direction * [[2, 0, 2, 2], [1, 0, 1, 1], [1, 0, 1, 1]])

@@ -1,4 +1,5 @@
 """Forward mode takes one pass: which ops have no rule of their own for it, and what rules must not get wrong."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -78,6 +79,7 @@ def test_logsumexp_of_minus_infinity() -> None:
 def test_shift_brings_no_constant() -> None:
     """What is shifted in at the end of a running product is a constant."""
     from tapegrad.autograd.ops.reduction.cumulative import shifted, shifted_back
+
     x, d = tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([3.0, 4.0])
     assert tangent(lambda x: shifted(x, 0, 1), (x, d)).tolist() == [0.0, 3.0]
     assert tangent(lambda x: shifted_back(x, 0, 1), (x, d)).tolist() == [4.0, 0.0]
@@ -94,7 +96,12 @@ def test_one_factor() -> None:
 def test_addmm_without_input() -> None:
     """With ``beta=0`` the input is not looked at, NaN or not."""
     bias = tapegrad.full((2,), float("nan"))
-    got = tangent(lambda x, a, b: tapegrad.addmm(x, a, b, beta=0), (bias, bias), (tapegrad.ones(2, 3), tapegrad.ones(2, 3)), (tapegrad.ones(3, 2), None))
+    got = tangent(
+        lambda x, a, b: tapegrad.addmm(x, a, b, beta=0),
+        (bias, bias),
+        (tapegrad.ones(2, 3), tapegrad.ones(2, 3)),
+        (tapegrad.ones(3, 2), None),
+    )
     assert got.tolist() == [[3.0, 3.0], [3.0, 3.0]]
 
 
@@ -103,8 +110,13 @@ def test_tangents_of_pairs() -> None:
     x, d = tapegrad.tensor([[3.0, 1.0, 2.0]]), tapegrad.tensor([[30.0, 10.0, 20.0]])
     with Tangents() as level:
         level.set(x, d)
-        for values, indices, want in [(*tapegrad.sort(x, 1), [[10.0, 20.0, 30.0]]), (*tapegrad.topk(x, 2), [[30.0, 20.0]]),
-                                      (*tapegrad.max(x, 1), [30.0]), (*tapegrad.kthvalue(x, 2), [20.0]), (*tapegrad.cummax(x, 1), [[30.0] * 3])]:
+        for values, indices, want in [
+            (*tapegrad.sort(x, 1), [[10.0, 20.0, 30.0]]),
+            (*tapegrad.topk(x, 2), [[30.0, 20.0]]),
+            (*tapegrad.max(x, 1), [30.0]),
+            (*tapegrad.kthvalue(x, 2), [20.0]),
+            (*tapegrad.cummax(x, 1), [[30.0] * 3]),
+        ]:
             assert isinstance(values, Tensor) and level.of(values).tolist() == want
             assert level.of(indices) is None
 

@@ -1,4 +1,5 @@
 """vmap: random numbers, writes, arrays, what is left behind, and the gradients of single examples."""
+
 from __future__ import annotations
 
 import gc
@@ -32,10 +33,19 @@ def equal(a: tapegrad.Tensor, b: tapegrad.Tensor) -> bool:
 
 # ---- random numbers
 
+
 def test_draws_take_the_stream_that_one_call_would():
     """For each member: one draw of all; for all of them: one draw."""
-    for draw in (lambda *size: tapegrad.rand(*size), lambda *size: tapegrad.randn(*size), lambda *size: tapegrad.randint(0, 100, size),
-                 lambda *size: tapegrad.zeros(*size, dtype=tapegrad.float64).uniform_() if len(size) > 1 else tapegrad.rand(*size, dtype=tapegrad.float64)):
+    for draw in (
+        lambda *size: tapegrad.rand(*size),
+        lambda *size: tapegrad.randn(*size),
+        lambda *size: tapegrad.randint(0, 100, size),
+        lambda *size: (
+            tapegrad.zeros(*size, dtype=tapegrad.float64).uniform_()
+            if len(size) > 1
+            else tapegrad.rand(*size, dtype=tapegrad.float64)
+        ),
+    ):
         each = seeded(lambda draw=draw: vmap(lambda _: draw(5), randomness="different")(X))
         assert equal(each, seeded(lambda draw=draw: draw(3, 5)))
         assert not equal(each[0], each[1])
@@ -52,15 +62,26 @@ def test_draws_are_those_of_the_device(device):
     x = tapegrad.tensor(X.numpy(), **where)
     with refusing() if device == "strict" else tapegrad.enable_grad():
         drawn = seeded(lambda: vmap(lambda t: F.dropout(t + 1, 0.5) + tapegrad.rand_like(t), randomness="different")(x))
-    assert equal(drawn.cpu(), seeded(lambda: vmap(lambda t: F.dropout(t + 1, 0.5) + tapegrad.rand_like(t), randomness="different")(X)))
+    assert equal(
+        drawn.cpu(),
+        seeded(lambda: vmap(lambda t: F.dropout(t + 1, 0.5) + tapegrad.rand_like(t), randomness="different")(X)),
+    )
 
 
 @pytest.mark.parametrize("outer", MODES)
 @pytest.mark.parametrize("inner", MODES)
-@pytest.mark.parametrize("draw", [
-    lambda t: tapegrad.rand(40), lambda t: F.dropout(tapegrad.ones(40)), lambda t: F.dropout(t.expand(40)), lambda t: tapegrad.randperm(40),
-    lambda t: tapegrad.rand_like(t.expand(40)), lambda t: t.expand(40).clone().uniform_(),
-], ids=["rand", "dropout", "dropout of members", "perm", "like", "fill"])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda t: tapegrad.rand(40),
+        lambda t: F.dropout(tapegrad.ones(40)),
+        lambda t: F.dropout(t.expand(40)),
+        lambda t: tapegrad.randperm(40),
+        lambda t: tapegrad.rand_like(t.expand(40)),
+        lambda t: t.expand(40).clone().uniform_(),
+    ],
+    ids=["rand", "dropout", "dropout of members", "perm", "like", "fill"],
+)
 def test_nested_randomness(outer: str, inner: str, draw: Any):
     found = vmap(vmap(draw, randomness=inner), randomness=outer)(tapegrad.ones(3, 4))
     assert found.shape == (3, 4, 40)
@@ -88,7 +109,9 @@ def test_each_member_draws_from_its_own_probabilities():
     assert equal(vmap(tapegrad.bernoulli, randomness="different")(p), p)
     assert equal(vmap(lambda q: tapegrad.zeros_like(q).bernoulli_(q), randomness="different")(p), p)
     assert equal(vmap(lambda q: tapegrad.normal(q, 0.0), randomness="different")(p), p)
-    assert vmap(lambda q: tapegrad.normal(0.0, q, generator=tapegrad.Generator()), randomness="different")(p)[0, :2].tolist() == [0, 0]
+    assert vmap(lambda q: tapegrad.normal(0.0, q, generator=tapegrad.Generator()), randomness="different")(p)[
+        0, :2
+    ].tolist() == [0, 0]
 
 
 def test_gradients_of_dropout():
@@ -112,6 +135,7 @@ def test_out():
 
 # ---- writes
 
+
 def through_views(t):
     z = tapegrad.zeros_like(t)
     first, last = z[:2], z[1:]
@@ -130,8 +154,11 @@ def on_itself(t):
 
 
 DERIVATIVES: dict[str, tuple[Any, Any]] = {
-    "rev": (jacrev, jacrev), "fwd": (jacfwd, jacrev), "fwd of rev": (lambda f: jacfwd(jacrev(f)), lambda f: jacrev(jacrev(f))),
-    "rev of fwd": (lambda f: jacrev(jacfwd(f)), lambda f: jacrev(jacrev(f))), "fwd of fwd": (lambda f: jacfwd(jacfwd(f)), lambda f: jacrev(jacrev(f))),
+    "rev": (jacrev, jacrev),
+    "fwd": (jacfwd, jacrev),
+    "fwd of rev": (lambda f: jacfwd(jacrev(f)), lambda f: jacrev(jacrev(f))),
+    "rev of fwd": (lambda f: jacrev(jacfwd(f)), lambda f: jacrev(jacrev(f))),
+    "fwd of fwd": (lambda f: jacfwd(jacfwd(f)), lambda f: jacrev(jacrev(f))),
 }
 
 
@@ -170,7 +197,9 @@ def test_operands_kept_as_arrays_are_aligned():
     """As many members as there are elements, so that what is misaligned would broadcast."""
     x = tapegrad.tensor(np.random.default_rng(0).standard_normal((3, 3)), requires_grad=True)
     y = F.cross_entropy(x, tapegrad.tensor([0, 2, 1]), tapegrad.tensor([0.5, 1.0, 2.0], dtype=tapegrad.float64))
-    many = tapegrad.autograd.grad(y, x, tapegrad.tensor([1.0, 2.0, -1.0], dtype=tapegrad.float64), is_grads_batched=True, retain_graph=True)[0]
+    many = tapegrad.autograd.grad(
+        y, x, tapegrad.tensor([1.0, 2.0, -1.0], dtype=tapegrad.float64), is_grads_batched=True, retain_graph=True
+    )[0]
     one = tapegrad.autograd.grad(y, x)[0]
     np.testing.assert_allclose(many.numpy(), np.stack([one.numpy() * c for c in (1, 2, -1)]))
 
@@ -188,6 +217,7 @@ def test_copies_in_the_order_of_indices():
 
 
 # ---- arrays, keywords, ensembles
+
 
 def test_arrays_in_arrays_out():
     a = np.ones((3, 2))
@@ -211,8 +241,12 @@ def test_ensembles():
     params, buffers = stack_module_state(models)
     together = vmap(lambda p, b, x: functional_call(models[0], (p, b), (x,)), in_dims=(0, 0, None))(params, buffers, X)
     np.testing.assert_allclose(together.detach().numpy(), np.stack([m(X).detach().numpy() for m in models]), atol=1e-6)
-    each = vmap(lambda p, b, x: functional_call(models[0], (p, b), (x.unsqueeze(0),))[0], randomness="different")(params, buffers, X)
-    np.testing.assert_allclose(each.detach().numpy(), np.stack([m(X[i:i + 1])[0].detach().numpy() for i, m in enumerate(models)]), atol=1e-6)
+    each = vmap(lambda p, b, x: functional_call(models[0], (p, b), (x.unsqueeze(0),))[0], randomness="different")(
+        params, buffers, X
+    )
+    np.testing.assert_allclose(
+        each.detach().numpy(), np.stack([m(X[i : i + 1])[0].detach().numpy() for i, m in enumerate(models)]), atol=1e-6
+    )
     together.square().sum().backward()
     assert params["0.weight"].grad.shape == (3, 5, 4)
 
@@ -240,6 +274,7 @@ def test_grad_inside_of_the_function():
 
 # ---- what is left behind
 
+
 def boom(*args: Any) -> Any:
     raise KeyError("boom")
 
@@ -255,13 +290,26 @@ def unrecorded(t):
         boom()
 
 
-@pytest.mark.parametrize("f", [boom, vmap(boom), grad(boom), grad(in_a_hook), unrecorded, lambda t: jvp(boom, (t,), (t,)), lambda t: jacfwd(boom)(t),
-                               lambda t: t.item(), lambda t: 1.0, lambda t: t @ tapegrad.ones(3)])
+@pytest.mark.parametrize(
+    "f",
+    [
+        boom,
+        vmap(boom),
+        grad(boom),
+        grad(in_a_hook),
+        unrecorded,
+        lambda t: jvp(boom, (t,), (t,)),
+        lambda t: jacfwd(boom)(t),
+        lambda t: t.item(),
+        lambda t: 1.0,
+        lambda t: t @ tapegrad.ones(3),
+    ],
+)
 def test_errors_leave_the_thread_as_it_was(f: Any):
-    before = state.levels, state.bits, gate.threads, gate.on
+    before = state.levels, state.bits, gate.needed(), gate.on
     with pytest.raises((KeyError, RuntimeError, ValueError)):
         vmap(vmap(f))(tapegrad.ones(2, 3, 4))
-    assert (state.levels, state.bits, gate.threads, gate.on) == before
+    assert (state.levels, state.bits, gate.needed(), gate.on) == before
 
 
 def test_threads_have_levels_of_their_own():
@@ -308,6 +356,7 @@ def test_everything_is_freed():
 
 # ---- the gradients of single examples
 
+
 class Cnn(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -335,7 +384,9 @@ class Encoder(nn.Module):
     def forward(self, tokens):
         x = self.embed(tokens)
         n, length, width = x.shape
-        query, key, value = [t.reshape(n, length, self.heads, -1).transpose(1, 2) for t in self.attend(self.first(x)).chunk(3, -1)]
+        query, key, value = [
+            t.reshape(n, length, self.heads, -1).transpose(1, 2) for t in self.attend(self.first(x)).chunk(3, -1)
+        ]
         found = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.out(found.transpose(1, 2).reshape(n, length, width))
         return self.head((x + self.down(F.silu(self.up(self.second(x))))).mean(1))

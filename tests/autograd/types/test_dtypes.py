@@ -39,7 +39,9 @@ def test_identity_and_equality(name):
     assert {d: 1}[d.numpy] == 1 and {d.numpy: 1}[d] == 1
     assert d == d.numpy.type
     assert of(d.numpy) is d
-    assert numpy_dtype(d) is d.numpy and numpy_dtype(name) == numpy_dtype(d.numpy) == numpy_dtype(d.numpy.type) == d.numpy
+    assert (
+        numpy_dtype(d) is d.numpy and numpy_dtype(name) == numpy_dtype(d.numpy) == numpy_dtype(d.numpy.type) == d.numpy
+    )
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         assert pickle.loads(pickle.dumps(d, protocol)) is d
     assert copy.copy(d) is d and copy.deepcopy({"a": [d]})["a"][0] is d
@@ -83,7 +85,9 @@ def test_categories():
     inexact = {name for name in NAMES if dtypes.is_inexact(getattr(dtypes, name).numpy)}
     assert inexact == {"float16", "bfloat16", "float32", "float64", "complex64", "complex128"}
     assert {getattr(dtypes, name).numpy for name in inexact} == dtypes.INEXACT
-    assert not any(dtypes.is_inexact(np.dtype(t)) for t in ("bool", "int64", ">f4", "O", "U3", "M8[s]", "V2", [("bfloat16", "f4")]))
+    assert not any(
+        dtypes.is_inexact(np.dtype(t)) for t in ("bool", "int64", ">f4", "O", "U3", "M8[s]", "V2", [("bfloat16", "f4")])
+    )
     assert [dtypes.category(np.dtype(t)) for t in ("bool", "uint8", "float16", "complex64")] == [0, 1, 2, 3]
 
 
@@ -101,7 +105,9 @@ def test_of_other_spellings_of_a_dtype():
     ],
 )
 def test_of_unsupported(array, name):
-    with pytest.raises(TypeError, match=rf"can't convert np\.ndarray of type {name}\. The only supported types are: float64, float32, "):
+    with pytest.raises(
+        TypeError, match=rf"can't convert np\.ndarray of type {name}\. The only supported types are: float64, float32, "
+    ):
         of(array.dtype)
     with pytest.raises(TypeError, match="can't convert"):
         numpy_dtype(array.dtype)
@@ -118,7 +124,9 @@ def test_numpy_dtype_of_python_types():
     assert [numpy_dtype(t) for t in (bool, int, float, complex)] == [np.dtype(t) for t in ("?", "i8", "f8", "c16")]
 
 
-@pytest.mark.parametrize("wrong", [None, 3, "float", "f4", "", object(), str, list, np.floating, np.number, np.zeros(2), ("float32",)])
+@pytest.mark.parametrize(
+    "wrong", [None, 3, "float", "f4", "", object(), str, list, np.floating, np.number, np.zeros(2), ("float32",)]
+)
 def test_numpy_dtype_refuses(wrong):
     with pytest.raises(TypeError, match=r"^dtype must be a dtype"):
         numpy_dtype(wrong)
@@ -132,9 +140,17 @@ def test_numpy_dtype_of_numpy_types():
 
 def test_default_dtype(restore_default):
     assert dtypes.get_default_dtype() is dtypes.float32 and dtypes.default_complex() == np.complex64
-    for d, c in [(dtypes.float64, "c16"), (dtypes.bfloat16, "c8"), (dtypes.float16, "c8"), (np.dtype("f4"), "c8"), (np.float64, "c16")]:
+    for d, c in [
+        (dtypes.float64, "c16"),
+        (dtypes.bfloat16, "c8"),
+        (dtypes.float16, "c8"),
+        (np.dtype("f4"), "c8"),
+        (np.float64, "c16"),
+    ]:
         dtypes.set_default_dtype(d)
-        assert dtypes.get_default_dtype() == d and dtypes.default_float() == d and dtypes.default_complex() == np.dtype(c)
+        assert (
+            dtypes.get_default_dtype() == d and dtypes.default_float() == d and dtypes.default_complex() == np.dtype(c)
+        )
         assert promotion.number_dtype(2.5) == d and promotion.number_dtype(1j) == np.dtype(c)
         assert promotion.float_dtype(np.dtype("i8")) == d
         assert promotion.float_dtype(np.dtype("f2")) == "f2" and promotion.float_dtype(np.dtype("c8")) == "c8"
@@ -142,21 +158,33 @@ def test_default_dtype(restore_default):
         with pytest.raises(TypeError, match=r"^only floating-point types are supported as the default type"):
             dtypes.set_default_dtype(wrong)
     for wrong in (None, "double", 3):
-        with pytest.raises(TypeError, match=r"^invalid dtype object: only floating-point types are supported as the default type"):
+        with pytest.raises(
+            TypeError, match=r"^invalid dtype object: only floating-point types are supported as the default type"
+        ):
             dtypes.set_default_dtype(wrong)
 
 
 def test_finfo():
     for d in (dtypes.float16, dtypes.float32, dtypes.float64):
         ours, numpys = dtypes.finfo(d), np.finfo(d.numpy)
-        assert (ours.eps, ours.max, ours.min, ours.tiny, ours.smallest_normal) == (numpys.eps, numpys.max, numpys.min, numpys.tiny, numpys.tiny)
+        assert (ours.eps, ours.max, ours.min, ours.tiny, ours.smallest_normal) == (
+            numpys.eps,
+            numpys.max,
+            numpys.min,
+            numpys.tiny,
+            numpys.tiny,
+        )
         assert ours.bits == numpys.bits and ours.resolution == 10.0**-numpys.precision
     assert dtypes.finfo(dtypes.bfloat16).max == 3.3895313892515355e38
     assert dtypes.finfo() == dtypes.finfo(dtypes.complex64) == dtypes.finfo("float32") != dtypes.finfo(dtypes.float64)
     assert repr(dtypes.finfo()) == (
-        "finfo(resolution=1e-06, min=-3.40282e+38, max=3.40282e+38, eps=1.19209e-07, smallest_normal=1.17549e-38, tiny=1.17549e-38, dtype=float32)"
+        "finfo(resolution=1e-06, min=-3.40282e+38, max=3.40282e+38, eps=1.19209e-07, smallest_normal=1.17549e-38, "
+        "tiny=1.17549e-38, dtype=float32)"
     )
-    with pytest.raises(TypeError, match=r"torch\.finfo\(\) requires a floating point input type\. Use torch\.iinfo to handle 'torch\.finfo'"):
+    with pytest.raises(
+        TypeError,
+        match=r"torch\.finfo\(\) requires a floating point input type\. Use torch\.iinfo to handle 'torch\.finfo'",
+    ):
         dtypes.finfo(dtypes.int8)
 
 
@@ -235,15 +263,19 @@ def in_fresh_process(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("first_use", [
-    "grad = tapegrad.func.grad(lambda x: (x * x).sum())(x)",
-    "t = from_array(x).requires_grad_(); t.atan().sum().backward(); grad = t.grad",
-    "t = tapegrad.nn.Parameter(from_array(x)); (t ** 2).sum().backward(); grad = t.grad",
-    "value, grad = tapegrad.func.jvp(tapegrad.atan, (x,), (x,))",
-    "grad = tapegrad.vmap(tapegrad.func.grad(lambda x: x * x))(x)",
-    "grad = tapegrad.from_numpy(x).exp()",
-    "grad = from_array(x).view(tapegrad.int16).view(tapegrad.bfloat16); assert tapegrad.func.grad(lambda x: x.sum())(grad).dtype is tapegrad.bfloat16",
-])
+@pytest.mark.parametrize(
+    "first_use",
+    [
+        "grad = tapegrad.func.grad(lambda x: (x * x).sum())(x)",
+        "t = from_array(x).requires_grad_(); t.atan().sum().backward(); grad = t.grad",
+        "t = tapegrad.nn.Parameter(from_array(x)); (t ** 2).sum().backward(); grad = t.grad",
+        "value, grad = tapegrad.func.jvp(tapegrad.atan, (x,), (x,))",
+        "grad = tapegrad.vmap(tapegrad.func.grad(lambda x: x * x))(x)",
+        "grad = tapegrad.from_numpy(x).exp()",
+        "grad = from_array(x).view(tapegrad.int16).view(tapegrad.bfloat16); assert tapegrad.func.grad(lambda x: "
+        "x.sum())(grad).dtype is tapegrad.bfloat16",
+    ],
+)
 def test_the_first_bfloat16_array_is_as_good_as_the_second(first_use: str) -> None:
     """Whatever meets the dtype first knows it, though somebody else has imported ml_dtypes."""
     in_fresh_process(f"""
@@ -260,9 +292,18 @@ assert tapegrad.as_tensor(grad).dtype is tapegrad.bfloat16
 def test_only_the_wrappers_of_ops_look_into_the_set() -> None:
     """It fills as dtypes are met: for everybody else there is `is_inexact`."""
     folders = [ROOT / name for name in ("api", "autograd", "backends", "benchmarks", "nn", "optim")]
-    users = {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*.py")
-             if re.search(r"\bINEXACT\b", path.read_text(encoding="utf-8"))}
-    assert users <= {"autograd/types/dtypes.py", "autograd/dispatch/decorator.py", "autograd/dispatch/codegen.py", "autograd/ops/tensor/operators.py"}
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for folder in folders
+        for path in folder.rglob("*.py")
+        if re.search(r"\bINEXACT\b", path.read_text(encoding="utf-8"))
+    }
+    assert users <= {
+        "autograd/types/dtypes.py",
+        "autograd/dispatch/decorator.py",
+        "autograd/dispatch/codegen.py",
+        "autograd/ops/tensor/operators.py",
+    }
 
 
 def unpickled(array: np.ndarray) -> np.ndarray:
@@ -273,14 +314,21 @@ def unpickled(array: np.ndarray) -> np.ndarray:
 
 
 ENTRANCES = {
-    "from_numpy": tapegrad.from_numpy, "as_tensor": tapegrad.as_tensor, "tensor": tapegrad.tensor, "from_dlpack": tapegrad.from_dlpack,
-    "unpickled": lambda array: pickle.loads(pickle.dumps(tapegrad.tensor(array))), "vmap": tapegrad.vmap(lambda t: t),
-    "vjp": lambda array: tapegrad.func.vjp(lambda t: t, array)[0], "grad": tapegrad.func.grad(lambda t: t.abs().sum()),
+    "from_numpy": tapegrad.from_numpy,
+    "as_tensor": tapegrad.as_tensor,
+    "tensor": tapegrad.tensor,
+    "from_dlpack": tapegrad.from_dlpack,
+    "unpickled": lambda array: pickle.loads(pickle.dumps(tapegrad.tensor(array))),
+    "vmap": tapegrad.vmap(lambda t: t),
+    "vjp": lambda array: tapegrad.func.vjp(lambda t: t, array)[0],
+    "grad": tapegrad.func.grad(lambda t: t.abs().sum()),
 }
 
 
 @pytest.mark.parametrize("enter", ENTRANCES.values(), ids=ENTRANCES)
-@pytest.mark.parametrize("array", [unpickled(np.ones(2, np.float32)), unpickled(np.ones(2, np.complex64))], ids=["float32", "complex64"])
+@pytest.mark.parametrize(
+    "array", [unpickled(np.ones(2, np.float32)), unpickled(np.ones(2, np.complex64))], ids=["float32", "complex64"]
+)
 def test_arrays_come_in_with_the_dtype_of_numpy(enter: Callable[[Any], Any], array: np.ndarray) -> None:
     """Ops compare dtypes by `is`."""
     result = raw(enter(array))
@@ -297,11 +345,34 @@ def test_long_long_is_int64() -> None:
 
 def test_size():
     s = Size([2, 3])
-    assert repr(s) == str(s) == "torch.Size([2, 3])" and repr(Size()) == "torch.Size([])" and repr(Size([True, np.int64(4)])) == "torch.Size([1, 4])"
-    assert s == (2, 3) and hash(s) == hash((2, 3)) and s.numel() == 6 and Size([]).numel() == 1 and type(Size([np.int64(3)])[0]) is int
-    for same in (s[:1], s + (1,), (1,) + s, s + s, s * 2, 2 * s, size_of((4, 5)), copy.copy(s), copy.deepcopy(s), pickle.loads(pickle.dumps(s))):
+    assert (
+        repr(s) == str(s) == "torch.Size([2, 3])"
+        and repr(Size()) == "torch.Size([])"
+        and repr(Size([True, np.int64(4)])) == "torch.Size([1, 4])"
+    )
+    assert (
+        s == (2, 3)
+        and hash(s) == hash((2, 3))
+        and s.numel() == 6
+        and Size([]).numel() == 1
+        and type(Size([np.int64(3)])[0]) is int
+    )
+    for same in (
+        s[:1],
+        s + (1,),
+        (1,) + s,
+        s + s,
+        s * 2,
+        2 * s,
+        size_of((4, 5)),
+        copy.copy(s),
+        copy.deepcopy(s),
+        pickle.loads(pickle.dumps(s)),
+    ):
         assert type(same) is Size
-    assert (1,) + s == (1, 2, 3) and s + (1,) == (2, 3, 1) and 2 * s == (2, 3, 2, 3) and s[-1] == 3 and s[::-1] == (3, 2)
+    assert (
+        (1,) + s == (1, 2, 3) and s + (1,) == (2, 3, 1) and 2 * s == (2, 3, 2, 3) and s[-1] == 3 and s[::-1] == (3, 2)
+    )
     with pytest.raises(TypeError, match=r"torch\.Size\(\) takes an iterable of 'int' \(item 1 is 'float'\)"):
         Size([1, 2.5])
     with pytest.raises(TypeError, match=r"\(item 0 is 'numpy\.float32'\)"):

@@ -1,5 +1,8 @@
-"""Memory of CUDA tensors shared with others, as far as a machine without a GPU shows it: real cupy arrays over the host's memory, real capsules that say
-"CUDA", and doubles of what would ask the driver. What the doubles stand for is called with the arguments that the installed CuPy takes."""
+"""Memory of CUDA tensors shared with others, as far as a machine without a GPU shows it: real cupy arrays over the
+host's memory, real capsules that say "CUDA", and doubles of what would ask the driver. What the doubles stand for is
+called with the arguments that the installed CuPy takes.
+"""
+
 from __future__ import annotations
 
 import inspect
@@ -14,7 +17,9 @@ import tapegrad
 from tapegrad.backends import dlpack
 
 cupy = pytest.importorskip("cupy")
-DTYPES = [np.dtype(name) for name in ("bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8", "c16")] + [np.dtype(ml_dtypes.bfloat16)]
+DTYPES = [
+    np.dtype(name) for name in ("bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8", "c16")
+] + [np.dtype(ml_dtypes.bfloat16)]
 STREAM = 0x7F00  # the address of the current stream, so to speak
 
 
@@ -34,8 +39,15 @@ class Exporting(cupy.ndarray):
 
     @property
     def __cuda_array_interface__(self):
-        return {"shape": self.shape, "typestr": self.dtype.str, "descr": self.dtype.descr, "version": 3, "stream": STREAM,
-                "strides": None if self.flags.c_contiguous else self.strides, "data": (self.data.ptr if self.size else 0, False)}
+        return {
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "descr": self.dtype.descr,
+            "version": 3,
+            "stream": STREAM,
+            "strides": None if self.flags.c_contiguous else self.strides,
+            "data": (self.data.ptr if self.size else 0, False),
+        }
 
 
 class Namespace:
@@ -51,13 +63,16 @@ class Namespace:
         assert array.__dlpack_device__()[0] == 2
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-            return cupy.fromDlpack(array.__dlpack__(stream=STREAM, max_version=(1, 0)))  # the rest of CuPy's function, which needs no driver
+            # the rest of CuPy's function, which needs no driver
+            return cupy.fromDlpack(array.__dlpack__(stream=STREAM, max_version=(1, 0)))
 
     def asarray(self, a):
         interface = a.__cuda_array_interface__
         self.waited.append(interface.get("stream"))
         memory = cupy.cuda.UnownedMemory(interface["data"][0], 1 << 20, a, 0)
-        return cupy.ndarray(interface["shape"], np.dtype(interface["typestr"]), cupy.cuda.MemoryPointer(memory, 0), interface["strides"])
+        return cupy.ndarray(
+            interface["shape"], np.dtype(interface["typestr"]), cupy.cuda.MemoryPointer(memory, 0), interface["strides"]
+        )
 
 
 @pytest.fixture
@@ -107,7 +122,12 @@ def test_cuda_memory_comes_in_by_dlpack(dtype, xp):
             return 2, 0
 
     for view in spelt(host):
-        for make in (tapegrad.from_dlpack, tapegrad.as_tensor, tapegrad.asarray, lambda source: tapegrad.from_dlpack(source.__dlpack__(stream=STREAM))):
+        for make in (
+            tapegrad.from_dlpack,
+            tapegrad.as_tensor,
+            tapegrad.asarray,
+            lambda source: tapegrad.from_dlpack(source.__dlpack__(stream=STREAM)),
+        ):
             t = make(Theirs(view))
             assert type(t.array) is cupy.ndarray and t.is_cuda and t.dtype.numpy == dtype and t.shape == view.shape
             assert not view.size or (t.array.strides, t.data_ptr()) == (view.strides, view.ctypes.data)
@@ -150,8 +170,15 @@ def test_the_stream_is_handed_on_as_it_was_said(exporting):
 def test_the_cuda_array_interface_goes_out(exporting):
     host = host_of(np.float32)
     t = exporting(host)
-    assert t.__cuda_array_interface__ == {"shape": (3, 4), "typestr": "<f4", "descr": [("", "<f4")], "version": 3, "stream": STREAM, "strides": None,
-                                          "data": (host.ctypes.data, False)}
+    assert t.__cuda_array_interface__ == {
+        "shape": (3, 4),
+        "typestr": "<f4",
+        "descr": [("", "<f4")],
+        "version": 3,
+        "stream": STREAM,
+        "strides": None,
+        "data": (host.ctypes.data, False),
+    }
     part = t[1:, ::2].__cuda_array_interface__
     assert (part["shape"], part["strides"], part["data"]) == ((2, 2), (16, 8), (host.ctypes.data + 16, False))
     assert t[:0].__cuda_array_interface__["data"] == (0, False)
@@ -165,8 +192,14 @@ class DeviceArray:
 
     def __init__(self, host, read_only=False, **more):
         self.host = host
-        self.__cuda_array_interface__ = {"shape": host.shape, "typestr": host.dtype.str, "strides": None if host.flags.c_contiguous else host.strides,
-                                         "data": (host.ctypes.data, read_only), "version": 3, **more}
+        self.__cuda_array_interface__ = {
+            "shape": host.shape,
+            "typestr": host.dtype.str,
+            "strides": None if host.flags.c_contiguous else host.strides,
+            "data": (host.ctypes.data, read_only),
+            "version": 3,
+            **more,
+        }
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -186,7 +219,12 @@ def test_the_cuda_array_interface_comes_in(dtype, xp):
 
 def test_a_cupy_array_is_taken_as_it_is(xp):
     array = on_host(cupy, host_of(np.float32))
-    for make in (tapegrad.as_tensor, tapegrad.asarray, tapegrad.from_dlpack, lambda a: tapegrad.from_dlpack(a, device="cuda", copy=False)):
+    for make in (
+        tapegrad.as_tensor,
+        tapegrad.asarray,
+        tapegrad.from_dlpack,
+        lambda a: tapegrad.from_dlpack(a, device="cuda", copy=False),
+    ):
         assert make(array).array is array
     t = tapegrad.as_tensor(array)
     assert tapegrad.from_dlpack(t).array is array and tapegrad.from_dlpack(t)._version == t._version == 0

@@ -1,4 +1,7 @@
-"""The CuPy backend as far as a machine without a GPU can show it: errors, views of real cupy arrays over host memory, and its use where there is a GPU."""
+"""The CuPy backend as far as a machine without a GPU can show it: errors, views of real cupy arrays over host memory,
+and its use where there is a GPU.
+"""
+
 from __future__ import annotations
 
 import gc
@@ -21,7 +24,10 @@ from tapegrad.backends.cupy import backend as cupy_backend
 
 def test_without_cupy_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(RuntimeError, match=r'needs CuPy, which is not installed: pip install "tapegrad\[cuda13\]".*"tapegrad\[cuda12\]"'):
+    with pytest.raises(
+        RuntimeError,
+        match=r'needs CuPy, which is not installed: pip install "tapegrad\[cuda13\]".*"tapegrad\[cuda12\]"',
+    ):
         cupy_backend.load()
 
 
@@ -38,7 +44,10 @@ def test_a_broken_cupy_is_not_called_missing(monkeypatch):
 
 
 def test_tapegrad_does_not_import_cupy():
-    code = "import sys, tapegrad.backends; assert 'cupy' not in sys.modules; import tapegrad.backends.cupy.backend; assert 'cupy' not in sys.modules"
+    code = (
+        "import sys, tapegrad.backends; assert 'cupy' not in sys.modules; import tapegrad.backends.cupy.backend; "
+        "assert 'cupy' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -47,10 +56,13 @@ def cupy():
     return pytest.importorskip("cupy")
 
 
-@pytest.mark.parametrize(("status", "words"), [(35, "needs an NVIDIA driver"), (100, "needs a CUDA device, and there is none")])
+@pytest.mark.parametrize(
+    ("status", "words"), [(35, "needs an NVIDIA driver"), (100, "needs a CUDA device, and there is none")]
+)
 def test_driver_and_device_are_told_apart(cupy, monkeypatch, status, words):
     def fail():
         raise cupy.cuda.runtime.CUDARuntimeError(status)
+
     monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", fail)
     with pytest.raises(RuntimeError, match=words):
         cupy_backend.load()
@@ -71,6 +83,7 @@ def on_host(cupy, array):
 def values(array):
     """The values behind an array made by `on_host`."""
     import ctypes
+
     size = array.data.mem.size
     memory = np.frombuffer((ctypes.c_char * size).from_address(array.data.mem.ptr), np.uint8)
     return np.ndarray(array.shape, array.dtype, memory, array.data.ptr - array.data.mem.ptr, array.strides)
@@ -84,7 +97,18 @@ def backend(cupy):
 def test_views_of_cupy_arrays(cupy, backend):
     host = np.arange(24, dtype=np.float32).reshape(4, 6)
     x = on_host(cupy, host)
-    views = [x[1:], x[0, 0], x.T, x.reshape(6, 4), x.ravel(), x[None], x.view(np.int32), x.swapaxes(0, 1), x.diagonal(), x[::-1]]
+    views = [
+        x[1:],
+        x[0, 0],
+        x.T,
+        x.reshape(6, 4),
+        x.ravel(),
+        x[None],
+        x.view(np.int32),
+        x.swapaxes(0, 1),
+        x.diagonal(),
+        x[::-1],
+    ]
     for view in [*views, cupy.broadcast_to(x, (2, 4, 6))]:
         assert backend.shares_memory(view, x)
         assert backend.shares_memory(view[...], view)
@@ -102,12 +126,23 @@ def test_views_of_cupy_arrays(cupy, backend):
 def test_strict_views_have_cupys_strides(cupy):
     """What the strict device says of views is what CuPy says."""
     from tapegrad.backends.strict.backend import StrictBackend
+
     host = np.arange(24, dtype=np.float32).reshape(4, 6)
     strict = StrictBackend()
     pair = on_host(cupy, host), strict.from_host(host, Device("strict"))
     changes = [
-        lambda a: a[1:, ::-2], lambda a: a[0, 0], lambda a: a.T, lambda a: a.reshape(3, 8), lambda a: a[None, ..., 0], lambda a: a.swapaxes(0, 1)[1:],
-        lambda a: a[:, None].squeeze(), lambda a: a.diagonal(1), lambda a: a.view(np.int16), lambda a: a.T.T, lambda a: a.mT, lambda a: a.real,
+        lambda a: a[1:, ::-2],
+        lambda a: a[0, 0],
+        lambda a: a.T,
+        lambda a: a.reshape(3, 8),
+        lambda a: a[None, ..., 0],
+        lambda a: a.swapaxes(0, 1)[1:],
+        lambda a: a[:, None].squeeze(),
+        lambda a: a.diagonal(1),
+        lambda a: a.view(np.int16),
+        lambda a: a.T.T,
+        lambda a: a.mT,
+        lambda a: a.real,
         lambda a: a.ravel(),
     ]
     for change in changes:
@@ -119,10 +154,14 @@ def test_strict_views_have_cupys_strides(cupy):
         np.testing.assert_array_equal(values(theirs), ours.get())
 
 
-@pytest.mark.parametrize(("name", "theirs"), [("erf", "erf"), ("erfc", "erfc"), ("erfinv", "erfinv"), ("lgamma", "gammaln"), ("digamma", "digamma")])
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("erf", "erf"), ("erfc", "erfc"), ("erfinv", "erfinv"), ("lgamma", "gammaln"), ("digamma", "digamma")],
+)
 def test_special_functions_keep_the_dtype(cupy, backend, monkeypatch, name, theirs):
     """CuPy's have no loops for half types."""
     from cupyx.scipy import special
+
     loops = getattr(special, theirs).types
     assert {"f->f", "d->d"} <= set(loops) and not {"e->e", "E->E"} & set(loops)
     seen = []
@@ -130,6 +169,7 @@ def test_special_functions_keep_the_dtype(cupy, backend, monkeypatch, name, thei
     def stand_in(x):
         seen.append(x.dtype.name)
         return x
+
     monkeypatch.setattr(special, theirs, stand_in)
     for dtype in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64):
         assert getattr(backend, name)(np.ones(3, dtype)).dtype == dtype
@@ -137,6 +177,7 @@ def test_special_functions_keep_the_dtype(cupy, backend, monkeypatch, name, thei
 
 
 # ---- memory
+
 
 class Pool:
     """Stands for CuPy's pool: memory of the host, of which there is only so much, some of it kept for reuse."""
@@ -207,8 +248,12 @@ def test_cupy_out_of_memory_is_ours_and_cupys(cupy, watched, pool):
         with pytest.raises(tapegrad.OutOfMemoryError) as caught:
             make()
         assert isinstance(caught.value, cupy.cuda.memory.OutOfMemoryError) and isinstance(caught.value, MemoryError)
-        assert str(caught.value) == ("CUDA out of memory. Tried to allocate 32.00 KiB. GPU 0 has a total capacity of 64.00 KiB of which 16.00 KiB is free. Of "
-                                     "the allocated memory 48.00 KiB is allocated by arrays, and 0 bytes is reserved by the memory pool but unallocated.")
+        assert str(caught.value) == (
+            "CUDA out of memory. Tried to allocate 32.00 KiB. GPU 0 has a total capacity of 64.00 KiB of which 16.00 "
+            "KiB is free. Of "
+            "the allocated memory 48.00 KiB is allocated by arrays, and 0 bytes is reserved by the memory pool but "
+            "unallocated."
+        )
         copied = pickle.loads(pickle.dumps(caught.value))
         assert type(copied) is tapegrad.OutOfMemoryError and copied.args == caught.value.args
     assert watched.memory_failures(Device("cuda")) == (2, 0)
@@ -221,9 +266,11 @@ def test_nothing_of_a_failed_step_is_held_by_its_error(cupy, watched, pool):
     gc.collect()
     gc.disable()
     try:
+
         def step():
             first = cupy.ndarray(10 << 10, np.float32)
             return first, cupy.ndarray(10 << 10, np.float32)
+
         for _ in range(2):
             try:
                 step()
@@ -244,6 +291,7 @@ def test_within_a_limit_what_is_kept_is_given_back_first(cupy, watched, pool):
     class Cycle:
         def __init__(self, array):
             self.array, self.me = array, self
+
     Cycle(x)
     del x
     cupy.ndarray(6 << 10, np.float32)  # only the garbage collector can make room
@@ -306,6 +354,7 @@ def test_peaks_of_several_threads(cupy, watched, pool):
         mine = [cupy.ndarray(512, np.uint8) for _ in range(20)]
         meet.wait()
         del mine
+
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -315,6 +364,7 @@ def test_peaks_of_several_threads(cupy, watched, pool):
 
 
 # ---- copies between devices, and from and to the host
+
 
 class Log(list):
     """What was done, in order."""
@@ -377,10 +427,16 @@ class FakeCupy:
         self.ndarray = ndarray
         streams = [Stream(0), Stream(1)]
         self.cuda = types.SimpleNamespace(
-            Event=Event, Device=Current, get_current_stream=lambda device_id=-1: streams[self.current if device_id == -1 else device_id],
-            memory=types.SimpleNamespace(OutOfMemoryError=MemoryError), runtime=types.SimpleNamespace(getDevice=lambda: self.current),
-            pinned_memory=types.SimpleNamespace(is_memory_pinned=lambda pointer: pointer in self.pinned,
-                                                _add_to_watch_list=lambda event, kept: log("kept", self.current)))
+            Event=Event,
+            Device=Current,
+            get_current_stream=lambda device_id=-1: streams[self.current if device_id == -1 else device_id],
+            memory=types.SimpleNamespace(OutOfMemoryError=MemoryError),
+            runtime=types.SimpleNamespace(getDevice=lambda: self.current),
+            pinned_memory=types.SimpleNamespace(
+                is_memory_pinned=lambda pointer: pointer in self.pinned,
+                _add_to_watch_list=lambda event, kept: log("kept", self.current),
+            ),
+        )
 
     def array(self, obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocking=False):
         self.log("array", self.current, blocking)
@@ -410,7 +466,8 @@ def test_copies_wait_only_where_the_host_could_notice(monkeypatch):
     assert log == [("array", 0, False), ("array", 1, True), ("array", 1, False)]
     assert backend.is_pinned(pinned) and not backend.is_pinned(host) and not backend.is_pinned(pinned[:0])
     log.clear()
-    # A stream may come to this copy when nobody holds the result any more: the memory must not be given to others before.
+    # A stream may come to this copy when nobody holds the result any more: the memory must not be given to others
+    # before.
     backend.to_host(fake.ndarray(1), non_blocking=True)
     assert log == [("get", 1, True, False), ("record", 1), ("kept", 1)]
 
@@ -436,6 +493,7 @@ def test_on_a_gpu():
     backend.synchronize()
     index = backend.xp.asarray([0, 1, 0])
     import ml_dtypes
+
     for dtype in [np.float32, np.float16, ml_dtypes.bfloat16, np.complex64, np.int64, np.int8, np.bool_]:
         target, want = np.zeros(2, dtype), np.zeros(2, dtype)
         new = np.ones(3, dtype)

@@ -1,4 +1,5 @@
 """Where CuPy's functions are not NumPy's: the strict device shows it, and the CuPy backend's namespace mends it."""
+
 from __future__ import annotations
 
 import ml_dtypes
@@ -29,9 +30,15 @@ def plain(strict):
 
 
 DIFFERENT = [
-    ("a // 0.1", [1.0], [10.0]), ("a % 0.1", [1.0], [0.0]), ("a // np.inf", [-1.0], [-0.0]), ("a % np.inf", [5.0], [np.nan]),
-    ("np.fmod(a, 10)", [2 ** 53 + 1], [2]), ("a ** -1", [2, 1, -1], [0, 1, -1]), ("np.power(a, -2)", [-1, 3], [1, 0]),
-    ("a // 0", [3], [0]), ("a % 0", [3], [0]),
+    ("a // 0.1", [1.0], [10.0]),
+    ("a % 0.1", [1.0], [0.0]),
+    ("a // np.inf", [-1.0], [-0.0]),
+    ("a % np.inf", [5.0], [np.nan]),
+    ("np.fmod(a, 10)", [2**53 + 1], [2]),
+    ("a ** -1", [2, 1, -1], [0, 1, -1]),
+    ("np.power(a, -2)", [-1, 3], [1, 0]),
+    ("a // 0", [3], [0]),
+    ("a % 0", [3], [0]),
 ]
 
 
@@ -48,7 +55,14 @@ def test_dtypes_without_a_loop_are_cupys(strict):
     for widened in (library.where(x > 0, x, x), library.clip(x, 0, 1), x.clip(0, 1), library.tril(x[None])):
         assert widened.dtype == np.float32
     assert library.where(x > 0, x, 1).dtype == np.float32
-    for refused in (library.sort, library.argsort, library.unique, lambda a: a.argsort(), lambda a: a.sort(), lambda a: library.isin(a, a)):
+    for refused in (
+        library.sort,
+        library.argsort,
+        library.unique,
+        lambda a: a.argsort(),
+        lambda a: a.sort(),
+        lambda a: library.isin(a, a),
+    ):
         with pytest.raises(ValueError, match=r"Unsupported dtype \(bfloat16\)"):
             refused(x)
 
@@ -63,19 +77,29 @@ def test_the_cupy_backend_mends_them(strict, dtype):
     x, y = put(strict, a), put(strict, b)
     for name in ("remainder", "floor_divide", "fmod"):
         with np.errstate(all="ignore"):
-            want = getattr(np, name)(a.astype(np.float32) if dtype.itemsize == 2 else a, b.astype(np.float32) if dtype.itemsize == 2 else b).astype(dtype)
+            want = getattr(np, name)(
+                a.astype(np.float32) if dtype.itemsize == 2 else a, b.astype(np.float32) if dtype.itemsize == 2 else b
+            ).astype(dtype)
         got = getattr(xp, name)(x, y)
         assert got.dtype == dtype
         equal(got, want, name)
         for number in (2.5, -0.5, 0.0):
             with np.errstate(all="ignore"):
-                want = getattr(np, name)(a.astype(np.float32) if dtype.itemsize == 2 else a, dtype.type(number)).astype(dtype)
+                want = getattr(np, name)(a.astype(np.float32) if dtype.itemsize == 2 else a, dtype.type(number)).astype(
+                    dtype
+                )
             equal(getattr(xp, name)(x, xp.full((), number, dtype)), want, f"{name} {number}")
     keep = a.astype(np.float64) > 0
-    for got, want in [(xp.where(x > 0, x, y), np.where(keep, a, b)), (xp.where(x > 0, x, 2), np.where(keep, a, dtype.type(2))),
-                      (xp.where(x > 0, 2.0, x), np.where(keep, dtype.type(2), a)), (xp.where(x[:, None] > 0, y, x[3]), np.where(keep[:, None], b, a[3])),
-                      (xp.clip(x, -1, 2), np.clip(a, dtype.type(-1), dtype.type(2))), (xp.sort(x), np.sort(a.astype(np.float64))),
-                      (xp.tril(x.reshape(12, 12), 1), np.tril(a.reshape(12, 12), 1)), (xp.triu(x.reshape(12, 12), -1), np.triu(a.reshape(12, 12), -1))]:
+    for got, want in [
+        (xp.where(x > 0, x, y), np.where(keep, a, b)),
+        (xp.where(x > 0, x, 2), np.where(keep, a, dtype.type(2))),
+        (xp.where(x > 0, 2.0, x), np.where(keep, dtype.type(2), a)),
+        (xp.where(x[:, None] > 0, y, x[3]), np.where(keep[:, None], b, a[3])),
+        (xp.clip(x, -1, 2), np.clip(a, dtype.type(-1), dtype.type(2))),
+        (xp.sort(x), np.sort(a.astype(np.float64))),
+        (xp.tril(x.reshape(12, 12), 1), np.tril(a.reshape(12, 12), 1)),
+        (xp.triu(x.reshape(12, 12), -1), np.triu(a.reshape(12, 12), -1)),
+    ]:
         assert got.dtype == dtype
         equal(got, want)
     np.testing.assert_array_equal(xp.argsort(x).get(), np.argsort(a.astype(np.float64), kind="stable"))
@@ -90,7 +114,7 @@ def test_integers_are_divided_exactly(strict, dtype):
         got = getattr(strict.xp, name)(put(strict, a), put(strict, b))
         assert got.dtype == a.dtype
         np.testing.assert_array_equal(got.get(), getattr(np, name)(a, b), err_msg=name)
-    big = put(strict, np.array([2 ** 53 + 1, -2 ** 53 - 1]))
+    big = put(strict, np.array([2**53 + 1, -(2**53) - 1]))
     assert strict.xp.fmod(big, 10).tolist() == [3, -3]
 
 
@@ -109,5 +133,6 @@ def test_the_rest_is_the_library_s_own(strict):
 def test_loops_are_known_for_what_a_plain_function_hides(strict):
     """The recorded loops are of functions that CuPy has, and say what this file rests on."""
     from tapegrad.backends.strict.array import NAMES
+
     assert set(NAMES["loops"]) <= set(NAMES["namespaces"][""]) | set(NAMES["ndarray"])
     assert [name for name in ("where", "clip", "round", "max", "sum") if "E" in NAMES["loops"][name]] == ["max", "sum"]

@@ -1,4 +1,7 @@
-"""Views of tensors over real cupy arrays (their memory is the host's): shapes, strides, memory and version counters are those that NumPy's arrays give."""
+"""Views of tensors over real cupy arrays (their memory is the host's): shapes, strides, memory and version counters are
+those that NumPy's arrays give.
+"""
+
 from __future__ import annotations
 
 import re
@@ -39,37 +42,85 @@ def in_place(name, *args):
     def rename(t):
         t = t.detach()
         return getattr(t, name)(*args)
+
     return rename
 
 
 VIEWS = {
-    "view": lambda t: t.view(4, 12), "view(-1)": lambda t: t.view(-1), "view of a dtype": lambda t: t.view(tapegrad.int32),
+    "view": lambda t: t.view(4, 12),
+    "view(-1)": lambda t: t.view(-1),
+    "view of a dtype": lambda t: t.view(tapegrad.int32),
     "view_as": lambda t: t.view_as(t.mT),
-    "view of a smaller dtype": lambda t: t.view(tapegrad.int8), "view of a larger dtype": lambda t: t.view(tapegrad.complex64),
-    "reshape": lambda t: t.reshape(2, -1, 4), "flatten": lambda t: t.flatten(1), "ravel": lambda t: t.ravel(), "unflatten": lambda t: t.unflatten(2, (2, 3)),
-    "transpose": lambda t: t.transpose(0, 2), "mT": lambda t: t.mT, "T": lambda t: t[0].T, "t()": lambda t: t[0].t(), "permute": lambda t: t.permute(2, 0, 1),
-    "movedim": lambda t: t.movedim(0, -1), "swapaxes": lambda t: t.swapaxes(0, 1), "swapdims": lambda t: t.swapdims(1, 2), "adjoint": lambda t: t.adjoint(),
-    "unsqueeze": lambda t: t.unsqueeze(1), "squeeze": lambda t: t[:1].squeeze(), "squeeze(dim)": lambda t: t[:1].squeeze(0),
+    "view of a smaller dtype": lambda t: t.view(tapegrad.int8),
+    "view of a larger dtype": lambda t: t.view(tapegrad.complex64),
+    "reshape": lambda t: t.reshape(2, -1, 4),
+    "flatten": lambda t: t.flatten(1),
+    "ravel": lambda t: t.ravel(),
+    "unflatten": lambda t: t.unflatten(2, (2, 3)),
+    "transpose": lambda t: t.transpose(0, 2),
+    "mT": lambda t: t.mT,
+    "T": lambda t: t[0].T,
+    "t()": lambda t: t[0].t(),
+    "permute": lambda t: t.permute(2, 0, 1),
+    "movedim": lambda t: t.movedim(0, -1),
+    "swapaxes": lambda t: t.swapaxes(0, 1),
+    "swapdims": lambda t: t.swapdims(1, 2),
+    "adjoint": lambda t: t.adjoint(),
+    "unsqueeze": lambda t: t.unsqueeze(1),
+    "squeeze": lambda t: t[:1].squeeze(),
+    "squeeze(dim)": lambda t: t[:1].squeeze(0),
     "squeeze nothing": lambda t: t.squeeze(0),
-    "expand": lambda t: t[:, :1].expand(2, 4, -1), "expand new": lambda t: t.expand(3, 2, 4, 6), "expand_as": lambda t: t[0, 0, 0].expand_as(t),
-    "broadcast_to": lambda t: t[:, :, :1].broadcast_to(2, 4, 5), "diagonal": lambda t: t.diagonal(0, 1, 2), "diagonal offset": lambda t: t.diagonal(-1, 2, 0),
-    "unfold": lambda t: t.unfold(2, 3, 2), "unfold whole": lambda t: t.unfold(1, 4, 1),
-    "narrow": lambda t: t.narrow(2, 1, 3), "select": lambda t: t.select(1, -1),
-    "as_strided": lambda t: t.as_strided((2, 3), (7, 2)), "as_strided offset": lambda t: t.as_strided((2, 2), (1, 1), 5),
-    "as_strided of a part": lambda t: t[1, 2:].as_strided((3,), (2,)), "t[i]": lambda t: t[1], "t[i, j, k]": lambda t: t[1, 2, 3], "t[-1]": lambda t: t[-1],
-    "slice": lambda t: t[:, 1:3], "steps": lambda t: t[::2, ::3, 1::2], "None": lambda t: t[None, :, None], "Ellipsis": lambda t: t[..., 1],
-    "mixed": lambda t: t[1, None, 1:, ::2], "nothing": lambda t: t[:, 2:2], "t[...]": lambda t: t[...], "t[()]": lambda t: t[()],
-    "slices of slices": lambda t: t[:, 1:][0, :, 2:].T[::2], "detach": lambda t: t.detach(), "data": lambda t: t.data, "contiguous": lambda t: t.contiguous(),
-    "view_as_complex": complex_, "view_as_real": lambda t: tapegrad.view_as_real(t.view(tapegrad.complex64)), "real": real_part,
-    "imag": lambda t: t.view(tapegrad.complex64).imag, "positive": lambda t: +t, "atleast_3d": lambda t: tapegrad.atleast_3d(t[0]),
-    "squeeze_": in_place("squeeze_"), "unsqueeze_": in_place("unsqueeze_", 1), "transpose_": in_place("transpose_", 0, 1),
+    "expand": lambda t: t[:, :1].expand(2, 4, -1),
+    "expand new": lambda t: t.expand(3, 2, 4, 6),
+    "expand_as": lambda t: t[0, 0, 0].expand_as(t),
+    "broadcast_to": lambda t: t[:, :, :1].broadcast_to(2, 4, 5),
+    "diagonal": lambda t: t.diagonal(0, 1, 2),
+    "diagonal offset": lambda t: t.diagonal(-1, 2, 0),
+    "unfold": lambda t: t.unfold(2, 3, 2),
+    "unfold whole": lambda t: t.unfold(1, 4, 1),
+    "narrow": lambda t: t.narrow(2, 1, 3),
+    "select": lambda t: t.select(1, -1),
+    "as_strided": lambda t: t.as_strided((2, 3), (7, 2)),
+    "as_strided offset": lambda t: t.as_strided((2, 2), (1, 1), 5),
+    "as_strided of a part": lambda t: t[1, 2:].as_strided((3,), (2,)),
+    "t[i]": lambda t: t[1],
+    "t[i, j, k]": lambda t: t[1, 2, 3],
+    "t[-1]": lambda t: t[-1],
+    "slice": lambda t: t[:, 1:3],
+    "steps": lambda t: t[::2, ::3, 1::2],
+    "None": lambda t: t[None, :, None],
+    "Ellipsis": lambda t: t[..., 1],
+    "mixed": lambda t: t[1, None, 1:, ::2],
+    "nothing": lambda t: t[:, 2:2],
+    "t[...]": lambda t: t[...],
+    "t[()]": lambda t: t[()],
+    "slices of slices": lambda t: t[:, 1:][0, :, 2:].T[::2],
+    "detach": lambda t: t.detach(),
+    "data": lambda t: t.data,
+    "contiguous": lambda t: t.contiguous(),
+    "view_as_complex": complex_,
+    "view_as_real": lambda t: tapegrad.view_as_real(t.view(tapegrad.complex64)),
+    "real": real_part,
+    "imag": lambda t: t.view(tapegrad.complex64).imag,
+    "positive": lambda t: +t,
+    "atleast_3d": lambda t: tapegrad.atleast_3d(t[0]),
+    "squeeze_": in_place("squeeze_"),
+    "unsqueeze_": in_place("unsqueeze_", 1),
+    "transpose_": in_place("transpose_", 0, 1),
     "as_strided_": in_place("as_strided_", (2, 2), (3, 5)),
     "resize_ smaller": in_place("resize_", 2, 2),
 }
 SEVERAL = {
-    "unbind": lambda t: t.unbind(1), "split": lambda t: t.split(2, 2), "split sizes": lambda t: t.split([1, 3], 1), "chunk": lambda t: t.chunk(3, 2),
-    "tensor_split": lambda t: t.tensor_split((1, 2), 2), "hsplit": lambda t: t.hsplit(2), "vsplit": lambda t: t.vsplit(2), "dsplit": lambda t: t.dsplit(3),
-    "iteration": list, "broadcast_tensors": lambda t: tapegrad.broadcast_tensors(t, t[:1]),
+    "unbind": lambda t: t.unbind(1),
+    "split": lambda t: t.split(2, 2),
+    "split sizes": lambda t: t.split([1, 3], 1),
+    "chunk": lambda t: t.chunk(3, 2),
+    "tensor_split": lambda t: t.tensor_split((1, 2), 2),
+    "hsplit": lambda t: t.hsplit(2),
+    "vsplit": lambda t: t.vsplit(2),
+    "dsplit": lambda t: t.dsplit(3),
+    "iteration": list,
+    "broadcast_tensors": lambda t: tapegrad.broadcast_tensors(t, t[:1]),
     "meshgrid": lambda t: tapegrad.meshgrid(t[0, 0], t[0, :, 0], indexing="ij"),
 }
 
@@ -96,7 +147,11 @@ def host():
 @pytest.mark.parametrize("grad", [False, True])
 def test_views(name, grad, backend):
     other, root = pair(host())
-    if grad and not name.endswith("_") and name not in ("view of a dtype", "view of a smaller dtype", "view of a larger dtype"):
+    if (
+        grad
+        and not name.endswith("_")
+        and name not in ("view of a dtype", "view of a smaller dtype", "view of a larger dtype")
+    ):
         root.requires_grad_()
         other.requires_grad_()
     view = VIEWS.get(name) or SEVERAL[name]
@@ -110,12 +165,39 @@ def test_views(name, grad, backend):
         assert a.requires_grad == b.requires_grad and type(a.grad_fn) is type(b.grad_fn)
 
 
-@pytest.mark.parametrize("layout", [lambda a: a, lambda a: np.asfortranarray(a), lambda a: a.transpose(1, 0, 2).copy().transpose(1, 0, 2)],
-                         ids=["C", "Fortran", "neither"])
-@pytest.mark.parametrize("name", [name for name in VIEWS if name.split()[0] in (
-    "transpose", "permute", "unsqueeze", "squeeze", "expand", "diagonal", "unfold", "narrow", "select", "steps", "mixed", "slice", "flatten", "view(-1)")])
+@pytest.mark.parametrize(
+    "layout",
+    [lambda a: a, lambda a: np.asfortranarray(a), lambda a: a.transpose(1, 0, 2).copy().transpose(1, 0, 2)],
+    ids=["C", "Fortran", "neither"],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in VIEWS
+        if name.split()[0]
+        in (
+            "transpose",
+            "permute",
+            "unsqueeze",
+            "squeeze",
+            "expand",
+            "diagonal",
+            "unfold",
+            "narrow",
+            "select",
+            "steps",
+            "mixed",
+            "slice",
+            "flatten",
+            "view(-1)",
+        )
+    ],
+)
 def test_views_of_other_layouts(name, layout, backend):
-    """Where NumPy must copy, or torch refuses, CuPy does, too: it then asks for a GPU. Strides of dimensions of size 1 are each library's own affair."""
+    """Where NumPy must copy, or torch refuses, CuPy does, too: it then asks for a GPU. Strides of dimensions of size 1
+    are each library's own affair.
+    """
     strided = layout(host())
     owner = strided if strided.base is None else strided.base
     theirs = tapegrad.as_tensor(strided)
@@ -126,13 +208,16 @@ def test_views_of_other_layouts(name, layout, backend):
     try:
         want = VIEWS[name](theirs)
     except RuntimeError as error:
-        with pytest.raises(RuntimeError, match=f"{re.escape(str(error))}|cudaErrorInsufficientDriver"):  # where it can copy it does so first
+        # where it can copy it does so first
+        with pytest.raises(RuntimeError, match=f"{re.escape(str(error))}|cudaErrorInsufficientDriver"):
             VIEWS[name](ours)
         return
     if np.shares_memory(want.array, strided):
         found = VIEWS[name](ours)
         assert found.shape == want.shape
-        assert not any(n > 1 and ours != theirs for n, ours, theirs in zip(want.shape, found.array.strides, want.array.strides))
+        assert not any(
+            n > 1 and ours != theirs for n, ours, theirs in zip(want.shape, found.array.strides, want.array.strides)
+        )
         np.testing.assert_array_equal(values(found.array), want.array)
         assert backend.shares_memory(found.array, ours.array) and found._is_view()
     else:
@@ -142,8 +227,27 @@ def test_views_of_other_layouts(name, layout, backend):
 
 def test_arrays_without_elements_or_dimensions(backend):
     for shape, views in [
-        ((0, 3), [lambda t: t.T, lambda t: t.reshape(3, 0), lambda t: t[:, 1], lambda t: t.view(-1), lambda t: t.expand(2, 0, 3)]),
-        ((), [lambda t: t.view(1), lambda t: t.expand(3), lambda t: t.unsqueeze(0), lambda t: t[None], lambda t: t.squeeze(), lambda t: t[...]]),
+        (
+            (0, 3),
+            [
+                lambda t: t.T,
+                lambda t: t.reshape(3, 0),
+                lambda t: t[:, 1],
+                lambda t: t.view(-1),
+                lambda t: t.expand(2, 0, 3),
+            ],
+        ),
+        (
+            (),
+            [
+                lambda t: t.view(1),
+                lambda t: t.expand(3),
+                lambda t: t.unsqueeze(0),
+                lambda t: t[None],
+                lambda t: t.squeeze(),
+                lambda t: t[...],
+            ],
+        ),
     ]:
         other, root = pair(np.ones(shape, np.float32))
         for view in views:
@@ -161,7 +265,11 @@ def test_who_shares_memory(backend):
     assert isinstance(backend, CupyBackend) and type(backend).shares_memory is CupyBackend.shares_memory is not None
 
 
-WRITES = [name for name in VIEWS if name not in ("data", "nothing", "contiguous", "positive") and not name.endswith("_") and "resize_" not in name]
+WRITES = [
+    name
+    for name in VIEWS
+    if name not in ("data", "nothing", "contiguous", "positive") and not name.endswith("_") and "resize_" not in name
+]
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -190,11 +298,22 @@ def test_stale_views_find_their_history_again():
 
 
 def test_parts_of_parts_know_the_memory_they_lie_in():
-    """What `as_strided` makes has no `base` in CuPy; the bounds of the memory, and offsets in it, are known all the same."""
+    """What `as_strided` makes has no `base` in CuPy; the bounds of the memory, and offsets in it, are known all the
+    same.
+    """
     other, root = pair(host())
-    for step in (lambda t: t[1, 1:].as_strided((3,), (2,)), lambda t: t.as_strided((2,), (5,), 7), lambda t: t.diagonal(1, 1, 2)[1:].as_strided((2,), (1,))):
+    for step in (
+        lambda t: t[1, 1:].as_strided((3,), (2,)),
+        lambda t: t.as_strided((2,), (5,), 7),
+        lambda t: t.diagonal(1, 1, 2)[1:].as_strided((2,), (1,)),
+    ):
         ours, theirs = step(root), step(other)
-        for again in (lambda t: t[1:], lambda t: t.as_strided((6, 2), (8, 1), 0), lambda t: t.as_strided((1,), (1,), 47), lambda t: t[:1].expand(3)):
+        for again in (
+            lambda t: t[1:],
+            lambda t: t.as_strided((6, 2), (8, 1), 0),
+            lambda t: t.as_strided((1,), (1,), 47),
+            lambda t: t[:1].expand(3),
+        ):
             a, b = again(ours), again(theirs)
             assert a.storage_offset() == b.storage_offset()
             np.testing.assert_array_equal(values(a.array), b.array)
@@ -212,9 +331,16 @@ class Written(cupy.ndarray):
         values(self)[key] = values(value) if isinstance(value, cupy.ndarray) else value
 
 
-@pytest.mark.parametrize("write", [
-    lambda t: t.__setitem__((0, 1), 7.0), lambda t: t[1].__setitem__(slice(None), 7.0), lambda t: t.view(-1).__setitem__(3, 7.0),
-    lambda t: t.T[1:].__setitem__((slice(None), 1), 7.0), lambda t: t[..., 1::2].__setitem__(Ellipsis, 7.0)])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda t: t.__setitem__((0, 1), 7.0),
+        lambda t: t[1].__setitem__(slice(None), 7.0),
+        lambda t: t.view(-1).__setitem__(3, 7.0),
+        lambda t: t.T[1:].__setitem__((slice(None), 1), 7.0),
+        lambda t: t[..., 1::2].__setitem__(Ellipsis, 7.0),
+    ],
+)
 def test_writes_by_index(write):
     """CuPy writes where NumPy would, and version counters move as they do there."""
     a = np.arange(12, dtype=np.float32).reshape(3, 4).copy()

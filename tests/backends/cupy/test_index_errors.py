@@ -1,4 +1,7 @@
-"""Indices out of range on a device: reported when the program next waits for it, by the name of the op, without a transfer."""
+"""Indices out of range on a device: reported when the program next waits for it, by the name of the op, without a
+transfer.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -62,16 +65,32 @@ CASES = {
     "an index": (lambda i: floats(5, 2)[i], "index", -5),
     "an index behind a slice": (lambda i: floats(2, 5)[:, i], "index", -5),
     "an index beside another": (lambda i: floats(9, 5)[on_device([0] * len(i)), i], "index", -5),
-    "an index behind a mask": (lambda i: floats(2, 2, 5)[on_device([[True, False], [False, False]], tapegrad.bool), i], "index", -5),
+    "an index behind a mask": (
+        lambda i: floats(2, 2, 5)[on_device([[True, False], [False, False]], tapegrad.bool), i],
+        "index",
+        -5,
+    ),
     "writing by an index": (lambda i: set_item(floats(5), i, 1.0), "index_put", -5),
-    "writing by an index, recorded": (lambda i: set_item(floats(5).requires_grad_() * 1, i, floats(len(i))), "index_put", -5),
+    "writing by an index, recorded": (
+        lambda i: set_item(floats(5).requires_grad_() * 1, i, floats(len(i))),
+        "index_put",
+        -5,
+    ),
     "embedding": (lambda i: F.embedding(i, floats(5, 3)), "embedding", 0),
     "nll_loss": (lambda i: F.nll_loss(floats(len(i), 5), i, ignore_index=-100), "nll_loss", 0),
     "cross_entropy": (lambda i: F.cross_entropy(floats(len(i), 5), i), "cross_entropy", 0),
-    "cross_entropy in two dimensions": (lambda i: F.cross_entropy(floats(1, 5, 1, len(i)), i[None, None]), "cross_entropy", 0),
+    "cross_entropy in two dimensions": (
+        lambda i: F.cross_entropy(floats(1, 5, 1, len(i)), i[None, None]),
+        "cross_entropy",
+        0,
+    ),
     "one_hot": (lambda i: F.one_hot(i, 5), "one_hot", 0),
     "vmap": (lambda i: tapegrad.vmap(lambda x, j: x[j])(floats(2, 5), tapegrad.stack([i, i])), "index", -5),
-    "vmap of gather": (lambda i: tapegrad.vmap(lambda x, j: x.gather(0, j))(floats(2, 5), tapegrad.stack([i, i])), "gather", 0),
+    "vmap of gather": (
+        lambda i: tapegrad.vmap(lambda x, j: x.gather(0, j))(floats(2, 5), tapegrad.stack([i, i])),
+        "gather",
+        0,
+    ),
 }
 MASKED = ("an index behind a mask",)  # a mask makes the host wait by itself
 
@@ -83,12 +102,15 @@ def quietly(name):
 @pytest.mark.parametrize("name", CASES)
 def test_out_of_range_is_reported_at_the_next_wait(name):
     call, said, lowest = CASES[name]
-    for wrong in (5, 17, lowest - 1, -100 if lowest else -101, 2 ** 40):
+    for wrong in (5, 17, lowest - 1, -100 if lowest else -101, 2**40):
         index = on_device([0, 4, wrong])
         with quietly(name):
             call(index)  # raises nothing
-        with pytest.raises(tapegrad.AcceleratorError, match=rf"CUDA error: device-side assert triggered\n{said}\(\): index {wrong} is out of bounds for "
-                                                            r"dimension -?\d with size 5\nCUDA kernel errors might be .*\n.*CUDA_LAUNCH_BLOCKING=1"):
+        with pytest.raises(
+            tapegrad.AcceleratorError,
+            match=rf"CUDA error: device-side assert triggered\n{said}\(\): index {wrong} is out of bounds for "
+            r"dimension -?\d with size 5\nCUDA kernel errors might be .*\n.*CUDA_LAUNCH_BLOCKING=1",
+        ):
             floats(1).item()
         assert floats(1).item() == 0  # reported once; the program can go on
 
@@ -141,8 +163,17 @@ def test_gradients_report_too():
 # ---- what waits
 
 WAITS = {
-    "item": lambda x: x.item(), "cpu": lambda x: x.cpu(), "to": lambda x: x.to("cpu"), "tolist": lambda x: x.tolist(), "bool": bool, "float": float,
-    "int": int, "repr": repr, "numpy": lambda x: x.numpy(force=True), "equal": lambda x: tapegrad.equal(x, x), "format": lambda x: f"{x:.1f}",
+    "item": lambda x: x.item(),
+    "cpu": lambda x: x.cpu(),
+    "to": lambda x: x.to("cpu"),
+    "tolist": lambda x: x.tolist(),
+    "bool": bool,
+    "float": float,
+    "int": int,
+    "repr": repr,
+    "numpy": lambda x: x.numpy(force=True),
+    "equal": lambda x: tapegrad.equal(x, x),
+    "format": lambda x: f"{x:.1f}",
     "synchronize": lambda x: backend_for(Device("strict")).synchronize(Device("strict", 0)),
 }
 
@@ -156,8 +187,12 @@ def test_every_wait_reports(name):
 
 def test_cuda_streams_events_and_synchronize_report():
     with standing_in("cuda", StrictBackend("cuda", devices=2)):
-        waits = [lambda: tapegrad.cuda.synchronize(), lambda: tapegrad.cuda.synchronize(0), lambda: tapegrad.cuda.current_stream().synchronize(),
-                 lambda: tapegrad.cuda.current_stream().record_event().synchronize()]
+        waits = [
+            lambda: tapegrad.cuda.synchronize(),
+            lambda: tapegrad.cuda.synchronize(0),
+            lambda: tapegrad.cuda.current_stream().synchronize(),
+            lambda: tapegrad.cuda.current_stream().record_event().synchronize(),
+        ]
         for wait in waits:
             tapegrad.ones(5, device="cuda").take(tapegrad.tensor([5], device="cuda"))
             with pytest.raises(tapegrad.AcceleratorError, match=r"take\(\)"):
@@ -173,7 +208,9 @@ def test_cuda_streams_events_and_synchronize_report():
 def test_the_first_error_is_the_one_that_is_told():
     floats(5).take(on_device([7]))
     floats(6).gather(0, on_device([8]))
-    with pytest.raises(tapegrad.AcceleratorError, match=r"take\(\): index 7 is out of bounds for dimension 0 with size 5"):
+    with pytest.raises(
+        tapegrad.AcceleratorError, match=r"take\(\): index 7 is out of bounds for dimension 0 with size 5"
+    ):
         floats(1).item()
     floats(1).item()
 
@@ -188,10 +225,13 @@ def test_the_error_is_both():
 
 # ---- modes
 
+
 def test_blocking_raises_at_once():
     tapegrad.cuda.set_index_assert_mode("blocking")
     for call, said, _ in CASES.values():
-        with pytest.raises(tapegrad.AcceleratorError, match=rf"{said}\(\): index 9 is out of bounds for dimension -?\d with size 5$"):
+        with pytest.raises(
+            tapegrad.AcceleratorError, match=rf"{said}\(\): index 9 is out of bounds for dimension -?\d with size 5$"
+        ):
             call(on_device([0, 9, 1]))
     with counting() as crossed:
         floats(5).take(on_device([1]))
@@ -218,7 +258,12 @@ def test_the_environment_chooses(value, mode):
     if value is not None:
         environment["CUDA_LAUNCH_BLOCKING"] = value
     code = "import tapegrad; print(tapegrad.cuda.get_index_assert_mode())"
-    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout.strip() == mode
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == mode
+    )
 
 
 def test_one_look_for_each_index(monkeypatch):
@@ -241,6 +286,7 @@ def test_one_look_for_each_index(monkeypatch):
 
 # ---- the kernel
 
+
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 @pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 300_000])
 def test_the_kernel_is_what_the_strict_device_does(n, dtype):
@@ -250,7 +296,15 @@ def test_the_kernel_is_what_the_strict_device_does(n, dtype):
         pytest.skip(str(error))
     rng = np.random.default_rng(n)
     name = {np.int32: "int", np.int64: "long long"}[dtype]
-    for low, high, wrong in [(0, 5, None), (0, 5, 5), (0, 5, -1), (-5, 5, -6), (-5, 5, None), (-5, 5, np.iinfo(dtype).max), (0, 0, 0)]:
+    for low, high, wrong in [
+        (0, 5, None),
+        (0, 5, 5),
+        (0, 5, -1),
+        (-5, 5, -6),
+        (-5, 5, None),
+        (-5, 5, np.iinfo(dtype).max),
+        (0, 0, 0),
+    ]:
         index = rng.integers(low, max(high, low + 1), n).astype(dtype) if high else np.zeros(n, dtype)
         if wrong is not None:
             index[rng.integers(n)] = wrong
@@ -258,7 +312,9 @@ def test_the_kernel_is_what_the_strict_device_does(n, dtype):
         for who in ("kernel", "strict"):
             note = np.zeros(4, np.int64)
             if who == "kernel":
-                launch.launch_on_cpu(f"index_assert.check<{name}>", min(-(-n // 256), 1024), 256, (index, n, low, high, 3, 17, note))
+                launch.launch_on_cpu(
+                    f"index_assert.check<{name}>", min(-(-n // 256), 1024), 256, (index, n, low, high, 3, 17, note)
+                )
             else:
                 strict = backend_for(Device("strict"))
                 _look(strict.from_host(index, Device("strict")), low, high, 3, 17, note)
@@ -278,7 +334,9 @@ def test_a_note_is_left_alone():
 
 
 def test_looking_launches_the_kernel_for_any_index(monkeypatch):
-    """Strict arrays through the launch that a GPU has: turned indices and other types are brought into the form that the kernel takes."""
+    """Strict arrays through the launch that a GPU has: turned indices and other types are brought into the form that
+    the kernel takes.
+    """
     try:
         launch.cpu_compiler()
     except launch.Unavailable as error:
@@ -292,6 +350,7 @@ def test_looking_launches_the_kernel_for_any_index(monkeypatch):
 
 
 # ---- CuPy's backend, whose driver is played by a double
+
 
 def test_the_cupy_backend_reports():
     cupy = pytest.importorskip("cupy")
@@ -312,7 +371,9 @@ def test_the_cupy_backend_reports():
 
     backend.use = lambda device: contextlib.nullcontext()
     backend.assert_index(Array(), 0, 5, "gather", 2)
-    with pytest.raises(tapegrad.AcceleratorError, match=r"gather\(\): index 7 is out of bounds for dimension 2 with size 5"):
+    with pytest.raises(
+        tapegrad.AcceleratorError, match=r"gather\(\): index 7 is out of bounds for dimension 2 with size 5"
+    ):
         backend.to_host(Array())
     assert backend.to_host(Array()).tolist() == [7] and not waited
     tapegrad.cuda.set_index_assert_mode("blocking")
@@ -331,4 +392,9 @@ def test_the_note_is_one_memory_for_both(monkeypatch):
     monkeypatch.setattr(cupy.cuda.runtime, "getDevice", lambda: 0)
     host, device = index_assert.shared_note(cupy)
     assert made == [32] and host.tolist() == [0, 0, 0, 0]
-    assert device.data.ptr == host.ctypes.data == block.ctypes.data and device.shape == (4,) and device.dtype == np.int64 and device.flags.c_contiguous
+    assert (
+        device.data.ptr == host.ctypes.data == block.ctypes.data
+        and device.shape == (4,)
+        and device.dtype == np.int64
+        and device.flags.c_contiguous
+    )

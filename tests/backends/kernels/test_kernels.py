@@ -1,4 +1,7 @@
-"""CUDA sources compile for the architectures they are meant for, and their numbers are right: run on the CPU, unchanged."""
+"""CUDA sources compile for the architectures they are meant for, and their numbers are right: run on the CPU,
+unchanged.
+"""
+
 from __future__ import annotations
 
 import sys
@@ -104,14 +107,19 @@ def nvrtc(monkeypatch):
     pytest.importorskip("cupy", exc_type=ImportError)
     from cupy.cuda import compiler
     from cupy_backends.cuda.libs import nvrtc
+
     try:
         nvrtc.getVersion()
     except (ImportError, RuntimeError) as why:
         pytest.skip(f"no NVRTC: {why}")
 
     def compile(text, architecture, names=()):
-        monkeypatch.setattr(compiler, "_get_arch_for_options_for_nvrtc", lambda arch=None: (f"-arch=sm_{architecture}", "cubin"))
-        return compiler.compile_using_nvrtc(text, launch.OPTIONS, arch=architecture, filename="kernel.cu", name_expressions=names)[0]
+        monkeypatch.setattr(
+            compiler, "_get_arch_for_options_for_nvrtc", lambda arch=None: (f"-arch=sm_{architecture}", "cubin")
+        )
+        return compiler.compile_using_nvrtc(
+            text, launch.OPTIONS, arch=architecture, filename="kernel.cu", name_expressions=names
+        )[0]
 
     return compile
 
@@ -126,7 +134,9 @@ TEMPLATES = {"index_assert.cu": index_assert.kernels(), "scatter.cu": scatter.ke
 def test_every_source_compiles_for_every_architecture(nvrtc, file, architecture):
     names = TEMPLATES.get(file, ())
     found = launch._declarations(file.removesuffix(".cu"))
-    assert {launch.kernel(name).symbol.partition("<")[0] for name in names} == {symbol for symbol, match in found.items() if match["template"]}
+    assert {launch.kernel(name).symbol.partition("<")[0] for name in names} == {
+        symbol for symbol, match in found.items() if match["template"]
+    }
     cubin = nvrtc(launch.source(file), architecture, tuple([launch.kernel(name).symbol for name in names]))
     assert cubin[:4] == b"\x7fELF"
     for symbol in found:
@@ -139,6 +149,7 @@ def test_templates_compile_under_their_launch_names(nvrtc, own_sources):
 
 def test_nvrtc_says_what_is_wrong(nvrtc):
     from cupy.cuda.compiler import CompileException
+
     with pytest.raises(CompileException, match="undeclared_name"):
         nvrtc('extern "C" __global__ void f(int* x) { *x = undeclared_name; }', "90")
 
@@ -147,11 +158,13 @@ def test_there_are_sources():
     assert "philox.cu" in FILES
 
 
-@pytest.mark.parametrize("counter, n", [(0, 0), (0, 1), (3, 1), (1, 7), (0, 1024), (2, 1023), (5, 1025), (2**40 + 1, 5003), (2**64 - 9, 9)])
+@pytest.mark.parametrize(
+    "counter, n", [(0, 0), (0, 1), (3, 1), (1, 7), (0, 1024), (2, 1023), (5, 1025), (2**40 + 1, 5003), (2**64 - 9, 9)]
+)
 def test_philox_kernel_makes_numpys_words(compiler, counter, n):
     key = philox.key_of(11)
     guarded = np.full(n + 2, 77, np.uint64)  # what lies beside the words stays as it is
-    out = guarded[1:n + 1]
+    out = guarded[1 : n + 1]
     blocks = -(-((counter % 4 + n + 3) // 4) // 256)
     launch.launch_on_cpu("philox.words", blocks, 256, (out, n, counter, *key))
     np.testing.assert_array_equal(out, philox.words(key, counter, n))
@@ -205,7 +218,9 @@ def test_atomics(compiler, own_sources, n):
 def test_a_barrier_that_not_all_threads_reach_is_an_error(compiler, own_sources):
     out = np.zeros(64, np.int32)
     for _ in range(2):
-        with pytest.raises(RuntimeError, match=r"kernel sums\.diverging: the threads of a block do not all reach the same barrier"):
+        with pytest.raises(
+            RuntimeError, match=r"kernel sums\.diverging: the threads of a block do not all reach the same barrier"
+        ):
             launch.launch_on_cpu("sums.diverging", 1, 64, (out,))
     launch.launch_on_cpu("sums.diverging", 1, 3, (out,))
     assert out.tolist() == [1] * 3 + [0] * 61
@@ -221,7 +236,7 @@ def test_a_strided_or_wrong_array_is_refused(own_sources):
         (2, x, "n must be a number, not ndarray"),
         (2, 8.0, "'float' object cannot be interpreted as an integer"),
     ]:
-        args = [*good[:position], wrong, *good[position + 1:]]
+        args = [*good[:position], wrong, *good[position + 1 :]]
         with pytest.raises(TypeError, match=message):
             launch.launch_on_cpu("sums.histogram", 1, 256, args)
     with pytest.raises(OverflowError):
@@ -240,7 +255,9 @@ def test_launch_wants_a_device_array():
 
 
 def test_what_a_launch_hands_to_cupy(own_sources, monkeypatch):
-    """CuPy passes numbers as they are: each must have its parameter's type, and the kernel must run on the array's device."""
+    """CuPy passes numbers as they are: each must have its parameter's type, and the kernel must run on the array's
+    device.
+    """
     calls, entered = [], []
 
     class Module:
@@ -267,7 +284,11 @@ def test_what_a_launch_hands_to_cupy(own_sources, monkeypatch):
     Array.__module__ = "cupy"
     current = [1]
     runtime = types.SimpleNamespace(getDevice=lambda: current[0])
-    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(RawModule=Module, cuda=types.SimpleNamespace(runtime=runtime, Device=Device)))
+    monkeypatch.setitem(
+        sys.modules,
+        "cupy",
+        types.SimpleNamespace(RawModule=Module, cuda=types.SimpleNamespace(runtime=runtime, Device=Device)),
+    )
     launch._compiled.cache_clear()
     x, y = np.zeros(8, np.float32).view(Array), np.zeros(8, np.float32).view(Array)
     counts, indices = np.zeros(8, np.uint32).view(Array), np.zeros(8, np.int32).view(Array)

@@ -1,4 +1,7 @@
-"""The kernels that add at repeated indices: their numbers are NumPy's, in all dtypes, at awkward sizes, for all kinds of index."""
+"""The kernels that add at repeated indices: their numbers are NumPy's, in all dtypes, at awkward sizes, for all kinds
+of index.
+"""
+
 from __future__ import annotations
 
 import itertools
@@ -38,7 +41,13 @@ def put(array):
 
 
 def on_device(index):
-    return tuple(map(on_device, index)) if isinstance(index, tuple) else put(index) if isinstance(index, np.ndarray) else index
+    return (
+        tuple(map(on_device, index))
+        if isinstance(index, tuple)
+        else put(index)
+        if isinstance(index, np.ndarray)
+        else index
+    )
 
 
 def some(rng, dtype, shape):
@@ -62,7 +71,9 @@ RUNS = {"any order": None, "in order": scatter.in_order(strict.xp), "NumPy": _ad
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_rows_of_awkward_sizes(dtype, run, rng):
-    for (n, k, width), row in itertools.product([(1, 0, 3), (1, 1, 1), (7, 3, 0), (3, 255, 1), (5, 257, 3), (1, 40, 1), (1000, 600, 1)], [np.int32, np.int64]):
+    for (n, k, width), row in itertools.product(
+        [(1, 0, 3), (1, 1, 1), (7, 3, 0), (3, 255, 1), (5, 257, 3), (1, 40, 1), (1000, 600, 1)], [np.int32, np.int64]
+    ):
         index = rng.integers(-n, n, k).astype(row)  # negative ones count from the end
         check(some(rng, dtype, (n, width)), index, some(rng, dtype, (k, width)), RUNS[run])
 
@@ -74,12 +85,27 @@ def test_kinds_of_index(dtype, run, rng):
 
     def rows(n, *shape):
         return rng.integers(-n, n, shape)
+
     for shape, index in [
-        ((6,), rows(6, 9)), ((6, 5), rows(6, 2, 3)), ((6, 5), (everything, rows(5, 9))), ((6, 5, 4), (everything, rows(5, 7), everything)),
-        ((6, 5, 4), (everything, everything, rows(4, 2, 2))), ((6, 5, 4), (rows(6, 9), rows(5, 9))), ((6, 5, 4), (everything, rows(5, 3, 1), rows(4, 2))),
-        ((6, 5, 4), (rows(6, 9), everything, rows(4, 9))), ((6, 5), (slice(1, 4), rows(5, 9))), ((6, 5), (rows(6, 9), 2)), ((6, 5), (Ellipsis, rows(5, 9))),
-        ((6, 5), (rows(6, 9), None)), ((6, 5), 3), ((6, 5), slice(1, None, 2)), ((), ()), ((6, 5), rows(6, 9).astype(np.uint8) % np.uint8(6)),
-        ((6, 5, 4), (rows(6, 9), rows(5, 9), rows(4, 9))), ((6, 5), np.array(2)), ((6,), np.array(-1)),
+        ((6,), rows(6, 9)),
+        ((6, 5), rows(6, 2, 3)),
+        ((6, 5), (everything, rows(5, 9))),
+        ((6, 5, 4), (everything, rows(5, 7), everything)),
+        ((6, 5, 4), (everything, everything, rows(4, 2, 2))),
+        ((6, 5, 4), (rows(6, 9), rows(5, 9))),
+        ((6, 5, 4), (everything, rows(5, 3, 1), rows(4, 2))),
+        ((6, 5, 4), (rows(6, 9), everything, rows(4, 9))),
+        ((6, 5), (slice(1, 4), rows(5, 9))),
+        ((6, 5), (rows(6, 9), 2)),
+        ((6, 5), (Ellipsis, rows(5, 9))),
+        ((6, 5), (rows(6, 9), None)),
+        ((6, 5), 3),
+        ((6, 5), slice(1, None, 2)),
+        ((), ()),
+        ((6, 5), rows(6, 9).astype(np.uint8) % np.uint8(6)),
+        ((6, 5, 4), (rows(6, 9), rows(5, 9), rows(4, 9))),
+        ((6, 5), np.array(2)),
+        ((6,), np.array(-1)),
     ]:
         target = some(rng, dtype, shape)
         check(target, index, some(rng, dtype, target[index].shape), RUNS[run])
@@ -96,7 +122,13 @@ def test_kinds_of_index(dtype, run, rng):
 def test_layouts_and_broadcasting(dtype, rng):
     index = rng.integers(0, 4, 9)
     whole = some(rng, dtype, (6, 9))
-    for view in [lambda a: a[1:5, ::2], lambda a: a.T[::2, 1:5], lambda a: a[::-1][:4], lambda a: a[1:5, 3:4], lambda a: a[1:, 1:]]:
+    for view in [
+        lambda a: a[1:5, ::2],
+        lambda a: a.T[::2, 1:5],
+        lambda a: a[::-1][:4],
+        lambda a: a[1:5, 3:4],
+        lambda a: a[1:, 1:],
+    ]:
         want, array = whole.copy(), put(whole)
         values = some(rng, dtype, (9, 1))
         np.add.at(view(want), index, values)
@@ -162,22 +194,40 @@ def test_gradients_through_the_kernels(dtype, monkeypatch):
     """Where the strict device stands in for CUDA and launches the kernels itself, gradients are those of the CPU."""
     monkeypatch.setattr("tapegrad.backends.strict.backend._add_rows", None)
     launched = []
-    monkeypatch.setattr(scatter, "launch", lambda name, *args, **kwargs: (launched.append(name), launch.launch(name, *args, **kwargs)))
+    monkeypatch.setattr(
+        scatter, "launch", lambda name, *args, **kwargs: (launched.append(name), launch.launch(name, *args, **kwargs))
+    )
 
     def gradients(device):
         table = tapegrad.arange(12, device=device).reshape(4, 3).to(getattr(tapegrad, dtype)).requires_grad_()
         index = tapegrad.tensor([[0, 3, 3], [1, 0, 0]], device=device)
         x = table * 1
-        parts = [tapegrad.nn.functional.embedding(index, x), x[index], x[:, index[0] % 3], x.gather(0, index), x[index, index % 3], x.index_select(0, index[0])]
-        sum((part * part).sum() for part in parts).real.backward() if dtype == "complex64" else sum((part * part).sum() for part in parts).backward()
-        added = (table.detach() * 0).index_add(0, index[0], table.detach()[:3]).scatter_add(1, index % 3, table.detach()[:2])
+        parts = [
+            tapegrad.nn.functional.embedding(index, x),
+            x[index],
+            x[:, index[0] % 3],
+            x.gather(0, index),
+            x[index, index % 3],
+            x.index_select(0, index[0]),
+        ]
+        sum((part * part).sum() for part in parts).real.backward() if dtype == "complex64" else sum(
+            (part * part).sum() for part in parts
+        ).backward()
+        added = (
+            (table.detach() * 0)
+            .index_add(0, index[0], table.detach()[:3])
+            .scatter_add(1, index % 3, table.detach()[:2])
+        )
         return table.grad.cpu(), added.cpu()
 
     with standing_in("cuda", StrictBackend("cuda")):
         for ours, theirs in zip(gradients("cuda"), gradients("cpu")):
             assert ours.tolist() == theirs.tolist()
-    assert {"bfloat16": "add<float, unsigned short, long long, 8>", "float16": "add<float, unsigned short, long long, 5>",
-            "complex64": "add<float, float, long long, 0>"}[dtype] in {name.partition(".")[2] for name in launched}
+    assert {
+        "bfloat16": "add<float, unsigned short, long long, 8>",
+        "float16": "add<float, unsigned short, long long, 5>",
+        "complex64": "add<float, float, long long, 0>",
+    }[dtype] in {name.partition(".")[2] for name in launched}
 
 
 @pytest.mark.cuda
@@ -190,7 +240,9 @@ def test_on_a_gpu(dtype, rng):
         np.add.at(want, index, values)
         for run in (scatter.in_any_order, scatter.in_order(cuda.xp)):
             array = cuda.from_host(target, Device("cuda"))
-            scatter.add(cuda.xp, array, cuda.from_host(index, Device("cuda")), cuda.from_host(values, Device("cuda")), run)
+            scatter.add(
+                cuda.xp, array, cuda.from_host(index, Device("cuda")), cuda.from_host(values, Device("cuda")), run
+            )
             if dtype in HALVES:  # NumPy rounds after every addition
                 exact = target.astype(np.float32)
                 np.add.at(exact, index, values.astype(np.float32))

@@ -1,4 +1,7 @@
-"""Random numbers: the words are NumPy's at any position, and the transforms have their distributions, bounds and bits."""
+"""Random numbers: the words are NumPy's at any position, and the transforms have their distributions, bounds and
+bits.
+"""
+
 from __future__ import annotations
 
 import math
@@ -17,7 +20,8 @@ from tapegrad.backends.strict.backend import StrictBackend
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 FLOATS = [np.float64, np.float32, np.float16, BFLOAT16]
-ALMOST_NEVER = 1e-6  # of a statistical test with a right generator; the seeds are fixed, so a test that passes keeps passing
+# of a statistical test with a right generator; the seeds are fixed, so a test that passes keeps passing
+ALMOST_NEVER = 1e-6
 keys = st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
 
 strict = StrictBackend()
@@ -32,7 +36,9 @@ def on_strict(words):
     return strict.from_host(words, strict.device_of(strict.xp.empty(0)))
 
 
-# ---------------------------------------------------------------------------------------------------------------------------- words
+# ----------------------------------------------------------------------------------------------------------------------------
+# words
+
 
 def philox_block(counter, key):
     """Philox4x64-10, written after the paper."""
@@ -45,9 +51,19 @@ def philox_block(counter, key):
 
 
 def test_the_reference_passes_the_known_answers_of_random123():
-    assert philox_block([0] * 4, [0] * 2) == [0x16554D9ECA36314C, 0xDB20FE9D672D0FDC, 0xD7E772CEE186176B, 0x7E68B68AEC7BA23B]
+    assert philox_block([0] * 4, [0] * 2) == [
+        0x16554D9ECA36314C,
+        0xDB20FE9D672D0FDC,
+        0xD7E772CEE186176B,
+        0x7E68B68AEC7BA23B,
+    ]
     ones = 2**64 - 1
-    assert philox_block([ones] * 4, [ones] * 2) == [0x87B092C3013FE90B, 0x438C3C67BE8D0224, 0x9CC7D7C69CD777B6, 0xA09CAEBF594F0BA0]
+    assert philox_block([ones] * 4, [ones] * 2) == [
+        0x87B092C3013FE90B,
+        0x438C3C67BE8D0224,
+        0x9CC7D7C69CD777B6,
+        0xA09CAEBF594F0BA0,
+    ]
 
 
 @given(keys, st.one_of(st.integers(0, 50), st.integers(0, 2**64 - 20)), st.integers(0, 13))
@@ -80,7 +96,7 @@ def test_threads_do_not_disturb_each_other():
         key = philox.key_of(seed)
         expected = np.random.Philox(key=np.array(key, np.uint64)).random_raw(500)
         for at in range(400):
-            if not np.array_equal(philox.words(key, at, 100), expected[at:at + 100]):
+            if not np.array_equal(philox.words(key, at, 100), expected[at : at + 100]):
                 wrong.append((seed, at))
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
@@ -91,7 +107,9 @@ def test_threads_do_not_disturb_each_other():
     assert not wrong
 
 
-# --------------------------------------------------------------------------------------------------------------------------- stream
+# ---------------------------------------------------------------------------------------------------------------------------
+# stream
+
 
 def test_keys_are_those_of_splitmix64():
     # the first numbers of Vigna's splitmix64.c from the states 0 and 1234567
@@ -119,7 +137,7 @@ def test_stream_state_is_saved_restored_and_pickled():
     assert pickle.loads(pickle.dumps(stream)).take(5) == expected
 
 
-@pytest.mark.parametrize("seed", [2**64, -2**63 - 1])
+@pytest.mark.parametrize("seed", [2**64, -(2**63) - 1])
 def test_seeds_have_64_bits(seed):
     with pytest.raises(ValueError, match="Overflow when unpacking long long"):
         philox.Stream(seed)
@@ -148,7 +166,9 @@ def test_threads_take_different_words():
     assert sorted(starts) == list(range(0, 24000, 3))
 
 
-# ------------------------------------------------------------------------------------------------------------------------- uniforms
+# -------------------------------------------------------------------------------------------------------------------------
+# uniforms
+
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @given(n=st.integers(0, 500))
@@ -159,8 +179,10 @@ def test_uniform_is_numpys(dtype, n):
 
 @pytest.mark.parametrize("dtype, digits", list(zip(FLOATS, (53, 24, 11, 8))))
 def test_uniform_keeps_to_its_bounds_and_grid(dtype, digits):
-    ends = philox.uniform(np, np.array([0, 2**64 - 1], np.uint64), 2 * 8 // np.dtype(dtype).itemsize, dtype).astype(np.float64)
-    assert ends[0] == 0 and ends[-1] == 1 - 2.0 ** -digits
+    ends = philox.uniform(np, np.array([0, 2**64 - 1], np.uint64), 2 * 8 // np.dtype(dtype).itemsize, dtype).astype(
+        np.float64
+    )
+    assert ends[0] == 0 and ends[-1] == 1 - 2.0**-digits
     k = draw("uniform", 40_000, dtype).astype(np.float64) * 2**digits
     assert (k == np.rint(k)).all()
     # Every bit is 1 half of the time, and no two of them agree more often.
@@ -178,14 +200,18 @@ def test_uniform_is_uniform(dtype):
     assert stats.chisquare(counts).pvalue > ALMOST_NEVER
 
 
-# --------------------------------------------------------------------------------------------------------- normals and exponentials
+# --------------------------------------------------------------------------------------------------------- normals and
+# exponentials
+
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_normal_is_normal(dtype):
     x = draw("normal", 200_001, dtype)
     assert x.dtype == dtype and x.shape == (200_001,)
     x = x.astype(np.float64)
-    assert abs(x.mean()) < 5 / math.sqrt(x.size) and abs(np.corrcoef(x[:-1:2], x[1::2])[0, 1]) < 5 / math.sqrt(x.size / 2)
+    assert abs(x.mean()) < 5 / math.sqrt(x.size) and abs(np.corrcoef(x[:-1:2], x[1::2])[0, 1]) < 5 / math.sqrt(
+        x.size / 2
+    )
     assert abs(x[::2].std() - 1) < 0.01 and abs(x[1::2].std() - 1) < 0.01
     if np.dtype(dtype).itemsize > 2:  # rounding to eleven bits shows in this many
         assert stats.kstest(x, "norm").pvalue > ALMOST_NEVER
@@ -195,7 +221,13 @@ def test_normal_is_normal(dtype):
 
 
 def test_normals_are_box_and_mullers_to_float_precision():
-    words = np.concatenate([philox.words((1, 2), 0, 4000), np.arange(200, dtype=np.uint64), np.arange(200, dtype=np.uint64) << np.uint64(32)])
+    words = np.concatenate(
+        [
+            philox.words((1, 2), 0, 4000),
+            np.arange(200, dtype=np.uint64),
+            np.arange(200, dtype=np.uint64) << np.uint64(32),
+        ]
+    )
     for dtype, lanes, bits in [(np.float32, words.view(np.uint32), 32), (np.float64, words, 53)]:
         u = ((lanes[0::2] >> lanes.dtype.type(8 * lanes.itemsize - bits)).astype(np.longdouble) + 0.5) / 2**bits
         radius = np.sqrt(-2 * np.log(u))
@@ -223,7 +255,9 @@ def test_exponential_is_exponential(dtype):
     assert abs(x.mean() - 1) < 5 / math.sqrt(x.size)
     if np.dtype(dtype).itemsize > 2:
         assert stats.kstest(x, "expon").pvalue > ALMOST_NEVER
-    ends = philox.exponential(np, np.array([0, 2**64 - 1], np.uint64), 2 if dtype == np.float64 else 4, dtype).astype(np.float64)
+    ends = philox.exponential(np, np.array([0, 2**64 - 1], np.uint64), 2 if dtype == np.float64 else 4, dtype).astype(
+        np.float64
+    )
     assert 22 < ends[0] < 38 and 0 < ends[-1] < 1e-7
 
 
@@ -233,12 +267,13 @@ def test_only_floats():
             draw(name, 1, np.int64)
 
 
-# ------------------------------------------------------------------------------------------------------ integers and permutations
+# ------------------------------------------------------------------------------------------------------ integers and
+# permutations
 
 spans = st.one_of(st.integers(1, 20), st.integers(2**32 - 2, 2**32 + 2), st.integers(1, 2**64), st.just(2**64))
 
 
-@given(spans, st.integers(-2**63, 2**63 - 1), st.lists(st.integers(0, 2**64 - 1), max_size=8))
+@given(spans, st.integers(-(2**63), 2**63 - 1), st.lists(st.integers(0, 2**64 - 1), max_size=8))
 def test_integers_are_the_upper_half_of_the_product(span, low, words):
     high = min(low + span, 2**63)
     got = philox.integers(np, np.array([0, 2**64 - 1, *words], np.uint64), low, high, np.int64)
@@ -247,7 +282,10 @@ def test_integers_are_the_upper_half_of_the_product(span, low, words):
     assert got[0] == low and got[1] == high - 1
 
 
-@pytest.mark.parametrize("low, high, dtype", [(0, 256, np.uint8), (-128, 128, np.int8), (0, 2**64, np.uint64), (2**63, 2**64, np.uint64), (-5, 6, np.int32)])
+@pytest.mark.parametrize(
+    "low, high, dtype",
+    [(0, 256, np.uint8), (-128, 128, np.int8), (0, 2**64, np.uint64), (2**63, 2**64, np.uint64), (-5, 6, np.int32)],
+)
 def test_integers_of_other_dtypes(low, high, dtype):
     words = philox.words((3, 4), 1, 40_000)
     got = philox.integers(np, words, low, high, dtype)
@@ -287,14 +325,19 @@ def test_equal_words_keep_their_order():
     np.testing.assert_array_equal(philox.permutation(np, words), sorted(range(1000), key=lambda i: words[i]))
 
 
-# ----------------------------------------------------------------------------------------------------------------- Bernoulli draws
+# -----------------------------------------------------------------------------------------------------------------
+# Bernoulli draws
+
 
 @pytest.mark.parametrize("p", [0.0, 1 / 65536, 0.1, 0.5, 1 - 1 / 65536, 1.0])
 def test_masks_have_their_rates(p):
     n = 300_001
     fast = philox.mask16(np, philox.words((5, 5), 0, philox.needed("mask16", n)), p, n)
     number = philox.bernoulli(np, philox.words((6, 5), 0, philox.needed("bernoulli", n)), p, n)
-    arrays = [philox.bernoulli(np, philox.words((7, 5), 0, philox.needed("bernoulli", n, dtype)), np.full(n, p, dtype), n) for dtype in FLOATS]
+    arrays = [
+        philox.bernoulli(np, philox.words((7, 5), 0, philox.needed("bernoulli", n, dtype)), np.full(n, p, dtype), n)
+        for dtype in FLOATS
+    ]
     for mask, held in zip([fast, number, *arrays], [p, p, *(float(np.dtype(dtype).type(p)) for dtype in FLOATS)]):
         assert mask.dtype == np.bool_ and mask.shape == (n,)
         if held in (0, 1):
@@ -321,7 +364,8 @@ def test_lanes_of_a_mask_are_independent():
     assert stats.chisquare(counts, np.array(expected) * counts.sum() / sum(expected)).pvalue > ALMOST_NEVER
 
 
-# ------------------------------------------------------------------------------------------------------- the same on every device
+# ------------------------------------------------------------------------------------------------------- the same on
+# every device
 
 N = 2 * philox.BLOCK * 4 + 5  # several blocks on NumPy, one piece on a device
 
@@ -339,21 +383,38 @@ def test_floats_on_a_device(name, dtype):
         if name == "uniform":
             np.testing.assert_array_equal(strict.to_host(device), host)
         else:
-            np.testing.assert_array_max_ulp(strict.to_host(device).astype(np.float64 if dtype == np.float64 else np.float32),
-                                            host.astype(np.float64 if dtype == np.float64 else np.float32), 4)
+            np.testing.assert_array_max_ulp(
+                strict.to_host(device).astype(np.float64 if dtype == np.float64 else np.float32),
+                host.astype(np.float64 if dtype == np.float64 else np.float32),
+                4,
+            )
 
 
 def test_the_rest_on_a_device():
     words = philox.words((9, 2), 1, N)
     device, p = on_strict(words), np.random.default_rng(0).random(N).astype(np.float32)
-    on_host = [philox.integers(np, words, -7, 2**40, np.int64), philox.integers(np, words, 0, 10, np.int32), philox.integers(np, words, 0, 2**64, np.uint64),
-               philox.permutation(np, words), philox.mask16(np, words, 0.9, 4 * N - 3), philox.mask16(np, words, 1.0, 4 * N - 3),
-               philox.bernoulli(np, words, 0.25, 2 * N), philox.bernoulli(np, words, p, N)]
+    on_host = [
+        philox.integers(np, words, -7, 2**40, np.int64),
+        philox.integers(np, words, 0, 10, np.int32),
+        philox.integers(np, words, 0, 2**64, np.uint64),
+        philox.permutation(np, words),
+        philox.mask16(np, words, 0.9, 4 * N - 3),
+        philox.mask16(np, words, 1.0, 4 * N - 3),
+        philox.bernoulli(np, words, 0.25, 2 * N),
+        philox.bernoulli(np, words, p, N),
+    ]
     xp, device_p = strict.xp, on_strict(p)
     with strict.refusing():
-        on_device = [philox.integers(xp, device, -7, 2**40, np.int64), philox.integers(xp, device, 0, 10, np.int32),
-                     philox.integers(xp, device, 0, 2**64, np.uint64), philox.permutation(xp, device), philox.mask16(xp, device, 0.9, 4 * N - 3),
-                     philox.mask16(xp, device, 1.0, 4 * N - 3), philox.bernoulli(xp, device, 0.25, 2 * N), philox.bernoulli(xp, device, device_p, N)]
+        on_device = [
+            philox.integers(xp, device, -7, 2**40, np.int64),
+            philox.integers(xp, device, 0, 10, np.int32),
+            philox.integers(xp, device, 0, 2**64, np.uint64),
+            philox.permutation(xp, device),
+            philox.mask16(xp, device, 0.9, 4 * N - 3),
+            philox.mask16(xp, device, 1.0, 4 * N - 3),
+            philox.bernoulli(xp, device, 0.25, 2 * N),
+            philox.bernoulli(xp, device, device_p, N),
+        ]
     for host, there in zip(on_host, on_device):
         assert there.dtype == host.dtype
         np.testing.assert_array_equal(strict.to_host(there), host)

@@ -1,4 +1,5 @@
 """Training steps on a device: nothing is copied to or from it, and the host never waits, unless the program says so."""
+
 from __future__ import annotations
 
 import contextlib
@@ -24,7 +25,9 @@ FLOATS = ["float64", "float32", "float16", "bfloat16"]
 
 @contextlib.contextmanager
 def untouched() -> Iterator[None]:
-    """Inside, everything stays on the device: no copy and no wait, not even one that an op makes under a name that counts as asked for."""
+    """Inside, everything stays on the device: no copy and no wait, not even one that an op makes under a name that
+    counts as asked for.
+    """
     with refusing(), counting() as crossed:
         yield
     assert not crossed.asked, dict(crossed.asked.causes)
@@ -39,6 +42,7 @@ def normal(dtype: str, *shape: int) -> Any:
 
 
 # ---- models
+
 
 class Block(nn.Module):
     """A transformer encoder block over embedded tokens."""
@@ -63,14 +67,33 @@ class Block(nn.Module):
 
 
 def mlp(dtype: str) -> tuple[nn.Module, Any, Any]:
-    model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.BatchNorm1d(16), nn.Linear(16, 8, bias=False), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 3))
+    model = nn.Sequential(
+        nn.Linear(6, 16),
+        nn.ReLU(),
+        nn.BatchNorm1d(16),
+        nn.Linear(16, 8, bias=False),
+        nn.Tanh(),
+        nn.Dropout(0.2),
+        nn.Linear(8, 3),
+    )
     return model, normal(dtype, 8, 6), put([0, 1, 2, 0, -100, 1, 2, 0])
 
 
 def cnn(dtype: str) -> tuple[nn.Module, Any, Any]:
     model = nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1, groups=2), nn.GroupNorm(2, 4),
-        nn.SiLU(), nn.AvgPool2d(2), nn.ConvTranspose2d(4, 4, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+        nn.Conv2d(2, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 4, 3, padding=1, groups=2),
+        nn.GroupNorm(2, 4),
+        nn.SiLU(),
+        nn.AvgPool2d(2),
+        nn.ConvTranspose2d(4, 4, 2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 3),
+    )
     return model, normal(dtype, 4, 2, 8, 8), put([0, 1, 2, -100])
 
 
@@ -141,11 +164,14 @@ def test_a_training_step_with_every_optimizer(name: str, dtype: str) -> None:
 
 
 def test_every_optimizer_is_here() -> None:
-    names = {name for name, value in vars(optim).items() if isinstance(value, type) and issubclass(value, optim.Optimizer)} - {"Optimizer"}
+    names = {
+        name for name, value in vars(optim).items() if isinstance(value, type) and issubclass(value, optim.Optimizer)
+    } - {"Optimizer"}
     assert names == {name.partition(" ")[0] for name in OPTIMIZERS}
 
 
 # ---- modules
+
 
 def runs(name: str, dtype: str) -> Any:
     """Output and gradients of a module of the table, on the device and on the CPU."""
@@ -177,10 +203,16 @@ def test_every_module(name: str, dtype: str) -> None:
     for a, b in itertools.zip_longest(*runs(name, dtype)):
         assert a.dtype == b.dtype
         a, b = (np.asarray(t.detach().cpu().double().numpy()) for t in (a, b))
-        np.testing.assert_allclose(a, b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * max(1.0, float(np.abs(b[np.isfinite(b)]).max(initial=0))))
+        np.testing.assert_allclose(
+            a,
+            b,
+            rtol=TOLERANCE[dtype],
+            atol=TOLERANCE[dtype] * max(1.0, float(np.abs(b[np.isfinite(b)]).max(initial=0))),
+        )
 
 
 # ---- what else a step is made of
+
 
 def accumulated(model: nn.Module, x: Any, t: Any) -> None:
     """Gradients of two halves of a batch, divided and added up."""
@@ -222,7 +254,7 @@ def forward_mode(model: nn.Module, x: Any, t: Any) -> None:
 def penalised(model: nn.Module, x: Any, t: Any) -> None:
     """A gradient of gradients."""
     x = x.detach().requires_grad_()
-    d, = tapegrad.autograd.grad(F.cross_entropy(model(x), t), x, create_graph=True)
+    (d,) = tapegrad.autograd.grad(F.cross_entropy(model(x), t), x, create_graph=True)
     d.square().sum().backward()
 
 
@@ -247,23 +279,37 @@ def written(model: nn.Module, x: Any, t: Any) -> None:
     z.scatter_add(1, t[:, None], z).sum().backward()
 
 
-STEPS = {f.__name__: f for f in (accumulated, checkpointed, reentrant, hooked, per_sample, forward_mode, penalised, clipped, written)}
+STEPS = {
+    f.__name__: f
+    for f in (accumulated, checkpointed, reentrant, hooked, per_sample, forward_mode, penalised, clipped, written)
+}
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", STEPS)
 def test_other_ways_to_a_gradient(name: str, dtype: str) -> None:
-    model = nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.LayerNorm(8), nn.Linear(8, 3)).to("strict", getattr(tapegrad, dtype))
+    model = nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.LayerNorm(8), nn.Linear(8, 3)).to(
+        "strict", getattr(tapegrad, dtype)
+    )
     x, t = normal(dtype, 8, 6), put([0, 1, 2, 0, 0, 1, 2, 0])
     with untouched():
         STEPS[name](model, x, t)
 
 
 INITS: dict[str, Callable[[Any], Any]] = {
-    "uniform_": lambda t: nn.init.uniform_(t, -1, 1), "normal_": lambda t: nn.init.normal_(t, 1, 2), "trunc_normal_": nn.init.trunc_normal_,
-    "constant_": lambda t: nn.init.constant_(t, 0.3), "ones_": nn.init.ones_, "zeros_": nn.init.zeros_, "eye_": nn.init.eye_,
-    "dirac_": lambda t: nn.init.dirac_(t[:, :, None]), "xavier_uniform_": nn.init.xavier_uniform_, "xavier_normal_": nn.init.xavier_normal_,
-    "kaiming_uniform_": nn.init.kaiming_uniform_, "kaiming_normal_": nn.init.kaiming_normal_, "orthogonal_": nn.init.orthogonal_,
+    "uniform_": lambda t: nn.init.uniform_(t, -1, 1),
+    "normal_": lambda t: nn.init.normal_(t, 1, 2),
+    "trunc_normal_": nn.init.trunc_normal_,
+    "constant_": lambda t: nn.init.constant_(t, 0.3),
+    "ones_": nn.init.ones_,
+    "zeros_": nn.init.zeros_,
+    "eye_": nn.init.eye_,
+    "dirac_": lambda t: nn.init.dirac_(t[:, :, None]),
+    "xavier_uniform_": nn.init.xavier_uniform_,
+    "xavier_normal_": nn.init.xavier_normal_,
+    "kaiming_uniform_": nn.init.kaiming_uniform_,
+    "kaiming_normal_": nn.init.kaiming_normal_,
+    "orthogonal_": nn.init.orthogonal_,
     "sparse_": lambda t: nn.init.sparse_(t, 0.5),
 }
 
@@ -277,17 +323,30 @@ def test_weights_are_drawn_on_the_device(name: str) -> None:
 
 def test_layers_are_made_on_the_device() -> None:
     with untouched():
-        nn.Sequential(nn.Linear(3, 4, device="strict"), nn.Conv2d(3, 4, 3, device="strict"), nn.Embedding(5, 3, padding_idx=1, device="strict"),
-                      nn.BatchNorm2d(3, device="strict"), nn.LayerNorm(3, device="strict"), nn.Bilinear(2, 3, 4, device="strict"))
+        nn.Sequential(
+            nn.Linear(3, 4, device="strict"),
+            nn.Conv2d(3, 4, 3, device="strict"),
+            nn.Embedding(5, 3, padding_idx=1, device="strict"),
+            nn.BatchNorm2d(3, device="strict"),
+            nn.LayerNorm(3, device="strict"),
+            nn.Bilinear(2, 3, 4, device="strict"),
+        )
 
 
 DRAWS: dict[str, Callable[[str], Any]] = {
-    "rand": lambda d: tapegrad.rand(5, device=d), "randn": lambda d: tapegrad.randn(5, device=d), "randint": lambda d: tapegrad.randint(3, 9, (5,), device=d),
-    "randperm": lambda d: tapegrad.randperm(7, device=d), "bernoulli": lambda d: tapegrad.full((5,), 0.3, device=d).bernoulli(),
-    "multinomial": lambda d: tapegrad.multinomial(tapegrad.ones(2, 5, device=d), 3), "normal_": lambda d: tapegrad.empty(5, device=d).normal_(),
-    "exponential_": lambda d: tapegrad.empty(5, device=d).exponential_(), "rand_like": lambda d: tapegrad.rand_like(tapegrad.ones(5, device=d)),
-    "dropout": lambda d: F.dropout(tapegrad.ones(5, device=d), 0.5, True), "tril_indices": lambda d: tapegrad.tril_indices(3, 4, 1, device=d),
-    "triu_indices": lambda d: tapegrad.triu_indices(3, 4, -1, device=d), "linspace": lambda d: tapegrad.linspace(0, 1, 5, device=d),
+    "rand": lambda d: tapegrad.rand(5, device=d),
+    "randn": lambda d: tapegrad.randn(5, device=d),
+    "randint": lambda d: tapegrad.randint(3, 9, (5,), device=d),
+    "randperm": lambda d: tapegrad.randperm(7, device=d),
+    "bernoulli": lambda d: tapegrad.full((5,), 0.3, device=d).bernoulli(),
+    "multinomial": lambda d: tapegrad.multinomial(tapegrad.ones(2, 5, device=d), 3),
+    "normal_": lambda d: tapegrad.empty(5, device=d).normal_(),
+    "exponential_": lambda d: tapegrad.empty(5, device=d).exponential_(),
+    "rand_like": lambda d: tapegrad.rand_like(tapegrad.ones(5, device=d)),
+    "dropout": lambda d: F.dropout(tapegrad.ones(5, device=d), 0.5, True),
+    "tril_indices": lambda d: tapegrad.tril_indices(3, 4, 1, device=d),
+    "triu_indices": lambda d: tapegrad.triu_indices(3, 4, -1, device=d),
+    "linspace": lambda d: tapegrad.linspace(0, 1, 5, device=d),
     "eye": lambda d: tapegrad.eye(3, device=d),
 }
 
@@ -308,9 +367,18 @@ def test_numbers_of_the_host_are_arguments_of_kernels() -> None:
     for dtype, number in itertools.product(("float32", "float16", "bfloat16", "int64", "complex64"), numbers):
         x = put([1.0, 2.0], dtype)
         with untouched():
-            results = [x * number, number - x, x / number, tapegrad.where(x == number, x, number), tapegrad.add(x, number, alpha=2), x == number]
+            results = [
+                x * number,
+                number - x,
+                x / number,
+                tapegrad.where(x == number, x, number),
+                tapegrad.add(x, number, alpha=2),
+                x == number,
+            ]
         wide = {"bfloat16": np.float32}.get(dtype, dtype)
-        np.testing.assert_allclose(results[0].cpu().to(tapegrad.complex64).numpy(), np.array([1, 2], wide) * np.asarray(number), rtol=1e-2)
+        np.testing.assert_allclose(
+            results[0].cpu().to(tapegrad.complex64).numpy(), np.array([1, 2], wide) * np.asarray(number), rtol=1e-2
+        )
 
 
 def test_the_gradient_of_a_number_of_the_host_is_a_copy_that_is_told_of() -> None:
@@ -324,7 +392,19 @@ def test_the_gradient_of_a_number_of_the_host_is_a_copy_that_is_told_of() -> Non
         (put([1.0, 2.0], "float32") * w).sum().backward()
 
 
-@pytest.mark.parametrize("act", [bool, float, int, complex, lambda x: [0, 1, 2][x], lambda x: x.new_zeros(3)[:x], lambda x: 1 in x, lambda x: x and 3])
+@pytest.mark.parametrize(
+    "act",
+    [
+        bool,
+        float,
+        int,
+        complex,
+        lambda x: [0, 1, 2][x],
+        lambda x: x.new_zeros(3)[:x],
+        lambda x: 1 in x,
+        lambda x: x and 3,
+    ],
+)
 def test_python_s_protocols_are_no_request(act: Callable[[Any], Any]) -> None:
     """What reads a value without saying so is refused; what says so is not."""
     x = put(1)
@@ -334,13 +414,27 @@ def test_python_s_protocols_are_no_request(act: Callable[[Any], Any]) -> None:
     with refusing():
         with pytest.raises(RuntimeError, match="copy from the device to the host"):
             act(x)
-        assert (x.item(), x.tolist(), x.cpu().numpy(), f"{x}", repr(x)) == (1, 1, 1, "1", "tensor(1, device='strict:0')")
+        assert (x.item(), x.tolist(), x.cpu().numpy(), f"{x}", repr(x)) == (
+            1,
+            1,
+            1,
+            "1",
+            "tensor(1, device='strict:0')",
+        )
 
 
-@pytest.mark.parametrize("act", [
-    lambda x: x[[0, 1]], lambda x: x[np.array([0])], lambda x: x.__setitem__(0, np.ones(2)), lambda x: x.__setitem__(0, [1.0, 2.0]),
-    lambda x: x[tapegrad.tensor([0])], lambda x: x.__setitem__(0, tapegrad.ones(2, dtype=tapegrad.float64)), lambda x: tapegrad.combinations(x[0]),
-])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda x: x[[0, 1]],
+        lambda x: x[np.array([0])],
+        lambda x: x.__setitem__(0, np.ones(2)),
+        lambda x: x.__setitem__(0, [1.0, 2.0]),
+        lambda x: x[tapegrad.tensor([0])],
+        lambda x: x.__setitem__(0, tapegrad.ones(2, dtype=tapegrad.float64)),
+        lambda x: tapegrad.combinations(x[0]),
+    ],
+)
 def test_data_of_the_host_beside_the_device_s_is_a_copy_that_is_told_of(act: Callable[[Any], Any]) -> None:
     x = put(np.ones((3, 2)))
     with counting() as crossed:

@@ -1,4 +1,5 @@
 """The strict device refuses what CuPy refuses, counts what crosses, and is otherwise NumPy."""
+
 from __future__ import annotations
 
 import copy
@@ -47,8 +48,15 @@ def test_operators_are_numpys_and_refuse_host_arrays(strict, symbol):
 
     def f(a, b):
         return evaluate(f"a {symbol} b", a=a, b=b)
+
     three = np.float64(3)
-    for a, b, c, d in [(x, y, HOST, other), (x, 2, HOST, 2), (2.0, y, 2.0, other), (three, y, three, other), (x, x[0], HOST, HOST[0])]:
+    for a, b, c, d in [
+        (x, y, HOST, other),
+        (x, 2, HOST, 2),
+        (2.0, y, 2.0, other),
+        (three, y, three, other),
+        (x, x[0], HOST, HOST[0]),
+    ]:
         with np.errstate(all="ignore"):
             want = f(c, d)
         got = f(a, b)
@@ -233,12 +241,29 @@ def test_functions_are_numpys(strict, xp, function):
 
 def test_results_are_zero_dimensional_arrays_in_c_order_without_warnings(strict, xp):
     x = put(strict, HOST)
-    for y in [x.sum(), x[1, 2], x.max(), xp.dot(x[0], x[0]), x[0, 0] * 2, xp.exp(x[0, 0]), xp.exp(1.0), xp.trace(x), -x[1, 1]]:
+    for y in [
+        x.sum(),
+        x[1, 2],
+        x.max(),
+        xp.dot(x[0], x[0]),
+        x[0, 0] * 2,
+        xp.exp(x[0, 0]),
+        xp.exp(1.0),
+        xp.trace(x),
+        -x[1, 1],
+    ]:
         assert type(y) is strict.array_type
         assert y.shape == ()
     f = put(strict, np.asfortranarray(HOST))
     assert f.flags.f_contiguous
-    for y in [f + 1, xp.exp(f), f.sum(axis=0, keepdims=True), x.T * 2, xp.where(x.T > 1, x.T, 0), x.T[xp.asarray([0, 1])]]:
+    for y in [
+        f + 1,
+        xp.exp(f),
+        f.sum(axis=0, keepdims=True),
+        x.T * 2,
+        xp.where(x.T > 1, x.T, 0),
+        x.T[xp.asarray([0, 1])],
+    ]:
         assert y.flags.c_contiguous
         assert y.flags.owndata
     assert np.isnan((xp.zeros(2) / 0).get()).all()  # without a warning, which pytest would make an error
@@ -249,9 +274,23 @@ def test_results_are_zero_dimensional_arrays_in_c_order_without_warnings(strict,
 
 
 INDICES = [
-    np.s_[1], np.s_[-1, 2], np.s_[1:, ::2], np.s_[..., 0], np.s_[None, :, None], np.s_[::-1], np.s_[1, ...], np.s_[()],
-    np.s_[np.array([2, 0]), :], np.s_[np.array([[2], [0]]), np.array([1, 3])], np.s_[:, np.array([1, 1])], np.s_[np.array([0, 1]), None, np.array([1, 2])],
-    np.s_[HOST > 4], np.s_[np.array([True, False, True])], np.s_[np.array([True, False, True]), np.array([1, 2])], np.s_[..., np.array(2)], np.s_[np.int64(1)],
+    np.s_[1],
+    np.s_[-1, 2],
+    np.s_[1:, ::2],
+    np.s_[..., 0],
+    np.s_[None, :, None],
+    np.s_[::-1],
+    np.s_[1, ...],
+    np.s_[()],
+    np.s_[np.array([2, 0]), :],
+    np.s_[np.array([[2], [0]]), np.array([1, 3])],
+    np.s_[:, np.array([1, 1])],
+    np.s_[np.array([0, 1]), None, np.array([1, 2])],
+    np.s_[HOST > 4],
+    np.s_[np.array([True, False, True])],
+    np.s_[np.array([True, False, True]), np.array([1, 2])],
+    np.s_[..., np.array(2)],
+    np.s_[np.int64(1)],
 ]
 
 
@@ -283,7 +322,7 @@ def test_indices_wrap_and_host_indices_are_transfers(strict, xp):
     with pytest.raises(IndexError):
         x[x]
     with pytest.raises(TypeError):
-        x[:x[0, 0].astype(int)]
+        x[: x[0, 0].astype(int)]
     with pytest.raises(TypeError):
         [1, 2][x[0, 0].astype(int)]
     with pytest.raises(ValueError, match="non-scalar"):
@@ -476,6 +515,7 @@ def test_permission_belongs_to_a_thread_and_counts_do_not(strict):
         with allowed():
             inside.set()
             done.wait(10)
+
     with ThreadPoolExecutor(1) as pool, counting() as crossed:
         asking = pool.submit(asks)
         inside.wait(10)
@@ -589,10 +629,13 @@ def test_philox_is_numpys_and_no_transfer(strict):
 def test_the_recorded_names_are_those_of_the_installed_cupy():
     cupy = pytest.importorskip("cupy")
     from tools.cupy_names import names
+
     installed = names()
     if installed["cupy"] == NAMES["cupy"]:
         assert installed == NAMES, "run python tests/tools/cupy_names.py"
         return
     for path, recorded in NAMES["namespaces"].items():
-        assert set(recorded) <= set(installed["namespaces"][path]), f"CuPy {cupy.__version__} has lost names: run python tests/tools/cupy_names.py"
+        assert set(recorded) <= set(installed["namespaces"][path]), (
+            f"CuPy {cupy.__version__} has lost names: run python tests/tools/cupy_names.py"
+        )
     assert set(NAMES["ndarray"]) <= set(installed["ndarray"])

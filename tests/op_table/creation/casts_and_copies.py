@@ -1,4 +1,5 @@
 """Copies, casts and fills."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,7 +9,12 @@ from op_table.shape.reshape import draw, of
 
 
 def fills(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [sample(draw(rng, dtype, 2, 3), 2.5), sample(draw(rng, dtype, 2), draw(rng, dtype)), sample(draw(rng, dtype, 0, 2), 1), sample(draw(rng, dtype), 3)]
+    return [
+        sample(draw(rng, dtype, 2, 3), 2.5),
+        sample(draw(rng, dtype, 2), draw(rng, dtype)),
+        sample(draw(rng, dtype, 0, 2), 1),
+        sample(draw(rng, dtype), 3),
+    ]
 
 
 ROWS: list[Row] = [

@@ -1,4 +1,5 @@
 """Factories."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,7 +11,14 @@ import tapegrad
 from op_table.row import AsIs, Row, Sample, sample
 from op_table.shape.reshape import draw
 
-SIZES = [sample(2, 3), sample((2, 3)), sample(()), sample(0, 2), sample(2, dtype=tapegrad.int64), sample(2, dtype=tapegrad.bool)]
+SIZES = [
+    sample(2, 3),
+    sample((2, 3)),
+    sample(()),
+    sample(0, 2),
+    sample(2, dtype=tapegrad.int64),
+    sample(2, dtype=tapegrad.bool),
+]
 
 
 def given(*samples: Sample) -> Callable[..., list[Sample]]:
@@ -27,8 +35,12 @@ def filled(make: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
 
 def likes(*more: Any) -> Callable[..., list[Sample]]:
-    return lambda rng, dtype: [sample(draw(rng, dtype, 2, 3), *more), sample(draw(rng, dtype), *more), sample(draw(rng, dtype, 0, 2), *more),
-                               sample(draw(rng, dtype, 2, 3), *more, dtype=tapegrad.int64)]
+    return lambda rng, dtype: [
+        sample(draw(rng, dtype, 2, 3), *more),
+        sample(draw(rng, dtype), *more),
+        sample(draw(rng, dtype, 0, 2), *more),
+        sample(draw(rng, dtype, 2, 3), *more, dtype=tapegrad.int64),
+    ]
 
 
 def factory(name: str, samples: Callable[..., list[Sample]], reference: Callable[..., Any], **more: Any) -> Row:
@@ -59,30 +71,88 @@ def np_tensor(data: Any, dtype: Any = None) -> np.ndarray:
     return array.astype(dtype or {"f": np.float32, "c": np.complex64}.get(array.dtype.kind, array.dtype))
 
 
-ARANGES = given(sample(5), sample(1, 6, 2), sample(5, 1, -2), sample(0, 1, 0.25), sample(2.5), sample(3, dtype=tapegrad.float64), sample(0), sample(-3, 3))
+ARANGES = given(
+    sample(5),
+    sample(1, 6, 2),
+    sample(5, 1, -2),
+    sample(0, 1, 0.25),
+    sample(2.5),
+    sample(3, dtype=tapegrad.float64),
+    sample(0),
+    sample(-3, 3),
+)
 TRIANGLES = given(sample(3, 3), sample(2, 4, 1), sample(4, 2, -1), sample(0, 3), sample(3, 3, -5))
 
 ROWS: list[Row] = [
     factory("zeros", given(*SIZES), filled(np.zeros)),
     factory("ones", given(*SIZES), filled(np.ones)),
     factory("empty", given(*SIZES), filled(np.empty), values=False),
-    factory("empty_strided", given(sample((2, 3), (1, 2)), sample((), ())), lambda size, stride: np.empty(size, np.float32), values=False),
+    factory(
+        "empty_strided",
+        given(sample((2, 3), (1, 2)), sample((), ())),
+        lambda size, stride: np.empty(size, np.float32),
+        values=False,
+    ),
     factory("zeros_like", likes(), lambda x, dtype=None: np.zeros_like(x, dtype)),
     factory("ones_like", likes(), lambda x, dtype=None: np.ones_like(x, dtype)),
     factory("empty_like", likes(), lambda x, dtype=None: np.empty_like(x, dtype), values=False),
     factory("full_like", likes(3), lambda x, value, dtype=None: np.full_like(x, value, dtype)),
-    factory("full", given(sample((2, 3), 2), sample((2,), 2.5), sample((), True), sample((0,), 1), sample((2,), 3, dtype=tapegrad.float64)), np_full),
+    factory(
+        "full",
+        given(
+            sample((2, 3), 2),
+            sample((2,), 2.5),
+            sample((), True),
+            sample((0,), 1),
+            sample((2,), 3, dtype=tapegrad.float64),
+        ),
+        np_full,
+    ),
     factory("tensor", given(*[sample(data) for data in DATA], sample(AsIs([1, 2]), dtype=tapegrad.float64)), np_tensor),
-    factory("as_tensor", given(*[sample(data) for data in DATA], sample(AsIs(np.arange(3.0)), dtype=tapegrad.float32)), np_tensor),
+    factory(
+        "as_tensor",
+        given(*[sample(data) for data in DATA], sample(AsIs(np.arange(3.0)), dtype=tapegrad.float32)),
+        np_tensor,
+    ),
     factory("asarray", given(*[sample(data) for data in DATA]), np_tensor),
-    Row("from_numpy", given(sample(AsIs(np.arange(3))), sample(AsIs(np.ones((2, 3), np.float32)))), lambda a: a, grad=False, raw=False, strict=False,
-        why="it makes CPU tensors"),
-    factory("scalar_tensor", given(sample(3), sample(2, dtype=tapegrad.int64)), lambda s, dtype=np.float32: np.array(s, dtype)),
+    Row(
+        "from_numpy",
+        given(sample(AsIs(np.arange(3))), sample(AsIs(np.ones((2, 3), np.float32)))),
+        lambda a: a,
+        grad=False,
+        raw=False,
+        strict=False,
+        why="it makes CPU tensors",
+    ),
+    factory(
+        "scalar_tensor",
+        given(sample(3), sample(2, dtype=tapegrad.int64)),
+        lambda s, dtype=np.float32: np.array(s, dtype),
+    ),
     factory("arange", ARANGES, np_arange),
-    factory("linspace", given(sample(0, 1, 5), sample(-2.5, 3, 4), sample(1, 2, 1), sample(1, 2, 0), sample(0, 10, 4, dtype=tapegrad.float64)),
-            np_linspace, tolerance=1e-6),
-    factory("logspace", given(sample(0, 2, 3), sample(0, 3, 4, 2.0), sample(-1, 1, 3, dtype=tapegrad.float64)), np_logspace, tolerance=1e-6),
-    factory("eye", given(sample(3), sample(2, 4), sample(0), sample(2, dtype=tapegrad.int64)), lambda n, m=None, dtype=np.float32: np.eye(n, m, dtype=dtype)),
+    factory(
+        "linspace",
+        given(
+            sample(0, 1, 5),
+            sample(-2.5, 3, 4),
+            sample(1, 2, 1),
+            sample(1, 2, 0),
+            sample(0, 10, 4, dtype=tapegrad.float64),
+        ),
+        np_linspace,
+        tolerance=1e-6,
+    ),
+    factory(
+        "logspace",
+        given(sample(0, 2, 3), sample(0, 3, 4, 2.0), sample(-1, 1, 3, dtype=tapegrad.float64)),
+        np_logspace,
+        tolerance=1e-6,
+    ),
+    factory(
+        "eye",
+        given(sample(3), sample(2, 4), sample(0), sample(2, dtype=tapegrad.int64)),
+        lambda n, m=None, dtype=np.float32: np.eye(n, m, dtype=dtype),
+    ),
     factory("tril_indices", TRIANGLES, lambda n, m, k=0: np.stack(np.tril_indices(n, k, m))),
     factory("triu_indices", TRIANGLES, lambda n, m, k=0: np.stack(np.triu_indices(n, k, m))),
 ]

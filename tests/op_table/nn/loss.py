@@ -1,4 +1,5 @@
 """Losses with a gradient of their own."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,7 +14,11 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 def _classes(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    x, space, w = rng.uniform(-2, 2, (3, 4)).astype(dtype), rng.uniform(-2, 2, (2, 4, 3, 2)).astype(dtype), rng.uniform(0.5, 2, 4).astype(dtype)
+    x, space, w = (
+        rng.uniform(-2, 2, (3, 4)).astype(dtype),
+        rng.uniform(-2, 2, (2, 4, 3, 2)).astype(dtype),
+        rng.uniform(0.5, 2, 4).astype(dtype),
+    )
     t, s = np.array([0, 3, 1]), rng.integers(0, 4, (2, 3, 2))
     found = [sample(x, t, reduction=r) for r in REDUCTIONS]
     found += [sample(x, t, w, reduction=r, ignore_index=3) for r in REDUCTIONS]
@@ -24,22 +29,31 @@ def _smooth(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     x, w = rng.uniform(-2, 2, (3, 4)).astype(dtype), rng.uniform(0.5, 2, 4).astype(dtype)
     p = special.softmax(rng.uniform(-1, 1, (3, 4)), 1).astype(dtype)
     return [
-        *_classes(rng, dtype), *(sample(x, np.array([0, 3, 1]), w, label_smoothing=0.2, ignore_index=0, reduction=r) for r in REDUCTIONS),
-        *(sample(x, p, w, label_smoothing=0.1, reduction=r) for r in REDUCTIONS), sample(x, p),
+        *_classes(rng, dtype),
+        *(sample(x, np.array([0, 3, 1]), w, label_smoothing=0.2, ignore_index=0, reduction=r) for r in REDUCTIONS),
+        *(sample(x, p, w, label_smoothing=0.1, reduction=r) for r in REDUCTIONS),
+        sample(x, p),
     ]
 
 
 def _pairs(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     a = rng.uniform(-1, 1, (3, 4)).astype(dtype)
     # Differences away from 0, 0.5 and 1.
-    d = (rng.choice([-1.0, 1.0], (3, 4)) * rng.choice([0.25, 0.75, 1.5], (3, 4)) + rng.uniform(-0.1, 0.1, (3, 4))).astype(dtype)
-    return [*(sample(a, a + d, reduction=r) for r in REDUCTIONS), sample(np.asarray(a[0, 0]), np.asarray((a + d)[0, 0])), sample(a.T, (a + d).T)]
+    d = (
+        rng.choice([-1.0, 1.0], (3, 4)) * rng.choice([0.25, 0.75, 1.5], (3, 4)) + rng.uniform(-0.1, 0.1, (3, 4))
+    ).astype(dtype)
+    return [
+        *(sample(a, a + d, reduction=r) for r in REDUCTIONS),
+        sample(np.asarray(a[0, 0]), np.asarray((a + d)[0, 0])),
+        sample(a.T, (a + d).T),
+    ]
 
 
 def _extras(name: str) -> Callable[..., list[Sample]]:
     def drawn(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
         found = _pairs(rng, dtype)
         return [*found, *(sample(*s.args, **s.kwargs, **{name: 0.5}) for s in found)]
+
     return drawn
 
 
@@ -49,8 +63,16 @@ def _probabilities(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
 
 
 def _logits(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    x, t, w = rng.uniform(-3, 3, (3, 4)).astype(dtype), rng.uniform(0, 1, (3, 4)).astype(dtype), rng.uniform(0.5, 2, 4).astype(dtype)
-    return [*(sample(x, t, reduction=r) for r in REDUCTIONS), sample(x, t, w, pos_weight=w[::-1]), sample(x, t, pos_weight=w, reduction="none")]
+    x, t, w = (
+        rng.uniform(-3, 3, (3, 4)).astype(dtype),
+        rng.uniform(0, 1, (3, 4)).astype(dtype),
+        rng.uniform(0.5, 2, 4).astype(dtype),
+    )
+    return [
+        *(sample(x, t, reduction=r) for r in REDUCTIONS),
+        sample(x, t, w, pos_weight=w[::-1]),
+        sample(x, t, pos_weight=w, reduction="none"),
+    ]
 
 
 def reduced(losses: Any, reduction: str) -> Any:
@@ -70,7 +92,14 @@ def nll_loss(log_p: Any, target: Any, weight: Any = None, ignore_index: int = -1
     return losses.sum() / shares.sum() if reduction == "mean" else reduced(losses, reduction)
 
 
-def cross_entropy(x: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0) -> Any:
+def cross_entropy(
+    x: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
     log_p = special.log_softmax(x, 0 if x.ndim == 1 else 1)
     if target.dtype.kind == "f":
         w = 1 if weight is None else weight
@@ -89,6 +118,7 @@ def cross_entropy(x: Any, target: Any, weight: Any = None, ignore_index: int = -
 def of_difference(function: Callable[..., Any]) -> Callable[..., Any]:
     def reference(a: Any, b: Any, reduction: str = "mean", **kwargs: Any) -> Any:
         return reduced(np.asarray(function(abs(a - b), **kwargs)), reduction)
+
     return reference
 
 

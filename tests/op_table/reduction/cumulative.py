@@ -1,4 +1,5 @@
 """Running sums, products and extremes, and differences."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -22,7 +23,10 @@ def _apart(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
 
 
 def _zeros(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-    return [*_scans(rng, dtype), *(sample(s.args[0], s.kwargs["dim"]) for s in _with_zeros(rng, dtype) if "dim" in s.kwargs)]
+    return [
+        *_scans(rng, dtype),
+        *(sample(s.args[0], s.kwargs["dim"]) for s in _with_zeros(rng, dtype) if "dim" in s.kwargs),
+    ]
 
 
 def _running(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,13 +40,21 @@ def _extreme(ufunc: Any) -> Callable[..., Any]:
         values = ufunc.accumulate(x, axis=dim)
         places = np.arange(x.shape[dim]).reshape([-1 if i == dim % x.ndim else 1 for i in range(x.ndim)])
         return values, np.maximum.accumulate(np.where(x == values, places, 0), axis=dim)
+
     return reference
 
 
 def _differences(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     def d(*shape: int) -> np.ndarray:
         return draw(rng, dtype, shape)
-    return [sample(d(3, 4)), sample(d(3, 4), 2, 0), sample(d(5), prepend=d(2), append=d(1)), sample(d(3, 4), 1, 1, d(3, 1)), sample(d(2), 3)]
+
+    return [
+        sample(d(3, 4)),
+        sample(d(3, 4), 2, 0),
+        sample(d(5), prepend=d(2), append=d(1)),
+        sample(d(3, 4), 1, 1, d(3, 1)),
+        sample(d(2), 3),
+    ]
 
 
 def _diff(x: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
@@ -54,6 +66,7 @@ ROWS = [
     Row("cumsum", _scans, _running(np.cumsum), complex=True, inplace=True, integer=True),
     Row("cumprod", _zeros, _running(np.cumprod), complex=True, inplace=True, integer=True),
     Row("logcumsumexp", _scans, _running(np.logaddexp.accumulate)),
-    Row("cummax", _apart, _extreme(np.maximum)), Row("cummin", _apart, _extreme(np.minimum)),
+    Row("cummax", _apart, _extreme(np.maximum)),
+    Row("cummin", _apart, _extreme(np.minimum)),
     Row("diff", _differences, _diff, complex=True),
 ]

@@ -1,4 +1,5 @@
 """Putting tensors together, and taking them apart."""
+
 from __future__ import annotations
 
 import itertools
@@ -44,14 +45,18 @@ def np_block_diag(*xs: np.ndarray) -> np.ndarray:
     result = np.zeros(np.sum([b.shape for b in blocks], 0), np.result_type(*blocks))
     at = np.zeros(2, int)
     for block in blocks:
-        result[at[0]:at[0] + block.shape[0], at[1]:at[1] + block.shape[1]] = block
+        result[at[0] : at[0] + block.shape[0], at[1] : at[1] + block.shape[1]] = block
         at += block.shape
     return result
 
 
 def meshes(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     lists = [((2,), (3,)), ((2,), (), (4,))]
-    return [sample([draw(rng, dtype, *shape) for shape in shapes], indexing=indexing) for indexing in ("ij", "xy") for shapes in lists]
+    return [
+        sample([draw(rng, dtype, *shape) for shape in shapes], indexing=indexing)
+        for indexing in ("ij", "xy")
+        for shapes in lists
+    ]
 
 
 def np_meshgrid(xs: Any, indexing: Any) -> Any:
@@ -68,7 +73,18 @@ def np_tensor_split(x: np.ndarray, parts: Any, dim: int = 0) -> list[np.ndarray]
 
 
 ROWS: list[Row] = [
-    row("cat", lists((((2, 3), (1, 3)),), (((2, 3), (2, 1)), -1), (((0,), (2, 3)),), (((2,),),), (((0, 2), (3, 2)),), (((2, 3), (2, 3), (2, 3)), 1)), np_cat),
+    row(
+        "cat",
+        lists(
+            (((2, 3), (1, 3)),),
+            (((2, 3), (2, 1)), -1),
+            (((0,), (2, 3)),),
+            (((2,),),),
+            (((0, 2), (3, 2)),),
+            (((2, 3), (2, 3), (2, 3)), 1),
+        ),
+        np_cat,
+    ),
     row("concat", lists((((2, 3), (1, 3)),)), np_cat),
     row("concatenate", lists((((2, 3), (2, 1)), 1)), np_cat),
     row("stack", lists((((2, 3), (2, 3)),), (((2, 3), (2, 3)), -1), (((), ()),), (((0, 2), (0, 2)), 1)), np.stack),
@@ -79,13 +95,19 @@ ROWS: list[Row] = [
     row("column_stack", lists((((2,), (2, 3)),), (((3,), (3,)),), (((), ()),)), np.column_stack),
     row("block_diag", several(((2, 3), (3, 1)), ((), (3,), (1, 2)), ((2, 2),)), np_block_diag),
     row("meshgrid", meshes, np_meshgrid, view="maybe"),
-    row("cartesian_prod", several(((2,), (3,)), ((2,), (1,), (2,))), lambda *xs: np.array(list(itertools.product(*xs)))),
+    row(
+        "cartesian_prod", several(((2,), (3,)), ((2,), (1,), (2,))), lambda *xs: np.array(list(itertools.product(*xs)))
+    ),
     row("combinations", of(((4,),), ((4,), 3), ((3,), 2, True), ((2,), 3)), np_combinations, synchronises=True),
     row("unbind", of(((3, 2),), ((2, 3), -1), ((3,),), ((2, 3, 4), 1)), np_unbind, view=True),
     row("split", of(((5, 2), 2), ((2, 5), 3, 1), ((5,), [1, 4]), ((2, 4), [0, 4], -1)), np_split, view=True),
     row("split_with_sizes", of(((5, 2), [2, 3]), ((2, 5), [4, 0, 1], 1)), np_split, view=True),
     row("unsafe_split", of(((5, 2), 2), ((2, 5), 3, 1)), np_split),
-    row("unsafe_split_with_sizes", of(((5, 2), (2, 3)), ((2, 5), (1, 4), 1)), lambda x, sizes, dim=0: np_split(x, sizes, dim)),
+    row(
+        "unsafe_split_with_sizes",
+        of(((5, 2), (2, 3)), ((2, 5), (1, 4), 1)),
+        lambda x, sizes, dim=0: np_split(x, sizes, dim),
+    ),
     row("chunk", of(((5, 2), 2), ((2, 5), 4, 1), ((3,), 5)), np_chunk, view=True),
     row("unsafe_chunk", of(((5, 2), 2), ((2, 5), 4, 1)), np_chunk),
     row("tensor_split", of(((5, 2), 2), ((2, 5), (1, 3), 1), ((5,), 7), ((5,), (2, -1))), np_tensor_split, view=True),

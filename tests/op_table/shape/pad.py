@@ -1,4 +1,5 @@
 """Padding."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -12,13 +13,24 @@ MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "cir
 
 def _constant(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     x = rng.uniform(-1, 1, (2, 3, 4)).astype(dtype)
-    return [sample(x, (1, 2)), sample(x, (1, 0, 2, 1), 3.5), sample(x, (-1, 2, 0, -2)), sample(x[0, 0], (0, 0)), sample(x[:0], (1, 1, 1, 1, 1, 1))]
+    return [
+        sample(x, (1, 2)),
+        sample(x, (1, 0, 2, 1), 3.5),
+        sample(x, (-1, 2, 0, -2)),
+        sample(x[0, 0], (0, 0)),
+        sample(x[:0], (1, 1, 1, 1, 1, 1)),
+    ]
 
 
 def _pad(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     x = rng.uniform(-1, 1, (2, 3, 4)).astype(dtype)
     found = [sample(x, (2, 1, 1, 2), mode) for mode in ("reflect", "replicate", "circular")]
-    return [*found, *(sample(x, (3, 0), mode) for mode in ("reflect", "replicate", "circular")), sample(x, (2, 1)), sample(x, [1, -1], "constant", 2.0)]
+    return [
+        *found,
+        *(sample(x, (3, 0), mode) for mode in ("reflect", "replicate", "circular")),
+        sample(x, (2, 1)),
+        sample(x, [1, -1], "constant", 2.0),
+    ]
 
 
 def constant_pad_nd(x: Any, pad: Any, value: float = 0) -> Any:
