@@ -205,7 +205,7 @@ def test_functions_show_their_backward():
    rule      @staticmethod
              def backward(ctx, grad):
                  (x,) = ctx.saved_tensors
-                 return grad * ctx.power * x ** 2
+                 return grad * ctx.power * x**2
              where saved_tensors[0] = [2.], ctx.power = 3
    to x, which is a leaf of shape [1]:
      gradient  [12.]"""
