@@ -352,25 +352,25 @@ def arctanh_(input: Tensor) -> Tensor:
 
 def argmax(
     input: Tensor,
-    dim: Dims | None = None,
+    dim: _int | None = None,
     keepdim: _bool = False,
     *,
     axis: Dims | None = None,
     keepdims: _bool | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
-    """The index of the largest element; of equal ones the first."""
+    """The index of the largest element, of equal ones the first; in the flattened tensor, or along `dim`."""
 
 def argmin(
     input: Tensor,
-    dim: Dims | None = None,
+    dim: _int | None = None,
     keepdim: _bool = False,
     *,
     axis: Dims | None = None,
     keepdims: _bool | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
-    """The index of the smallest element; of equal ones the first."""
+    """The index of the smallest element, of equal ones the first; in the flattened tensor, or along `dim`."""
 
 def argsort(
     input: Tensor,
@@ -381,7 +381,7 @@ def argsort(
     axis: Dims | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
-    """The indices that sort along a dimension; equal elements stay in their order."""
+    """The indices that `sort` a tensor along a dimension."""
 
 def argwhere(input: Tensor) -> Tensor:
     """The indices of the elements that are not zero, one in a row."""
@@ -632,7 +632,7 @@ def cumprod(
 def cumsum(
     input: Tensor, dim: _int, *, dtype: DTypeLike | None = None, axis: Dims | None = None, out: Tensor | None = None
 ) -> Tensor:
-    """The running sum along a dimension."""
+    """The running sum along a dimension; integers and bool are added up as int64."""
 
 @overload
 def custom_op(
@@ -698,7 +698,7 @@ def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The derivative of the logarithm of the gamma function."""
 
 def dist(input: Tensor, other: Tensor, p: _float = 2) -> Tensor:
-    """The norm of ``input - other`` as one vector."""
+    """The norm of order `p` of ``input - other`` as one vector."""
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
     """Elementwise quotient; integers are divided as the default dtype."""
@@ -1221,7 +1221,9 @@ def mean(
     """The mean of all elements, or along dimensions."""
 
 @overload
-def median(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def median(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The median of all elements, or along a dimension with its indices."""
+
 @overload
 def median(
     input: Tensor, dim: _int, keepdim: _bool = False, *, out: tuple[Tensor, Tensor] | None = None
@@ -1232,7 +1234,7 @@ def meshgrid(*tensors: Tensor, indexing: str | None = None) -> tuple[Tensor, ...
 def meshgrid(tensors: Sequence[Tensor], /, *, indexing: str | None = None) -> tuple[Tensor, ...]: ...
 @overload
 def min(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The smallest of all elements; along a dimension, with its indices; or of two tensors, elementwise."""
+    """The smallest of all elements; along a dimension, with its indices; or of two tensors. As `max` otherwise."""
 
 @overload
 def min(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
@@ -1311,7 +1313,7 @@ def nanmean(
 
 @overload
 def nanmedian(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The median of the elements that are not NaN, of all or along a dimension with its indices."""
+    """The `median` of the elements that are not NaN, of all or along a dimension with its indices."""
 
 @overload
 def nanmedian(
@@ -1326,7 +1328,7 @@ def nanquantile(
     interpolation: str = "linear",
     out: Tensor | None = None,
 ) -> Tensor:
-    """The quantiles of the elements that are not NaN, of all or along a dimension."""
+    """The quantiles of the elements that are not NaN, of all or along a dimension; see `quantile`."""
 
 def nansum(
     input: Tensor,
@@ -1855,7 +1857,7 @@ def std(
     keepdims: _bool | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
-    """The standard deviation of all elements, or along dimensions. Its gradient where all are equal is 0."""
+    """The square root of `var`, the standard deviation. Its gradient where all elements are equal is 0."""
 
 @overload
 def std(input: Tensor, unbiased: _bool) -> Tensor: ...
@@ -1870,7 +1872,7 @@ def std_mean(
     axis: Dims | None = None,
     keepdims: _bool | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The standard deviation and the mean of all elements, or along dimensions."""
+    """A pair of `std` and `mean`."""
 
 @overload
 def std_mean(input: Tensor, unbiased: _bool) -> tuple[Tensor, Tensor]: ...
@@ -1890,7 +1892,7 @@ def sum(
     keepdims: _bool | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
-    """The sum of all elements, or along dimensions."""
+    """The sum of all elements, or along dimensions; integers and bool are added up as int64."""
 
 @overload
 def sum_to_size(input: Tensor, *size: _int) -> Tensor:
@@ -2145,7 +2147,7 @@ def var_mean(
     axis: Dims | None = None,
     keepdims: _bool | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The variance and the mean of all elements, or along dimensions."""
+    """A pair of `var` and `mean`."""
 
 @overload
 def var_mean(input: Tensor, unbiased: _bool) -> tuple[Tensor, Tensor]: ...

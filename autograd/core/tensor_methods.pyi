@@ -309,25 +309,25 @@ class TensorMethods:
 
     def argmax(
         self,
-        dim: Dims | None = None,
+        dim: _int | None = None,
         keepdim: _bool = False,
         *,
         axis: Dims | None = None,
         keepdims: _bool | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """The index of the largest element; of equal ones the first."""
+        """The index of the largest element, of equal ones the first; in the flattened tensor, or along `dim`."""
 
     def argmin(
         self,
-        dim: Dims | None = None,
+        dim: _int | None = None,
         keepdim: _bool = False,
         *,
         axis: Dims | None = None,
         keepdims: _bool | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """The index of the smallest element; of equal ones the first."""
+        """The index of the smallest element, of equal ones the first; in the flattened tensor, or along `dim`."""
 
     def argsort(
         self,
@@ -338,7 +338,7 @@ class TensorMethods:
         axis: Dims | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """The indices that sort along a dimension; equal elements stay in their order."""
+        """The indices that `sort` a tensor along a dimension."""
 
     def argwhere(self) -> Tensor:
         """The indices of the elements that are not zero, one in a row."""
@@ -580,7 +580,7 @@ class TensorMethods:
     def cumsum(
         self, dim: _int, *, dtype: DTypeLike | None = None, axis: Dims | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """The running sum along a dimension."""
+        """The running sum along a dimension; integers and bool are added up as int64."""
 
     def cumsum_(self, dim: _int, *, dtype: DTypeLike | None = None) -> Self:
         """In-place form of `cumsum`; returns the tensor."""
@@ -632,7 +632,7 @@ class TensorMethods:
         """The number of dimensions."""
 
     def dist(self, other: Tensor, p: _float = 2) -> Tensor:
-        """The norm of ``input - other`` as one vector."""
+        """The norm of order `p` of ``input - other`` as one vector."""
 
     def div(self, other: Operand, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
         """Elementwise quotient; integers are divided as the default dtype."""
@@ -1160,14 +1160,16 @@ class TensorMethods:
         """The mean of all elements, or along dimensions."""
 
     @overload
-    def median(self, *, out: Tensor | None = None) -> Tensor: ...
+    def median(self, *, out: Tensor | None = None) -> Tensor:
+        """The median of all elements, or along a dimension with its indices."""
+
     @overload
     def median(
         self, dim: _int, keepdim: _bool = False, *, out: tuple[Tensor, Tensor] | None = None
     ) -> ValuesIndices: ...
     @overload
     def min(self, *, out: Tensor | None = None) -> Tensor:
-        """The smallest of all elements; along a dimension, with its indices; or of two tensors, elementwise."""
+        """The smallest of all elements; along a dimension, with its indices; or of two tensors. As `max` otherwise."""
 
     @overload
     def min(self, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
@@ -1253,7 +1255,7 @@ class TensorMethods:
 
     @overload
     def nanmedian(self, *, out: Tensor | None = None) -> Tensor:
-        """The median of the elements that are not NaN, of all or along a dimension with its indices."""
+        """The `median` of the elements that are not NaN, of all or along a dimension with its indices."""
 
     @overload
     def nanmedian(
@@ -1268,7 +1270,7 @@ class TensorMethods:
         interpolation: str = "linear",
         out: Tensor | None = None,
     ) -> Tensor:
-        """The quantiles of the elements that are not NaN, of all or along a dimension."""
+        """The quantiles of the elements that are not NaN, of all or along a dimension; see `quantile`."""
 
     def nansum(
         self,
@@ -1722,7 +1724,7 @@ class TensorMethods:
         keepdims: _bool | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """The standard deviation of all elements, or along dimensions. Its gradient where all are equal is 0."""
+        """The square root of `var`, the standard deviation. Its gradient where all elements are equal is 0."""
 
     @overload
     def std(self, unbiased: _bool) -> Tensor: ...
@@ -1757,7 +1759,7 @@ class TensorMethods:
         keepdims: _bool | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """The sum of all elements, or along dimensions."""
+        """The sum of all elements, or along dimensions; integers and bool are added up as int64."""
 
     @overload
     def sum_to_size(self, *size: _int) -> Tensor:

@@ -298,7 +298,7 @@ def l1_loss(
 
 def layer_norm(
     input: Tensor,
-    normalized_shape: Sequence[_int],
+    normalized_shape: _int | Sequence[_int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: _float = 1e-05,
@@ -443,7 +443,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """`input` where it is positive, `weight` times it elsewhere."""
 
 def rms_norm(
-    input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, eps: _float | None = None
+    input: Tensor, normalized_shape: _int | Sequence[_int], weight: Tensor | None = None, eps: _float | None = None
 ) -> Tensor:
     """Divide by the root of the mean square over the last dimensions, then scale."""
 

@@ -17,3 +17,8 @@ def added(*parts: Any) -> Any:
 def through(function: Any, tangent: Any, *args: Any) -> Any:
     """``function(tangent, *args)``, None where there is no tangent."""
     return None if tangent is None else function(tangent, *args)
+
+
+def of_product(function: Any, d_a: Any, d_b: Any, a: Any, b: Any, *args: Any) -> Any:
+    """The tangent of ``function(a, b, *args)``, which is linear in `a` and in `b`."""
+    return added(through(function, d_a, b, *args), None if d_b is None else function(a, d_b, *args))

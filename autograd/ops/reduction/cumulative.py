@@ -7,51 +7,45 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.operand import Array, Operand
-from tapegrad.autograd.core.tensor import raw
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import along, over
-from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.dispatch.decorator import OpFunction, composite, op
+from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.dispatch.primitives import cast
-from tapegrad.autograd.ops.common.dims import Dims, wrap
+from tapegrad.autograd.ops.common.dims import part, places, wrap
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, in_float32, is_half
 from tapegrad.autograd.ops.common.tangents import added
-from tapegrad.autograd.ops.gather.along_dim import put_along
+from tapegrad.autograd.ops.gather.along_dim import put_along, take_along
 from tapegrad.autograd.ops.pointwise.exponential import exp
-from tapegrad.autograd.ops.reduction.max_min import pair_tangent, rows, store_pair
+from tapegrad.autograd.ops.reduction.max_min import one_dim_in_batch
 from tapegrad.autograd.ops.reduction.sum import as_type, axes, expand_reduced, floored
+from tapegrad.autograd.ops.reduction.values_and_indices import itself, store_pair
 from tapegrad.autograd.ops.shape.cat import cat
 from tapegrad.backends import xp
 
 
-def _part(dim: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[Any, ...]:
-    """The index of a range along `dim`."""
-    return (*(slice(None),) * dim, slice(start, stop, step))
-
-
 def _flipped(array: Array, dim: int) -> Array:
-    return array[_part(dim, None, None, -1)]
+    return array[part(dim, None, None, -1)] if array.ndim else array
 
 
-def _running(array: Array, dim: int, name: str, dtype: Any) -> Array:
-    """NumPy's `cumsum` or `cumprod` along a dimension, counted from the front; a tensor without dimensions is its
-    own.
-    """
-    if not array.ndim:
-        return array.astype(dtype or array.dtype)
-    return getattr(array, name)(axis=dim, dtype=dtype)
+def _dtypes(input: Array, dtype: Any) -> tuple[np.dtype, np.dtype]:
+    """The dtypes of a running sum or product and to compute it in; integers give int64, unless ``dtype=`` was given."""
+    result = INT64 if input.dtype.kind in "iub" and dtype is None else input.dtype
+    return result, FLOAT32 if is_half(result) else result
 
 
 def _accumulated(input: Array, dim: int, name: str, dtype: Any, backward: bool) -> Array:
+    """NumPy's `cumsum` or `cumprod` along a dimension, from its end if `backward`."""
     if dtype is not None:
         input = as_type(input, dtype)
-    wanted = input.dtype
-    if wanted.kind in "iub":
-        wanted = INT64 if dtype is None else wanted
+    result_dtype, inner_dtype = _dtypes(input, dtype)
     dim = wrap(dim, input.ndim)
-    x = _flipped(input, dim) if backward and input.ndim else input
-    result = _running(x, dim, name, FLOAT32 if is_half(wanted) else wanted)
-    result = _flipped(result, dim) if backward and input.ndim else result
-    return result if result.dtype == wanted else result.astype(wanted)
+    if not input.ndim:
+        return input.astype(result_dtype)
+    x = _flipped(input, dim) if backward else input
+    result = getattr(x, name)(axis=dim, dtype=inner_dtype)
+    result = _flipped(result, dim) if backward else result
+    return result if result.dtype == result_dtype else result.astype(result_dtype)
 
 
 # ---- sums
@@ -71,14 +65,7 @@ def running_sum(input: Array, dim: int, backward: bool) -> Array:
 
 @op(input=lambda grad, dim: running_sum(grad, dim, True), kind="linear", method=True, inplace=True)
 def cumsum(input: Array, dim: int, *, dtype: Any = None) -> Array:
-    """The running sum along a dimension.
-
-    Args:
-        input: a tensor; integers and bool are added up as int64.
-        dtype: to cast to before adding up.
-
-    Raises:
-        IndexError: there is no such dimension.
+    """The running sum along a dimension; integers and bool are added up as int64.
 
     Example:
         >>> tapegrad.cumsum(tapegrad.tensor([1.0, 2.0, 3.0]), 0)
@@ -89,10 +76,10 @@ def cumsum(input: Array, dim: int, *, dtype: Any = None) -> Array:
 
 # ---- products
 #
-# With y_i the product of the first i elements, the gradient of x_i is the product of the elements before it times S_i =
-# g_i + x_{i+1} g_{i+1} + x_{i+1} x_{i+2} g_{i+2} + ... = g_i + x_{i+1} S_{i+1}, a linear recurrence. Nothing is divided
-# by, so zeros are no exception, and the gradient of such a recurrence is one that runs the other way, so all orders are
-# made of the same few ops.
+# With y_i the product of the first i elements, the gradient of x_i is the product of the elements before it times
+# S_i = g_i + x_{i+1} g_{i+1} + x_{i+1} x_{i+2} g_{i+2} + ... = g_i + x_{i+1} S_{i+1}, a linear recurrence.
+# Nothing is divided by, so zeros are no exception, and the gradient of such a recurrence is one that runs the other
+# way, so all orders are made of the same few ops.
 
 
 @op(
@@ -104,11 +91,9 @@ def cumsum(input: Array, dim: int, *, dtype: Any = None) -> Array:
 )
 def shifted(input: Array, dim: int, fill: float = 0) -> Array:
     """``result[i] = input[i - 1]``, and `fill` at the front."""
-    if not input.ndim:
-        return xp(input).full((), fill, input.dtype)
-    result = xp(input).empty(input.shape, input.dtype)
-    result[_part(dim, 0, 1)] = fill
-    result[_part(dim, 1, None)] = input[_part(dim, None, -1)]
+    result = xp(input).full(input.shape, fill, input.dtype)
+    if input.ndim:
+        result[part(dim, 1, None)] = input[part(dim, None, -1)]
     return result
 
 
@@ -121,11 +106,9 @@ def shifted(input: Array, dim: int, fill: float = 0) -> Array:
 )
 def shifted_back(input: Array, dim: int, fill: float = 0) -> Array:
     """``result[i] = input[i + 1]``, and `fill` at the end."""
-    if not input.ndim:
-        return xp(input).full((), fill, input.dtype)
-    result = xp(input).empty(input.shape, input.dtype)
-    result[_part(dim, -1, None)] = fill
-    result[_part(dim, None, -1)] = input[_part(dim, 1, None)]
+    result = xp(input).full(input.shape, fill, input.dtype)
+    if input.ndim:
+        result[part(dim, None, -1)] = input[part(dim, 1, None)]
     return result
 
 
@@ -137,41 +120,72 @@ def _recur(x: Array, c: Array, dim: int) -> Array:
     c = c.copy()
     distance = 1
     while distance < x.shape[dim]:
-        late, early = _part(dim, distance, None), _part(dim, None, -distance)
+        late, early = part(dim, distance, None), part(dim, None, -distance)
         y[late] += c[late] * y[early]
         c[late] = c[late] * c[early]
         distance *= 2
     return y
 
 
+def _recurrence_factor_rule(grad: Operand, factor: Operand, result: Operand, dim: int) -> Operand:
+    return recurrence_back(grad, factor, dim) * shifted(result, dim)
+
+
+def _recurrence_tangent(d_input: Operand, d_factor: Operand, factor: Operand, result: Operand, dim: int) -> Operand:
+    by_factor = None if d_factor is None else d_factor * shifted(result, dim)
+    return recurrence(added(d_input, by_factor), factor, dim)
+
+
 @op(
     input=lambda grad, factor, dim: recurrence_back(grad, factor, dim),
-    factor=lambda grad, factor, result, dim: recurrence_back(grad, factor, dim) * shifted(result, dim),
+    factor=_recurrence_factor_rule,
     public=False,
     batch=over(dim=along),
-    jvp=lambda d_input, d_factor, factor, result, dim: recurrence(
-        added(d_input, None if d_factor is None else d_factor * shifted(result, dim)), factor, dim
-    ),
+    jvp=_recurrence_tangent,
 )
 def recurrence(input: Array, factor: Array, dim: int) -> Array:
     """``y[i] = input[i] + factor[i] * y[i - 1]`` along `dim`."""
     return _recur(input, factor, dim)
 
 
+def _recurrence_back_factor_rule(grad: Operand, factor: Operand, result: Operand, dim: int) -> Operand:
+    return shifted(recurrence(grad, factor, dim), dim) * result
+
+
+def _recurrence_back_tangent(
+    d_input: Operand, d_factor: Operand, factor: Operand, result: Operand, dim: int
+) -> Operand:
+    by_factor = None if d_factor is None else shifted_back(d_factor * result, dim)
+    return recurrence_back(added(d_input, by_factor), factor, dim)
+
+
 @op(
     input=lambda grad, factor, dim: recurrence(grad, factor, dim),
-    factor=lambda grad, factor, result, dim: shifted(recurrence(grad, factor, dim), dim) * result,
+    factor=_recurrence_back_factor_rule,
     public=False,
     batch=over(dim=along),
-    jvp=lambda d_input, d_factor, factor, result, dim: recurrence_back(
-        added(d_input, None if d_factor is None else shifted_back(d_factor * result, dim)), factor, dim
-    ),
+    jvp=_recurrence_back_tangent,
 )
 def recurrence_back(input: Array, factor: Array, dim: int) -> Array:
     """``y[i] = input[i] + factor[i + 1] * y[i + 1]`` along `dim`."""
-    if not input.ndim:
-        return input.copy()
-    return _flipped(_recur(_flipped(input, dim), shifted.__wrapped__(_flipped(factor, dim), dim), dim), dim)  # type: ignore[attr-defined]
+    return _flipped(_recur(_flipped(input, dim), shifted(_flipped(factor, dim), dim), dim), dim)
+
+
+def _in_type_of(result: Operand, input: Operand) -> Operand:
+    """`input` in the dtype of `result`, which ``dtype=`` may have changed."""
+    return input if raw(input).dtype == raw(result).dtype else cast(input, raw(result).dtype)
+
+
+def _divisible(product: Operand) -> bool:
+    """Whether a product of arrays can be divided by its factors again: nothing is lost where none of it is zero."""
+    return product.__class__ is np.ndarray and bool(product.all() and np.isfinite(product).all())
+
+
+def _cumprod_rule(grad: Operand, input: Operand, result: Operand, dim: int) -> Operand:
+    dim = wrap(dim, input.ndim)
+    if _divisible(result):  # which is faster
+        return running_sum(grad * result, dim, True) / input
+    return shifted(result, dim, 1) * recurrence_back(grad, _in_type_of(result, input), dim)
 
 
 def _cumprod_tangent(d_input: Operand, input: Operand, result: Operand, dim: int) -> Operand:
@@ -180,35 +194,11 @@ def _cumprod_tangent(d_input: Operand, input: Operand, result: Operand, dim: int
     return recurrence(shifted(result, dim, 1) * d_input, _in_type_of(result, input), dim)
 
 
-def _in_type_of(result: Array, input: Array) -> Array:
-    """`input` in the dtype of `result`, which ``dtype=`` may have changed."""
-    return input if raw(input).dtype == raw(result).dtype else cast(input, raw(result).dtype)
-
-
-def _cumprod_rule(grad: Operand, input: Operand, result: Operand, dim: int) -> Operand:
-    dim = wrap(dim, input.ndim)
-    # nothing is lost where no product is zero, and division is faster
-    if result.__class__ is np.ndarray and result.all() and np.isfinite(result).all():
-        return _accumulated(grad * result, dim, "cumsum", None, True) / input
-    return shifted(result, dim, 1) * recurrence_back(grad, _in_type_of(result, input), dim)
-
-
-@op(
-    input=lambda grad, input, result, dim: _cumprod_rule(grad, input, result, dim),
-    kind="general",
-    method=True,
-    inplace=True,
-    jvp=lambda d_input, input, result, dim: _cumprod_tangent(d_input, input, result, dim),
-)
+@op(input=_cumprod_rule, method=True, inplace=True, jvp=_cumprod_tangent)
 def cumprod(input: Array, dim: int, *, dtype: Any = None) -> Array:
     """The running product along a dimension; its gradient is exact where elements are zero.
 
-    Args:
-        input: a tensor; integers and bool are multiplied as int64.
-        dtype: to cast to before multiplying.
-
-    Raises:
-        IndexError: there is no such dimension.
+    Integers and bool are multiplied as int64.
 
     Example:
         >>> tapegrad.cumprod(tapegrad.tensor([1.0, 2.0, 3.0]), 0)
@@ -217,28 +207,30 @@ def cumprod(input: Array, dim: int, *, dtype: Any = None) -> Array:
     return _accumulated(input, dim, "cumprod", dtype, False)
 
 
-@op(
-    input=lambda grad, input, result, dim: shifted_back(result, dim, 1) * recurrence(grad, shifted(input, dim), dim),
-    public=False,
-    jvp=lambda d_input, input, result, dim: recurrence_back(
-        shifted_back(result, dim, 1) * d_input, shifted(input, dim), dim
-    ),
-)
+def _cumprod_back_rule(grad: Operand, input: Operand, result: Operand, dim: int) -> Operand:
+    return shifted_back(result, dim, 1) * recurrence(grad, shifted(input, dim), dim)
+
+
+def _cumprod_back_tangent(d_input: Operand, input: Operand, result: Operand, dim: int) -> Operand:
+    return recurrence_back(shifted_back(result, dim, 1) * d_input, shifted(input, dim), dim)
+
+
+@op(input=_cumprod_back_rule, public=False, jvp=_cumprod_back_tangent)
 def _cumprod_back(input: Array, dim: int) -> Array:
     """The running product from the end."""
     return _accumulated(input, dim, "cumprod", None, True)
 
 
-def _products_of_others(input: Array, dim: int) -> Array:
+def _products_of_others(input: Operand, dim: int) -> Operand:
     """For each element the product of the others along `dim`, exact where some are zero."""
     if input.__class__ is np.ndarray and input.ndim and not is_half(input.dtype):
-        whole = np.multiply.reduce(input, dim, keepdims=True)
-        if whole.all() and np.isfinite(whole).all():
+        whole = input.prod(axis=dim, keepdims=True)
+        if _divisible(whole):
             return whole / input
     return shifted(cumprod(input, dim), dim, 1) * shifted_back(_cumprod_back(input, dim), dim, 1)
 
 
-def _prod_rule(grad: Operand, input: Operand, dim: Dims | None, keepdim: bool) -> Operand:
+def _prod_rule(grad: Operand, input: Operand, dim: int | None, keepdim: bool) -> Operand:
     shape = input.shape
     if dim is None:
         others = _products_of_others(input.reshape(-1), 0).reshape(shape)
@@ -247,21 +239,15 @@ def _prod_rule(grad: Operand, input: Operand, dim: Dims | None, keepdim: bool) -
     return expand_reduced(grad, shape, dim, keepdim) * others
 
 
-@op(
-    input=lambda grad, input, dim, keepdim: _prod_rule(grad, input, dim, keepdim),
-    kind="reduction",
-    method=True,
-    batch=lambda batched, input, dim, keepdim, dtype: _prod_in_batch(input, dim, keepdim, dtype),
-)
+def _prod_in_batch(batched: frozenset[str], input: Tensor, dim: int | None, keepdim: bool, dtype: Any) -> Tensor:
+    return one_dim_in_batch(prod, input, dim, keepdim, dtype=dtype)
+
+
+@op(input=_prod_rule, kind="reduction", method=True, batch=_prod_in_batch)
 def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The product of all elements, or along a dimension; its gradient is exact where elements are zero.
 
-    Args:
-        input: a tensor; integers and bool are multiplied as int64.
-        dtype: to cast to before multiplying.
-
-    Raises:
-        IndexError: there is no such dimension.
+    Integers and bool are multiplied as int64.
 
     Example:
         >>> x = tapegrad.tensor([2.0, 0.0, 3.0], requires_grad=True)
@@ -271,30 +257,18 @@ def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: 
     """
     if dtype is not None:
         input = as_type(input, dtype)
-    wanted = input.dtype
-    if wanted.kind in "iub":
-        wanted = INT64 if dtype is None else wanted
-    axis = axes(dim, input.ndim)
-    result = xp(input).multiply.reduce(input, axis, FLOAT32 if is_half(wanted) else wanted, None, keepdim)
-    return result if result.dtype == wanted else result.astype(wanted)
-
-
-def _prod_in_batch(input: Operand, dim: int | None, keepdim: bool, dtype: Any) -> Operand:
-    ndim = raw(input).ndim - 1
-    if dim is not None and ndim:
-        return prod(input, along(dim, ndim, 0), keepdim, dtype=dtype)
-    if dim is not None:
-        along(dim, 0, 0)
-    result = prod(rows(input), 1, dtype=dtype)
-    return result.reshape((raw(input).shape[0],) + (1,) * ndim) if keepdim and ndim else result
+    result_dtype, inner_dtype = _dtypes(input, dtype)
+    result = xp(input).multiply.reduce(input, axes(dim, input.ndim), inner_dtype, None, keepdim)
+    return result if result.dtype == result_dtype else result.astype(result_dtype)
 
 
 # ---- running extremes
 
 
 def scanned(x: Array, dim: int, name: str) -> Array:
-    """A ufunc such as `maximum` accumulated along a dimension; NumPy does that itself, CuPy in log2(n) steps of the
-    whole array.
+    """A ufunc such as `maximum` accumulated along a dimension.
+
+    NumPy does that itself, CuPy in log2(n) steps of the whole array.
     """
     function = getattr(xp(x), name)
     if x.__class__ is np.ndarray:
@@ -302,51 +276,42 @@ def scanned(x: Array, dim: int, name: str) -> Array:
     y = x.copy()
     distance = 1
     while distance < x.shape[dim]:
-        late, early = _part(dim, distance, None), _part(dim, None, -distance)
+        late, early = part(dim, distance, None), part(dim, None, -distance)
         y[late] = function(y[late], y[early])
         distance *= 2
     return y
 
 
-def _extreme_so_far(input: Array, dim: int, name: str) -> tuple[Any, Any]:
-    space = xp(input)
+def _extreme_so_far(input: Array, dim: int, name: str) -> tuple[Array, Array]:
     dim = wrap(dim, input.ndim)
     if not input.ndim:
-        return input.copy(), space.zeros((), np.int64)
+        return itself(input)
     if input.dtype.kind == "b":
         values, indices = _extreme_so_far(input.astype(np.uint8), dim, name)
         return values.astype(np.bool_), indices
+    space = xp(input)
     values = scanned(input, dim, name)
     # The index of the latest element that is the extreme so far: the largest index up to here of such.
-    mine = space.arange(input.shape[dim]).reshape([-1 if i == dim else 1 for i in range(input.ndim)])
-    indices = space.where((input == values) | (input != input), mine, space.zeros((), np.int64))
+    indices = space.where((input == values) | (input != input), places(input, dim), space.zeros((), np.int64))
     return values, scanned(indices, dim, "maximum")
 
 
-def _extreme_rule(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: int) -> Operand:
-    return put_along(grad[0], indices, wrap(dim, len(shape)), shape, True, False)
+def _extreme_rule(grad: Operand, indices: Operand, input_shape: tuple[int, ...], dim: int) -> Operand:
+    return put_along(grad[0], indices, wrap(dim, len(input_shape)), input_shape, True, False)
 
 
-@op(
-    input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim),
-    outs=("values", "indices"),
-    public=False,
-    name="cummax",
-    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False),
-)
-def _cummax(input: Array, dim: int) -> Array:
-    return _extreme_so_far(input, dim, "maximum")
+def _extreme_tangent(d_input: Operand, indices: Operand, dim: int) -> tuple[Operand, None]:
+    return take_along(d_input, indices, wrap(dim, raw(d_input).ndim), True, False), None
 
 
-@op(
-    input=lambda grad, indices, input_shape, dim: _extreme_rule(grad, indices, input_shape, dim),
-    outs=("values", "indices"),
-    public=False,
-    name="cummin",
-    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim, unique=False),
-)
-def _cummin(input: Array, dim: int) -> Array:
-    return _extreme_so_far(input, dim, "minimum")
+def _running_extreme(name: str, ufunc: str) -> OpFunction:
+    def function(input: Array, dim: int) -> tuple[Array, Array]:
+        return _extreme_so_far(input, dim, ufunc)
+
+    return op(input=_extreme_rule, outs=("values", "indices"), public=False, name=name, jvp=_extreme_tangent)(function)
+
+
+_cummax, _cummin = _running_extreme("cummax", "maximum"), _running_extreme("cummin", "minimum")
 
 
 @composite(method=True)
@@ -368,9 +333,6 @@ def cummax(input: Operand, dim: int, *, out: Operand = None) -> Any:
 @composite(method=True)
 def cummin(input: Operand, dim: int, *, out: Operand = None) -> Any:
     """The smallest element so far along a dimension, and its index; of equal ones the latest.
-
-    Returns:
-        A named pair (values, indices).
 
     Example:
         >>> tapegrad.cummin(tapegrad.tensor([2.0, 1.0, 3.0]), 0).values
@@ -395,12 +357,7 @@ def _logcumsumexp_tangent(d_input: Operand, input: Operand, result: Operand, dim
     return recurrence(exp(input - result) * d_input, exp(shifted(result, dim) - result), dim)
 
 
-@op(
-    input=lambda grad, input, result, dim: _logcumsumexp_rule(grad, input, result, dim),
-    operands="float",
-    method=True,
-    jvp=lambda d_input, input, result, dim: _logcumsumexp_tangent(d_input, input, result, dim),
-)
+@op(input=_logcumsumexp_rule, operands="float", method=True, jvp=_logcumsumexp_tangent)
 @in_float32
 def logcumsumexp(input: Array, dim: int) -> Array:
     """The logarithm of the running sum of exponentials along a dimension, without overflow.
@@ -420,7 +377,7 @@ def logcumsumexp(input: Array, dim: int) -> Array:
 
 @op(input=lambda grad, dim: _minus_diff_back(grad, dim), kind="linear", public=False, name="diff")
 def _diff(input: Array, dim: int) -> Array:
-    late, early = input[_part(dim, 1, None)], input[_part(dim, None, -1)]
+    late, early = input[part(dim, 1, None)], input[part(dim, None, -1)]
     return late - early if input.dtype.kind != "b" else late != early
 
 
@@ -430,8 +387,8 @@ def _minus_diff_back(input: Array, dim: int) -> Array:
     shape = list(input.shape)
     shape[dim] += 1
     result = xp(input).zeros(shape, input.dtype)
-    result[_part(dim, 1, None)] = input
-    result[_part(dim, None, -1)] -= input
+    result[part(dim, 1, None)] = input
+    result[part(dim, None, -1)] -= input
     return result
 
 
@@ -442,7 +399,6 @@ def diff(
     """Differences of neighbours along a dimension, `n` times over.
 
     Args:
-        n: how often.
         prepend: a tensor to put before `input` along `dim` first.
         append: a tensor to put after it.
 
@@ -459,10 +415,8 @@ def diff(
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = wrap(dim, input.ndim)
     if prepend is not None or append is not None:
-        input = cat([part for part in (prepend, input, append) if part is not None], dim)
+        input = cat([piece for piece in (prepend, input, append) if piece is not None], dim)
     result = input.clone() if n == 0 and hasattr(input, "clone") else input
     for _ in range(min(n, result.shape[dim])):
         result = _diff(result, dim)
-    if out is None:
-        return result
-    return store_out("diff", out, result)
+    return stored("diff", out, result)

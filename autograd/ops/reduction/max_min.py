@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tapegrad.autograd.core.operand import Array, Operand
-from tapegrad.autograd.core.tensor import raw
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, reduced
-from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.dispatch.decorator import OpFunction, composite, op
 from tapegrad.autograd.ops.common.dims import Dims, wrap
-from tapegrad.autograd.ops.gather.along_dim import put_along, take_along
+from tapegrad.autograd.ops.common.families import documented
 from tapegrad.autograd.ops.pointwise.clamp import maximum, minimum
 from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, kept_dims, reduced_shape
+from tapegrad.autograd.ops.reduction.values_and_indices import itself, picks_one, store_pair
 from tapegrad.autograd.types.return_types import return_type
 from tapegrad.backends import xp
 
@@ -24,9 +25,10 @@ def check_not_empty(name: str, shape: tuple[int, ...], dim: Dims | None) -> None
     """Raise torch's error for a dimension without elements, which has no largest."""
     if dim is None or dim == ():
         if 0 in shape:
-            error = IndexError if name.startswith("arg") else RuntimeError
-            more = "" if name.startswith("arg") else " Specify the reduction dim with the 'dim' argument."
-            raise error(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.{more}")
+            message = f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+            if name.startswith("arg"):
+                raise IndexError(message)
+            raise RuntimeError(f"{message} Specify the reduction dim with the 'dim' argument.")
         return
     for d in dim if isinstance(dim, (tuple, list)) else (dim,):
         place = wrap(d, len(shape))
@@ -34,38 +36,7 @@ def check_not_empty(name: str, shape: tuple[int, ...], dim: Dims | None) -> None
             raise IndexError(f"{name}(): Expected reduction dim {place} to have non-zero size.")
 
 
-@op(
-    input=None,
-    result=None,
-    operands="free",
-    public=False,
-    batch=lambda batched, input, result, dim, keepdim: _shares_in_batch(input, result, dim, keepdim),
-)
-def shares(input: Array, result: Array, dim: Dims | None, keepdim: bool) -> Array:
-    """1/n at each of the n elements that are the extreme one of their slice, 0 elsewhere."""
-    result = kept_dims(result, input.shape, dim, keepdim)
-    extreme = (input == result) | ((input != input) & (result != result))
-    count = xp(input).add.reduce(
-        extreme, axes(dim, input.ndim), input.dtype if input.dtype.itemsize > 2 else np.float32, None, True
-    )
-    return (extreme / count).astype(input.dtype)
-
-
-def _shares_in_batch(input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
-    shape = raw(input).shape[1:]
-    if not shape:
-        return shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
-    return shares(
-        input, result.reshape((raw(result).shape[0], *reduced_shape(shape, dim))), reduced(dim, len(shape), 0), True
-    )
-
-
-def spread(grad: Operand, input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
-    """The gradient of an extreme element, in equal parts for all that are equal to it."""
-    return expand_reduced(grad, input.shape, dim, keepdim) * shares(input, result, dim, keepdim)
-
-
-def rows(input: Array, name: str | None = None) -> Array:
+def rows(input: Tensor, name: str | None = None) -> Tensor:
     """The members of a batch as vectors, which must not be empty if `name` is given."""
     shape = raw(input).shape
     if name is not None:
@@ -73,159 +44,143 @@ def rows(input: Array, name: str | None = None) -> Array:
     return input if len(shape) == 2 else input.reshape((shape[0], math.prod(shape[1:])))
 
 
-def _reduced(name: str, input: Array, dim: Dims | None, keepdim: bool, function: str) -> Array:
+def one_dim_in_batch(
+    function: Callable[..., Any], input: Tensor, dim: int | None, keepdim: bool, name: str | None = None, **more: Any
+) -> Tensor:
+    """A batch rule for a reduction over all dimensions or one; members must not be empty if `name` is given."""
+    ndim = raw(input).ndim - 1
+    if dim is not None:
+        dim = along(dim, ndim, 0)
+        if ndim:
+            return function(input, dim, keepdim, **more)
+    result = function(rows(input, name), 1, **more)
+    return result.reshape((raw(input).shape[0],) + (1,) * ndim) if keepdim and ndim else result
+
+
+# ---- the gradient, shared among equal elements
+
+
+def _shares_in_batch(batched: frozenset[str], input: Tensor, result: Tensor, dim: Dims | None, keepdim: bool) -> Tensor:
+    shape = raw(input).shape[1:]
+    if not shape:
+        return shares(input.unsqueeze(1), result.unsqueeze(1), 1, True).squeeze(1)
+    result = result.reshape((raw(result).shape[0], *reduced_shape(shape, dim)))
+    return shares(input, result, reduced(dim, len(shape), 0), True)
+
+
+@op(input=None, result=None, operands="free", public=False, batch=_shares_in_batch)
+def shares(input: Array, result: Array, dim: Dims | None, keepdim: bool) -> Array:
+    """1/n at each of the n elements that are the extreme one of their slice, 0 elsewhere."""
+    result = kept_dims(result, input.shape, dim, keepdim)
+    extreme = (input == result) | ((input != input) & (result != result))
+    wide = input.dtype if input.dtype.itemsize > 2 else np.float32
+    count = xp(input).add.reduce(extreme, axes(dim, input.ndim), wide, None, True)
+    return (extreme / count).astype(input.dtype)
+
+
+def spread(grad: Operand, input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
+    """The gradient of an extreme element, in equal parts for all that are equal to it."""
+    return expand_reduced(grad, input.shape, dim, keepdim) * shares(input, result, dim, keepdim)
+
+
+# ---- over several dimensions: amax, amin
+
+
+def _reduced(name: str, input: Array, dim: Dims | None, keepdim: bool) -> Array:
+    """The extreme elements for the function `name`, one of max, min, amax, amin."""
     if not input.size:
         check_not_empty(name, input.shape, dim)
+    method = name.removeprefix("a")
     if input.dtype.kind == "b":
-        return getattr(input, "any" if function == "max" else "all")(axis=axes(dim, input.ndim), keepdims=keepdim)
-    return getattr(input, function)(axis=axes(dim, input.ndim), keepdims=keepdim)
+        method = {"max": "any", "min": "all"}[method]
+    return getattr(input, method)(axis=axes(dim, input.ndim), keepdims=keepdim)
 
 
-@op(
-    input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim),
-    kind="reduction",
-    method=True,
-    batch=over(dim=reduced),
-)
-def amax(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
-    """The largest of all elements, or along dimensions; equal ones share the gradient.
+def _over_dims(name: str, which: str, result: str) -> OpFunction:
+    def function(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
+        return _reduced(name, input, dim, keepdim)
 
-    Raises:
-        RuntimeError: there are no elements.
-
-    Example:
-        >>> tapegrad.amax(tapegrad.tensor([[1.0, 2.0], [4.0, 3.0]]), 1)
-        tensor([2., 4.])
-    """
-    return _reduced("amax", input, dim, keepdim, "max")
+    summary = f"The {which} of all elements, or along dimensions; equal ones share the gradient."
+    documented(function, name, summary, f"tapegrad.{name}(tapegrad.tensor([[1.0, 2.0], [4.0, 3.0]]), 1)", result)
+    return op(input=spread, kind="reduction", method=True, batch=over(dim=reduced))(function)
 
 
-@op(
-    input=lambda grad, input, result, dim, keepdim: spread(grad, input, result, dim, keepdim),
-    kind="reduction",
-    method=True,
-    batch=over(dim=reduced),
-)
-def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
-    """The smallest of all elements, or along dimensions; equal ones share the gradient.
+amax = _over_dims("amax", "largest", "tensor([2., 4.])")
+amin = _over_dims("amin", "smallest", "tensor([1., 3.])")
+
+
+@composite(method=True)
+def aminmax(input: Operand, *, dim: int | None = None, keepdim: bool = False, out: Operand = None) -> Any:
+    """The smallest and the largest of all elements, or along a dimension; equal ones share the gradient.
+
+    Returns:
+        A named pair (min, max).
 
     Raises:
         RuntimeError: there are no elements.
 
     Example:
-        >>> tapegrad.amin(tapegrad.tensor([[1.0, 2.0], [4.0, 3.0]]), 1)
-        tensor([1., 3.])
+        >>> tapegrad.aminmax(tapegrad.tensor([2.0, 1.0, 3.0])).max
+        tensor(3.)
     """
-    return _reduced("amin", input, dim, keepdim, "min")
+    array = raw(input)
+    if not array.size:
+        check_not_empty("aminmax", array.shape, dim)
+    dims = () if dim is None else dim
+    pair = return_type("aminmax", ("min", "max"))((amin(input, dims, keepdim), amax(input, dims, keepdim)))
+    return store_pair("aminmax", out, pair)
 
 
-@op(
-    input=lambda grad, input, result: spread(grad, input, result, None, False),
-    kind="reduction",
-    public=False,
-    name="max",
-    batch=lambda batched, input: amax(rows(input, "max"), 1),
-)
-def _largest(input: Array) -> Array:
-    return _reduced("max", input, None, False, "max")
+# ---- of all elements, along a dimension, or of two tensors: max, min
 
 
-@op(
-    input=lambda grad, input, result: spread(grad, input, result, None, False),
-    kind="reduction",
-    public=False,
-    name="min",
-    batch=lambda batched, input: amin(rows(input, "min"), 1),
-)
-def _smallest(input: Array) -> Array:
-    return _reduced("min", input, None, False, "min")
+def _of_all(name: str, along_dim: OpFunction) -> OpFunction:
+    return op(
+        input=lambda grad, input, result: spread(grad, input, result, None, False),
+        kind="reduction",
+        public=False,
+        name=name,
+        batch=lambda batched, input: along_dim(rows(input, name), 1),
+    )(lambda input: _reduced(name, input, None, False))
 
 
-def pair_tangent(
-    d_input: Operand, indices: Operand, dim: Dims | None, keepdim: bool = True, unique: bool = True
-) -> tuple[Any, None]:
-    """The tangents of elements taken along a dimension, and of their indices."""
-    return take_along(d_input, indices, wrap(dim, raw(d_input).ndim), keepdim, unique), None
+def _with_index(name: str) -> OpFunction:
+    def function(input: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+        if not input.size:
+            check_not_empty(name, input.shape, dim)
+        axis = wrap(dim, input.ndim)
+        if not input.ndim:
+            return itself(input)
+        return _reduced(name, input, axis, keepdim), getattr(input, f"arg{name}")(axis=axis, keepdims=keepdim)
+
+    return picks_one(name=name)(function)
 
 
-def _pick(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
-    return put_along(grad[0], indices, wrap(dim, len(shape)), shape, keepdim)
+_max, _max_along = _of_all("max", amax), _with_index("max")
+_min, _min_along = _of_all("min", amin), _with_index("min")
+_OPS = {"max": (_max, _max_along, maximum), "min": (_min, _min_along, minimum)}
 
 
-def _with_index(name: str, input: Array, dim: Dims | None, keepdim: bool) -> tuple[Any, Any]:
-    if not input.size:
-        check_not_empty(name, input.shape, dim)
-    axis = wrap(dim, input.ndim)
-    if not input.ndim:
-        return input.copy(), xp(input).zeros((), np.int64)
-    where = input.argmax if name == "max" else input.argmin
-    return _reduced(name, input, axis, keepdim, name), where(axis=axis, keepdims=keepdim)
-
-
-@op(
-    input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim),
-    outs=("values", "indices"),
-    kind="reduction",
-    public=False,
-    name="max",
-    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim),
-)
-def _largest_along(input: Array, dim: Dims | None, keepdim: bool) -> Array:
-    return _with_index("max", input, dim, keepdim)
-
-
-@op(
-    input=lambda grad, indices, input_shape, dim, keepdim: _pick(grad, indices, input_shape, dim, keepdim),
-    outs=("values", "indices"),
-    kind="reduction",
-    public=False,
-    name="min",
-    jvp=lambda d_input, indices, dim, keepdim: pair_tangent(d_input, indices, dim, keepdim),
-)
-def _smallest_along(input: Array, dim: Dims | None, keepdim: bool) -> Array:
-    return _with_index("min", input, dim, keepdim)
-
-
-def store_pair(name: str, out: Operand, results: Array) -> Array:
-    """Write several results to the tensors in `out`, where it is given."""
-    if out is None:
-        return results
-    stored = [store_out(name, target, result) for target, result in zip(out, results)]
-    return return_type(f"{name}_out", type(results)._fields)(stored) if hasattr(results, "_fields") else tuple(stored)
-
-
-def _choose(
-    name: str,
-    whole: Any,
-    along: Any,
-    pairwise: Any,
-    input: Array,
-    dim: Dims | None,
-    keepdim: bool,
-    other: Array,
-    axis: Dims | None,
-    keepdims: bool | None,
-    out: Operand,
-) -> Array:
-    """The three functions that go by the name of max (or min)."""
-    dim = dim if axis is None else axis
-    keepdim = keepdim if keepdims is None else keepdims
-    other = dim if hasattr(dim, "ndim") else other
+def _choose(name: str, input: Operand, dim: Operand, keepdim: bool, other: Operand, out: Any) -> Any:
+    """One of the three functions that go by the name of max (or min)."""
+    of_all, along_dim, of_two = _OPS[name]
+    if hasattr(dim, "ndim"):
+        other = dim
     if other is not None:
-        return pairwise(input, other, out=out)
+        return of_two(input, other, out=out)
     if dim is None:
-        return whole(input, out=out)
-    return store_pair(name, out, along(input, dim, keepdim))
+        return of_all(input, out=out)
+    return store_pair(name, out, along_dim(input, dim, keepdim))
 
 
 @composite(method=True)
 def max(
     input: Operand,
-    dim: Dims | None = None,
+    dim: Operand = None,
     keepdim: bool = False,
     *,
     other: Operand = None,
-    axis: Dims | None = None,
+    axis: int | None = None,
     keepdims: bool | None = None,
     out: Operand = None,
 ) -> Any:
@@ -253,115 +208,51 @@ def max(
         values=tensor([2., 4.]),
         indices=tensor([1, 0]))
     """
-    return _choose("max", _largest, _largest_along, maximum, input, dim, keepdim, other, axis, keepdims, out)
+    return _choose("max", input, dim if axis is None else axis, keepdim if keepdims is None else keepdims, other, out)
 
 
 @composite(method=True)
 def min(
     input: Operand,
-    dim: Dims | None = None,
+    dim: Operand = None,
     keepdim: bool = False,
     *,
     other: Operand = None,
-    axis: Dims | None = None,
+    axis: int | None = None,
     keepdims: bool | None = None,
     out: Operand = None,
 ) -> Any:
-    """The smallest of all elements; along a dimension, with its indices; or of two tensors, elementwise.
-
-    Of equal elements, the whole reduction gives each an equal part of the gradient, and the one along a dimension all
-    of it to the one at the index.
-
-    Args:
-        dim: a dimension; None: all. A tensor here is taken for `other`.
-        other: a tensor to compare with, elementwise.
-
-    Returns:
-        A tensor, or along a dimension a named pair (values, indices).
-
-    Raises:
-        RuntimeError: there are no elements.
+    """The smallest of all elements; along a dimension, with its indices; or of two tensors. As `max` otherwise.
 
     Example:
         >>> tapegrad.tensor([[1.0, 2.0], [4.0, 3.0]]).min(dim=1).indices
         tensor([0, 1])
     """
-    return _choose("min", _smallest, _smallest_along, minimum, input, dim, keepdim, other, axis, keepdims, out)
+    return _choose("min", input, dim if axis is None else axis, keepdim if keepdims is None else keepdims, other, out)
 
 
-def _place(name: str, input: Array, dim: Dims | None, keepdim: bool) -> Array:
-    if input.dtype.kind == "b":
-        raise RuntimeError(f"{name}(): does not support bool input")
-    if not input.size:
-        check_not_empty(name, input.shape, dim)
-    axis = None if dim is None else wrap(dim, input.ndim)
-    if not input.ndim:
-        return xp(input).zeros((), np.int64)
-    return getattr(input, name)(axis=axis, keepdims=keepdim)
+# ---- places
 
 
-def _place_in_batch(function: Any, input: Operand, dim: Dims | None, keepdim: bool) -> Operand:
-    ndim = raw(input).ndim - 1
-    if dim is not None and ndim:
-        return function(input, along(dim, ndim, 0), keepdim)
-    if dim is not None:
-        along(dim, 0, 0)
-    found = function(rows(input, function.__name__), 1)
-    return found.reshape((-1,) + (1,) * ndim) if keepdim and ndim else found
+def _place(name: str, which: str, result: str) -> OpFunction:
+    def function(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
+        if input.dtype.kind == "b":
+            raise RuntimeError(f"{name}(): does not support bool input")
+        if not input.size:
+            check_not_empty(name, input.shape, dim)
+        axis = None if dim is None else wrap(dim, input.ndim)
+        if not input.ndim:
+            return xp(input).zeros((), np.int64)
+        return getattr(input, name)(axis=axis, keepdims=keepdim)
+
+    def in_batch(batched: frozenset[str], input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+        return one_dim_in_batch(place, input, dim, keepdim, name)
+
+    summary = f"The index of the {which} element, of equal ones the first; in the flattened tensor, or along `dim`."
+    documented(function, name, summary, f"tapegrad.{name}(tapegrad.tensor([2.0, 1.0, 3.0]))", result)
+    place = op(input=None, method=True, batch=in_batch)(function)
+    return place
 
 
-@op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _place_in_batch(argmax, input, dim, keepdim))
-def argmax(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
-    """The index of the largest element; of equal ones the first.
-
-    Args:
-        dim: a dimension; None: the index into the flattened tensor.
-
-    Raises:
-        IndexError: there are no elements.
-
-    Example:
-        >>> tapegrad.argmax(tapegrad.tensor([1.0, 3.0, 2.0]))
-        tensor(1)
-    """
-    return _place("argmax", input, dim, keepdim)
-
-
-@op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _place_in_batch(argmin, input, dim, keepdim))
-def argmin(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
-    """The index of the smallest element; of equal ones the first.
-
-    Args:
-        dim: a dimension; None: the index into the flattened tensor.
-
-    Raises:
-        IndexError: there are no elements.
-
-    Example:
-        >>> tapegrad.argmin(tapegrad.tensor([2.0, 1.0, 3.0]))
-        tensor(1)
-    """
-    return _place("argmin", input, dim, keepdim)
-
-
-@composite(method=True)
-def aminmax(input: Operand, *, dim: Dims | None = None, keepdim: bool = False, out: Operand = None) -> Any:
-    """The smallest and the largest of all elements, or along a dimension; equal ones share the gradient.
-
-    Returns:
-        A named pair (min, max).
-
-    Raises:
-        RuntimeError: there are no elements.
-
-    Example:
-        >>> tapegrad.aminmax(tapegrad.tensor([2.0, 1.0, 3.0])).max
-        tensor(3.)
-    """
-    array = raw(input)
-    if not array.size:
-        check_not_empty("aminmax", array.shape, dim)
-    dims = () if dim is None else dim
-    return store_pair(
-        "aminmax", out, return_type("aminmax", ("min", "max"))((amin(input, dims, keepdim), amax(input, dims, keepdim)))
-    )
+argmax = _place("argmax", "largest", "tensor(2)")
+argmin = _place("argmin", "smallest", "tensor(1)")

@@ -12,10 +12,10 @@ from tapegrad.autograd.dispatch.primitives import cast, zero_gradient
 from tapegrad.autograd.ops.common.dims import Dims
 from tapegrad.autograd.ops.common.half_precision import category, wide
 from tapegrad.autograd.ops.pointwise.powers import power_of_number
-from tapegrad.autograd.ops.pointwise.signs import abs, sgn
+from tapegrad.autograd.ops.pointwise.signs import abs, direction
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.autograd.ops.reduction.max_min import shares
-from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, kept_dims, total
+from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, kept_dims, squared_size, total
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
@@ -24,12 +24,11 @@ def _norm_rule(grad: Operand, input: Operand, result: Operand, ord: float, dim: 
     shape = input.shape
     if ord == 0:
         return expand_reduced(zero_gradient(grad), shape, dim, keepdim)
-    direction = sgn(input)
-    direction = direction.conj() if category(input) == "c" else direction
     if ord == 1:
-        return expand_reduced(grad, shape, dim, keepdim) * direction
+        return expand_reduced(grad, shape, dim, keepdim) * direction(input)
     if ord in (math.inf, -math.inf):
-        return expand_reduced(grad, shape, dim, keepdim) * direction * shares(abs(input), result, dim, keepdim)
+        share = shares(abs(input), result, dim, keepdim)
+        return expand_reduced(grad, shape, dim, keepdim) * direction(input) * share
     # The norm of a zero vector has the gradient 0.
     at_zero = result == 0
     scale = keep(grad / power_of_number(result + at_zero, ord - 1), ~at_zero)
@@ -37,16 +36,21 @@ def _norm_rule(grad: Operand, input: Operand, result: Operand, ord: float, dim: 
     if ord == 2:
         return scale * (input.conj() if category(input) == "c" else input)
     missing = input == 0
-    return scale * direction * keep(power_of_number(abs(input) + missing, ord - 1), ~missing)
+    return scale * direction(input) * keep(power_of_number(abs(input) + missing, ord - 1), ~missing)
 
 
-@op(
-    input=lambda grad, input, result, ord, dim, keepdim: _norm_rule(grad, input, result, ord, dim, keepdim),
-    kind="reduction",
-    public=False,
-    name="linalg_vector_norm",
-    batch=over(dim=reduced),
-)
+def _norm_of(size: Array, ord: float, axis: Any, keepdim: bool) -> Array:
+    """The norm of an order other than 2 of an array of magnitudes."""
+    if ord in (math.inf, -math.inf) and size.size:
+        return getattr(size, "max" if ord > 0 else "min")(axis=axis, keepdims=keepdim)
+    if ord == 0:
+        size = (size != 0).astype(size.dtype)
+    if ord in (0, 1, math.inf, -math.inf):
+        return total(size, axis, keepdim)
+    return total(size ** float(ord), axis, keepdim) ** (1.0 / ord)
+
+
+@op(input=_norm_rule, kind="reduction", public=False, name="linalg_vector_norm", batch=over(dim=reduced))
 def vector_norm(input: Array, ord: float, dim: Dims | None, keepdim: bool) -> Array:
     """The norm of order `ord` over all elements, or along dimensions; `ord` is any number, infinities included.
 
@@ -61,31 +65,17 @@ def vector_norm(input: Array, ord: float, dim: Dims | None, keepdim: bool) -> Ar
         )
     x = wide(input)
     axis = axes(dim, x.ndim)
-    real = dtypes.of(x.dtype).to_real().numpy if dtype.kind == "c" else x.dtype
     if ord == 2:
-        square = x * x if dtype.kind != "c" else x.real * x.real + x.imag * x.imag
-        result = xp(x).sqrt(total(square, axis, keepdim))
+        result = xp(x).sqrt(total(squared_size(x), axis, keepdim))
     else:
-        size = xp(x).absolute(x)
-        if ord in (math.inf, -math.inf):
-            result = (
-                getattr(size, "max" if ord > 0 else "min")(axis=axis, keepdims=keepdim)
-                if size.size
-                else total(size, axis, keepdim)
-            )
-        elif ord == 0:
-            result = total((size != 0).astype(real), axis, keepdim)
-        elif ord == 1:
-            result = total(size, axis, keepdim)
-        else:
-            result = total(size ** float(ord), axis, keepdim) ** (1.0 / ord)
+        result = _norm_of(xp(x).absolute(x), ord, axis, keepdim)
     return result if dtype.kind == "c" or result.dtype == dtype else result.astype(dtype)
 
 
 @composite(method=True)
 def norm(
     input: Operand,
-    p: Operand = "fro",
+    p: float | str | None = "fro",
     dim: Dims | None = None,
     keepdim: bool = False,
     out: Operand = None,
@@ -95,7 +85,6 @@ def norm(
 
     Args:
         p: the order, a number, infinity or minus infinity; "fro" means 2.
-        dtype: to cast to first.
 
     Raises:
         RuntimeError: `input` is integer or bool, or `p` is another word.
@@ -117,10 +106,7 @@ def norm(
 
 @composite(method=True)
 def dist(input: Operand, other: Operand, p: float = 2) -> Any:
-    """The norm of ``input - other`` as one vector.
-
-    Args:
-        p: the order of the norm.
+    """The norm of order `p` of ``input - other`` as one vector.
 
     Example:
         >>> tapegrad.dist(tapegrad.tensor([1.0, 2.0]), tapegrad.tensor([4.0, 6.0]))

@@ -8,14 +8,13 @@ import numpy as np
 
 from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.dispatch.inplace import store_out
-from tapegrad.autograd.ops.common.dims import wrap
+from tapegrad.autograd.dispatch.inplace import stored
+from tapegrad.autograd.ops.common.dims import part, wrap
 from tapegrad.autograd.ops.common.half_precision import wide
-from tapegrad.autograd.ops.gather.along_dim import put_along
-from tapegrad.autograd.ops.reduction.max_min import pair_tangent, store_pair
+from tapegrad.autograd.ops.reduction.values_and_indices import itself, picks_several, store_pair
 from tapegrad.backends import xp
 
-_FEW = 64  # elements along the dimension up to which sorting them all is no slower than partitioning
+_SHORT = 64  # elements along the dimension up to which sorting them all is no slower than partitioning
 
 
 def order_of(input: Array, dim: int, descending: bool = False) -> Array:
@@ -26,27 +25,18 @@ def order_of(input: Array, dim: int, descending: bool = False) -> Array:
         input = input.astype(np.float32)
     if not descending:
         return input.argsort(axis=dim, kind="stable")
-    back = (*(slice(None),) * dim, slice(None, None, -1))
+    back = part(dim, None, None, -1)
     return input.shape[dim] - 1 - input[back].argsort(axis=dim, kind="stable")[back]
 
 
-def taken(input: Array, index: Any, dim: int) -> Array:
+def taken(input: Array, index: Array, dim: int) -> Array:
     """The elements of an array at `index` along `dim`."""
     return xp(input).take_along_axis(input, index, axis=dim) if input.ndim else input.copy()
 
 
-def _rule(grad: Operand, indices: Operand, shape: tuple[int, ...], dim: int) -> Operand:
-    return put_along(grad[0], indices, wrap(dim, len(shape)), shape)
-
-
-@op(
-    input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim),
-    outs=("values", "indices"),
-    public=False,
-    name="sort",
-    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim),
-)
-def sort_with_indices(input: Array, dim: int, descending: bool) -> Array:
+@picks_several(name="sort")
+def sort_with_indices(input: Array, dim: int, descending: bool) -> tuple[Array, Array]:
+    """The elements in order along `dim`, and their indices."""
     dim = wrap(dim, input.ndim)
     indices = order_of(input, dim, descending)
     return taken(input, indices, dim), indices
@@ -56,8 +46,7 @@ def sort_with_indices(input: Array, dim: int, descending: bool) -> Array:
 def sort(
     input: Operand, dim: int = -1, descending: bool = False, stable: bool | None = None, *, out: Operand = None
 ) -> Any:
-    """The elements in order along a dimension, and their indices; equal ones stay in their order, and NaN counts as the
-    largest.
+    """The elements in order along a dimension, and their indices; equal ones stay in order, NaN counts as the largest.
 
     Args:
         descending: whether the largest comes first.
@@ -77,11 +66,7 @@ def sort(
 
 @op(input=None, method=True)
 def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
-    """The indices that sort along a dimension; equal elements stay in their order.
-
-    Args:
-        descending: whether the largest comes first.
-        stable: allowed, and always so.
+    """The indices that `sort` a tensor along a dimension.
 
     Example:
         >>> tapegrad.argsort(tapegrad.tensor([2.0, 3.0, 1.0]))
@@ -99,52 +84,43 @@ def msort(input: Operand, *, out: Operand = None) -> Any:
         tensor([[1, 1],
                 [2, 3]])
     """
-    values = sort_with_indices(input, 0, False)[0]
-    if out is None:
-        return values
-    return store_out("msort", out, values)
-
-
-def _first(array: Array, dim: int, k: int) -> Array:
-    return array[(*(slice(None),) * dim, slice(0, k))]
+    return stored("msort", out, sort_with_indices(input, 0, False)[0])
 
 
 def _top(input: Array, k: int, dim: int, largest: bool) -> Array:
     """The indices of the first `k` along `dim`, in order."""
     n = input.shape[dim]
-    if n <= _FEW or 4 * k > n or not k or input.__class__ is not np.ndarray:
-        return _first(order_of(input, dim, largest), dim, k)
+    if n <= _SHORT or 4 * k > n or not k or input.__class__ is not np.ndarray:
+        return order_of(input, dim, largest)[part(dim, 0, k)]
     few = np.moveaxis(_few(np.moveaxis(wide(input), dim, -1), k, largest), -1, dim)
     return taken(few, order_of(taken(input, few, dim), dim, largest), dim)
 
 
 def _few(x: np.ndarray, k: int, largest: bool) -> np.ndarray:
-    """The indices of the first `k` along the last dimension, in the order of the array; of equal elements the first
-    ones, as a stable sort would choose.
+    """The indices of the first `k` along the last dimension, in the array's order.
+
+    Of equal elements they are the first, as a stable sort would choose.
     """
     n = x.shape[-1]
     place = n - k if largest else k - 1
     last = np.partition(x, place, axis=-1)[..., place : place + 1]
     missing, missing_last = x != x, last != last
-    before = (x > last) | (missing & ~missing_last) if largest else (x < last) | (~missing & missing_last)
+    if largest:
+        before = (x > last) | (missing & ~missing_last)
+    else:
+        before = (x < last) | (~missing & missing_last)
     equal = (x == last) | (missing & missing_last)
     room = k - before.sum(axis=-1, keepdims=True)
     return (before | (equal & (equal.cumsum(axis=-1) <= room))).nonzero()[-1].reshape(*x.shape[:-1], k)
 
 
-@op(
-    input=lambda grad, indices, input_shape, dim: _rule(grad, indices, input_shape, dim),
-    outs=("values", "indices"),
-    public=False,
-    name="topk",
-    jvp=lambda d_input, indices, dim: pair_tangent(d_input, indices, dim),
-)
-def _topk(input: Array, k: int, dim: int, largest: bool) -> Array:
+@picks_several(name="topk")
+def _topk(input: Array, k: int, dim: int, largest: bool) -> tuple[Array, Array]:
     dim = wrap(dim, input.ndim)
     if not 0 <= k <= (input.shape[dim] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
     if not input.ndim:
-        return input.copy(), xp(input).zeros((), np.int64)
+        return itself(input)
     indices = _top(input, k, dim, largest)
     return taken(input, indices, dim), indices
 

@@ -8,32 +8,33 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.operand import Array, Operand
-from tapegrad.autograd.core.tensor import raw
+from tapegrad.autograd.core.tensor import Tensor, raw
 from tapegrad.autograd.dispatch.batch_rules import along, over, raised, reduced
-from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.dispatch.inplace import store_out
+from tapegrad.autograd.dispatch.decorator import OpFunction, composite, op
+from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.dispatch.slow_paths import sum_to
 from tapegrad.autograd.ops.common.dims import Dims, wrap, wrap_all
+from tapegrad.autograd.ops.common.families import documented
 from tapegrad.autograd.ops.common.half_precision import FLOAT32, INT64, wide
 from tapegrad.autograd.ops.pointwise.exponential import exp
-from tapegrad.autograd.ops.pointwise.where import keep
+from tapegrad.autograd.ops.pointwise.where import keep, kept
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import xp
 
-_FEW = 8192
+_SMALL = 8192  # elements up to which an array is made sooner than a view
 
 
-def axes(dim: Dims | None, ndim: int) -> Array:
+def axes(dim: Dims | None, ndim: int) -> Any:
     """`dim` as users give it, as the ``axis`` of an array function: a number, several, or None for all."""
     if dim is None:
         return None
     if dim.__class__ is int and 0 <= dim < ndim:
         return dim
     if isinstance(dim, (tuple, list)):
-        found = wrap_all(dim, ndim)
-        return found if found and ndim else None
-    place = wrap(dim, ndim)
-    return place if ndim else None
+        several = wrap_all(dim, ndim)
+        return several if several and ndim else None
+    one = wrap(dim, ndim)
+    return one if ndim else None
 
 
 def reduced_shape(shape: tuple[int, ...], dim: Dims | None) -> tuple[int, ...]:
@@ -54,41 +55,43 @@ def reduced_count(shape: tuple[int, ...], dim: Dims | None) -> int:
     return shape[axis] if axis.__class__ is int else math.prod([shape[i] for i in axis])
 
 
-def kept_dims(value: Array, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Array:
+def kept_dims(value: Operand, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
     """A reduced result (a tensor or an array) with its dimensions."""
     return value if keepdim or not shape else value.reshape(reduced_shape(shape, dim))
 
 
-def expand_reduced(grad: Operand, shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
+def expand_reduced(grad: Operand, input_shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
     """The gradient of a reduced result, for each element that went into it."""
-    return _expand(grad if dim is None and not keepdim else kept_dims(grad, shape, dim, keepdim), shape)
+    if dim is not None or keepdim:
+        grad = kept_dims(grad, input_shape, dim, keepdim)
+    return _expand(grad, input_shape)
+
+
+def _expand_in_batch(batched: frozenset[str], input: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return _expand(raised(input, len(shape)), (raw(input).shape[0], *shape))
 
 
 @op(
-    input=lambda grad, input_shape: _sum_to(grad, input_shape),
+    input=lambda grad, input_shape: sum_to(grad, input_shape),
     kind="linear",
     view=True,
     public=False,
-    batch=lambda batched, input, shape: _expand(raised(input, len(shape)), (raw(input).shape[0], *shape)),
+    batch=_expand_in_batch,
 )
 def _expand(input: Array, shape: tuple[int, ...]) -> Array:
     if input.__class__ is not np.ndarray and not isinstance(input, np.generic):
         return xp(input).broadcast_to(input, shape)
-    if math.prod(shape) <= _FEW:  # a small array is made sooner than a view
-        result = np.empty(shape, input.dtype)
-        result[...] = input
-        return result
-    return np.broadcast_to(input, shape)
-
-
-def _sum_to(grad: Operand, shape: tuple[int, ...]) -> Operand:
-    return sum_to(grad, shape)
+    if math.prod(shape) > _SMALL:
+        return np.broadcast_to(input, shape)
+    result = np.empty(shape, input.dtype)
+    result[...] = input
+    return result
 
 
 def as_type(input: Array, dtype: Any) -> Array:
     """The array with elements of what ``dtype=`` says."""
-    wanted = dtypes.numpy_dtype(dtype)
-    return input if input.dtype == wanted else input.astype(wanted)
+    numpy_dtype = dtypes.numpy_dtype(dtype)
+    return input if input.dtype == numpy_dtype else input.astype(numpy_dtype)
 
 
 def total(input: Array, axis: Dims | None, keepdim: bool) -> Array:
@@ -96,21 +99,14 @@ def total(input: Array, axis: Dims | None, keepdim: bool) -> Array:
     return xp(input).add.reduce(input, axis, FLOAT32 if input.dtype.itemsize == 2 else None, None, keepdim)
 
 
-@op(
-    input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad, input_shape, dim, keepdim),
-    kind="linear",
-    method=True,
-    batch=over(dim=reduced),
-)
+def squared_size(x: Array) -> Array:
+    """The squared magnitudes of an array of floating-point or complex numbers."""
+    return x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
+
+
+@op(input=expand_reduced, kind="linear", method=True, batch=over(dim=reduced))
 def sum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
-    """The sum of all elements, or along dimensions.
-
-    Args:
-        input: a tensor; integers and bool are added up as int64.
-        dtype: to cast to before adding up.
-
-    Raises:
-        IndexError: there is no such dimension.
+    """The sum of all elements, or along dimensions; integers and bool are added up as int64.
 
     Example:
         >>> tapegrad.ones(2, 3).sum(dim=0)
@@ -128,23 +124,16 @@ def sum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: 
     return total(input, axis, keepdim).astype(input.dtype)
 
 
-@op(
-    input=lambda grad, input_shape, dim, keepdim: expand_reduced(
-        grad / reduced_count(input_shape, dim), input_shape, dim, keepdim
-    ),
-    kind="linear",
-    method=True,
-    batch=over(dim=reduced),
-)
+def _mean_rule(grad: Operand, input_shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
+    return expand_reduced(grad / reduced_count(input_shape, dim), input_shape, dim, keepdim)
+
+
+@op(input=_mean_rule, kind="linear", method=True, batch=over(dim=reduced))
 def mean(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The mean of all elements, or along dimensions.
 
-    Args:
-        dtype: to cast to before adding up.
-
     Raises:
-        RuntimeError: `input` is integer or bool, and no dtype is given.
-        IndexError: there is no such dimension.
+        RuntimeError: `input` is integer or bool, and `dtype` is None.
 
     Example:
         >>> tapegrad.mean(tapegrad.tensor([[1.0, 2.0], [3.0, 6.0]]), 1)
@@ -154,27 +143,25 @@ def mean(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype:
         input = as_type(input, dtype)
     if input.dtype.kind in "iub":
         raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
-            + dtypes.of(input.dtype).scalar_type
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or "
+            f"complex dtype. Got: {dtypes.of(input.dtype).scalar_type}"
         )
     count = input.size if dim is None else reduced_count(input.shape, dim)
     result = total(input, axes(dim, input.ndim), keepdim) / (count or math.nan)
     return result if result.dtype == input.dtype else result.astype(input.dtype)
 
 
-@op(
-    input=lambda grad, input, dim, keepdim: keep(expand_reduced(grad, input.shape, dim, keepdim), input == input),
-    kind="linear",
-    method=True,
-    jvp=lambda d_input, input, dim, keepdim, dtype: sum(keep(d_input, input == input), dim, keepdim, dtype=dtype),
-    batch=over(dim=reduced),
-)
+def _nansum_rule(grad: Operand, input: Operand, dim: Dims | None, keepdim: bool) -> Operand:
+    return keep(expand_reduced(grad, input.shape, dim, keepdim), input == input)
+
+
+def _nansum_tangent(d_input: Operand, input: Operand, dim: Dims | None, keepdim: bool, dtype: Any) -> Operand:
+    return sum(keep(d_input, input == input), dim, keepdim, dtype=dtype)
+
+
+@op(input=_nansum_rule, kind="linear", method=True, jvp=_nansum_tangent, batch=over(dim=reduced))
 def nansum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum of all elements, or along dimensions, with NaN taken as zero.
-
-    Args:
-        input: a real tensor; integers and bool are added up as int64.
-        dtype: to cast to before adding up.
 
     Example:
         >>> tapegrad.nansum(tapegrad.tensor([1.0, float("nan")]))
@@ -182,7 +169,7 @@ def nansum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtyp
     """
     if input.dtype.kind == "c":
         raise RuntimeError("nansum does not support complex inputs")
-    return sum.__wrapped__(keep.__wrapped__(input, input == input), dim, keepdim, dtype=dtype)  # type: ignore[attr-defined]
+    return sum(kept(input, input == input), dim, keepdim, dtype=dtype)
 
 
 @composite(method=True)
@@ -191,9 +178,6 @@ def nanmean(
 ) -> Any:
     """The mean of the elements that are not NaN, of all or along dimensions.
 
-    Args:
-        dtype: to cast to before adding up.
-
     Example:
         >>> tapegrad.nanmean(tapegrad.tensor([1.0, float("nan"), 2.0]))
         tensor(1.5000)
@@ -201,24 +185,24 @@ def nanmean(
     if raw(input).dtype.kind not in "fV":
         kind = dtypes.of(raw(input).dtype).scalar_type
         raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {kind}")
-    result = nansum(input, dim, keepdim, dtype=dtype) / sum(input == input, dim, keepdim)
-    if out is None:
-        return result
-    return store_out("nanmean", out, result)
+    return stored("nanmean", out, nansum(input, dim, keepdim, dtype=dtype) / sum(input == input, dim, keepdim))
 
 
-def _lowest(x: Array) -> Array:
-    """`x` with minus infinity replaced by the smallest number."""
-    return xp(x).maximum(x, np.finfo(x.dtype).min)
+@op(input=lambda grad: grad, kind="elementwise", public=False)
+def floored(input: Array) -> Array:
+    """`input` with minus infinity replaced by the smallest finite number."""
+    x = input.astype(np.float32) if input.dtype.kind == "V" else input
+    return xp(x).maximum(x, np.finfo(x.dtype).min).astype(input.dtype, copy=False)
 
 
-@op(
-    input=lambda grad, input, result, dim, keepdim: _logsumexp_rule(grad, input, result, dim, keepdim),
-    kind="reduction",
-    operands="float",
-    method=True,
-    batch=over(dim=reduced),
-)
+def _logsumexp_rule(grad: Operand, input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
+    shape = input.shape
+    # Where all is minus infinity nothing has a share, rather than NaN.
+    result = floored(kept_dims(result, shape, dim, keepdim))
+    return kept_dims(grad, shape, dim, keepdim) * exp(input - result)
+
+
+@op(input=_logsumexp_rule, kind="reduction", operands="float", method=True, batch=over(dim=reduced))
 def logsumexp(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """``log(sum(exp(input)))`` along dimensions, without overflow.
 
@@ -237,54 +221,31 @@ def logsumexp(input: Array, dim: Dims | None = None, keepdim: bool = False) -> A
     return result if result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _logsumexp_rule(grad: Operand, input: Operand, result: Operand, dim: Dims | None, keepdim: bool) -> Operand:
-    shape = input.shape
-    # Where all is minus infinity nothing has a share, rather than NaN.
-    result = floored(kept_dims(result, shape, dim, keepdim))
-    return kept_dims(grad, shape, dim, keepdim) * exp(input - result)
+def _truth_test(name: str, meaning: str, result: str) -> OpFunction:
+    """`all` or `any`; along no dimensions, ``dim=()``, each element is tested for itself."""
+
+    def function(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
+        if dim == ():
+            truth = input != 0
+        else:
+            truth = getattr(input, name)(axis=axes(dim, input.ndim), keepdims=keepdim)
+        return truth if input.dtype != np.uint8 else truth.astype(np.uint8)
+
+    def in_batch(batched: frozenset[str], input: Tensor, dim: Dims | None, keepdim: bool) -> Tensor:
+        ndim = raw(input).ndim - 1
+        if dim == ():
+            return test(input, ())
+        dims = along(dim, ndim, 0)
+        return test(input, dims, keepdim) if ndim else test(input.unsqueeze(1), 1)
+
+    call = f"tapegrad.{name}(tapegrad.tensor([[True, False], [True, True], [False, False]]), dim=1)"
+    documented(function, name, f"Whether {meaning} true (not zero), of all or along dimensions.", call, result)
+    test = op(input=None, method=True, batch=in_batch)(function)
+    return test
 
 
-@op(input=lambda grad: grad, kind="elementwise", public=False)
-def floored(input: Array) -> Array:
-    """`input` with minus infinity replaced by the smallest finite number."""
-    if input.dtype.kind == "V":
-        return _lowest(input.astype(np.float32)).astype(input.dtype)
-    return _lowest(input)
-
-
-@op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _tested(all, input, dim, keepdim))
-def all(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
-    """Whether all elements are true (not zero), of all or along dimensions.
-
-    Example:
-        >>> tapegrad.all(tapegrad.tensor([[True, False], [True, True]]), dim=1)
-        tensor([False,  True])
-    """
-    result = input.all(axis=axes(dim, input.ndim), keepdims=keepdim) if dim != () else input != 0
-    return result if input.dtype != np.uint8 else result.astype(np.uint8)
-
-
-@op(input=None, method=True, batch=lambda batched, input, dim, keepdim: _tested(any, input, dim, keepdim))
-def any(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
-    """Whether any element is true (not zero), of all or along dimensions.
-
-    Example:
-        >>> tapegrad.any(tapegrad.tensor([[True, False], [False, False]]), dim=1)
-        tensor([ True, False])
-    """
-    result = input.any(axis=axes(dim, input.ndim), keepdims=keepdim) if dim != () else input != 0
-    return result if input.dtype != np.uint8 else result.astype(np.uint8)
-
-
-def _tested(function: Any, input: Array, dim: Dims | None, keepdim: bool) -> Array:
-    """`all` or `any` in a batch; of no dimensions each element is tested for itself."""
-    ndim = raw(input).ndim - 1
-    if dim == ():
-        return function(input, ())
-    if not ndim:
-        along(dim, 0, 0)
-        return function(input.unsqueeze(1), 1)
-    return function(input, along(dim, ndim, 0), keepdim)
+all = _truth_test("all", "all elements are", "tensor([False,  True, False])")
+any = _truth_test("any", "any element is", "tensor([ True,  True, False])")
 
 
 @op(input=None, method=True, batch=over(dim=reduced))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,20 @@ from tapegrad.autograd.core.tensor import Tensor, from_array, raw
 from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.modes.device_guard import on_first
 from tapegrad.autograd.modes.levels import refuse_dynamic
-from tapegrad.autograd.ops.common.dims import wrap
+from tapegrad.autograd.ops.common.dims import part, wrap
 from tapegrad.autograd.ops.shape.cat import stack
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import is_array, xp
 from tapegrad.backends.determinism import alert
 
+# ---- sets
 
-def _wrapped(input: Array, results: list[Any]) -> Array:
+
+def _wrapped(input: Operand, results: list[Array]) -> Any:
     """One result or a tuple of several, tensors where `input` is one."""
-    found = [
-        from_array(np.asarray(r) if isinstance(r, np.generic) else r) if isinstance(input, Tensor) else r
-        for r in results
-    ]
-    return found[0] if len(found) == 1 else tuple(found)
+    if isinstance(input, Tensor):
+        results = [from_array(np.asarray(r) if isinstance(r, np.generic) else r) for r in results]
+    return results[0] if len(results) == 1 else tuple(results)
 
 
 @composite(method=True)
@@ -43,7 +44,6 @@ def unique(
         sorted: allowed; they are always in order.
         return_inverse: also return where each element of `input` is among them.
         return_counts: also return how often each occurs.
-        dim: the dimension; None: single elements.
 
     Returns:
         A tensor, or a tuple of the two or three that were asked for.
@@ -55,19 +55,17 @@ def unique(
     array = raw(input)
     refuse_dynamic(array, "_unique2" if dim is None else "unique_dim")
     axis = None if dim is None else wrap(dim, array.ndim)
-    # float32 keeps the order of bfloat16, which NumPy lacks
+    if array.ndim == 0:
+        axis = None
+    # NumPy has no order for bfloat16; float32 keeps it.
     values = array.astype(np.float32) if array.dtype.kind == "V" else array
-    found = xp(array).unique(
-        values,
-        return_inverse=return_inverse,
-        return_counts=return_counts,
-        axis=axis if array.ndim else None,
-        equal_nan=False,
+    unique = xp(array).unique(
+        values, return_inverse=return_inverse, return_counts=return_counts, axis=axis, equal_nan=False
     )
-    results = list(found) if return_inverse or return_counts else [found]
+    results = list(unique) if return_inverse or return_counts else [unique]
     results[0] = results[0].astype(array.dtype, copy=False)
     if return_inverse:
-        results[1] = results[1].reshape(array.shape if axis is None or not array.ndim else -1)
+        results[1] = results[1].reshape(array.shape if axis is None else -1)
     return _wrapped(input, results)
 
 
@@ -81,7 +79,6 @@ def unique_consecutive(
     Args:
         return_inverse: also return where each element of `input` is among them.
         return_counts: also return how many equal ones stood together.
-        dim: the dimension; None: single elements.
 
     Returns:
         A tensor, or a tuple of the two or three that were asked for.
@@ -96,11 +93,11 @@ def unique_consecutive(
     x = array.reshape(-1) if dim is None or not array.ndim else array
     axis = 0 if x is not array or dim is None else wrap(dim, array.ndim)
     n = x.shape[axis]
-    late, early = (*(slice(None),) * axis, slice(1, None)), (*(slice(None),) * axis, slice(None, -1))
     first = space.ones(n, np.bool_)
     if n:
         others = tuple([i for i in range(x.ndim) if i != axis])
-        first[1:] = (x[late] != x[early]).any(axis=others) if others else x[late] != x[early]
+        differs = x[part(axis, 1, None)] != x[part(axis, None, -1)]
+        first[1:] = differs.any(axis=others) if others else differs
     starts = first.nonzero()[0]
     results = [x[(*(slice(None),) * axis, starts)]]
     if return_inverse:
@@ -112,18 +109,23 @@ def unique_consecutive(
     return _wrapped(input, results)
 
 
+# ---- places in sorted sequences
+
+
 def _searchsorted_in_batch(
     batched: frozenset[str], sequence: Operand, input: Operand, sorter: Operand, right: bool, out_int32: bool
-) -> Operand:
+) -> Tensor:
     if batched == {"input"} and raw(sequence).ndim == 1:
         return _searchsorted(sequence, input, sorter, right, out_int32)
-    given = {"sorted_sequence": sequence, "input": input, "sorter": sorter}
-    size = raw(next(given[name] for name in batched)).shape[0]
-    whole = [x if x is None or name in batched else x.expand(size, *x.shape) for name, x in given.items()]
-    shape = raw(whole[1]).shape
-    if raw(whole[0]).ndim == 2:
-        whole[1] = whole[1].reshape((size, math.prod(shape[1:])))
-    return _searchsorted(*whole, right, out_int32).reshape(shape)
+    operands = {"sorted_sequence": sequence, "input": input, "sorter": sorter}
+    size = raw(next(operands[name] for name in batched)).shape[0]
+    sequence, input, sorter = [
+        x if x is None or name in batched else x.expand(size, *x.shape) for name, x in operands.items()
+    ]
+    shape = raw(input).shape
+    if raw(sequence).ndim == 2:
+        input = input.reshape((size, math.prod(shape[1:])))
+    return _searchsorted(sequence, input, sorter, right, out_int32).reshape(shape)
 
 
 @op(
@@ -136,7 +138,7 @@ def _searchsorted_in_batch(
     batch=_searchsorted_in_batch,
 )
 def _searchsorted(
-    sorted_sequence: Array, input: Array, sorter: Array = None, right: bool = False, out_int32: bool = False
+    sorted_sequence: Array, input: Array, sorter: Array | None = None, right: bool = False, out_int32: bool = False
 ) -> Array:
     side = "right" if right else "left"
     space = xp(sorted_sequence)
@@ -145,49 +147,47 @@ def _searchsorted(
     if sorted_sequence.dtype.kind == "V":  # bfloat16, whose order float32 keeps
         sorted_sequence, input = sorted_sequence.astype(np.float32), input.astype(np.float32)
     if sorted_sequence.ndim == 1:
-        found = space.searchsorted(sorted_sequence, input, side=side)
+        places = space.searchsorted(sorted_sequence, input, side=side)
     else:
         rows, values = sorted_sequence.reshape(-1, sorted_sequence.shape[-1]), input.reshape(-1, input.shape[-1])
-        found = space.empty(values.shape, np.int64)
+        places = space.empty(values.shape, np.int64)
         for i in range(len(rows)):
-            found[i] = space.searchsorted(rows[i], values[i], side=side)
-        found = found.reshape(input.shape)
-    return found.astype(np.int32) if out_int32 else found
+            places[i] = space.searchsorted(rows[i], values[i], side=side)
+        places = places.reshape(input.shape)
+    return places.astype(np.int32) if out_int32 else places
 
 
-def _operand(input: Array, like: Array) -> Array:
-    """A number as a 0-d tensor (or array) beside `like`."""
+def _operand(input: Operand, like: Operand) -> Operand:
+    """A number as a 0-d tensor (or array) for an op with `like`."""
     if isinstance(input, Tensor) or is_array(input):
         return input
     array = raw(like)
-    value = xp(array).full(
-        (), input, np.float64 if array.dtype.kind in "iub" and isinstance(input, float) else array.dtype
-    )
+    dtype = np.float64 if array.dtype.kind in "iub" and isinstance(input, float) else array.dtype
+    value = xp(array).full((), input, dtype)
     return from_array(value) if isinstance(like, Tensor) else value
 
 
-def _checked(sequence: Array, input: Array, number: bool, sorter: Array, right: bool, side: str | None) -> bool:
+def _checked(sequence: Operand, input: Operand, number: bool, sorter: Operand, right: bool, side: str | None) -> bool:
     """Whether equal elements are passed, after torch's checks."""
     a, b = raw(sequence), raw(input)
     if a.dtype != b.dtype and not number:
         raise RuntimeError(
-            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary "
-            "tensor dtype "
-            f"{dtypes.of(a.dtype).scalar_type} and input value tensor dtype {dtypes.of(b.dtype).scalar_type}"
+            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but "
+            f"got boundary tensor dtype {dtypes.of(a.dtype).scalar_type} and input value tensor dtype "
+            f"{dtypes.of(b.dtype).scalar_type}"
         )
     if not a.ndim:
         raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension")
     if a.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
-            "tensor and input value "
-            f"tensor must match, but we got boundaries tensor {list(a.shape)} and input value tensor {list(b.shape)}"
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
+            "of boundaries tensor and input value tensor must match, but we got boundaries tensor "
+            f"{list(a.shape)} and input value tensor {list(b.shape)}"
         )
     if sorter is not None and tuple(sorter.shape) != tuple(a.shape):
         raise RuntimeError(
             "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
-            f"{list(a.shape)}and got sorter tensor "
-            f"{list(sorter.shape)}"
+            f"{list(a.shape)}and got sorter tensor {list(sorter.shape)}"
         )
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
@@ -228,14 +228,8 @@ def searchsorted(
         tensor([1, 2])
     """
     values = _operand(input, sorted_sequence)
-    return _searchsorted(
-        sorted_sequence,
-        values,
-        sorter,
-        _checked(sorted_sequence, values, values is not input, sorter, right, side),
-        out_int32,
-        out=out,
-    )
+    right = _checked(sorted_sequence, values, values is not input, sorter, right, side)
+    return _searchsorted(sorted_sequence, values, sorter, right, out_int32, out=out)
 
 
 @composite()
@@ -245,7 +239,6 @@ def bucketize(
     """Which of the intervals between boundaries each element lies in.
 
     Args:
-        input: a number, or a tensor.
         boundaries: a sorted 1-dimensional tensor of the same dtype.
         out_int32: return int32 rather than int64.
         right: whether an interval holds its left boundary, rather than its right one.
@@ -262,25 +255,22 @@ def bucketize(
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
-def _each(function: Any, batched: frozenset[str], operands: dict[str, Any], *args: Array) -> Array:
+# ---- counts
+
+
+def _for_each(function: Callable[..., Any], batched: frozenset[str], operands: dict[str, Any], *args: Any) -> Tensor:
     """The results for each member of a batch, which must have one shape."""
     size = raw(next(operands[name] for name in batched)).shape[0]
-    return stack(
-        [function(*[x[i] if name in batched else x for name, x in operands.items()], *args) for i in range(size)]
-    )
+    members = [[x[i] if name in batched else x for name, x in operands.items()] for i in range(size)]
+    return stack([function(*member, *args) for member in members])
 
 
-@op(
-    input=None,
-    weights=None,
-    operands="free",
-    public=False,
-    name="bincount",
-    batch=lambda batched, input, weights, minlength: _each(
-        _bincount, batched, {"input": input, "weights": weights}, minlength
-    ),
-)
-def _bincount(input: Array, weights: Array, minlength: int) -> Array:
+def _bincount_in_batch(batched: frozenset[str], input: Operand, weights: Operand, minlength: int) -> Tensor:
+    return _for_each(_bincount, batched, {"input": input, "weights": weights}, minlength)
+
+
+@op(input=None, weights=None, operands="free", public=False, name="bincount", batch=_bincount_in_batch)
+def _bincount(input: Array, weights: Array | None, minlength: int) -> Array:
     if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and bool(input.min() < 0)):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:
@@ -289,8 +279,8 @@ def _bincount(input: Array, weights: Array, minlength: int) -> Array:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     if weights is not None:
         alert("bincount with weights", input)
-    found = xp(input).bincount(input, weights=weights, minlength=minlength)
-    return found if weights is None else found.astype(np.float32 if weights.dtype == np.float32 else np.float64)
+    counts = xp(input).bincount(input, weights=weights, minlength=minlength)
+    return counts if weights is None else counts.astype(np.float32 if weights.dtype == np.float32 else np.float64)
 
 
 @composite(method=True)
@@ -299,7 +289,6 @@ def bincount(input: Operand, weights: Operand = None, minlength: int = 0) -> Any
 
     Args:
         input: a 1-dimensional tensor of non-negative integers.
-        weights: a tensor of the same shape.
         minlength: the least length of the result.
 
     Raises:
@@ -313,41 +302,15 @@ def bincount(input: Operand, weights: Operand = None, minlength: int = 0) -> Any
     return _bincount(input, weights, minlength)
 
 
-@op(
-    input=None,
-    public=False,
-    name="histc",
-    batch=lambda batched, input, bins, min, max: _each(_histc, batched, {"input": input}, bins, min, max),
-)
-def _histc(input: Array, bins: int, min: float, max: float) -> Array:
-    if bins <= 0:
-        raise RuntimeError("bins must be > 0")
-    x = input.reshape(-1)
-    if min == max and x.size:
-        # torch waits for the device here too
-        min, max = (float(end) for end in xp(x).stack([x.min(), x.max()]).tolist())
-    if min == max:
-        min, max = min - 1, max + 1
-    if not (abs(min) < np.inf and abs(max) < np.inf):
-        raise RuntimeError(f"range of [{min}, {max}] is not finite")
-    if min > max:
-        raise RuntimeError("max must be larger than min")
-    inside = (x >= min) & (x <= max)
-    bin = (
-        xp(x)
-        .clip((xp(x).where(inside, x, xp(x).full((), min, x.dtype)) - min) / (max - min) * bins, 0, bins - 1)
-        .astype(np.int64)
-    )
-    # What lies outside is counted in a bin of its own, which is left out.
-    return xp(x).bincount(xp(x).where(inside, bin, bins), minlength=bins + 1)[:bins].astype(x.dtype)
+def _histc_in_batch(batched: frozenset[str], input: Tensor, bins: int, min: float, max: float) -> Tensor:
+    return _for_each(histc, batched, {"input": input}, bins, min, max)
 
 
-@composite(method=True)
-def histc(input: Operand, bins: int = 100, min: float = 0, max: float = 0, *, out: Operand = None) -> Any:
+@op(input=None, method=True, batch=_histc_in_batch)
+def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Array:
     """How many elements lie in each of equally wide bins; those outside are not counted.
 
     Args:
-        bins: how many bins.
         min: the lower end; where it equals `max`, the smallest and largest elements are the ends.
         max: the upper end, which the last bin holds too.
 
@@ -358,4 +321,19 @@ def histc(input: Operand, bins: int = 100, min: float = 0, max: float = 0, *, ou
         >>> tapegrad.histc(tapegrad.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
         tensor([0., 2., 1., 0.])
     """
-    return _histc(input, bins, min, max, out=out)
+    if bins <= 0:
+        raise RuntimeError("bins must be > 0")
+    x, space = input.reshape(-1), xp(input)
+    if min == max and x.size:
+        min, max = (float(end) for end in space.stack([x.min(), x.max()]).tolist())  # torch waits for the device too
+    if min == max:
+        min, max = min - 1, max + 1
+    if not (abs(min) < np.inf and abs(max) < np.inf):
+        raise RuntimeError(f"range of [{min}, {max}] is not finite")
+    if min > max:
+        raise RuntimeError("max must be larger than min")
+    inside = (x >= min) & (x <= max)
+    x = space.where(inside, x, space.full((), min, x.dtype))
+    bin = space.clip((x - min) / (max - min) * bins, 0, bins - 1).astype(np.int64)
+    # What lies outside is counted in a bin of its own, which is left out.
+    return space.bincount(space.where(inside, bin, bins), minlength=bins + 1)[:bins].astype(x.dtype)

@@ -12,7 +12,7 @@ from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.ops.common.dims import Dims
 from tapegrad.autograd.ops.common.half_precision import category, wide
-from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, mean, reduced_count, total
+from tapegrad.autograd.ops.reduction.sum import axes, expand_reduced, mean, reduced_count, squared_size, total
 from tapegrad.backends import xp
 
 
@@ -23,67 +23,50 @@ def _variance(input: Array, dim: Dims | None, correction: float, keepdim: bool) 
     x = wide(input)
     axis = axes(dim, x.ndim)
     count = reduced_count(x.shape, dim)
-    away = x - total(x, axis, True) / (count or math.nan)
-    square = away * away if x.dtype.kind != "c" else away.real * away.real + away.imag * away.imag
-    # As PyTorch: too few elements give 0/0 or x/0, never a negative divisor.
-    return total(square, axis, keepdim) / max(count - correction, 0)
+    deviation = x - total(x, axis, True) / (count or math.nan)
+    # As PyTorch: too few elements give 0/0 or x/0, never a negative correction.
+    return total(squared_size(deviation), axis, keepdim) / max(count - correction, 0)
 
 
-def _slope(grad: Operand, input: Operand, dim: Dims | None, correction: float, keepdim: bool) -> Operand:
-    """The gradient of the variance."""
+def _var_rule(grad: Operand, input: Operand, dim: Dims | None, correction: float, keepdim: bool) -> Operand:
     shape = input.shape
     freedom = reduced_count(shape, dim) - correction
-    away = input - mean(input, dim, True) if dim is not None else input - mean(input)
+    deviation = input - (mean(input) if dim is None else mean(input, dim, True))
     if category(input) == "c":
-        away = away.conj()
+        deviation = deviation.conj()
     if freedom <= 0:  # infinite; NaN where an element is the mean
-        return expand_reduced(grad * math.inf, shape, dim, keepdim) * (away * away)
-    return expand_reduced(grad * (2 / freedom), shape, dim, keepdim) * away
+        return expand_reduced(grad * math.inf, shape, dim, keepdim) * (deviation * deviation)
+    return expand_reduced(grad * (2 / freedom), shape, dim, keepdim) * deviation
 
 
-@op(
-    input=lambda grad, input, dim, correction, keepdim: _slope(grad, input, dim, correction, keepdim),
-    kind="reduction",
-    public=False,
-    name="var",
-    batch=over(dim=reduced),
-)
+@op(input=_var_rule, kind="reduction", public=False, name="var", batch=over(dim=reduced))
 def _var(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     result = _variance(input, dim, correction, keepdim)
     return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _std_slope(
+def _std_rule(
     grad: Operand, input: Operand, result: Operand, dim: Dims | None, correction: float, keepdim: bool
 ) -> Operand:
     at_zero = result == 0
     grad = grad / (result * 2 + at_zero)
-    return _slope(grad * ~at_zero, input, dim, correction, keepdim)
+    return _var_rule(grad * ~at_zero, input, dim, correction, keepdim)
 
 
-@op(
-    input=lambda grad, input, result, dim, correction, keepdim: _std_slope(
-        grad, input, result, dim, correction, keepdim
-    ),
-    kind="reduction",
-    public=False,
-    name="std",
-    batch=over(dim=reduced),
-)
+@op(input=_std_rule, kind="reduction", public=False, name="std", batch=over(dim=reduced))
 def _std(input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
-    variance = _variance(input, dim, correction, keepdim)
-    result = xp(input).sqrt(variance)
+    result = xp(input).sqrt(_variance(input, dim, correction, keepdim))
     return result if input.dtype.kind == "c" or result.dtype == input.dtype else result.astype(input.dtype)
 
 
-def _told(
+def _arguments(
     name: str,
-    input: Array,
-    dim: Dims | None,
+    input: Operand,
+    dim: Any,
     unbiased: bool | None,
     keepdim: bool,
     correction: float | None,
-    axis: Dims | None,
+    axis: Any,
     keepdims: bool | None,
 ) -> tuple[Any, float, bool]:
     """What the several ways to call var and std mean: dim, correction, keepdim."""
@@ -99,15 +82,15 @@ def _told(
         if correction is not None:
             raise TypeError(f"{name}() received an invalid combination of arguments: unbiased and correction")
         correction = 1 if unbiased else 0
-    freedom = 1 if correction is None else correction
-    if reduced_count(tuple(input.shape), dim) <= freedom:
+    elif correction is None:
+        correction = 1
+    if reduced_count(tuple(input.shape), dim) <= correction:
         warnings.warn(
-            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
-            "(input numel divided by output "
-            "numel).",
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction "
+            "factor (input numel divided by output numel).",
             stacklevel=3,
         )
-    return dim, freedom, keepdim
+    return dim, correction, keepdim
 
 
 @composite(method=True)
@@ -126,7 +109,7 @@ def var(
 
     Args:
         unbiased: another way to say ``correction=1`` (True) or 0 (False).
-        correction: what is subtracted from the number of elements; 1 if not given.
+        correction: what is subtracted from the number of elements; None: 1.
 
     Raises:
         RuntimeError: `input` is integer or bool.
@@ -135,8 +118,8 @@ def var(
         >>> tapegrad.var(tapegrad.tensor([1.0, 2.0, 6.0])), tapegrad.var(tapegrad.tensor([1.0, 2.0, 6.0]), correction=0)
         (tensor(7.), tensor(4.6667))
     """
-    told = _told("var", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    return stored("var", out, _var(input, *told))
+    arguments = _arguments("var", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    return stored("var", out, _var(input, *arguments))
 
 
 @composite(method=True)
@@ -151,21 +134,14 @@ def std(
     keepdims: bool | None = None,
     out: Operand = None,
 ) -> Any:
-    """The standard deviation of all elements, or along dimensions. Its gradient where all are equal is 0.
-
-    Args:
-        unbiased: another way to say ``correction=1`` (True) or 0 (False).
-        correction: what is subtracted from the number of elements; 1 if not given.
-
-    Raises:
-        RuntimeError: `input` is integer or bool.
+    """The square root of `var`, the standard deviation. Its gradient where all elements are equal is 0.
 
     Example:
         >>> tapegrad.std(tapegrad.tensor([1.0, 2.0, 6.0]))
         tensor(2.6458)
     """
-    told = _told("std", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    return stored("std", out, _std(input, *told))
+    arguments = _arguments("std", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    return stored("std", out, _std(input, *arguments))
 
 
 @composite()
@@ -179,21 +155,14 @@ def var_mean(
     axis: Dims | None = None,
     keepdims: bool | None = None,
 ) -> tuple[Any, Any]:
-    """The variance and the mean of all elements, or along dimensions.
-
-    Args:
-        unbiased: another way to say ``correction=1`` (True) or 0 (False).
-        correction: what is subtracted from the number of elements; 1 if not given.
-
-    Returns:
-        A pair (variance, mean).
+    """A pair of `var` and `mean`.
 
     Example:
         >>> tapegrad.var_mean(tapegrad.tensor([1.0, 2.0, 6.0]))
         (tensor(7.), tensor(3.))
     """
-    dim, freedom, keep = _told("var_mean", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    return _var(input, dim, freedom, keep), mean(input, dim, keep)
+    dim, correction, keep = _arguments("var_mean", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    return _var(input, dim, correction, keep), mean(input, dim, keep)
 
 
 @composite()
@@ -207,18 +176,11 @@ def std_mean(
     axis: Dims | None = None,
     keepdims: bool | None = None,
 ) -> tuple[Any, Any]:
-    """The standard deviation and the mean of all elements, or along dimensions.
-
-    Args:
-        unbiased: another way to say ``correction=1`` (True) or 0 (False).
-        correction: what is subtracted from the number of elements; 1 if not given.
-
-    Returns:
-        A pair (standard deviation, mean).
+    """A pair of `std` and `mean`.
 
     Example:
         >>> tapegrad.std_mean(tapegrad.tensor([1.0, 2.0, 6.0]))
         (tensor(2.6458), tensor(3.))
     """
-    dim, freedom, keep = _told("std_mean", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    return _std(input, dim, freedom, keep), mean(input, dim, keep)
+    dim, correction, keep = _arguments("std_mean", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    return _std(input, dim, correction, keep), mean(input, dim, keep)
