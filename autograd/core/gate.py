@@ -63,7 +63,12 @@ class Gate:
     # At the end of the process, when threads still end, modules are emptied: a default is not.
     def needed(self, device: int = DEVICE) -> bool:
         """Whether some thread is in an unusual state, or observed."""
-        return bool(self.watchers) or any(values.get("bits", 0) & ~device for values in tuple(self.threads))
+        if self.watchers:
+            return True
+        for values in tuple(self.threads):
+            if values.get("bits", 0) & ~device:
+                return True
+        return False
 
     def derive(self) -> None:
         """Set `on` as the states of all threads ask for."""

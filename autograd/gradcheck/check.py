@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from tapegrad.autograd.core.tensor import Tensor, from_array
-from tapegrad.autograd.gradcheck.batched import check_batched_gradients, check_batched_tangents
 from tapegrad.autograd.gradcheck.case import (
     Case,
     GradcheckError,
@@ -21,64 +20,13 @@ from tapegrad.autograd.gradcheck.case import (
     as_tuple,
     check_inputs,
     differentiable,
-    is_complex,
     wanted_of,
 )
-from tapegrad.autograd.gradcheck.compare import compare, directions
-from tapegrad.autograd.gradcheck.forward import check_missing_tangents
-from tapegrad.autograd.gradcheck.reverse import check_missing_gradients, check_zero_gradients
 from tapegrad.autograd.tape.backward import grad
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend_for
 
 PARTS = ("imaginary", "real")
-
-
-def _of_results(part: str, function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
-    """`function` with the real or imaginary part of its complex results."""
-
-    def parts(*inputs: Any) -> tuple[Any, ...]:
-        return tuple(
-            (t.imag if part == "imaginary" else t.real) if is_complex(t) else t for t in as_tuple(function(*inputs))
-        )
-
-    return parts
-
-
-def _of_inputs(part: str, function: Callable[..., Any], inputs: tuple[Any, ...]) -> Callable[..., tuple[Any, ...]]:
-    """`function` of the real or imaginary part of its complex inputs; the other part is as it is in `inputs`."""
-
-    def whole(t: Any, at: Any) -> Any:
-        if not is_complex(at):
-            return t
-        return at.real + t * 1j if part == "imaginary" else t + at.imag * 1j
-
-    return lambda *parts: as_tuple(function(*map(whole, parts, inputs)))
-
-
-def _check_reverse(case: Case) -> None:
-    numbers = frozenset(n for n, t in enumerate(case.results) if is_complex(t))
-    for part in PARTS if numbers else ("",):
-        function = _of_results(part, case.function) if part else case.function
-        results = as_tuple(function(*case.inputs)) if part else case.results
-        compare(case._replace(function=function, results=results, part=part, complex_ones=numbers), False)
-
-
-def _check_forward(case: Case, missing: bool) -> None:
-    numbers = frozenset(n for n, t in enumerate(case.inputs) if is_complex(t))
-    parts = []
-    for part in PARTS if numbers else ("",):
-        this = case
-        if part:
-            function = _of_inputs(part, case.function, case.inputs)
-            inputs = tuple((t.imag if part == "imaginary" else t.real) if is_complex(t) else t for t in case.inputs)
-            this = case._replace(
-                function=function, inputs=inputs, results=function(*inputs), part=part, complex_ones=numbers
-            )
-        compare(this, True)
-        parts.append(this)
-    for this in parts if missing else ():
-        check_missing_tangents(this, directions(this))
 
 
 def gradcheck(
@@ -141,32 +89,25 @@ def gradcheck(
     if check_batched_forward_grad and not check_forward_ad:
         raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
     given = as_tuple(inputs)
+    from tapegrad.autograd.gradcheck import checks  # brings forward mode with it
+
     check_inputs(given)
     settings = Settings(eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mode, bool(masked))
     try:
         case = Case(func, given, as_tuple(func(*given)), settings)
         if check_backward_ad:
-            _check_reverse(case)
+            checks.check_reverse(case)
         if check_forward_ad:
-            _check_forward(case, check_undefined_grad)
+            checks.check_forward(case, check_undefined_grad)
         if check_batched_forward_grad:
-            check_batched_tangents(case)
+            checks.check_batched_tangents(case)
         if check_backward_ad:
-            _check_backward(case, check_batched_grad, check_undefined_grad)
+            checks.check_backward(case, check_batched_grad, check_undefined_grad)
     except GradcheckError:
         if raise_exception:
             raise
         return False
     return True
-
-
-def _check_backward(case: Case, batched: bool, missing: bool) -> None:
-    """What must hold of a backward besides the numbers."""
-    if batched:
-        check_batched_gradients(case)
-    check_zero_gradients(case)
-    if missing:
-        check_missing_gradients(case)
 
 
 def _random_like(t: Tensor, strided: bool) -> Tensor:
