@@ -65,7 +65,7 @@ class Gate:
         """Whether some thread is in an unusual state, or observed."""
         if self.watchers:
             return True
-        for values in tuple(self.threads):
+        for values in tuple(self.threads):  # noqa: SIM110  `any` of a generator takes three times as long
             if values.get("bits", 0) & ~device:
                 return True
         return False

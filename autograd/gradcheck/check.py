@@ -26,8 +26,6 @@ from tapegrad.autograd.tape.backward import grad
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend_for
 
-PARTS = ("imaginary", "real")
-
 
 def gradcheck(
     func: Callable[..., Any],
