@@ -1502,7 +1502,7 @@ def rand(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """Uniform random numbers from [0, 1)."""
+    """Uniform random numbers from [0, 1); the shape is integers, or a sequence."""
 
 @overload
 def rand(
@@ -1542,7 +1542,7 @@ def randint(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """Random integers from [low, high)."""
+    """Random integers from [low, high), int64 if not told otherwise; ``randint(high, size)`` starts from 0."""
 
 @overload
 def randint(
@@ -1597,7 +1597,7 @@ def randn(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """Standard normal random numbers; complex ones have variance 1."""
+    """Standard normal random numbers, complex ones of variance 1; the shape is integers, or a sequence."""
 
 @overload
 def randn(
@@ -1634,7 +1634,7 @@ def randperm(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """A random permutation of 0 .. n-1."""
+    """A random permutation of 0 .. n-1, int64 if not told otherwise."""
 
 def range(
     start: Number = 0,

@@ -916,7 +916,7 @@ class TensorMethods:
         """Whether the elements are complex numbers."""
 
     def is_contiguous(self, memory_format: MemoryFormat | None = None) -> _bool:
-        """Whether the elements lie in memory in the order of their indices, without gaps."""
+        """Whether the elements lie in memory in the order of their indices, or of `memory_format`, without gaps."""
 
     def is_floating_point(self) -> _bool:
         """Whether the elements are real floating-point numbers."""
@@ -1503,7 +1503,9 @@ class TensorMethods:
         """In-place form of `rad2deg`; returns the tensor."""
 
     @overload
-    def random_(self, *, generator: Generator | None = None) -> Self: ...
+    def random_(self, *, generator: Generator | None = None) -> Self:
+        """Fill with random integers from [from, to), or all that the dtype holds exactly; returns the tensor."""
+
     @overload
     def random_(self, to: _int, *, generator: Generator | None = None) -> Self: ...
     @overload
