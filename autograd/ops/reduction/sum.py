@@ -63,8 +63,8 @@ def kept_dims(value: Operand, shape: tuple[int, ...], dim: Dims | None, keepdim:
 def expand_reduced(grad: Operand, input_shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
     """The gradient of a reduced result, for each element that went into it."""
     if dim is not None or keepdim:
-        grad = kept_dims(grad, shape, dim, keepdim)
-    return _expand(grad, shape)
+        grad = kept_dims(grad, input_shape, dim, keepdim)
+    return _expand(grad, input_shape)
 
 
 def _expand_in_batch(batched: frozenset[str], input: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -104,12 +104,7 @@ def squared_size(x: Array) -> Array:
     return x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
 
 
-@op(
-    input=lambda grad, input_shape, dim, keepdim: expand_reduced(grad, input_shape, dim, keepdim),
-    kind="linear",
-    method=True,
-    batch=over(dim=reduced),
-)
+@op(input=expand_reduced, kind="linear", method=True, batch=over(dim=reduced))
 def sum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum of all elements, or along dimensions; integers and bool are added up as int64.
 
