@@ -181,13 +181,13 @@ def absolute(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Elementwise magnitude; of complex numbers a real result. Its derivative at 0 is 0."""
 
 def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise inverse cosine: NaN outside [-1, 1]."""
+    """Elementwise inverse cosine, NaN outside [-1, 1]."""
 
 def acos_(input: Tensor) -> Tensor:
     """In-place form of `acos`; returns the tensor."""
 
 def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise inverse hyperbolic cosine: NaN below 1."""
+    """Elementwise inverse hyperbolic cosine, NaN below 1."""
 
 def acosh_(input: Tensor) -> Tensor:
     """In-place form of `acosh`; returns the tensor."""
@@ -312,19 +312,19 @@ def arange(
     requires_grad: _bool = False,
 ) -> Tensor: ...
 def arccos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise inverse cosine: NaN outside [-1, 1]."""
+    """Elementwise inverse cosine, NaN outside [-1, 1]."""
 
 def arccos_(input: Tensor) -> Tensor:
     """In-place form of `acos`; returns the tensor."""
 
 def arccosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise inverse hyperbolic cosine: NaN below 1."""
+    """Elementwise inverse hyperbolic cosine, NaN below 1."""
 
 def arccosh_(input: Tensor) -> Tensor:
     """In-place form of `acosh`; returns the tensor."""
 
 def arcsin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise inverse sine: NaN outside [-1, 1]."""
+    """Elementwise inverse sine, NaN outside [-1, 1]."""
 
 def arcsin_(input: Tensor) -> Tensor:
     """In-place form of `asin`; returns the tensor."""
@@ -345,7 +345,7 @@ def arctan_(input: Tensor) -> Tensor:
     """In-place form of `atan`; returns the tensor."""
 
 def arctanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise inverse hyperbolic tangent: infinite at -1 and 1, NaN beyond."""
+    """Elementwise inverse hyperbolic tangent, infinite at -1 and 1, NaN beyond."""
 
 def arctanh_(input: Tensor) -> Tensor:
     """In-place form of `atanh`; returns the tensor."""
@@ -403,7 +403,7 @@ def asarray(
     """`obj` as a tensor, which shares its memory where dtype and device allow it."""
 
 def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise inverse sine: NaN outside [-1, 1]."""
+    """Elementwise inverse sine, NaN outside [-1, 1]."""
 
 def asin_(input: Tensor) -> Tensor:
     """In-place form of `asin`; returns the tensor."""
@@ -424,7 +424,7 @@ def atan_(input: Tensor) -> Tensor:
     """In-place form of `atan`; returns the tensor."""
 
 def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise inverse hyperbolic tangent: infinite at -1 and 1, NaN beyond."""
+    """Elementwise inverse hyperbolic tangent, infinite at -1 and 1, NaN beyond."""
 
 def atanh_(input: Tensor) -> Tensor:
     """In-place form of `atanh`; returns the tensor."""
@@ -467,22 +467,22 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: _int = 0) 
     """How often each of 0, 1, 2, ... occurs, or the sum of its weights."""
 
 def bitwise_and(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bitwise "and" of integers, Python's ``&``; of bool the logical one."""
+    """Bitwise "and" of integers or bool, Python's ``&``."""
 
 def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bits of integers shifted to the left, Python's ``<<``."""
+    """Left shift of integers or bool, Python's ``<<``."""
 
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Bitwise "not" of integers, Python's ``~``; of bool the logical one."""
+    """Bitwise "not" of integers or bool, Python's ``~``."""
 
 def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bitwise "or" of integers, Python's ``|``; of bool the logical one."""
+    """Bitwise "or" of integers or bool, Python's ``|``."""
 
 def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bits of integers shifted to the right, Python's ``>>``."""
+    """Right shift of integers or bool, Python's ``>>``."""
 
 def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Bitwise "xor" of integers, Python's ``^``; of bool the logical one."""
+    """Bitwise "xor" of integers or bool, Python's ``^``."""
 
 def block_diag(*tensors: Tensor) -> Tensor:
     """The matrix that has the given matrices along its diagonal, and zeros elsewhere."""
@@ -599,7 +599,7 @@ def copysign(input: Operand, other: Operand, *, out: Tensor | None = None) -> Te
     """The magnitude of `input` with the sign of `other`; integers are taken as the default dtype."""
 
 def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise cosine of an angle in radians."""
+    """Elementwise cosine, of radians."""
 
 def cos_(input: Tensor) -> Tensor:
     """In-place form of `cos`; returns the tensor."""
@@ -817,7 +817,7 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """`input` expanded to the shape of `other`."""
 
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``exp(input) - 1``, accurate near 0."""
+    """Elementwise ``exp(input) - 1``, accurate near 0."""
 
 def expm1_(input: Tensor) -> Tensor:
     """In-place form of `expm1`; returns the tensor."""
@@ -1095,7 +1095,7 @@ def linspace(
     """`steps` numbers in equal steps from `start` to `end`, which both belong to them."""
 
 def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise natural logarithm: NaN of negative numbers, -inf of 0."""
+    """Elementwise natural logarithm, NaN of negative numbers."""
 
 def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Elementwise logarithm to base 10."""
@@ -1104,7 +1104,7 @@ def log10_(input: Tensor) -> Tensor:
     """In-place form of `log10`; returns the tensor."""
 
 def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``log(1 + input)``, accurate near 0."""
+    """Elementwise ``log(1 + input)``, accurate near 0."""
 
 def log1p_(input: Tensor) -> Tensor:
     """In-place form of `log1p`; returns the tensor."""
@@ -1502,7 +1502,7 @@ def rand(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """Uniform random numbers from [0, 1)."""
+    """Uniform random numbers from [0, 1); the shape is integers, or a sequence."""
 
 @overload
 def rand(
@@ -1542,7 +1542,7 @@ def randint(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """Random integers from [low, high)."""
+    """Random integers from [low, high), int64 if not told otherwise; ``randint(high, size)`` starts from 0."""
 
 @overload
 def randint(
@@ -1597,7 +1597,7 @@ def randn(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """Standard normal random numbers; complex ones have variance 1."""
+    """Standard normal random numbers, complex ones of variance 1; the shape is integers, or a sequence."""
 
 @overload
 def randn(
@@ -1634,7 +1634,7 @@ def randperm(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """A random permutation of 0 .. n-1."""
+    """A random permutation of 0 .. n-1, int64 if not told otherwise."""
 
 def range(
     start: Number = 0,
@@ -1786,7 +1786,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Whether the sign bit is set: true for negative numbers, and for -0.0."""
 
 def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise sine of an angle in radians."""
+    """Elementwise sine, of radians."""
 
 def sin_(input: Tensor) -> Tensor:
     """In-place form of `sin`; returns the tensor."""
@@ -1828,7 +1828,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[_int], dim: _int = 0) 
     """A dimension cut into pieces of given sizes, as a tuple of views."""
 
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise square root. Its derivative at 0 is infinite."""
+    """Elementwise square root, with an infinite derivative at 0."""
 
 def sqrt_(input: Tensor) -> Tensor:
     """In-place form of `sqrt`; returns the tensor."""
@@ -1918,7 +1918,7 @@ def take_along_dim(
     """The elements that an index, broadcast in the other dimensions, names along a dimension."""
 
 def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Elementwise tangent of an angle in radians."""
+    """Elementwise tangent, of radians."""
 
 def tan_(input: Tensor) -> Tensor:
     """In-place form of `tan`; returns the tensor."""

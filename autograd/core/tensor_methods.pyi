@@ -146,13 +146,13 @@ class TensorMethods:
         """In-place form of `abs`; returns the tensor."""
 
     def acos(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise inverse cosine: NaN outside [-1, 1]."""
+        """Elementwise inverse cosine, NaN outside [-1, 1]."""
 
     def acos_(self) -> Self:
         """In-place form of `acos`; returns the tensor."""
 
     def acosh(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise inverse hyperbolic cosine: NaN below 1."""
+        """Elementwise inverse hyperbolic cosine, NaN below 1."""
 
     def acosh_(self) -> Self:
         """In-place form of `acosh`; returns the tensor."""
@@ -266,19 +266,19 @@ class TensorMethods:
         """Whether any element is true (not zero), of all or along dimensions."""
 
     def arccos(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise inverse cosine: NaN outside [-1, 1]."""
+        """Elementwise inverse cosine, NaN outside [-1, 1]."""
 
     def arccos_(self) -> Self:
         """In-place form of `acos`; returns the tensor."""
 
     def arccosh(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise inverse hyperbolic cosine: NaN below 1."""
+        """Elementwise inverse hyperbolic cosine, NaN below 1."""
 
     def arccosh_(self) -> Self:
         """In-place form of `acosh`; returns the tensor."""
 
     def arcsin(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise inverse sine: NaN outside [-1, 1]."""
+        """Elementwise inverse sine, NaN outside [-1, 1]."""
 
     def arcsin_(self) -> Self:
         """In-place form of `asin`; returns the tensor."""
@@ -302,7 +302,7 @@ class TensorMethods:
         """In-place form of `atan`; returns the tensor."""
 
     def arctanh(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise inverse hyperbolic tangent: infinite at -1 and 1, NaN beyond."""
+        """Elementwise inverse hyperbolic tangent, infinite at -1 and 1, NaN beyond."""
 
     def arctanh_(self) -> Self:
         """In-place form of `atanh`; returns the tensor."""
@@ -350,7 +350,7 @@ class TensorMethods:
         """Give the tensor another shape and other strides over its memory, in place; returns it."""
 
     def asin(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise inverse sine: NaN outside [-1, 1]."""
+        """Elementwise inverse sine, NaN outside [-1, 1]."""
 
     def asin_(self) -> Self:
         """In-place form of `asin`; returns the tensor."""
@@ -374,7 +374,7 @@ class TensorMethods:
         """In-place form of `atan`; returns the tensor."""
 
     def atanh(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise inverse hyperbolic tangent: infinite at -1 and 1, NaN beyond."""
+        """Elementwise inverse hyperbolic tangent, infinite at -1 and 1, NaN beyond."""
 
     def atanh_(self) -> Self:
         """In-place form of `atanh`; returns the tensor."""
@@ -420,37 +420,37 @@ class TensorMethods:
         """How often each of 0, 1, 2, ... occurs, or the sum of its weights."""
 
     def bitwise_and(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Bitwise "and" of integers, Python's ``&``; of bool the logical one."""
+        """Bitwise "and" of integers or bool, Python's ``&``."""
 
     def bitwise_and_(self, other: Operand) -> Self:
         """In-place form of `bitwise_and`; returns the tensor."""
 
     def bitwise_left_shift(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Bits of integers shifted to the left, Python's ``<<``."""
+        """Left shift of integers or bool, Python's ``<<``."""
 
     def bitwise_left_shift_(self, other: Operand) -> Self:
         """In-place form of `bitwise_left_shift`; returns the tensor."""
 
     def bitwise_not(self, *, out: Tensor | None = None) -> Tensor:
-        """Bitwise "not" of integers, Python's ``~``; of bool the logical one."""
+        """Bitwise "not" of integers or bool, Python's ``~``."""
 
     def bitwise_not_(self) -> Self:
         """In-place form of `bitwise_not`; returns the tensor."""
 
     def bitwise_or(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Bitwise "or" of integers, Python's ``|``; of bool the logical one."""
+        """Bitwise "or" of integers or bool, Python's ``|``."""
 
     def bitwise_or_(self, other: Operand) -> Self:
         """In-place form of `bitwise_or`; returns the tensor."""
 
     def bitwise_right_shift(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Bits of integers shifted to the right, Python's ``>>``."""
+        """Right shift of integers or bool, Python's ``>>``."""
 
     def bitwise_right_shift_(self, other: Operand) -> Self:
         """In-place form of `bitwise_right_shift`; returns the tensor."""
 
     def bitwise_xor(self, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        """Bitwise "xor" of integers, Python's ``^``; of bool the logical one."""
+        """Bitwise "xor" of integers or bool, Python's ``^``."""
 
     def bitwise_xor_(self, other: Operand) -> Self:
         """In-place form of `bitwise_xor`; returns the tensor."""
@@ -538,7 +538,7 @@ class TensorMethods:
         """In-place form of `copysign`; returns the tensor."""
 
     def cos(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise cosine of an angle in radians."""
+        """Elementwise cosine, of radians."""
 
     def cos_(self) -> Self:
         """In-place form of `cos`; returns the tensor."""
@@ -707,7 +707,7 @@ class TensorMethods:
         """`input` expanded to the shape of `other`."""
 
     def expm1(self, *, out: Tensor | None = None) -> Tensor:
-        """``exp(input) - 1``, accurate near 0."""
+        """Elementwise ``exp(input) - 1``, accurate near 0."""
 
     def expm1_(self) -> Self:
         """In-place form of `expm1`; returns the tensor."""
@@ -916,7 +916,7 @@ class TensorMethods:
         """Whether the elements are complex numbers."""
 
     def is_contiguous(self, memory_format: MemoryFormat | None = None) -> _bool:
-        """Whether the elements lie in memory in the order of their indices, without gaps."""
+        """Whether the elements lie in memory in the order of their indices, or of `memory_format`, without gaps."""
 
     def is_floating_point(self) -> _bool:
         """Whether the elements are real floating-point numbers."""
@@ -1016,7 +1016,7 @@ class TensorMethods:
         """In-place form of `lgamma`; returns the tensor."""
 
     def log(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise natural logarithm: NaN of negative numbers, -inf of 0."""
+        """Elementwise natural logarithm, NaN of negative numbers."""
 
     def log10(self, *, out: Tensor | None = None) -> Tensor:
         """Elementwise logarithm to base 10."""
@@ -1025,7 +1025,7 @@ class TensorMethods:
         """In-place form of `log10`; returns the tensor."""
 
     def log1p(self, *, out: Tensor | None = None) -> Tensor:
-        """``log(1 + input)``, accurate near 0."""
+        """Elementwise ``log(1 + input)``, accurate near 0."""
 
     def log1p_(self) -> Self:
         """In-place form of `log1p`; returns the tensor."""
@@ -1503,7 +1503,9 @@ class TensorMethods:
         """In-place form of `rad2deg`; returns the tensor."""
 
     @overload
-    def random_(self, *, generator: Generator | None = None) -> Self: ...
+    def random_(self, *, generator: Generator | None = None) -> Self:
+        """Fill with random integers from [from, to), or all that the dtype holds exactly; returns the tensor."""
+
     @overload
     def random_(self, to: _int, *, generator: Generator | None = None) -> Self: ...
     @overload
@@ -1647,7 +1649,7 @@ class TensorMethods:
         """Whether the sign bit is set: true for negative numbers, and for -0.0."""
 
     def sin(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise sine of an angle in radians."""
+        """Elementwise sine, of radians."""
 
     def sin_(self) -> Self:
         """In-place form of `sin`; returns the tensor."""
@@ -1695,7 +1697,7 @@ class TensorMethods:
         """A dimension cut into pieces of given sizes, as a tuple of views."""
 
     def sqrt(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise square root. Its derivative at 0 is infinite."""
+        """Elementwise square root, with an infinite derivative at 0."""
 
     def sqrt_(self) -> Self:
         """In-place form of `sqrt`; returns the tensor."""
@@ -1794,7 +1796,7 @@ class TensorMethods:
         """The elements that an index, broadcast in the other dimensions, names along a dimension."""
 
     def tan(self, *, out: Tensor | None = None) -> Tensor:
-        """Elementwise tangent of an angle in radians."""
+        """Elementwise tangent, of radians."""
 
     def tan_(self) -> Self:
         """In-place form of `tan`; returns the tensor."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+
+from tapegrad.autograd.core.operand import Array
 
 # A formula of several passes is two to three times as fast on pieces of this many elements as on an array that has to
 # come from memory for each pass.
 BLOCK = 1 << 16
 
 
-def by_blocks(formula: Callable[..., Any], *arrays: Any) -> Any:
+def by_blocks(formula: Callable[..., Array], *arrays: Array) -> Array:
     """``formula(*arrays)``, an elementwise formula of arrays of one shape whose result has the first one's dtype."""
     first = arrays[0]
     if first.__class__ is not np.ndarray or first.size <= 2 * BLOCK or not _simple(first.shape, arrays):
@@ -24,18 +25,15 @@ def by_blocks(formula: Callable[..., Any], *arrays: Any) -> Any:
     return result
 
 
-def by_rows(formula: Callable[..., Any], axis: int, *arrays: Any) -> Any:
-    """``formula(axis, None, *arrays)``, a formula along one dimension of arrays of one shape; it writes to its second
-    argument where that is an array.
+def by_rows(formula: Callable[..., Array], axis: int, *arrays: Array) -> Array:
+    """``formula(axis, None, *arrays)``, a formula along one dimension of arrays of one shape.
+
+    The formula writes to its second argument where that is an array.
     """
     first = arrays[0]
-    if (
-        first.__class__ is not np.ndarray
-        or first.size <= 2 * BLOCK
-        or axis != first.ndim - 1
-        or not axis
-        or not _simple(first.shape, arrays)
-    ):
+    if first.__class__ is not np.ndarray or first.size <= 2 * BLOCK or axis != first.ndim - 1 or not axis:
+        return formula(axis, None, *arrays)
+    if not _simple(first.shape, arrays):
         return formula(axis, None, *arrays)
     result = np.empty(first.shape, first.dtype)
     n = first.shape[-1]
@@ -45,5 +43,5 @@ def by_rows(formula: Callable[..., Any], axis: int, *arrays: Any) -> Any:
     return result
 
 
-def _simple(shape: tuple[int, ...], arrays: tuple[Any, ...]) -> bool:
+def _simple(shape: tuple[int, ...], arrays: tuple[Array, ...]) -> bool:
     return all(a.shape == shape and a.flags.c_contiguous for a in arrays)

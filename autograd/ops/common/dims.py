@@ -1,6 +1,4 @@
-"""Dimensions and shapes as users give them: negative ones, several, none, shapes together, and torch's errors for wrong
-ones.
-"""
+"""Dimensions and shapes as users give them: negative ones, several, none, and torch's errors for wrong ones."""
 
 from __future__ import annotations
 
@@ -16,8 +14,7 @@ Dims = int | Sequence[int]
 
 
 def wrap(dim: Any, ndim: int) -> int:
-    """`dim` counted from the front; a tensor without dimensions is taken for one with a single dimension, as torch
-    does.
+    """`dim` counted from the front; a tensor without dimensions counts as one with a single dimension, as in torch.
 
     Raises:
         IndexError: there is no such dimension.
@@ -68,7 +65,7 @@ def _size(n: Any) -> int:
     return int(n.__index__())
 
 
-def expanded_shape(array: Any, size: tuple[int, ...]) -> tuple[int, ...]:
+def expanded_shape(array: Array, size: tuple[int, ...]) -> tuple[int, ...]:
     """`size` with its -1 replaced by what `array` has there.
 
     Raises:
@@ -79,29 +76,26 @@ def expanded_shape(array: Any, size: tuple[int, ...]) -> tuple[int, ...]:
     if lead < 0:
         kind = f"torch.{dtypes.of(array.dtype).scalar_type}Tensor"
         raise RuntimeError(
-            f"expand({kind}{{{list(shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be "
-            "greater or equal to the "
-            f"number of dimensions in the tensor ({len(shape)})"
+            f"expand({kind}{{{list(shape)}}}, size={list(size)}): the number of sizes provided "
+            f"({len(size)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(shape)})"
         )
-    result = []
-    for i, n in enumerate(size):
-        if i < lead:
-            if n < 0:
-                raise RuntimeError(
-                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
-                )
-            result.append(n)
-            continue
-        m = shape[i - lead]
+    for i, n in enumerate(size[:lead]):
+        if n < 0:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
+            )
+    result = list(size)
+    for i, m in enumerate(shape, lead):
+        n = size[i]
         if n == -1:
-            n = m
+            result[i] = m
         elif (n != m and m != 1) or n < 0:
             raise RuntimeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({m}) at non-singleton "
-                f"dimension {i}.  "
-                f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
+                f"The expanded size of the tensor ({n}) must match the existing size ({m}) at "
+                f"non-singleton dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: "
+                f"{list(shape)}"
             )
-        result.append(n)
     return tuple(result)
 
 
@@ -116,9 +110,8 @@ def common_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
                 result[i] = shape[i]
             elif shape[i] not in (1, result[i]):
                 raise RuntimeError(
-                    f"The size of tensor a ({result[i]}) must match the size of tensor b ({shape[i]}) at "
-                    "non-singleton dimension "
-                    f"{len(result) + i}"
+                    f"The size of tensor a ({result[i]}) must match the size of tensor b ({shape[i]}) "
+                    f"at non-singleton dimension {len(result) + i}"
                 )
     return tuple(result)
 

@@ -24,18 +24,18 @@ def documented(function: Callable[..., Any], name: str, summary: str, call: str,
 
 
 def elementary(
-    name: str, ufunc: np.ufunc, rule: Callable[..., Any], summary: str, result: str, of: str = "[0.0, 1.0]"
+    ufunc: np.ufunc, meaning: str, result: str, rule: Callable[..., Any], of: str = "[0.0, 1.0]"
 ) -> OpFunction:
     """The op that calls one function of the array library; it takes integers as the default dtype.
 
     Args:
-        name: torch's name.
         ufunc: NumPy's function; CuPy's has the same name.
-        rule: the gradient of the operand.
-        summary: the first line of the docstring.
+        meaning: what the docstring says of it.
         result: what the docstring's example prints for the numbers `of`.
+        rule: the gradient of the operand.
     """
     library_name = ufunc.__name__
+    name = library_name.replace("arc", "a")  # torch's name
 
     def function(input: Array) -> Array:
         # Looked up by name the function of a NumPy array costs 40 ns more.
@@ -43,11 +43,10 @@ def elementary(
 
     def write(input: Array) -> None:
         if input.dtype.kind in "iub":
-            # the caller asks the op itself, which says it in torch's words
-            raise TypeError("the result is floating point")
+            raise TypeError("the result is floating point")  # `inplace` asks the op then, which raises torch's error
         getattr(xp(input), library_name)(input, out=input)
 
     function.__module__ = rule.__module__
     call = f"tapegrad.{name}(tapegrad.tensor({of}))"
-    documented(function, name, summary, call, f"tensor({result})")
+    documented(function, name, f"Elementwise {meaning}.", call, f"tensor({result})")
     return elementwise(input=rule, operands="float", inplace_fn=write)(function)

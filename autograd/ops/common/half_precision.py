@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import raw
-from tapegrad.autograd.types import dtypes
+from tapegrad.autograd.ops.common.errors import not_implemented
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,18 +24,16 @@ def is_half(dtype: np.dtype) -> bool:
     return dtype.itemsize == 2 and dtype.kind in "fV"
 
 
-def wide(array: Any) -> Any:
+def wide(array: Array) -> Array:
     """`array`, with half precision as float32."""
     return array.astype(FLOAT32) if is_half(array.dtype) else array
 
 
 def in_float32(function: F) -> F:
-    """The function over raw arrays, which computes in float32 where its first operand is in half precision, and rounds
-    its results to that.
-    """
+    """`function` over arrays; half precision is computed in float32, and the results rounded to that of `input`."""
 
     @functools.wraps(function)
-    def computed(input: Any, *args: Any, **kwargs: Any) -> Any:
+    def computed(input: Array, *args: Any, **kwargs: Any) -> Any:
         dtype = input.dtype
         if dtype.itemsize != 2 or dtype.kind not in "fV":
             return function(input, *args, **kwargs)
@@ -52,25 +51,22 @@ def floating(kernel: str) -> Callable[[F], F]:
         widened = in_float32(function)
 
         @functools.wraps(function)
-        def computed(input: Any, *args: Any, **kwargs: Any) -> Any:
+        def computed(input: Array, *args: Any, **kwargs: Any) -> Any:
             kind = input.dtype.kind
             if kind in "iub":
-                raise NotImplementedError(f"\"{kernel}\" not implemented for '{dtypes.of(input.dtype).scalar_type}'")
-            return (
-                function(input, *args, **kwargs)
-                if kind != "V" and input.dtype.itemsize != 2
-                else widened(input, *args, **kwargs)
-            )
+                raise not_implemented(kernel, input.dtype)
+            half = kind == "V" or input.dtype.itemsize == 2
+            return widened(input, *args, **kwargs) if half else function(input, *args, **kwargs)
 
         return computed  # type: ignore[return-value]
 
     return decorate
 
 
-def _narrow(result: Any, dtype: np.dtype) -> Any:
+def _narrow(result: Array, dtype: np.dtype) -> Array:
     return result.astype(dtype) if getattr(result, "dtype", None) == FLOAT32 else result
 
 
-def category(input: Any) -> str:
+def category(input: Operand) -> str:
     """The kind of a tensor's or an array's numbers, as in `numpy.dtype.kind`: b, i, u, f, V (bfloat16) or c."""
     return raw(input).dtype.kind

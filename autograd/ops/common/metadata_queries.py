@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tapegrad.autograd.core.operand import Array
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch.decorator import exported
 from tapegrad.autograd.ops.common.dims import wrap
@@ -14,11 +15,8 @@ from tapegrad.autograd.types.size import size_of
 from tapegrad.backends import backend
 
 
-def size(self: Tensor, dim: Any = None) -> Any:
+def size(self: Tensor, dim: int | None = None) -> Any:
     """The shape, or the size of one dimension.
-
-    Raises:
-        IndexError: there is no such dimension.
 
     Example:
         >>> tapegrad.ones(2, 3).size(), tapegrad.ones(2, 3).size(-1)
@@ -36,7 +34,7 @@ def _dimension(dim: Any, ndim: int) -> int:
     return wrap(dim, ndim)
 
 
-def stride(self: Tensor, dim: Any = None) -> Any:
+def stride(self: Tensor, dim: int | None = None) -> Any:
     """How many elements of memory lie between neighbours, along each dimension or along one.
 
     Example:
@@ -47,7 +45,7 @@ def stride(self: Tensor, dim: Any = None) -> Any:
     return steps if dim is None else steps[_dimension(dim, len(steps))]
 
 
-def strides_of(array: Any) -> tuple[int, ...]:
+def strides_of(array: Array) -> tuple[int, ...]:
     """The strides of `array` in elements."""
     n = array.itemsize
     return tuple([s // n for s in array.strides])
@@ -68,7 +66,7 @@ def numel(input: Tensor) -> int:
     """The number of elements of a tensor.
 
     Raises:
-        TypeError: it is none.
+        TypeError: `input` is no tensor.
 
     Example:
         >>> tapegrad.numel(tapegrad.ones(2, 3))
@@ -93,7 +91,7 @@ def data_ptr(self: Tensor) -> int:
     return backend(self._array).pointer(self._array) if self._array.size else 0
 
 
-def owner_of(array: Any) -> Any:
+def owner_of(array: Array) -> Array:
     """The array whose memory `array` shows a part of; one of a batch counts as its own."""
     return array if hasattr(array, "level") else backend(array).owner_of(array)
 
@@ -106,10 +104,7 @@ def storage_offset(self: Tensor) -> int:
 
 
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-    """Whether the elements lie in memory in the order of their indices, without gaps.
-
-    Args:
-        memory_format: another order.
+    """Whether the elements lie in memory in the order of their indices, or of `memory_format`, without gaps.
 
     Example:
         >>> tapegrad.ones(2, 3).is_contiguous(), tapegrad.ones(2, 3).t().is_contiguous()
@@ -175,9 +170,6 @@ def is_signed(self: Tensor) -> bool:
 @exported
 def is_nonzero(input: Tensor) -> bool:
     """Whether a tensor of one element holds anything but zero.
-
-    Args:
-        input: a tensor of one element.
 
     Raises:
         RuntimeError: it has another number of elements.

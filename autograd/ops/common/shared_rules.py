@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import Tensor
 from tapegrad.autograd.dispatch.decorator import NAMES
 
@@ -12,9 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def alias(function: F, name: str) -> F:
-    """`function` under another name of `tapegrad` too: as a method where it is one, in place where it has an in-place
-    form.
-    """
+    """`function` under another name of `tapegrad` too, and as a method and in place where it has these forms."""
     NAMES[name] = function
     own = function.__name__
     if Tensor.__dict__.get(own) is function:
@@ -24,15 +23,15 @@ def alias(function: F, name: str) -> F:
     return function
 
 
-def array_among(a: Any, b: Any) -> Any:
-    """The array among two operands: beside an array of a device the other may be a Python number."""
+def array_among(a: Operand, b: Operand) -> Array:
+    """The array among two operands of an op: the other may be a Python number."""
     return a if hasattr(a, "dtype") else b
 
 
 def no_rule(name: str) -> Callable[..., Any]:
     """The rule of an op that PyTorch does not differentiate: its result requires grad, and backward raises."""
 
-    def rule(grad: Any) -> Any:
+    def rule(grad: Operand) -> Operand:
         raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
 
     rule.missing = True  # type: ignore[attr-defined]  # forward mode has words of its own for it

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from tapegrad.autograd.core.operand import Operand
 
-def added(*parts: Any) -> Any:
-    """The sum of the tangents that there are; None if there is none."""
-    found = [part for part in parts if part is not None]
-    total = found[0] if found else None
-    for part in found[1:]:
-        total = total + part
+
+def added(*tangents: Operand) -> Operand:
+    """The sum of the tangents that are not None; None if all are."""
+    total = None
+    for tangent in tangents:
+        if tangent is not None:
+            total = tangent if total is None else total + tangent
     return total
 
 
-def through(function: Any, tangent: Any, *args: Any) -> Any:
-    """``function(tangent, *args)``, None where there is no tangent."""
+def through(function: Callable[..., Any], tangent: Operand, *args: Any) -> Operand:
+    """``function(tangent, *args)``, or None where `tangent` is None."""
     return None if tangent is None else function(tangent, *args)
 
 

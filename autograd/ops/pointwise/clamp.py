@@ -174,8 +174,8 @@ def _clamp_by_tensors(input: Array, min: Array | None = None, max: Array | None 
     return input if max is None else xp(input).minimum(input, max)
 
 
-def _has_tensor(*bounds: Operand) -> bool:
-    return any(hasattr(bound, "ndim") for bound in bounds)
+def _has_tensor(min: Operand, max: Operand) -> bool:
+    return hasattr(min, "ndim") or hasattr(max, "ndim")
 
 
 def _promoted(input: Operand, dtype: np.dtype, *bounds: Number | None) -> Operand:

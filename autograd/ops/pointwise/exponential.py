@@ -18,49 +18,23 @@ from tapegrad.backends import xp
 LN2 = math.log(2)
 LN10 = math.log(10)
 
-exp = elementary("exp", np.exp, lambda grad, result: grad * result, "Elementwise exponential.", "[1.0000, 2.7183]")
-
+exp = elementary(np.exp, "exponential", "[1.0000, 2.7183]", lambda grad, result: grad * result)
 expm1 = elementary(
-    "expm1",
     np.expm1,
-    lambda grad, result: grad * (result + 1),
-    "``exp(input) - 1``, accurate near 0.",
+    "``exp(input) - 1``, accurate near 0",
     "[0.0000e+00, 1.0000e-06]",
+    lambda grad, result: grad * (result + 1),
     of="[0.0, 1e-6]",
 )
 
-log = elementary(
-    "log",
-    np.log,
-    lambda grad, input: grad / input,
-    "Elementwise natural logarithm: NaN of negative numbers, -inf of 0.",
-    "[-inf, 0.]",
-)
-
-log2 = elementary(
-    "log2",
-    np.log2,
-    lambda grad, input: grad / (input * LN2),
-    "Elementwise logarithm to base 2.",
-    "[0., 3.]",
-    of="[1.0, 8.0]",
-)
-
-log10 = elementary(
-    "log10",
-    np.log10,
-    lambda grad, input: grad / (input * LN10),
-    "Elementwise logarithm to base 10.",
-    "[0.0000, 0.3010]",
-    of="[1.0, 2.0]",
-)
-
+log = elementary(np.log, "natural logarithm, NaN of negative numbers", "[-inf, 0.]", lambda grad, input: grad / input)
+log2 = elementary(np.log2, "logarithm to base 2", "[-inf, 0.]", lambda grad, input: grad / (input * LN2))
+log10 = elementary(np.log10, "logarithm to base 10", "[-inf, 0.]", lambda grad, input: grad / (input * LN10))
 log1p = elementary(
-    "log1p",
     np.log1p,
-    lambda grad, input: grad / (input + 1),
-    "``log(1 + input)``, accurate near 0.",
+    "``log(1 + input)``, accurate near 0",
     "[0.0000e+00, 1.0000e-06]",
+    lambda grad, input: grad / (input + 1),
     of="[0.0, 1e-6]",
 )
 

@@ -51,14 +51,17 @@ def logical_not(input: Array) -> Array:
 # ---- on bits
 
 
-def _bitwise(name: str, meaning: str, operate: Callable[..., Any], result: str, kernel: str = "") -> OpFunction:
+def _bitwise(
+    name: str, meaning: str, symbol: str, operate: Callable[..., Any], result: str, kernel: str = ""
+) -> OpFunction:
     kernel = f"{kernel or name}_cpu"
 
     def function(input: Operand, other: Operand) -> Array:
         _check_bits(kernel, array_among(input, other))
         return operate(input, other)
 
-    documented(function, name, meaning, f"tapegrad.{name}(tapegrad.tensor([1, 6, 12]), 2)", f"tensor({result})")
+    call = f"tapegrad.{name}(tapegrad.tensor([1, 6, 12]), 2)"
+    documented(function, name, f"{meaning} of integers or bool, Python's ``{symbol}``.", call, f"tensor({result})")
     return elementwise(input=None, other=None)(function)
 
 
@@ -68,34 +71,16 @@ def _check_bits(kernel: str, array: Array) -> None:
         raise not_implemented(kernel, array.dtype)
 
 
-bitwise_and = _bitwise(
-    "bitwise_and", 'Bitwise "and" of integers, Python\'s ``&``; of bool the logical one.', operator.and_, "[0, 2, 0]"
-)
-bitwise_or = _bitwise(
-    "bitwise_or", 'Bitwise "or" of integers, Python\'s ``|``; of bool the logical one.', operator.or_, "[ 3,  6, 14]"
-)
-bitwise_xor = _bitwise(
-    "bitwise_xor", 'Bitwise "xor" of integers, Python\'s ``^``; of bool the logical one.', operator.xor, "[ 3,  4, 14]"
-)
-bitwise_left_shift = _bitwise(
-    "bitwise_left_shift",
-    "Bits of integers shifted to the left, Python's ``<<``.",
-    operator.lshift,
-    "[ 4, 24, 48]",
-    kernel="lshift",
-)
-bitwise_right_shift = _bitwise(
-    "bitwise_right_shift",
-    "Bits of integers shifted to the right, Python's ``>>``.",
-    operator.rshift,
-    "[0, 1, 3]",
-    kernel="rshift",
-)
+bitwise_and = _bitwise("bitwise_and", 'Bitwise "and"', "&", operator.and_, "[0, 2, 0]")
+bitwise_or = _bitwise("bitwise_or", 'Bitwise "or"', "|", operator.or_, "[ 3,  6, 14]")
+bitwise_xor = _bitwise("bitwise_xor", 'Bitwise "xor"', "^", operator.xor, "[ 3,  4, 14]")
+bitwise_left_shift = _bitwise("bitwise_left_shift", "Left shift", "<<", operator.lshift, "[ 4, 24, 48]", "lshift")
+bitwise_right_shift = _bitwise("bitwise_right_shift", "Right shift", ">>", operator.rshift, "[0, 1, 3]", "rshift")
 
 
 @elementwise(input=None)
 def bitwise_not(input: Array) -> Array:
-    """Bitwise "not" of integers, Python's ``~``; of bool the logical one.
+    """Bitwise "not" of integers or bool, Python's ``~``.
 
     Example:
         >>> tapegrad.bitwise_not(tapegrad.tensor([True, False])), tapegrad.bitwise_not(tapegrad.tensor([0, 5]))

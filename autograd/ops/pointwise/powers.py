@@ -156,19 +156,10 @@ def square(input: Operand, *, out: Operand = None) -> Any:
 
 
 sqrt = elementary(
-    "sqrt",
-    np.sqrt,
-    lambda grad, result: grad / (result * 2),
-    "Elementwise square root. Its derivative at 0 is infinite.",
-    "[0., 1.]",
+    np.sqrt, "square root, with an infinite derivative at 0", "[0., 1.]", lambda grad, result: grad / (result * 2)
 )
 reciprocal = elementary(
-    "reciprocal",
-    np.reciprocal,
-    lambda grad, result: -(grad * (result * result)),
-    "Elementwise reciprocal.",
-    "[0.2500, 4.0000]",
-    of="[4.0, 0.25]",
+    np.reciprocal, "reciprocal", "[0.2500, 4.0000]", lambda grad, result: -(grad * (result * result)), of="[4.0, 0.25]"
 )
 
 

@@ -15,81 +15,45 @@ from tapegrad.autograd.ops.pointwise.powers import rsqrt, sqrt
 from tapegrad.autograd.ops.pointwise.where import keep
 from tapegrad.backends import xp
 
-sin = elementary(
-    "sin", np.sin, lambda grad, input: grad * cos(input), "Elementwise sine of an angle in radians.", "[0.0000, 0.8415]"
-)
-cos = elementary(
-    "cos",
-    np.cos,
-    lambda grad, input: -(grad * sin(input)),
-    "Elementwise cosine of an angle in radians.",
-    "[1.0000, 0.5403]",
-)
-tan = elementary(
-    "tan",
-    np.tan,
-    lambda grad, result: grad * (result * result + 1),
-    "Elementwise tangent of an angle in radians.",
-    "[0.0000, 1.5574]",
-)
+sin = elementary(np.sin, "sine, of radians", "[0.0000, 0.8415]", lambda grad, input: grad * cos(input))
+cos = elementary(np.cos, "cosine, of radians", "[1.0000, 0.5403]", lambda grad, input: -(grad * sin(input)))
+tan = elementary(np.tan, "tangent, of radians", "[0.0000, 1.5574]", lambda grad, result: grad * (result * result + 1))
 
 asin = elementary(
-    "asin",
     np.arcsin,
-    lambda grad, input: grad * rsqrt((1 - input) * (1 + input)),
-    "Elementwise inverse sine: NaN outside [-1, 1].",
+    "inverse sine, NaN outside [-1, 1]",
     "[0.0000, 1.5708]",
+    lambda grad, input: grad * rsqrt((1 - input) * (1 + input)),
 )
 acos = elementary(
-    "acos",
     np.arccos,
-    lambda grad, input: -(grad * rsqrt((1 - input) * (1 + input))),
-    "Elementwise inverse cosine: NaN outside [-1, 1].",
+    "inverse cosine, NaN outside [-1, 1]",
     "[1.5708, 0.0000]",
+    lambda grad, input: -(grad * rsqrt((1 - input) * (1 + input))),
 )
-atan = elementary(
-    "atan",
-    np.arctan,
-    lambda grad, input: grad / (input * input + 1),
-    "Elementwise inverse tangent.",
-    "[0.0000, 0.7854]",
-)
+atan = elementary(np.arctan, "inverse tangent", "[0.0000, 0.7854]", lambda grad, input: grad / (input * input + 1))
 
-sinh = elementary(
-    "sinh", np.sinh, lambda grad, input: grad * cosh(input), "Elementwise hyperbolic sine.", "[0.0000, 1.1752]"
-)
-cosh = elementary(
-    "cosh", np.cosh, lambda grad, input: grad * sinh(input), "Elementwise hyperbolic cosine.", "[1.0000, 1.5431]"
-)
+sinh = elementary(np.sinh, "hyperbolic sine", "[0.0000, 1.1752]", lambda grad, input: grad * cosh(input))
+cosh = elementary(np.cosh, "hyperbolic cosine", "[1.0000, 1.5431]", lambda grad, input: grad * sinh(input))
 tanh = elementary(
-    "tanh",
-    np.tanh,
-    lambda grad, result: grad * ((1 - result) * (1 + result)),
-    "Elementwise hyperbolic tangent.",
-    "[0.0000, 0.7616]",
+    np.tanh, "hyperbolic tangent", "[0.0000, 0.7616]", lambda grad, result: grad * ((1 - result) * (1 + result))
 )
 
 asinh = elementary(
-    "asinh",
-    np.arcsinh,
-    lambda grad, input: grad / sqrt(input * input + 1),
-    "Elementwise inverse hyperbolic sine.",
-    "[0.0000, 0.8814]",
+    np.arcsinh, "inverse hyperbolic sine", "[0.0000, 0.8814]", lambda grad, input: grad / sqrt(input * input + 1)
 )
 acosh = elementary(
-    "acosh",
     np.arccosh,
-    lambda grad, input: grad / (sqrt(input - 1) * sqrt(input + 1)),
-    "Elementwise inverse hyperbolic cosine: NaN below 1.",
+    "inverse hyperbolic cosine, NaN below 1",
     "[0.0000, 1.3170]",
+    lambda grad, input: grad / (sqrt(input - 1) * sqrt(input + 1)),
     of="[1.0, 2.0]",
 )
 atanh = elementary(
-    "atanh",
     np.arctanh,
-    lambda grad, input: grad / ((1 - input) * (1 + input)),
-    "Elementwise inverse hyperbolic tangent: infinite at -1 and 1, NaN beyond.",
+    "inverse hyperbolic tangent, infinite at -1 and 1, NaN beyond",
     "[0.0000, 0.5493]",
+    lambda grad, input: grad / ((1 - input) * (1 + input)),
     of="[0.0, 0.5]",
 )
 

@@ -1,6 +1,4 @@
-"""Random draws inside of vmap: one for all members of a batch, one for each, or none at all, as `vmap` has been
-told.
-"""
+"""Random draws inside of vmap: one for all members of a batch, one for each, or none at all: ``randomness=``."""
 
 from __future__ import annotations
 
@@ -8,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tapegrad.autograd.core.gate import state
+from tapegrad.autograd.core.operand import Array
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.modes.levels import below, transforming
 
 
-def drawn(make: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any:
+def drawn(make: Callable[[tuple[int, ...]], Array], shape: tuple[int, ...]) -> Array:
     """The array ``make(shape)`` of random numbers; inside of vmap one that may differ within the batch.
 
     Args:
@@ -25,19 +24,16 @@ def drawn(make: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any
     if not transforming():
         return make(shape)
     levels = [level for level in _batches() if level.randomness == "different"]
-    found = from_array(make((*[level.size for level in levels], *shape)))
+    numbers = from_array(make((*[level.size for level in levels], *shape)))
     for level in levels:
-        found = level.wrap(found)
-    return found._array
+        numbers = level.wrap(numbers)
+    return numbers._array
 
 
-def drawn_from(make: Callable[..., Any], *operands: Tensor) -> Any:
-    """The array ``make(*arrays)`` of random numbers that depend on the values of operands of one shape; inside of vmap
-    one that may differ within the batch.
+def drawn_from(make: Callable[..., Array], *operands: Tensor) -> Array:
+    """The array ``make(*arrays)`` of random numbers that depend on the values of operands of one shape.
 
-    Args:
-        make: draws from arrays that have dimensions more in front, where there is a draw for each member.
-        *operands: what the numbers depend on.
+    Inside of vmap they may differ within the batch: then the arrays have dimensions more in front.
 
     Raises:
         RuntimeError: the function under vmap may not draw, or all members are to have the same numbers but not the same
@@ -55,28 +51,26 @@ def drawn_from(make: Callable[..., Any], *operands: Tensor) -> Any:
 
 
 def check_operands(operands: Sequence[Tensor]) -> None:
-    """Raise torch's error for operands that differ within a batch all of whose members are to have the same numbers."""
+    """Raise torch's error for operands that differ within a batch whose members are all to have the same numbers."""
     for level in reversed(_batches() if transforming() else []):
-        found = [level.unwrap(t) for t in operands]
-        if level.randomness == "same" and any(batched for _, batched in found):
+        unwrapped = [level.unwrap(t) for t in operands]
+        if level.randomness == "same" and any(batched for _, batched in unwrapped):
             raise RuntimeError(
-                "Vmap does not currently support same randomness with a batched tensor input. Please file an issue "
-                "with functorch"
+                "Vmap does not currently support same randomness with a batched tensor input. Please "
+                "file an issue with functorch"
             )
-        operands = [t for t, _ in found]
+        operands = [t for t, _ in unwrapped]
 
 
 def check_target(t: Tensor) -> None:
-    """Raise torch's error for a tensor that is to be filled with random numbers, but cannot hold those of each
-    member.
-    """
+    """Raise torch's error for a tensor to be filled with random numbers, which cannot hold those of each member."""
     for level in reversed(_batches() if transforming() else []):
         t, batched = level.unwrap(t)
         if level.randomness == "different" and not batched:
             raise RuntimeError(
-                "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like "
-                "same randomness. If this is "
-                "necessary for your usage, please file an issue with functorch."
+                "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will "
+                "appear like same randomness. If this is necessary for your usage, please file an issue "
+                "with functorch."
             )
 
 
@@ -85,8 +79,7 @@ def _batches() -> list[Any]:
     levels = [level for level in state.levels if level.separate]
     if any(level.randomness == "error" for level in levels):
         raise RuntimeError(
-            "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
-            "'different' randomness flags on vmap "
-            "or perform the randomness operation out of vmap"
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' "
+            "or 'different' randomness flags on vmap or perform the randomness operation out of vmap"
         )
     return levels

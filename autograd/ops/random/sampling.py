@@ -1,20 +1,26 @@
-"""Random tensors. Every draw takes its words from a counter-based stream, so the numbers depend on seed and position
-and not on the device.
+"""Random tensors.
+
+Every draw takes its words from a counter-based stream, so the numbers depend on seed and position and not on the
+device.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import Tensor, from_array
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.dispatch.batch_rules import aligned
 from tapegrad.autograd.dispatch.decorator import composite, exported, op
+from tapegrad.autograd.dispatch.inplace import stored
 from tapegrad.autograd.modes.device_guard import on, on_device_of, on_first
+from tapegrad.autograd.ops.common.errors import not_implemented
+from tapegrad.autograd.ops.common.families import documented
 from tapegrad.autograd.ops.creation.factories import finish, place, size_of
 from tapegrad.autograd.ops.creation.pin_memory import pin
 from tapegrad.autograd.ops.random.generator import Generator, default_generator
@@ -24,159 +30,128 @@ from tapegrad.autograd.types import dtypes
 from tapegrad.backends import Device, xp
 from tapegrad.backends.numerics import philox as draws
 
+#: draws an array of a shape
+Draw = Callable[[tuple[int, ...]], Array]
+_FLOAT64, _INT64 = np.dtype(np.float64), np.dtype(np.int64)
 
-def _words(draw: str, n: int, dtype: Any, device: Device, generator: Generator | None) -> Any:
+
+def _words(draw: str, n: int, dtype: np.dtype | None, device: Device, generator: Generator | None) -> Array:
     """The words that a draw of `n` elements takes."""
     return (generator or default_generator(device)).words(draws.needed(draw, n, dtype), device)
 
 
-def _draw(draw: str, shape: tuple[int, ...], dtype: np.dtype, device: Device, generator: Generator | None) -> Any:
+def _draw(draw: str, shape: tuple[int, ...], dtype: np.dtype, device: Device, generator: Generator | None) -> Array:
     """An array of `shape` with draws of "uniform", "normal" or "exponential"."""
     n = math.prod(shape)
     words = _words(draw, n, dtype, device, generator)
     return getattr(draws, draw)(xp(words), words, n, dtype).reshape(shape)
 
 
-def _make(
+def _finished(
+    name: str, make: Draw, shape: tuple[int, ...], device: Device, requires_grad: bool, out: Operand, pin_memory: bool
+) -> Tensor:
+    """What `make` draws on `device`, as a new leaf or in `out`."""
+    with on(device):
+        made = finish(drawn(make, shape), requires_grad)
+    made = stored(name, out, made)
+    return pin(made) if pin_memory else made
+
+
+def _floats(
     draw: str,
-    size: tuple[int, ...],
+    shape: tuple[int, ...],
     dtype: Any,
     device: Any,
     generator: Generator | None,
     requires_grad: bool,
-    out: Any,
+    out: Operand,
+    pin_memory: bool,
     mean: float = 0.0,
     std: float = 1.0,
 ) -> Tensor:
-    where = place(device if out is None or device is not None else out.device)
-    wanted = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
-    if not dtypes.is_inexact(wanted):
-        raise NotImplementedError(f"\"{draw}\" not implemented for '{dtypes.of(wanted).scalar_type}'")
+    where = place(out.device if device is None and out is not None else device)
+    numpy_dtype = dtypes.default_float() if dtype is None else dtypes.numpy_dtype(dtype)
+    if not dtypes.is_inexact(numpy_dtype):
+        raise not_implemented(draw, numpy_dtype)
 
-    def of(shape: tuple[int, ...]) -> Any:
-        if wanted.kind == "c":
-            pair = _draw(draw, (*shape, 2), dtypes.of(wanted).to_real().numpy, where, generator)
+    def make(shape: tuple[int, ...]) -> Array:
+        if numpy_dtype.kind == "c":
+            pair = _draw(draw, (*shape, 2), dtypes.of(numpy_dtype).to_real().numpy, where, generator)
             if draw == "normal":
                 pair *= math.sqrt(0.5)
-            array = pair.view(wanted).reshape(shape)
+            array = pair.view(numpy_dtype).reshape(shape)
         else:
-            array = _draw(draw, shape, wanted, where, generator)
+            array = _draw(draw, shape, numpy_dtype, where, generator)
         if std != 1:
             array *= std
         if mean:
             array += mean
         return array
 
-    with on(where):
-        made = finish(drawn(of, size), requires_grad)
-    return made if out is None else inplace.store_out(draw, out, made)
+    return _finished(draw, make, shape, where, requires_grad, out, pin_memory)
 
 
-@composite()
-def rand(
-    *sizes: Any,
-    size: Any = None,
-    generator: Generator | None = None,
-    out: Any = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
-    """Uniform random numbers from [0, 1).
-
-    Args:
-        *sizes: the shape, as integers or one sequence.
-
-    Example:
-        >>> tapegrad.rand(2, 3).shape
-        torch.Size([2, 3])
-    """
-    made = _make("uniform", size_of(sizes, size, "rand"), dtype, device, generator, requires_grad, out)
-    return pin(made) if pin_memory else made
+# ---- new tensors
 
 
-@composite()
-def randn(
-    *sizes: Any,
-    size: Any = None,
-    generator: Generator | None = None,
-    out: Any = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
-    """Standard normal random numbers; complex ones have variance 1.
+def _of_size(name: str, draw: str, numbers: str) -> Callable[..., Tensor]:
+    def function(
+        *sizes: Any,
+        size: Sequence[int] | None = None,
+        generator: Generator | None = None,
+        out: Operand = None,
+        dtype: Any = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+    ) -> Tensor:
+        shape = size_of(sizes, size, name)
+        return _floats(draw, shape, dtype, device, generator, requires_grad, out, pin_memory)
 
-    Args:
-        *sizes: the shape, as integers or one sequence.
+    summary = f"{numbers}; the shape is integers, or a sequence."
+    return composite()(documented(function, name, summary, f"tapegrad.{name}(2, 3).shape", "torch.Size([2, 3])"))
 
-    Example:
-        >>> tapegrad.randn(2, 3).shape
-        torch.Size([2, 3])
-    """
-    made = _make("normal", size_of(sizes, size, "randn"), dtype, device, generator, requires_grad, out)
-    return pin(made) if pin_memory else made
+
+rand = _of_size("rand", "uniform", "Uniform random numbers from [0, 1)")
+randn = _of_size("randn", "normal", "Standard normal random numbers, complex ones of variance 1")
 
 
 def _like(input: Tensor, dtype: Any, device: Any) -> tuple[Any, Any]:
     return input.dtype if dtype is None else dtype, input.device if device is None else device
 
 
-@composite()
-def rand_like(
-    input: Tensor,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
-    """Uniform random numbers from [0, 1) with the shape, dtype and device of `input`.
+def _of_size_like(name: str, draw: str, numbers: str) -> Callable[..., Tensor]:
+    def function(
+        input: Tensor,
+        *,
+        generator: Generator | None = None,
+        dtype: Any = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
+        dtype, device = _like(input, dtype, device)
+        return _floats(draw, input._array.shape, dtype, device, generator, requires_grad, None, False)
 
-    Example:
-        >>> tapegrad.rand_like(tapegrad.zeros(2, 3)).shape
-        torch.Size([2, 3])
-    """
-    dtype, device = _like(input, dtype, device)
-    return _make("uniform", input._array.shape, dtype, device, generator, requires_grad, None)
+    summary = f"{numbers} with the shape, dtype and device of `input`."
+    call = f"tapegrad.{name}(tapegrad.zeros(2, dtype=tapegrad.float64)).dtype"
+    return composite()(documented(function, name, summary, call, "torch.float64"))
 
 
-@composite()
-def randn_like(
-    input: Tensor,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
-    """Standard normal random numbers with the shape, dtype and device of `input`.
-
-    Example:
-        >>> tapegrad.randn_like(tapegrad.zeros(2, dtype=tapegrad.float64)).dtype
-        torch.float64
-    """
-    dtype, device = _like(input, dtype, device)
-    return _make("normal", input._array.shape, dtype, device, generator, requires_grad, None)
+rand_like = _of_size_like("rand_like", "uniform", "Uniform random numbers from [0, 1)")
+randn_like = _of_size_like("randn_like", "normal", "Standard normal random numbers")
 
 
 def _integers(
     shape: tuple[int, ...], low: int, high: int, dtype: np.dtype, device: Device, generator: Generator | None
-) -> Any:
+) -> Array:
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     words = _words("integers", math.prod(shape), None, device, generator)
-    if dtypes.is_inexact(dtype):
-        return draws.integers(xp(words), words, low, high, np.dtype(np.int64)).astype(dtype).reshape(shape)
-    return draws.integers(xp(words), words, low, high, dtype).reshape(shape)
+    exact = _INT64 if dtypes.is_inexact(dtype) else dtype
+    return draws.integers(xp(words), words, low, high, exact).astype(dtype, copy=False).reshape(shape)
 
 
 @composite()
@@ -186,19 +161,14 @@ def randint(
     size: Any = None,
     *,
     generator: Generator | None = None,
-    out: Any = None,
+    out: Operand = None,
     dtype: Any = None,
     layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """Random integers from [low, high).
-
-    Args:
-        low: the least integer; with ``randint(high, size)`` it is 0.
-        high: one more than the greatest.
-        dtype: of the result; int64 if not given.
+    """Random integers from [low, high), int64 if not told otherwise; ``randint(high, size)`` starts from 0.
 
     Raises:
         RuntimeError: the range is empty.
@@ -213,15 +183,12 @@ def randint(
         low, high = 0, low
     if size is None:
         raise TypeError("randint(): missing the size")
-    where = place(device)
-    wanted = dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
-    with on(where):
-        made = finish(
-            drawn(lambda shape: _integers(shape, int(low), int(high), wanted, where, generator), size_of((size,))),
-            requires_grad,
-        )
-    made = made if out is None else inplace.store_out("randint", out, made)
-    return pin(made) if pin_memory else made
+    where, numpy_dtype = place(device), dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
+
+    def make(shape: tuple[int, ...]) -> Array:
+        return _integers(shape, int(low), int(high), numpy_dtype, where, generator)
+
+    return _finished("randint", make, size_of((size,)), where, requires_grad, out, pin_memory)
 
 
 @composite()
@@ -257,7 +224,7 @@ def randint_like(
     )
 
 
-def _permutations(shape: tuple[int, ...], device: Device, generator: Generator | None) -> Any:
+def _permutations(shape: tuple[int, ...], device: Device, generator: Generator | None) -> Array:
     """Permutations along the last dimension."""
     words = _words("permutation", math.prod(shape), None, device, generator)
     space = xp(words)
@@ -271,18 +238,14 @@ def randperm(
     n: int,
     *,
     generator: Generator | None = None,
-    out: Any = None,
+    out: Operand = None,
     dtype: Any = None,
     layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """A random permutation of 0 .. n-1.
-
-    Args:
-        n: how many integers.
-        dtype: of the result; int64 if not given.
+    """A random permutation of 0 .. n-1, int64 if not told otherwise.
 
     Example:
         >>> tapegrad.randperm(4).sort().values
@@ -290,24 +253,22 @@ def randperm(
     """
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
-    where = place(device)
-    wanted = dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
-    with on(where):
-        made = finish(
-            drawn(lambda shape: _permutations(shape, where, generator).astype(wanted, copy=False), (n,)), requires_grad
-        )
-    made = made if out is None else inplace.store_out("randperm", out, made)
-    return pin(made) if pin_memory else made
+    where, numpy_dtype = place(device), dtypes.numpy_dtype(dtypes.int64 if dtype is None else dtype)
+
+    def make(shape: tuple[int, ...]) -> Array:
+        return _permutations(shape, where, generator).astype(numpy_dtype, copy=False)
+
+    return _finished("randperm", make, (n,), where, requires_grad, out, pin_memory)
 
 
 @composite()
 def normal(
-    mean: Any,
-    std: Any = 1.0,
-    size: Any = None,
+    mean: Operand,
+    std: Operand = 1.0,
+    size: Sequence[int] | None = None,
     *,
     generator: Generator | None = None,
-    out: Any = None,
+    out: Operand = None,
     dtype: Any = None,
     layout: Any = None,
     device: Any = None,
@@ -330,42 +291,42 @@ def normal(
     """
     if not isinstance(std, Tensor) and std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    if isinstance(mean, Tensor) or isinstance(std, Tensor):
-        given = [t.detach() for t in (mean, std) if isinstance(t, Tensor)]
-        shape = broadcast_shapes(*[t._array.shape for t in given])
-        check_operands(given)
-        z = _make("normal", shape, given[0].dtype, given[0].device, generator, False, None)
-        mean = mean.detach() if isinstance(mean, Tensor) else mean
-        made = z * (std.detach() if isinstance(std, Tensor) else std) + mean
+    tensors = [t.detach() for t in (mean, std) if isinstance(t, Tensor)]
+    if tensors:
+        shape = broadcast_shapes(*[t._array.shape for t in tensors])
+        check_operands(tensors)
+        z = _floats("normal", shape, tensors[0].dtype, tensors[0].device, generator, False, None, False)
+        mean, std = [t.detach() if isinstance(t, Tensor) else t for t in (mean, std)]
+        made = z * std + mean
+    elif size is None:
+        raise TypeError("normal(): a size is needed where mean and std are numbers")
     else:
-        if size is None:
-            raise TypeError("normal(): a size is needed where mean and std are numbers")
-        made = _make("normal", size_of((size,)), dtype, device, generator, requires_grad, None, mean, std)
-    made = made if out is None else inplace.store_out("normal", out, made)
+        made = _floats("normal", size_of((size,)), dtype, device, generator, requires_grad, None, False, mean, std)
+    made = stored("normal", out, made)
     return pin(made) if pin_memory else made
 
 
-def _chances(p: Any, shape: tuple[int, ...], device: Device, generator: Generator | None) -> Any:
+def _chances(p: Array | float, shape: tuple[int, ...], device: Device, generator: Generator | None) -> Array:
     """Booleans, True with the probability (number, or array of `shape`) `p`."""
-    _check_probability(p)
     n = math.prod(shape)
-    given = None if isinstance(p, (int, float)) else p.reshape(-1)
-    words = _words("bernoulli", n, None if given is None else given.dtype, device, generator)
-    return draws.bernoulli(xp(words), words, p if given is None else given, n).reshape(shape)
-
-
-def _check_probability(p: Any) -> None:
     if isinstance(p, (int, float)):
         if not 0 <= p <= 1:
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
-    elif p.__class__ is np.ndarray and not bool(((p >= 0) & (p <= 1)).all()):
+        words = _words("bernoulli", n, None, device, generator)
+    else:
         # On a device the values are not looked at: that would be a synchronisation.
-        raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+        if p.__class__ is np.ndarray and not bool(((p >= 0) & (p <= 1)).all()):
+            raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+        p = p.reshape(-1)
+        words = _words("bernoulli", n, p.dtype, device, generator)
+    return draws.bernoulli(xp(words), words, p, n).reshape(shape)
 
 
 @composite(method=True)
 @on_first
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Any = None) -> Tensor:
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Operand = None
+) -> Tensor:
     """Zeros and ones; each is one with the probability that `input` holds there (or `p`).
 
     Args:
@@ -379,15 +340,14 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
         tensor([0., 1.])
     """
     device, dtype = input.device, input._array.dtype
-    made = from_array(
-        drawn_from(
-            lambda array: _chances(array if p is None else p, array.shape, device, generator).astype(dtype), input
-        )
-    )
-    return made if out is None else inplace.store_out("bernoulli", out, made)
+
+    def make(array: Array) -> Array:
+        return _chances(array if p is None else p, array.shape, device, generator).astype(dtype)
+
+    return stored("bernoulli", out, from_array(drawn_from(make, input)))
 
 
-def _indices(array: Any, num_samples: int, replacement: bool, device: Device, generator: Generator | None) -> Any:
+def _indices(array: Array, num_samples: int, replacement: bool, device: Device, generator: Generator | None) -> Array:
     """Draws with the probabilities in the last dimension of an array."""
     n = array.shape[-1]
     weights = array.reshape(-1, n).astype(np.float64)
@@ -401,17 +361,15 @@ def _indices(array: Any, num_samples: int, replacement: bool, device: Device, ge
     if replacement:
         total = weights.cumsum(axis=1)
         total /= total[:, -1:]
-        u = _draw("uniform", (rows, num_samples), np.dtype(np.float64), device, generator)
-        # One search for all rows: each is shifted into an interval of its own. The last weight above zero ends a row,
-        # so no index beyond it is found.
+        u = _draw("uniform", (rows, num_samples), _FLOAT64, device, generator)
+        # One search for all rows: each is shifted into an interval of its own.
         shift = space.arange(rows, dtype=np.float64)[:, None]
-        found = space.searchsorted((total + shift).reshape(-1), (u + shift).reshape(-1), side="right").reshape(
-            rows, num_samples
-        )
+        places = space.searchsorted((total + shift).reshape(-1), (u + shift).reshape(-1), side="right")
+        # The last weight above zero ends a row, so no index beyond it is returned.
         last = n - 1 - space.argmax((weights > 0)[:, ::-1], axis=1)[:, None]
-        indices = space.minimum(found - space.arange(rows)[:, None] * n, last)
+        indices = space.minimum(places.reshape(rows, num_samples) - space.arange(rows)[:, None] * n, last)
     else:
-        waiting = _draw("exponential", weights.shape, np.dtype(np.float64), device, generator)
+        waiting = _draw("exponential", weights.shape, _FLOAT64, device, generator)
         waiting /= space.maximum(weights, 1e-300)
         indices = space.argsort(waiting, axis=1)[:, :num_samples]
     return indices.astype(np.int64).reshape((*array.shape[:-1], num_samples))
@@ -420,7 +378,12 @@ def _indices(array: Any, num_samples: int, replacement: bool, device: Device, ge
 @composite(method=True)
 @on_first
 def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None, out: Any = None
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+    out: Operand = None,
 ) -> Tensor:
     """Indices drawn with the probabilities in the last dimension, which need not add up to one.
 
@@ -429,7 +392,6 @@ def multinomial(
 
     Args:
         input: non-negative weights, of shape (n,) or (rows, n).
-        num_samples: how many to draw of each row.
         replacement: whether an index may be drawn again.
 
     Returns:
@@ -456,37 +418,40 @@ def multinomial(
     if not replacement and num_samples > n:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
     device = input.device
-    made = from_array(drawn_from(lambda array: _indices(array, num_samples, replacement, device, generator), input))
-    return made if out is None else inplace.store_out("multinomial", out, made)
+
+    def make(array: Array) -> Array:
+        return _indices(array, num_samples, replacement, device, generator)
+
+    return stored("multinomial", out, from_array(drawn_from(make, input)))
 
 
 # ---- drawing into a tensor
 
 
-def _drawn_batch(batched: frozenset[str], input: Any, values: Any) -> Any:
-    drawn = values if isinstance(values, Tensor) else from_array(values)
-    return drawn if "values" in batched else drawn.expand(input._array.shape)
+def _replaced_in_batch(batched: frozenset[str], input: Tensor, values: Operand) -> Tensor:
+    values = values if isinstance(values, Tensor) else from_array(values)
+    return values if "values" in batched else values.expand(input._array.shape)
 
 
-@op(input=lambda grad: None, public=False, name="random", batch=_drawn_batch)
-def _drawn(input: Any, values: Any) -> Any:
+@op(input=lambda grad: None, public=False, name="random", batch=_replaced_in_batch)
+def _replaced(input: Array, values: Array) -> Array:
     return values
 
 
-def _draw_into(t: Tensor, make: Callable[[tuple[int, ...]], Any]) -> Tensor:
+def _draw_into(t: Tensor, make: Draw) -> Tensor:
     """Write what `make` draws for a shape over `t`, whose old value gets no gradient any more."""
     dtype = t._array.dtype
     check_target(t)
     with on_device_of(t):
         values = drawn(lambda shape: make(shape).astype(dtype, copy=False), t._array.shape)
-    return inplace.apply(_drawn, t, (values,), {})
+    return inplace.apply(_replaced, t, (values,), {})
 
 
-def _draw_floats_into(t: Tensor, draw: str, generator: Generator | None, transform: Callable[[Any], Any]) -> Tensor:
+def _draw_floats_into(t: Tensor, draw: str, generator: Generator | None, transform: Callable[[Array], Array]) -> Tensor:
     """Write transformed draws over `t`, in its dtype, which must be floating."""
     dtype, device = t._array.dtype, t.device
     if not dtypes.of(dtype).is_floating_point:
-        raise NotImplementedError(f"\"{draw}\" not implemented for '{dtypes.of(dtype).scalar_type}'")
+        raise not_implemented(draw, dtype)
     return _draw_into(t, lambda shape: transform(_draw(draw, shape, dtype, device, generator)))
 
 
@@ -494,41 +459,33 @@ def _draw_floats_into(t: Tensor, draw: str, generator: Generator | None, transfo
 def uniform_(
     self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **bounds: float
 ) -> Tensor:
-    """Fill with uniform random numbers from [from, to); returns the tensor.
-
-    Raises:
-        RuntimeError: ``from > to``.
-    """
+    """Fill with uniform random numbers from [from, to); returns the tensor."""
     low = bounds.pop("from", from_)
     if bounds or low > to:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}")
 
-    def spread(values: Any) -> Any:
+    def stretched(values: Array) -> Array:
         if (low, to) != (0, 1):
             values *= to - low
             values += low
         return values
 
-    return _draw_floats_into(self, "uniform", generator, spread)
+    return _draw_floats_into(self, "uniform", generator, stretched)
 
 
 @composite(public=False)
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill with normal random numbers; returns the tensor.
-
-    Raises:
-        RuntimeError: `std` is negative.
-    """
+    """Fill with normal random numbers; returns the tensor."""
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
 
-    def moved(values: Any) -> Any:
+    def scaled(values: Array) -> Array:
         values *= std
         if mean:
             values += mean
         return values
 
-    return _draw_floats_into(self, "normal", generator, moved)
+    return _draw_floats_into(self, "normal", generator, scaled)
 
 
 @composite(public=False)
@@ -536,7 +493,7 @@ def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator:
     """Fill with numbers whose logarithms are normal; returns the tensor."""
     if std <= 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
-    return _draw_floats_into(self, "normal", generator, lambda values: xp(values).exp(values * std + mean))
+    return _draw_floats_into(self, "normal", generator, lambda z: xp(z).exp(z * std + mean))
 
 
 @composite(public=False)
@@ -562,54 +519,59 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
     device = self.device
 
-    def trials(shape: tuple[int, ...]) -> Any:
-        waiting = _draw("exponential", shape, np.dtype(np.float64), device, generator)
+    def trials(shape: tuple[int, ...]) -> Array:
+        waiting = _draw("exponential", shape, _FLOAT64, device, generator)
         return xp(waiting).maximum(xp(waiting).ceil(waiting / -math.log1p(-p)), 1)
 
     return _draw_into(self, trials)
 
 
 @composite(public=False)
-def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+def bernoulli_(self: Tensor, p: Operand = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with zeros and ones, ones with probability `p` (a number, or a tensor); returns the tensor."""
     dtype, device = self._array.dtype, self.device
     if not isinstance(p, Tensor):
         return _draw_into(self, lambda shape: _chances(float(p), shape, device, generator))
     check_operands([p])
     check_target(self)
+
+    def make(chances: Array) -> Array:
+        return _chances(chances, chances.shape, device, generator).astype(dtype)
+
     with on_device_of(self):
-        values = drawn_from(
-            lambda chance: _chances(chance, chance.shape, device, generator).astype(dtype),
-            p.detach().expand(self._array.shape),
-        )
-    return inplace.apply(_drawn, self, (values,), {})
+        values = drawn_from(make, p.detach().expand(self._array.shape))
+    return inplace.apply(_replaced, self, (values,), {})
+
+
+def _end_of(dtype: dtypes.dtype) -> int:
+    """One more than the largest integer that `random_` draws: up to there a dtype holds all integers exactly."""
+    if dtype.is_floating_point:
+        return int(2 / dtypes.finfo(dtype).eps) + 1
+    if dtype is dtypes.bool_:
+        return 2
+    return dtypes.iinfo(dtype).max + (dtype is not dtypes.int64)
 
 
 @composite(public=False)
 def random_(self: Tensor, *bounds: int, generator: Generator | None = None, **named: int) -> Tensor:
-    """Fill with random integers from [from, to); without bounds, from all that the dtype holds exactly; returns the
-    tensor.
-    """
-    kind, device = self._array.dtype, self.device
-    dtype = dtypes.of(kind)
+    """Fill with random integers from [from, to), or all that the dtype holds exactly; returns the tensor."""
+    dtype, device = self._array.dtype, self.device
     low = named.pop("from", bounds[0] if len(bounds) == 2 else 0)
     high = named.pop("to", bounds[-1] if bounds else None)
     if named or len(bounds) > 2:
         raise TypeError("random_(): takes from and to")
-    if high is None:
-        if dtype.is_floating_point:
-            high = int(2 / dtypes.finfo(dtype).eps) + 1
-        elif dtype is dtypes.bool_:
-            high = 2
-        else:
-            high = dtypes.iinfo(dtype).max + (dtype is not dtypes.int64)
-    return _draw_into(self, lambda shape: _integers(shape, int(low), int(high), kind, device, generator))
+    end = _end_of(dtypes.of(dtype)) if high is None else int(high)
+    return _draw_into(self, lambda shape: _integers(shape, int(low), end, dtype, device, generator))
+
+
+for _method in (uniform_, normal_, log_normal_, exponential_, cauchy_, geometric_, bernoulli_, random_):
+    setattr(Tensor, _method.__name__, _method)
 
 
 # ---- dropout
 
 
-def _scaled_batch(batched: frozenset[str], input: Any, mask: Any, scale: float) -> Any:
+def _scale_kept_in_batch(batched: frozenset[str], input: Tensor, mask: Operand, scale: float) -> Tensor:
     if "mask" not in batched:
         return scale_kept(input, mask, scale)
     moved = aligned(("input", "mask"), batched, {"input": input, "mask": mask})
@@ -623,9 +585,9 @@ def _scaled_batch(batched: frozenset[str], input: Any, mask: Any, scale: float) 
     kind="linear",
     public=False,
     name="native_dropout",
-    batch=_scaled_batch,
+    batch=_scale_kept_in_batch,
 )
-def scale_kept(input: Any, mask: Any, scale: float) -> Any:
+def scale_kept(input: Array, mask: Array, scale: float) -> Array:
     """``input * scale`` where `mask`, zero elsewhere."""
     y = input * mask.astype(input.dtype)
     y *= input.dtype.type(scale)
@@ -633,16 +595,16 @@ def scale_kept(input: Any, mask: Any, scale: float) -> Any:
 
 
 @exported
-def dropout_mask(shape: tuple[int, ...], p: float, device: Device, generator: Generator | None = None) -> Any:
+def dropout_mask(shape: tuple[int, ...], p: float, device: Device, generator: Generator | None = None) -> Array:
     """A boolean array that is False with probability `p`, held to 1/65536."""
 
-    def of(shape: tuple[int, ...]) -> Any:
+    def make(shape: tuple[int, ...]) -> Array:
         n = math.prod(shape)
         words = _words("mask16", n, None, device, generator)
         return draws.mask16(xp(words), words, 1.0 - p, n).reshape(shape)
 
     with on(device):
-        return drawn(of, shape)
+        return drawn(make, shape)
 
 
 def dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tensor:
@@ -650,13 +612,9 @@ def dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Te
 
     Args:
         p: probability, held to 1/65536.
-        shape: of the mask, which broadcasts (to drop whole channels); by default that of `input`.
+        shape: of the mask, which broadcasts (to drop whole channels); None: that of `input`.
     """
     if p == 1:
         return input * 0
     mask = dropout_mask(input._array.shape if shape is None else shape, p, input.device)
     return scale_kept(input, mask, 1.0 / (1.0 - p))
-
-
-for _method in (uniform_, normal_, log_normal_, exponential_, cauchy_, geometric_, bernoulli_, random_):
-    setattr(Tensor, _method.__name__, _method)
