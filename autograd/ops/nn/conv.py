@@ -2,8 +2,8 @@
 
 im2col lays the input out as a matrix with a row for each channel and kernel element, and a column for each output
 position; the convolution is then ``weight @ im2col(input)``. Its gradient for the input is ``col2im(weight.T @ grad)``,
-where col2im, the adjoint of im2col, adds each column up where it came from; its gradient for the weight is ``grad @
-im2col(input).T``. (Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document
+where col2im, the adjoint of im2col, adds each column up where it came from; its gradient for the weight is
+``grad @ im2col(input).T``. (Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document
 Processing", 2006.) The columns are made for a few images at a time, so that they stay in the cache.
 
 A convolution is trilinear in its input, its weight and the gradient of its output. The three ops `_conv`,
@@ -13,18 +13,22 @@ order are made of convolutions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import raw
 from tapegrad.autograd.dispatch.decorator import composite, op
+from tapegrad.autograd.ops.common.families import documented
 from tapegrad.autograd.ops.common.half_precision import wide
-from tapegrad.autograd.ops.common.tangents import added, through
+from tapegrad.autograd.ops.common.tangents import added, of_product, through
 from tapegrad.autograd.ops.nn.conv_batch import conv_in_batch, per_channel, to_weight_in_batch
 from tapegrad.autograd.ops.nn.norms import channel_sum
+from tapegrad.autograd.ops.nn.windows import Dims, Windows, per_dimension
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 
@@ -32,9 +36,11 @@ from tapegrad.backends import backend, xp
 # more.
 CPU_BLOCK, DEVICE_BLOCK = 1 << 19, 1 << 26
 
+Shape = tuple[int, ...]
+
 
 class Geometry(NamedTuple):
-    """How a kernel moves over an input; each field has an entry for each dimension of the space.
+    """How a kernel moves over an input; each field but the last has an entry for each dimension of the space.
 
     Attributes:
         stride: the step from one output position to the next.
@@ -43,27 +49,21 @@ class Geometry(NamedTuple):
         groups: into how many groups the channels are cut.
     """
 
-    stride: tuple[int, ...]
+    stride: Shape
     padding: tuple[tuple[int, int], ...]
-    dilation: tuple[int, ...]
+    dilation: Shape
     groups: int
 
-    def output_space(self, space: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, ...]:
+    def positions(self, space: Shape, kernel: Shape) -> Shape:
         """The size of the output's space."""
         return tuple(
-            (n + sum(p) - d * (k - 1) - 1) // s + 1
-            for n, p, d, k, s in zip(space, self.padding, self.dilation, kernel, self.stride)
+            [
+                (n + sum(p) - d * (k - 1) - 1) // s + 1
+                for n, p, d, k, s in zip(space, self.padding, self.dilation, kernel, self.stride)
+            ]
         )
 
-    def padded(self, space: tuple[int, ...]) -> tuple[int, ...]:
-        """The size of the input's space with its padding."""
-        return tuple(n + sum(p) for n, p in zip(space, self.padding))
-
-    def interior(self, space: tuple[int, ...]) -> tuple[Any, ...]:
-        """Where the input stands in its padding."""
-        return (slice(None), slice(None), *(slice(p[0], p[0] + n) for n, p in zip(space, self.padding)))
-
-    def is_pointwise(self, kernel: tuple[int, ...]) -> bool:
+    def is_pointwise(self, kernel: Shape) -> bool:
         """Whether the columns are the input itself."""
         return not any(map(any, self.padding)) and all(k == s == 1 for k, s in zip(kernel, self.stride))
 
@@ -71,289 +71,251 @@ class Geometry(NamedTuple):
 # ---- arrays
 
 
-class Rows(NamedTuple):
-    """How the output positions lie in a row of the columns.
+def row_pitch(space: Shape) -> Shape:
+    """The distance, in elements, between neighbours in each dimension of `space`."""
+    return tuple([prod(space[i + 1 :]) for i in range(len(space))])
 
-    With stride 1 a row is one stretch of the padded image, from the first position to the last: copying it is copying
-    memory. It then also has elements for positions beyond the right edge, where a kernel would wrap around into the
-    next line; they mean nothing.
+
+class Columns:
+    """How padded images are laid out as columns.
+
+    A row of the columns holds the output positions. With stride 1 it is one stretch of the padded image, from the first
+    position to the last: copying it is copying memory. It then also has elements for positions beyond the right edge,
+    where a kernel would wrap around into the next line; they mean nothing.
 
     Attributes:
-        length: of a row.
-        steps: from one position to the next, in each dimension, in elements.
+        windows: of the kernel over the input.
+        groups: into how many groups the channels are cut.
         is_stretch: whether rows are stretches of the padded image.
-        pitch: the steps of the padded image.
+        pitch: `row_pitch` of the padded image.
+        steps: from one position to the next in a row, in each dimension, in elements.
+        row: the shape of a row: `positions`, or the length of the stretch.
     """
 
-    length: int
-    steps: tuple[int, ...]
-    is_stretch: bool
-    pitch: tuple[int, ...]
+    def __init__(self, geometry: Geometry, space: Shape, kernel: Shape, positions: Shape) -> None:
+        self.windows = Windows(kernel, geometry.stride, geometry.padding, geometry.dilation, positions)
+        self.groups = geometry.groups
+        self.is_stretch = all(s == 1 for s in geometry.stride)
+        self.pitch = row_pitch(self.windows.padded(space))
+        self.steps = self.pitch if self.is_stretch else row_pitch(positions)
+        self.row = positions
+        if self.is_stretch:
+            self.row = (sum([(n - 1) * step for n, step in zip(positions, self.pitch)]) + 1,)
+        self.length = prod(self.row)
 
-    def grid(self, rows: Any, images: int, positions: tuple[int, ...]) -> Any:
-        """The positions of ``(groups, channels, images * length)`` as a view (images, all channels, *positions)."""
+    def pad(self, x: Array) -> Array:
+        """`x` with its padding, in one piece."""
+        return xp(x).ascontiguousarray(self.windows.pad(x))
+
+    def im2col(self, x: Array) -> Array:
+        """The columns of padded images: (groups, channels * kernel, images * length)."""
+        kernel, stride, _, dilation, _ = self.windows
+        images, channels = x.shape[:2]
+        image_step, channel_step, *steps = x.strides
+        kernel_steps = [s * d for s, d in zip(steps, dilation)]
+        row_steps = [x.itemsize] if self.is_stretch else [s * t for s, t in zip(steps, stride)]
+        windows = backend(x).as_strided(
+            x, (channels, *kernel, images, *self.row), (channel_step, *kernel_steps, image_step, *row_steps)
+        )
+        columns = xp(x).empty(windows.shape, x.dtype)
+        columns[...] = windows
+        return columns.reshape(self.groups, channels // self.groups * prod(kernel), images * self.length)
+
+    def col2im(self, columns: Array, padded: Array) -> None:
+        """Add the columns up where they came from, in padded images: the adjoint of `im2col`."""
+        images, channels = padded.shape[:2]
+        columns = columns.reshape(channels, *self.windows.kernel, images, *self.row)
+        flat = self.flattened(padded)
+        for offset, part in self.kernel_offsets():
+            flat[part] += columns[(slice(None), *offset)].swapaxes(0, 1)
+
+    def kernel_offsets(self) -> list[tuple[Shape, tuple[Any, ...]]]:
+        """For each kernel element its index, and the index of what it meets in the `flattened` padded images."""
+        kernel, dilation = self.windows.kernel, self.windows.dilation
+        offsets = list(product(*map(range, kernel)))
+        if not self.is_stretch:
+            return list(zip(offsets, self.windows.slices()))
+        starts = [sum([i * d * step for i, d, step in zip(offset, dilation, self.pitch)]) for offset in offsets]
+        return [(offset, (..., slice(i, i + self.length))) for offset, i in zip(offsets, starts)]
+
+    def flattened(self, padded: Array) -> Array:
+        """Padded images in the shape that `kernel_offsets` indexes."""
+        return padded.reshape(*padded.shape[:2], prod(padded.shape[2:])) if self.is_stretch else padded
+
+    def grid(self, rows: Array, images: int) -> Array:
+        """(groups, channels, images * length) as a view (images, all channels, *positions)."""
+        channels, n = rows.shape[0] * rows.shape[1], rows.itemsize * self.length
+        return self._at_positions(rows, (images, channels), (n, images * n))
+
+    def to_rows(self, g: Array) -> Array:
+        """(images, channels, *positions) as (groups, channels, images * length), zero where there is no position."""
+        images, channels = g.shape[:2]
+        make = xp(g).empty if self.length == prod(self.windows.positions) else xp(g).zeros
+        rows = make((self.groups, channels // self.groups, images * self.length), g.dtype)
+        self.grid(rows, images)[...] = g
+        return rows
+
+    def from_row_of_each(self, rows: Array) -> Array:
+        """(images, channels, *row) as (images, channels, *positions)."""
+        return self._at_positions(rows, rows.shape[:2], rows.strides[:2]) if self.is_stretch else rows
+
+    def to_row_of_each(self, g: Array) -> Array:
+        """(images, channels, *positions) as (images, channels, *row), zero where there is no position."""
+        if not self.is_stretch:
+            return g
+        rows = xp(g).zeros((*g.shape[:2], self.length), g.dtype)
+        self.from_row_of_each(rows)[...] = g
+        return rows
+
+    def _at_positions(self, rows: Array, lead: Shape, strides: Shape) -> Array:
         n = rows.itemsize
-        channels = rows.shape[0] * rows.shape[1]
-        strides = (self.length * n, images * self.length * n, *(step * n for step in self.steps))
-        return backend(rows).as_strided(rows, (images, channels, *positions), strides)
+        return backend(rows).as_strided(
+            rows, (*lead, *self.windows.positions), (*strides, *[step * n for step in self.steps])
+        )
 
 
-def row_pitch(space: tuple[int, ...]) -> tuple[int, ...]:
-    """The distance, in elements, between neighbours in each dimension of `space`."""
-    return tuple(prod(space[i + 1 :]) for i in range(len(space)))
-
-
-def rows_of(geometry: Geometry, padded: tuple[int, ...], positions: tuple[int, ...]) -> Rows:
-    pitch = row_pitch(padded)
-    if all(s == 1 for s in geometry.stride):
-        return Rows(sum((n - 1) * step for n, step in zip(positions, pitch)) + 1, pitch, True, pitch)
-    return Rows(prod(positions), row_pitch(positions), False, pitch)
-
-
-def _matmul(a: Any, b: Any) -> Any:
+def _matmul(a: Array, b: Array) -> Array:
     """Products of matrices, one for each group."""
     if a.__class__ is not np.ndarray:
         return backend(a).matmul(a, b, convolution=True)
     return a[0].dot(b[0])[None] if len(a) == 1 else np.matmul(a, b)
 
 
-def _chunks(x: Any, columns: int) -> list[slice]:
+def _chunks(x: Array, columns: int) -> list[slice]:
     """Images at a time."""
     step = max(1, (CPU_BLOCK if x.__class__ is np.ndarray else DEVICE_BLOCK) // max(1, columns))
     return [slice(i, min(i + step, len(x))) for i in range(0, len(x), step)]
 
 
-def _pad(x: Any, geometry: Geometry) -> Any:
-    """`x` with its padding, in one piece."""
-    if not any(map(any, geometry.padding)):
-        return xp(x).ascontiguousarray(x)
-    space = x.shape[2:]
-    whole = xp(x).zeros((*x.shape[:2], *geometry.padded(space)), x.dtype)
-    whole[geometry.interior(space)] = x
-    return whole
-
-
-def im2col(x: Any, kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
-    """The columns of padded images: (groups, channels * kernel, images * length)."""
-    b, c = x.shape[:2]
-    sb, sc, *steps = x.strides
-    kernel_steps = [s * d for s, d in zip(steps, geometry.dilation)]
-    if rows.is_stretch:
-        windows = backend(x).as_strided(x, (c, *kernel, b, rows.length), (sc, *kernel_steps, sb, x.itemsize))
-    else:
-        windows = backend(x).as_strided(
-            x, (c, *kernel, b, *positions), (sc, *kernel_steps, sb, *(s * t for s, t in zip(steps, geometry.stride)))
-        )
-    columns = xp(x).empty(windows.shape, x.dtype)
-    columns[...] = windows
-    return columns.reshape(geometry.groups, c // geometry.groups * prod(kernel), b * rows.length)
-
-
-def to_rows(g: Any, positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
-    """(images, channels, *positions) as (groups, channels, images * length), zero where there is no position."""
-    b, c = g.shape[:2]
-    groups = geometry.groups
-    make = xp(g).empty if rows.length == prod(positions) else xp(g).zeros
-    laid_out = make((groups, c // groups, b * rows.length), g.dtype)
-    rows.grid(laid_out, b, positions)[...] = g
-    return laid_out
-
-
-def kernel_offsets(
-    kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows
-) -> list[tuple[tuple[int, ...], tuple[Any, ...]]]:
-    """For each kernel element its index, and the part of the padded images (flat ones, where rows are stretches) that
-    it meets.
-    """
-    found: list[tuple[tuple[int, ...], tuple[Any, ...]]] = []
-    for offset in product(*map(range, kernel)):
-        if rows.is_stretch:
-            start = sum(i * d * step for i, d, step in zip(offset, geometry.dilation, rows.pitch))
-            found.append((offset, (slice(start, start + rows.length),)))
-        else:
-            found.append(
-                (
-                    offset,
-                    tuple(
-                        slice(i * d, i * d + s * (n - 1) + 1, s)
-                        for i, d, s, n in zip(offset, geometry.dilation, geometry.stride, positions)
-                    ),
-                )
-            )
-    return found
-
-
-def flattened(whole: Any, rows: Rows) -> Any:
-    """Padded images in the shape that `kernel_offsets` indexes."""
-    return whole.reshape(*whole.shape[:2], prod(whole.shape[2:])) if rows.is_stretch else whole
-
-
-def col2im(
-    columns: Any, whole: Any, kernel: tuple[int, ...], positions: tuple[int, ...], geometry: Geometry, rows: Rows
-) -> None:
-    """Add the columns up where they came from, in the padded images `whole`: the adjoint of `im2col`."""
-    b, c = whole.shape[:2]
-    columns = columns.reshape(c, *kernel, b, *((rows.length,) if rows.is_stretch else positions))
-    flat = flattened(whole, rows)
-    for offset, part in kernel_offsets(kernel, positions, geometry, rows):
-        flat[(slice(None), slice(None), *part)] += columns[(slice(None), *offset)].swapaxes(0, 1)
-
-
-def _grouped(weight: Any, groups: int) -> Any:
+def _grouped(weight: Array, groups: int) -> Array:
     return weight.reshape(groups, weight.shape[0] // groups, prod(weight.shape[1:]))
 
 
-def _is_depthwise(weight_shape: tuple[int, ...], groups: int) -> bool:
+def _is_depthwise(weight_shape: Shape, groups: int) -> bool:
     """Whether each channel has a kernel of its own: matrix products would then be products of vectors."""
     return groups > 1 and weight_shape[1] == 1 and weight_shape[0] == groups
 
 
-def forward(x: Any, weight: Any, geometry: Geometry) -> Any:
+def forward(x: Array, weight: Array, geometry: Geometry) -> Array:
     """The convolution of the array `x`."""
-    kernel, groups = weight.shape[2:], geometry.groups
-    positions = geometry.output_space(x.shape[2:], kernel)
-    n, o = len(x), weight.shape[0]
-    if not (n and o and weight.size and prod(positions)):
-        return xp(x).zeros((n, o, *positions), x.dtype)
-    rows = rows_of(geometry, geometry.padded(x.shape[2:]), positions)
+    kernel, groups, n, o = weight.shape[2:], geometry.groups, len(x), weight.shape[0]
+    positions = geometry.positions(x.shape[2:], kernel)
+    shape = (n, o, *positions)
+    if not (prod(shape) and weight.size):
+        return xp(x).zeros(shape, x.dtype)
+    layout = Columns(geometry, x.shape[2:], kernel, positions)
     if _is_depthwise(weight.shape, groups):
-        return _depthwise_forward(x, weight, positions, geometry, rows)
+        return _depthwise_forward(x, weight, layout)
     w = _grouped(weight, groups)
     if geometry.is_pointwise(kernel):
-        return _pointwise(w, x, (n, o, *positions))
-    y = xp(x).empty((n, o, *positions), x.dtype)
-    for i in _chunks(x, weight.size // o * groups * rows.length):
-        products = _matmul(w, im2col(_pad(x[i], geometry), kernel, positions, geometry, rows))
-        y[i] = rows.grid(products, i.stop - i.start, positions)
+        return _pointwise(w, x, shape)
+    y = xp(x).empty(shape, x.dtype)
+    for i in _chunks(x, weight.size // o * groups * layout.length):
+        y[i] = layout.grid(_matmul(w, layout.im2col(layout.pad(x[i]))), i.stop - i.start)
     return y
 
 
-def _pointwise(w: Any, x: Any, shape: tuple[int, ...]) -> Any:
+def _pointwise(w: Array, x: Array, shape: Shape) -> Array:
     """A kernel of one element: a product for each image."""
     groups, _, c = w.shape
-    n, size = len(x), prod(x.shape[2:])
-    if groups == 1:
-        return backend(x).matmul(w[0], x.reshape(n, c, size), convolution=True).reshape(shape)
-    return backend(x).matmul(w, x.reshape(n, groups, c, size), convolution=True).reshape(shape)
+    lead = (len(x),) if groups == 1 else (len(x), groups)
+    columns = x.reshape(*lead, c, prod(x.shape[2:]))
+    return backend(x).matmul(w[0] if groups == 1 else w, columns, convolution=True).reshape(shape)
 
 
-def _per_channel(weight: Any, offset: tuple[int, ...], ndim: int) -> Any:
-    """One element of each channel's kernel, beside images of `ndim` dimensions."""
+def _kernel_element(weight: Array, offset: Shape, ndim: int) -> Array:
+    """One element of each channel's kernel, to multiply images of `ndim` dimensions with."""
     return weight[(slice(None), 0, *offset)].reshape(-1, *(1,) * (ndim - 2))
 
 
-def _depthwise_forward(x: Any, weight: Any, positions: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
-    y = xp(x).empty((*x.shape[:2], *positions), x.dtype)
+def _depthwise_forward(x: Array, weight: Array, layout: Columns) -> Array:
+    y = xp(x).empty((*x.shape[:2], *layout.windows.positions), x.dtype)
     for i in _chunks(x, 4 * y.size // len(x)):
-        padded = flattened(_pad(x[i], geometry), rows)
+        padded = layout.flattened(layout.pad(x[i]))
         total: Any = None
-        for offset, part in kernel_offsets(weight.shape[2:], positions, geometry, rows):
-            term = padded[(slice(None), slice(None), *part)] * _per_channel(weight, offset, padded.ndim)
+        for offset, part in layout.kernel_offsets():
+            term = padded[part] * _kernel_element(weight, offset, padded.ndim)
             if total is None:
                 total = term
             else:
                 total += term
-        y[i] = from_stretch(total, positions, rows)
+        y[i] = layout.from_row_of_each(total)
     return y
 
 
-def from_stretch(total: Any, positions: tuple[int, ...], rows: Rows) -> Any:
-    """(images, channels, length) as (images, channels, *positions)."""
-    if not rows.is_stretch:
-        return total
-    n, line = total.itemsize, rows.length * total.itemsize
-    return backend(total).as_strided(
-        total, (*total.shape[:2], *positions), (total.shape[1] * line, line, *(step * n for step in rows.steps))
-    )
-
-
-def to_stretch(g: Any, positions: tuple[int, ...], rows: Rows) -> Any:
-    """(images, channels, *positions) as (images, channels, length), zero where there is no position."""
-    if not rows.is_stretch:
-        return g
-    laid_out = xp(g).zeros((*g.shape[:2], rows.length), g.dtype)
-    from_stretch(laid_out, positions, rows)[...] = g
-    return laid_out
-
-
-def to_input(g: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
+def to_input(g: Array, weight: Array, shape: Shape, geometry: Geometry) -> Array:
     """The gradient `g` of a convolution's output for its input of `shape`."""
     kernel, groups = weight.shape[2:], geometry.groups
-    positions = g.shape[2:]
     if not (g.size and weight.size and prod(shape)):
         return xp(g).zeros(shape, g.dtype)
     w = _grouped(weight, groups).swapaxes(1, 2)
     depthwise = _is_depthwise(weight.shape, groups)
     if geometry.is_pointwise(kernel) and not depthwise:
         return _pointwise(w, g, shape)
-    space = shape[2:]
-    padded = geometry.padded(space)
-    rows = rows_of(geometry, padded, positions)
+    layout = Columns(geometry, shape[2:], kernel, g.shape[2:])
+    padded_shape = layout.windows.padded(shape)
+    interior = layout.windows.interior(shape)
     x = xp(g).empty(shape, g.dtype)
-    for i in _chunks(
-        g, 4 * shape[1] * prod(padded) if depthwise else weight.size // weight.shape[0] * groups * rows.length
-    ):
-        whole = xp(g).zeros((i.stop - i.start, shape[1], *padded), g.dtype)
+    columns = 4 * prod(padded_shape[1:]) if depthwise else weight.size // weight.shape[0] * groups * layout.length
+    for i in _chunks(g, columns):
+        padded = xp(g).zeros((i.stop - i.start, *padded_shape[1:]), g.dtype)
         if depthwise:
-            flat, laid_out = flattened(whole, rows), to_stretch(g[i], positions, rows)
-            for offset, part in kernel_offsets(kernel, positions, geometry, rows):
-                flat[(slice(None), slice(None), *part)] += laid_out * _per_channel(weight, offset, laid_out.ndim)
+            flat, rows = layout.flattened(padded), layout.to_row_of_each(g[i])
+            for offset, part in layout.kernel_offsets():
+                flat[part] += rows * _kernel_element(weight, offset, rows.ndim)
         else:
-            col2im(_matmul(w, to_rows(g[i], positions, geometry, rows)), whole, kernel, positions, geometry, rows)
-        x[i] = whole[geometry.interior(space)]
+            layout.col2im(_matmul(w, layout.to_rows(g[i])), padded)
+        x[i] = padded[interior]
     return x
 
 
-def to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
+def to_weight(g: Array, x: Array, shape: Shape, geometry: Geometry) -> Array:
     """The gradient `g` of a convolution's output for its weight of `shape`."""
     kernel, groups = shape[2:], geometry.groups
-    positions = g.shape[2:]
     if not (g.size and x.size and prod(shape)):
         return xp(g).zeros(shape, g.dtype)
-    rows = rows_of(geometry, geometry.padded(x.shape[2:]), positions)
+    layout = Columns(geometry, x.shape[2:], kernel, g.shape[2:])
     if _is_depthwise(shape, groups):
-        return _depthwise_to_weight(g, x, shape, geometry, rows)
+        return _depthwise_to_weight(g, x, shape, layout)
     w = xp(g).zeros((groups, shape[0] // groups, prod(shape[1:])), g.dtype)
-    for i in _chunks(x, prod(shape[1:]) * groups * rows.length):
-        columns = im2col(_pad(x[i], geometry), kernel, positions, geometry, rows)
-        w += _matmul(to_rows(g[i], positions, geometry, rows), columns.swapaxes(1, 2))
+    for i in _chunks(x, prod(shape[1:]) * groups * layout.length):
+        w += _matmul(layout.to_rows(g[i]), layout.im2col(layout.pad(x[i])).swapaxes(1, 2))
     return w.reshape(shape)
 
 
-def _depthwise_to_weight(g: Any, x: Any, shape: tuple[int, ...], geometry: Geometry, rows: Rows) -> Any:
+def _depthwise_to_weight(g: Array, x: Array, shape: Shape, layout: Columns) -> Array:
     w = xp(g).zeros(shape, g.dtype)
-    positions = g.shape[2:]
     for i in _chunks(x, 4 * g.size // len(g)):
-        padded, laid_out = flattened(_pad(x[i], geometry), rows), to_stretch(g[i], positions, rows)
-        for offset, part in kernel_offsets(shape[2:], positions, geometry, rows):
-            met = padded[(slice(None), slice(None), *part)]
-            if laid_out.__class__ is np.ndarray and laid_out.ndim == 3:
-                w[(slice(None), 0, *offset)] += np.vecdot(met, laid_out).sum(axis=0)
+        padded, rows = layout.flattened(layout.pad(x[i])), layout.to_row_of_each(g[i])
+        for offset, part in layout.kernel_offsets():
+            if rows.__class__ is np.ndarray and rows.ndim == 3:
+                products = np.vecdot(padded[part], rows).sum(axis=0)
             else:
-                w[(slice(None), 0, *offset)] += (met * laid_out).sum(axis=(0, *range(2, laid_out.ndim)))
+                products = (padded[part] * rows).sum(axis=(0, *range(2, rows.ndim)))
+            w[(slice(None), 0, *offset)] += products
     return w
-
-
-def _computed(function: Any, a: Any, b: Any, *args: Any) -> Any:
-    """`function` of two arrays; half types are multiplied and added up in float32."""
-    return function(a, b, *args) if a.dtype.itemsize > 2 else function(wide(a), wide(b), *args).astype(a.dtype)
-
-
-def _is_single(x: Any, geometry: Geometry) -> bool:
-    """Whether `x` is one image, without a dimension of images."""
-    return bool(x.ndim == len(geometry.stride) + 1)
 
 
 # ---- ops
 
 
-def _with_bias(y: Any, bias: Any, single: bool) -> Any:
+def _computed(function: Callable[..., Array], a: Array, b: Array, *args: Any) -> Array:
+    """`function` of two arrays; half types are multiplied and added up in float32."""
+    return function(a, b, *args) if a.dtype.itemsize > 2 else function(wide(a), wide(b), *args).astype(a.dtype)
+
+
+def _is_single(x: Operand, geometry: Geometry) -> bool:
+    """Whether `x` is one image, without a dimension of images."""
+    return bool(x.ndim == len(geometry.stride) + 1)
+
+
+def _with_bias(y: Array, bias: Array, single: bool) -> Array:
     if bias is not None:
         y += bias.reshape(-1, *(1,) * (y.ndim - 2))
     return y[0] if single else y
 
 
-def _bias_gradient(grad: Any, geometry: Geometry) -> Any:
+def _bias_gradient(grad: Operand, geometry: Geometry) -> Operand:
     images, channels, *space = (1, *grad.shape) if _is_single(grad, geometry) else grad.shape
     return channel_sum(grad.reshape(images, channels, prod(space)))
 
@@ -366,15 +328,14 @@ def _bias_gradient(grad: Any, geometry: Geometry) -> Any:
     public=False,
     name="convolution",
     jvp=lambda d_input, d_weight, d_bias, input, weight, geometry, result: added(
-        through(_conv, d_input, weight, geometry),
-        through(lambda d: _conv(input, d, geometry), d_weight),
+        of_product(_conv, d_input, d_weight, input, weight, geometry),
         through(per_channel, d_bias, geometry, result.shape),
     ),
     batch=lambda batched, input, weight, geometry, bias: conv_in_batch(
         _conv, batched, input, weight, None, geometry, bias
     ),
 )
-def _conv(input: Any, weight: Any, geometry: Geometry, bias: Any = None) -> Any:
+def _conv(input: Array, weight: Array, geometry: Geometry, bias: Array = None) -> Array:
     single = _is_single(input, geometry)
     return _with_bias(_computed(forward, input[None] if single else input, weight, geometry), bias, single)
 
@@ -387,18 +348,18 @@ def _conv(input: Any, weight: Any, geometry: Geometry, bias: Any = None) -> Any:
     public=False,
     name="convolution",
     jvp=lambda d_input, d_weight, d_bias, input, weight, shape, geometry, result: added(
-        through(_conv_to_input, d_input, weight, shape, geometry),
-        through(lambda d: _conv_to_input(input, d, shape, geometry), d_weight),
+        of_product(_conv_to_input, d_input, d_weight, input, weight, shape, geometry),
         through(per_channel, d_bias, geometry, result.shape),
     ),
     batch=lambda batched, input, weight, shape, geometry, bias: conv_in_batch(
         _conv_to_input, batched, input, weight, shape, geometry, bias
     ),
 )
-def _conv_to_input(input: Any, weight: Any, shape: tuple[int, ...], geometry: Geometry, bias: Any = None) -> Any:
-    if _is_single(input, geometry):
-        return _with_bias(_computed(to_input, input[None], weight, (1, *shape), geometry), bias, True)
-    return _with_bias(_computed(to_input, input, weight, shape, geometry), bias, False)
+def _conv_to_input(input: Array, weight: Array, shape: Shape, geometry: Geometry, bias: Array = None) -> Array:
+    single = _is_single(input, geometry)
+    if single:
+        input, shape = input[None], (1, *shape)
+    return _with_bias(_computed(to_input, input, weight, shape, geometry), bias, single)
 
 
 @op(
@@ -406,15 +367,14 @@ def _conv_to_input(input: Any, weight: Any, shape: tuple[int, ...], geometry: Ge
     input=lambda grad, output, input_shape, geometry: _conv_to_input(output, grad, input_shape, geometry),
     operands="free",
     public=False,
-    jvp=lambda d_output, d_input, output, input, shape, geometry: added(
-        through(_conv_to_weight, d_output, input, shape, geometry),
-        through(lambda d: _conv_to_weight(output, d, shape, geometry), d_input),
+    jvp=lambda d_output, d_input, output, input, shape, geometry: of_product(
+        _conv_to_weight, d_output, d_input, output, input, shape, geometry
     ),
     batch=lambda batched, output, input, shape, geometry: to_weight_in_batch(
         _conv_to_weight, batched, output, input, shape, geometry
     ),
 )
-def _conv_to_weight(output: Any, input: Any, shape: tuple[int, ...], geometry: Geometry) -> Any:
+def _conv_to_weight(output: Array, input: Array, shape: Shape, geometry: Geometry) -> Array:
     if _is_single(input, geometry):
         output, input = output[None], input[None]
     return _computed(to_weight, output, input, shape, geometry)
@@ -423,25 +383,17 @@ def _conv_to_weight(output: Any, input: Any, shape: tuple[int, ...], geometry: G
 # ---- what users call
 
 
-def per_dimension(name: str, value: Any, dims: int) -> tuple[int, ...]:
-    """A number for each dimension of the space."""
-    if isinstance(value, int):
-        return (value,) * dims
-    value = tuple(value)
-    if len(value) == 1:
-        return value * dims
-    if len(value) != dims:
+def _per_dimension(name: str, value: Dims, dims: int) -> Shape:
+    values = per_dimension(value, dims)
+    if len(values) != dims:
         raise RuntimeError(
             f"expected {name} to be a single integer value or a list of {dims} values to match the convolution "
-            "dimensions, but got "
-            f"{name}={list(value)}"
+            f"dimensions, but got {name}={list(values)}"
         )
-    return value
+    return values
 
 
-def _padding(
-    padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
-) -> tuple[tuple[int, int], ...]:
+def _padding(padding: Dims | str, kernel: Shape, stride: Shape, dilation: Shape) -> tuple[tuple[int, int], ...]:
     if isinstance(padding, str):
         if padding == "valid":
             return ((0, 0),) * len(kernel)
@@ -450,265 +402,201 @@ def _padding(
         if any(s != 1 for s in stride):
             raise RuntimeError("padding='same' is not supported for strided convolutions")
         sums = [d * (k - 1) for d, k in zip(dilation, kernel)]
-        return tuple((n // 2, n - n // 2) for n in sums)
-    pads = per_dimension("padding", padding, len(kernel))
+        return tuple([(n // 2, n - n // 2) for n in sums])
+    pads = _per_dimension("padding", padding, len(kernel))
     if any(p < 0 for p in pads):
         raise RuntimeError("negative padding is not supported")
-    return tuple((p, p) for p in pads)
+    return tuple([(p, p) for p in pads])
 
 
 def _check(
     name: str,
-    input: Any,
-    weight: Any,
-    bias: Any,
-    dims: int,
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
+    input: Operand,
+    weight: Operand,
+    bias: Operand,
+    stride: Shape,
+    dilation: Shape,
     groups: int,
     transposed: bool,
 ) -> bool:
     """Raise torch's errors for operands that do not fit; returns whether there is a dimension of images."""
-    x, w = raw(input), raw(weight)
+    x, w, dims = raw(input), raw(weight), len(stride)
     if x.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: "
             f"{list(x.shape)}"
         )
+    weight_size = list(w.shape)
     if w.ndim != dims + 2:
         raise RuntimeError(
             f"weight should have at least three dimensions, and here {dims + 2} of them, but got weight of size "
-            f"{list(w.shape)}"
+            f"{weight_size}"
         )
-    for what, values in (("stride", stride), ("dilation", dilation)):
-        if any(v <= 0 for v in values):
-            raise RuntimeError(
-                f"non-positive {what} is not supported" if what == "stride" else "dilation should be greater than zero"
-            )
+    if any(s <= 0 for s in stride):
+        raise RuntimeError("non-positive stride is not supported")
+    if any(d <= 0 for d in dilation):
+        raise RuntimeError("dilation should be greater than zero")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     if w.shape[0] % groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
-            "size "
-            f"[{list(w.shape)}] instead"
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
+            f"[{weight_size}] instead"
         )
     batched = x.ndim == dims + 2
-    channels = x.shape[1 if batched else 0]
-    wanted = w.shape[0] if transposed else w.shape[1] * groups
-    if channels != wanted:
-        size = x.shape if batched else (1, *x.shape)
+    size = x.shape if batched else (1, *x.shape)
+    expected, out = w.shape[1] * groups, w.shape[0]
+    if transposed:
+        expected, out = out, expected
+    if size[1] != expected:
         raise RuntimeError(
-            f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(w.shape)}, expected "
-            f"input{list(size)} to have "
-            f"{wanted} channels, but got {channels} channels instead"
+            f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {weight_size}, expected "
+            f"input{list(size)} to have {expected} channels, but got {size[1]} channels instead"
         )
-    if x.dtype != w.dtype:
-        raise RuntimeError(
-            f"expected scalar type {dtypes.of(x.dtype).scalar_type} but found {dtypes.of(w.dtype).scalar_type}"
-        )
+    kinds = [dtypes.of(t.dtype).scalar_type for t in (x, w)]
+    if kinds[0] != kinds[1]:
+        raise RuntimeError(f"expected scalar type {kinds[0]} but found {kinds[1]}")
     if bias is not None:
         b = raw(bias)
-        out = w.shape[1] * groups if transposed else w.shape[0]
         if b.shape != (out,):
             raise RuntimeError(
-                f"Given {'transposed=1, ' if transposed else ''}weight of size {list(w.shape)}, expected bias to be "
-                f"1-dimensional with {out} "
-                f"elements, but got bias of size {list(b.shape)} instead"
+                f"Given {'transposed=1, ' if transposed else ''}weight of size {weight_size}, expected bias to be "
+                f"1-dimensional with {out} elements, but got bias of size {list(b.shape)} instead"
             )
         if b.dtype != x.dtype:
-            given, other = (dtypes.of(a.dtype).scalar_type.lower() for a in (x, b))
-            raise RuntimeError(f"Input type ({given}) and bias type ({other}) should be the same")
+            kinds = [dtypes.of(t.dtype).scalar_type.lower() for t in (x, b)]
+            raise RuntimeError(f"Input type ({kinds[0]}) and bias type ({kinds[1]}) should be the same")
     return batched
 
 
-def _convolve(
-    dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Any:
-    stride, dilation = per_dimension("stride", stride, dims), per_dimension("dilation", dilation, dims)
-    batched = _check(f"conv{dims}d", input, weight, bias, dims, stride, dilation, groups, False)
-    kernel = tuple(raw(weight).shape[2:])
-    geometry = Geometry(stride, _padding(padding, kernel, stride, dilation), dilation, groups)
-    padded = geometry.padded(raw(input).shape[2 if batched else 1 :])
-    reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel))
-    if any(r > n for r, n in zip(reach, padded)):
-        raise RuntimeError(
-            f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: "
-            f"({' x '.join(map(str, reach))}). "
-            "Kernel size can't be greater than actual input size"
+def _by_x(sizes: Shape) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def _convolution(dims: int, inputs: str, space: str, kernel: str, call: str, result: str) -> Callable[..., Any]:
+    """``conv<dims>d`` with its docstring."""
+
+    def conv(
+        input: Operand,
+        weight: Operand,
+        bias: Operand = None,
+        stride: Dims = 1,
+        padding: Dims | str = 0,
+        dilation: Dims = 1,
+        groups: int = 1,
+    ) -> Operand:
+        steps, dilations = _per_dimension("stride", stride, dims), _per_dimension("dilation", dilation, dims)
+        batched = _check(f"conv{dims}d", input, weight, bias, steps, dilations, groups, False)
+        kernel = tuple(raw(weight).shape[2:])
+        pads = _padding(padding, kernel, steps, dilations)
+        padded = tuple([n + sum(p) for n, p in zip(raw(input).shape[1 + batched :], pads)])
+        reach = tuple([d * (k - 1) + 1 for d, k in zip(dilations, kernel)])
+        if any(r > n for r, n in zip(reach, padded)):
+            raise RuntimeError(
+                f"Calculated padded input size per channel: ({_by_x(padded)}). Kernel size: ({_by_x(reach)}). Kernel size "
+                "can't be greater than actual input size"
+            )
+        return _conv(input, weight, Geometry(steps, pads, dilations, groups), bias)
+
+    summary = f"""Slide a kernel over {inputs}.
+
+Args:
+    input: of shape (N, C, {space}) or (C, {space}).
+    weight: of shape (O, C / groups, {kernel}).
+    bias: of shape (O,).
+    stride: the step from one output position to the next; one number, or one for each dimension, as the next two.
+    padding: zeros put on both sides; or "valid" (none), or "same" (as many as keep the size).
+    dilation: the step between the kernel's elements.
+    groups: into how many groups the channels are cut."""
+    return composite()(documented(conv, f"conv{dims}d", summary, f"tapegrad.nn.functional.conv{dims}d({call})", result))
+
+
+conv1d = _convolution(
+    1,
+    "sequences",
+    "L",
+    "kL",
+    "tapegrad.tensor([[[1.0, 2.0, 4.0]]]), tapegrad.tensor([[[-1.0, 1.0]]])",
+    "tensor([[[1., 2.]]])",
+)
+conv2d = _convolution(
+    2, "images", "H, W", "kH, kW", "tapegrad.ones(1, 1, 2, 3), tapegrad.ones(1, 1, 2, 2)", "tensor([[[[4., 4.]]]])"
+)
+conv3d = _convolution(
+    3,
+    "volumes",
+    "D, H, W",
+    "kD, kH, kW",
+    "tapegrad.ones(1, 1, 2, 2, 2), tapegrad.ones(1, 1, 2, 2, 2)",
+    "tensor([[[[[8.]]]]])",
+)
+
+
+def _transposed(dims: int, space: str, kernel: str, call: str, result: str) -> Callable[..., Any]:
+    """``conv_transpose<dims>d`` with its docstring."""
+    axes = ("depth", "height", "width")[3 - dims :]
+
+    def conv_transpose(
+        input: Operand,
+        weight: Operand,
+        bias: Operand = None,
+        stride: Dims = 1,
+        padding: Dims = 0,
+        output_padding: Dims = 0,
+        groups: int = 1,
+        dilation: Dims = 1,
+    ) -> Operand:
+        steps, dilations = _per_dimension("stride", stride, dims), _per_dimension("dilation", dilation, dims)
+        batched = _check(f"conv_transpose{dims}d", input, weight, bias, steps, dilations, groups, True)
+        extras = _per_dimension("output_padding", output_padding, dims)
+        size, weight_size = raw(input).shape, raw(weight).shape
+        kernel = tuple(weight_size[2:])
+        pads = _padding(padding, kernel, steps, dilations)
+        if any(m < 0 for m in extras):
+            raise RuntimeError("negative output_padding is not supported")
+        if any(m >= s and m >= d for m, s, d in zip(extras, steps, dilations)):
+            values = {"output_padding": extras, "stride": steps, "dilation": dilations}
+            listed = " ".join(f"{what}_{axis}: {n}" for what, ns in values.items() for axis, n in zip(axes, ns))
+            raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {listed}")
+        space = size[1 + batched :]
+        output = tuple(
+            [
+                (n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1
+                for n, s, p, d, k, m in zip(space, steps, pads, dilations, kernel, extras)
+            ]
         )
-    return _conv(input, weight, geometry, bias)
+        if any(n <= 0 for n in output):
+            raise RuntimeError(
+                f"Given input size per channel: ({_by_x(space)}). Calculated output size per channel: "
+                f"({_by_x(output)}). Output size is too small"
+            )
+        shape = (*size[:batched], weight_size[1] * groups, *output)
+        return _conv_to_input(input, weight, shape, Geometry(steps, pads, dilations, groups), bias)
+
+    name = f"conv_transpose{dims}d"
+    summary = f"""The transpose of `conv{dims}d`: its gradient for the input, as a layer.
+
+Args:
+    input: of shape (N, C, {space}) or (C, {space}).
+    weight: of shape (C, O / groups, {kernel}).
+    bias: of shape (O,).
+    stride: the step of the convolution whose transpose this is, as are padding and dilation.
+    padding: cut off on both sides.
+    output_padding: added to one side of the output's size.
+    groups: into how many groups the channels are cut.
+    dilation: the step between the kernel's elements."""
+    return composite()(documented(conv_transpose, name, summary, f"tapegrad.nn.functional.{name}({call})", result))
 
 
-def _convolve_transposed(
-    dims: int,
-    input: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: int,
-    dilation: Any,
-) -> Any:
-    stride, dilation = per_dimension("stride", stride, dims), per_dimension("dilation", dilation, dims)
-    batched = _check(f"conv_transpose{dims}d", input, weight, bias, dims, stride, dilation, groups, True)
-    more = per_dimension("output_padding", output_padding, dims)
-    kernel = tuple(raw(weight).shape[2:])
-    pads = _padding(padding, kernel, stride, dilation)
-    if any(m < 0 for m in more):
-        raise RuntimeError("negative output_padding is not supported")
-    if any(m >= s and m >= d for m, s, d in zip(more, stride, dilation)):
-        names = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}[dims]
-        given = [
-            f"{what}_{n}: {v}"
-            for what, values in (("output_padding", more), ("stride", stride), ("dilation", dilation))
-            for n, v in zip(names, values)
-        ]
-        raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {' '.join(given)}")
-    size = raw(input).shape
-    lead = size[:1] if batched else ()
-    space = tuple(
-        (n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1
-        for n, s, p, d, k, m in zip(size[1 + len(lead) :], stride, pads, dilation, kernel, more)
-    )
-    if any(n <= 0 for n in space):
-        raise RuntimeError(
-            f"Given input size per channel: ({' x '.join(map(str, size[1 + len(lead) :]))}). Calculated output size "
-            "per channel: "
-            f"({' x '.join(map(str, space))}). Output size is too small"
-        )
-    return _conv_to_input(
-        input, weight, (*lead, raw(weight).shape[1] * groups, *space), Geometry(stride, pads, dilation, groups), bias
-    )
-
-
-@composite()
-def conv1d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
-) -> Any:
-    """Slide a kernel over a sequence; arguments as in `conv2d`, with one dimension less.
-
-    Example:
-        >>> x = tapegrad.tensor([[[1.0, 2.0, 4.0]]])
-        >>> tapegrad.nn.functional.conv1d(x, tapegrad.tensor([[[-1.0, 1.0]]]))
-        tensor([[[1., 2.]]])
-    """
-    return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
-
-
-@composite()
-def conv2d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
-) -> Any:
-    """Slide a kernel over images.
-
-    Args:
-        input: of shape (N, C, H, W) or (C, H, W).
-        weight: of shape (O, C / groups, kH, kW).
-        bias: of shape (O,).
-        stride: the step from one output position to the next; a number or a pair, as the next two.
-        padding: zeros put on both sides; or "valid" (none), or "same" (as many as keep the size).
-        dilation: the step between the kernel's elements.
-        groups: into how many groups the channels are cut.
-
-    Raises:
-        RuntimeError: shapes, dtypes or numbers do not fit.
-
-    Example:
-        >>> tapegrad.nn.functional.conv2d(tapegrad.ones(1, 1, 3, 3), tapegrad.ones(1, 1, 2, 2))
-        tensor([[[[4., 4.],
-                  [4., 4.]]]])
-    """
-    return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
-
-
-@composite()
-def conv3d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
-) -> Any:
-    """Slide a kernel over volumes; arguments as in `conv2d`, with one dimension more.
-
-    Example:
-        >>> tapegrad.nn.functional.conv3d(tapegrad.ones(1, 1, 2, 2, 2), tapegrad.ones(1, 1, 2, 2, 2))
-        tensor([[[[[8.]]]]])
-    """
-    return _convolve(3, input, weight, bias, stride, padding, dilation, groups)
-
-
-@composite()
-def conv_transpose1d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
-    """The transpose of `conv1d`: its gradient for the input, as a layer; arguments as in `conv_transpose2d`, with one
-    dimension less.
-
-    Example:
-        >>> tapegrad.nn.functional.conv_transpose1d(tapegrad.ones(1, 1, 2), tapegrad.tensor([[[1.0, 2.0]]]), stride=2)
-        tensor([[[1., 2., 1., 2.]]])
-    """
-    return _convolve_transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
-
-
-@composite()
-def conv_transpose2d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
-    """The transpose of `conv2d`: its gradient for the input, as a layer.
-
-    Args:
-        input: of shape (N, C, H, W) or (C, H, W).
-        weight: of shape (C, O / groups, kH, kW).
-        bias: of shape (O,).
-        stride: the step of the convolution whose transpose this is, as are padding and dilation.
-        padding: cut off on both sides.
-        output_padding: added to one side of the output's size.
-        groups: into how many groups the channels are cut.
-        dilation: the step between the kernel's elements.
-
-    Raises:
-        RuntimeError: shapes, dtypes or numbers do not fit.
-
-    Example:
-        >>> tapegrad.nn.functional.conv_transpose2d(tapegrad.ones(1, 1, 1, 2), tapegrad.ones(1, 1, 1, 2))
-        tensor([[[[1., 2., 1.]]]])
-    """
-    return _convolve_transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
-
-
-@composite()
-def conv_transpose3d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
-    """The transpose of `conv3d`: its gradient for the input, as a layer; arguments as in `conv_transpose2d`, with one
-    dimension more.
-
-    Example:
-        >>> tapegrad.nn.functional.conv_transpose3d(tapegrad.ones(1, 1, 1, 1, 1), tapegrad.ones(1, 1, 1, 1, 2))
-        tensor([[[[[1., 1.]]]]])
-    """
-    return _convolve_transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+conv_transpose1d = _transposed(
+    1, "L", "kL", "tapegrad.ones(1, 1, 2), tapegrad.tensor([[[1.0, 2.0]]]), stride=2", "tensor([[[1., 2., 1., 2.]]])"
+)
+conv_transpose2d = _transposed(
+    2, "H, W", "kH, kW", "tapegrad.ones(1, 1, 1, 2), tapegrad.ones(1, 1, 1, 2)", "tensor([[[[1., 2., 1.]]]])"
+)
+conv_transpose3d = _transposed(
+    3, "D, H, W", "kD, kH, kW", "tapegrad.ones(1, 1, 1, 1, 1), tapegrad.ones(1, 1, 1, 1, 2)", "tensor([[[[[1., 1.]]]]])"
+)
 
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
