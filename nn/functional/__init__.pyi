@@ -167,7 +167,7 @@ def conv1d(
     dilation: Dims = 1,
     groups: _int = 1,
 ) -> Tensor:
-    """Slide a kernel over a sequence; arguments as in `conv2d`, with one dimension less."""
+    """Slide a kernel over sequences."""
 
 def conv2d(
     input: Tensor,
@@ -189,7 +189,7 @@ def conv3d(
     dilation: Dims = 1,
     groups: _int = 1,
 ) -> Tensor:
-    """Slide a kernel over volumes; arguments as in `conv2d`, with one dimension more."""
+    """Slide a kernel over volumes."""
 
 def conv_transpose1d(
     input: Tensor,
@@ -200,7 +200,9 @@ def conv_transpose1d(
     output_padding: Dims = 0,
     groups: _int = 1,
     dilation: Dims = 1,
-) -> Tensor: ...
+) -> Tensor:
+    """The transpose of `conv1d`: its gradient for the input, as a layer."""
+
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
@@ -222,7 +224,9 @@ def conv_transpose3d(
     output_padding: Dims = 0,
     groups: _int = 1,
     dilation: Dims = 1,
-) -> Tensor: ...
+) -> Tensor:
+    """The transpose of `conv3d`: its gradient for the input, as a layer."""
+
 def cross_entropy(
     input: Tensor,
     target: Tensor,

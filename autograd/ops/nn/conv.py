@@ -440,7 +440,8 @@ def _check(
         raise RuntimeError("non-positive groups is not supported")
     if w.shape[0] % groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
+            "size "
             f"[{weight_size}] instead"
         )
     batched = x.ndim == dims + 2
@@ -493,7 +494,8 @@ def _convolution(dims: int, inputs: str, space: str, kernel: str, call: str, res
         reach = tuple([d * (k - 1) + 1 for d, k in zip(dilations, kernel)])
         if any(r > n for r, n in zip(reach, padded)):
             raise RuntimeError(
-                f"Calculated padded input size per channel: ({_by_x(padded)}). Kernel size: ({_by_x(reach)}). Kernel size "
+                f"Calculated padded input size per channel: ({_by_x(padded)}). Kernel size: ({_by_x(reach)}). "
+                "Kernel size "
                 "can't be greater than actual input size"
             )
         return _conv(input, weight, Geometry(steps, pads, dilations, groups), bias)

@@ -78,7 +78,8 @@ def _difference(a: Any, b: Any) -> Any:
         if array_among(a, b).dtype.kind != "b":
             raise
         raise RuntimeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+            "Subtraction, the `-` operator, with two bool tensors is not supported. "
+            "Use the `^` or `logical_xor()` operator instead."
         ) from None
 
 

@@ -54,7 +54,10 @@ The tape of 4 nodes, in the order in which backward runs them.
    result    28.  float32 []
    gradient  1., to begin with
    to input, which is 2:
-     rule      lambda grad, input_shape, dim, keepdim: expand_reduced(grad, input_shape, dim, keepdim)
+     rule      def expand_reduced(grad: Operand, input_shape: tuple[int, ...], dim: Dims | None, keepdim: bool) -> Operand:
+                   if dim is not None or keepdim:
+                       grad = kept_dims(grad, input_shape, dim, keepdim)
+                   return _expand(grad, input_shape)
                where input_shape = (2,), dim = None, keepdim = False
      gradient  [1., 1.]
 
