@@ -197,4 +197,4 @@ def vmap(
     *,
     chunk_size: _int | None = None,
 ) -> Callable[P, R]:
-    """The function that does `func` for each member of a batch, in one pass over whole arrays."""
+    """The function that applies `func` to each member of a batch, in one pass over whole arrays."""

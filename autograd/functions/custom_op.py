@@ -21,7 +21,7 @@ _NUMBERS = (int, float, complex, np.generic, np.ndarray)
 
 
 class Rule:
-    """A derivative as the user gave it, and what it asks for.
+    """A derivative as the user wrote it, and the names of what it takes.
 
     Attributes:
         what: "vjp" or "jvp".
@@ -95,12 +95,12 @@ class Rule:
         return layout
 
     def keeps(self) -> bool:
-        """Whether it asks for values that ``forward`` has kept."""
+        """Whether it takes values that ``forward`` keeps."""
         return any(name in self.op.keeps for name in self.asks)
 
 
 class CustomOp:
-    """What `custom_op` makes: called with tensors it records, called with arrays it is ``forward``.
+    """The result of `custom_op`. Called with tensors it records; called with arrays it is ``forward``.
 
     Attributes:
         name: what its node and its errors are called after.
@@ -314,7 +314,7 @@ def _signature_of(function: Callable[..., Any]) -> Signature:
     return Signature([Parameter("inputs", Parameter.VAR_POSITIONAL)])
 
 
-# ---- the Function that stands behind an op
+# ---- the Function of an op
 
 
 def _function_of(op: CustomOp) -> type[Function]:
@@ -334,7 +334,7 @@ def _function_of(op: CustomOp) -> type[Function]:
 
 
 def pulled(ctx: Any, op: CustomOp, grads: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The gradients of the arguments, given those of the results."""
+    """The vjp: the gradients of the arguments from those of the results."""
     rule = op.vjp
     if rule is None:
         raise NotImplementedError(f"the derivative for '{op.name}' is not implemented.")
@@ -408,7 +408,7 @@ def values_for(rule: Rule, inputs: tuple[Any, ...], results: list[Any]) -> list[
 
 
 def keep(ctx: Any, op: CustomOp, inputs: tuple[Any, ...], results: list[Any]) -> None:
-    """Keep the arguments and results that the vjp asks for."""
+    """Save the arguments and results that the vjp takes."""
     if op.vjp is None:
         return
     values = values_for(op.vjp, inputs, results)
@@ -476,7 +476,7 @@ def gradients(op: CustomOp, returned: Any, needs: tuple[bool, ...]) -> tuple[Ten
 
 
 def once_text(rule: Rule) -> str:
-    """The error of a second differentiation."""
+    """The error text of a second differentiation."""
     return (
         f"custom op {rule.op.name} can be differentiated only once, because its {rule.what} works on arrays. To "
         "differentiate it again, write the "

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def transformed(op: CustomOp, args: tuple[Any, ...]) -> Any:
-    """Call a custom op in a thread that is inside of transforms."""
+    """Call a custom op inside transforms."""
     *results, kept = _function_of(op).apply(*args)
     return tuple(results) if kept.several else results[0]
 
@@ -59,7 +59,7 @@ class _Kept:
 
 
 class _OfMembers:
-    """A value for each member of the batch of `level`."""
+    """One value for each member of the batch of `level`."""
 
     __slots__ = ("level", "values")
 
@@ -172,7 +172,7 @@ def _zeros(facts: Facts) -> Tensor:
 
 
 class _Context:
-    """The part of a `ctx` that a rule is told of, in forward mode."""
+    """The attributes of a `ctx` that a jvp may read."""
 
     def __init__(self, count: int, plain: list[Any], ctx: Any, needs_input_grad: tuple[bool, ...]) -> None:
         self.count = count
@@ -183,7 +183,7 @@ class _Context:
 
 
 def _tangent(rule: Rule, i: int, d: Any, t: Tensor | None) -> Tensor | None:
-    """What a jvp returned as the tangent of the result `t`."""
+    """Check a jvp's value as the tangent of the result `t`."""
     if d is None or t is None or not dtypes.is_inexact(t._array.dtype):
         return None
     if not isinstance(d, Tensor):
@@ -230,7 +230,7 @@ def _transposed(
 
 
 def _recorded(tensors: list[Any]) -> bool:
-    """Whether what is made from `tensors` is recorded."""
+    """Whether an op on `tensors` is recorded."""
     return grad_enabled() and any(isinstance(t, Tensor) and requires_grad(t) for t in tensors)
 
 
@@ -338,7 +338,7 @@ def _for_batch(
 
 
 def _expanded(level: Batch, value: Any, is_batched: bool) -> Any:
-    """An argument with the batch in front, if it is an array."""
+    """`leaf` with the batch in front, if it is an array."""
     if value.__class__ in ARRAYS:
         value = from_array(value)
     return value.expand(level.size, *value._array.shape) if isinstance(value, Tensor) and not is_batched else value
@@ -376,7 +376,7 @@ def _check_front(level: Batch, t: Any, op: CustomOp, what: str) -> None:
 
 
 def _stacked(level: Batch, members: list[Any]) -> Any:
-    """The results of a rule for each member as those of the batch."""
+    """Stack the results of a rule, one set for each member, into results of the batch."""
     if members[0].__class__ not in (tuple, list):
         return _as_batch(level, _stack(members))
     return tuple([_as_batch(level, _stack(column)) for column in zip(*members)])

@@ -86,17 +86,17 @@ class Function:
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
-        """Compute the results; to be overridden."""
+        """Compute the results; override it."""
         raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Note what ``backward`` needs; to be overridden where ``forward`` takes no ``ctx``."""
+        """Save what ``backward`` needs; override it where ``forward`` takes no ``ctx``."""
         raise NotImplementedError("setup_context is not implemented.")
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any, **_: Any) -> Any:
-        """The gradients of the arguments; to be overridden."""
+        """The gradients of the arguments; override it."""
         raise NotImplementedError(
             "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
             "backward mode AD."
@@ -106,14 +106,14 @@ class Function:
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any, **_: Any) -> Any:
-        """The tangents of the results; to be overridden."""
+        """The tangents of the results; override it."""
         raise NotImplementedError(
             "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
         )
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any, **_: Any) -> Any:
-        """``forward`` for arguments that have a dimension more; to be overridden."""
+        """``forward`` for batched arguments; override it."""
         raise NotImplementedError(
             "To use autograd.Function with vmap, you must either override the vmap staticmethod or set "
             "generate_vmap_rule=True."
@@ -156,7 +156,7 @@ class Function:
 
                 return transformed(cls, args, kwargs, separate)
         inputs = (*args, *kwargs.values()) if kwargs else args
-        # A view is brought up to date where that is recorded.
+        # A stale view is replayed, which is recorded.
         asks = _flows if bits & GRAD_OFF else requires_grad
         needs = tuple([isinstance(t, Tensor) and (t._requires_grad if t._view is None else asks(t)) for t in inputs])
         recording = True in needs and not bits & GRAD_OFF
@@ -219,7 +219,7 @@ class InplaceFunction(Function):
 
 
 class Error(Node):
-    """The node of what must not be differentiated: says so in backward."""
+    """A node that raises in backward: its result must not be differentiated."""
 
     __slots__ = ("text",)
     text: str

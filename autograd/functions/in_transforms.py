@@ -88,7 +88,7 @@ class _Application:
         with below(level):
             return self.run()
 
-    # ---- where it is made
+    # ---- at the level where the node is made
 
     def _recorded(self, level: Any, output: Any) -> Any:
         """Tie the results to the node: what ``forward`` returns, or at a level of vmap what its rule for batches has
@@ -181,7 +181,7 @@ class _Application:
         return found
 
     def _overwritten(self, level: Tangents, t: Tensor, d: Tensor | None, before: Tensor | None, version: int) -> None:
-        """An input has been written, whose tangent was `before`."""
+        """Set the tangent of an input that ``forward`` has written; it was `before`."""
         if before is None:
             if d is not None:
                 _set_through(level, t, _checked(d, t))
@@ -245,7 +245,7 @@ def _root(t: Tensor) -> Tensor:
 
 
 def _another(array: Any) -> Any:
-    """Another object for the same memory, so that it can have a tangent of its own."""
+    """Another object over the same memory, with a tangent of its own."""
     return type(array)(array.level, array.tensor, array.batched) if hasattr(array, "level") else array[...]
 
 
@@ -265,7 +265,7 @@ def _set_through(level: Tangents, t: Tensor, d: Tensor) -> None:
 
 
 def _checked(d: Tensor, t: Tensor) -> Tensor:
-    """The tangent of `t` that ``jvp`` has returned."""
+    """Check the tangent of `t` that ``jvp`` returned."""
     if d._array.shape != t._array.shape:
         raise RuntimeError(
             "Trying to set a forward gradient that has a different size than that of the original Tensor, this is "

@@ -26,7 +26,7 @@ _MORE = "For more details, please see https://pytorch.org/docs/main/notes/extend
 
 
 class VmapInfo(NamedTuple):
-    """What a Function's ``vmap`` is told.
+    """The `info` argument of a Function's static method ``vmap``.
 
     Attributes:
         batch_size: how many members the batch has.
@@ -80,12 +80,12 @@ def batched(level: Batch, cls: type[Function], args: tuple[Any, ...], kwargs: di
 
 
 def lowered(level: Batch, tree: Any) -> Any:
-    """`tree` with what its tensors stand for."""
+    """`tree` with its batched tensors unwrapped."""
     return mapped(lambda leaf: level.unwrap(leaf)[0], tree)
 
 
 def flags_of(level: Batch, items: Iterable[Any]) -> Flags:
-    """Of each of `items`, which leaves are batched."""
+    """For each item which of its leaves are batched."""
     return [[level.unwrap(leaf)[1] for leaf in leaves(item)] for item in items]
 
 
@@ -241,7 +241,7 @@ def _unwrapped(level: Batch, items: Iterable[Any]) -> tuple[list[Any], Flags]:
 
 
 def vmapped(cls: type[Function]) -> type[Function]:
-    """The Function that does `cls` for a batch."""
+    """The Function that runs `cls` on a batch."""
     made: type[Function] | None = cls.__dict__.get("_vmapped")
     if made is None:
         made = _vmapped(cls)

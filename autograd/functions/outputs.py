@@ -1,4 +1,4 @@
-"""What becomes of the tensors that a `Function` returns: new ones, inputs handed on or overwritten, views."""
+"""The results of a `Function`: new tensors, inputs returned or overwritten, views."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _wrap_each(
 
 
 def _dirty(made_by: BackwardCFunction, given: set[int]) -> set[int]:
-    """The ids of the inputs that ``forward`` says it has written."""
+    """The ids of the inputs that ``forward`` marked as dirty."""
     found = set()
     for i, t in enumerate(made_by.dirty_tensors or ()):
         if not isinstance(t, Tensor):
@@ -167,7 +167,7 @@ class _FixedView(View):
 
 
 def fixed_view(source: Tensor, replay: tuple[Any, ...]) -> View:
-    """What makes a tensor a view of `source` that a Function has made."""
+    """The `View` of a tensor that a Function made as a view of `source`."""
     return _FixedView(
         source if source._view is None else source._view.root, replay, counter_of(source).version, "custom"
     )

@@ -26,7 +26,7 @@ from tapegrad.backends.registry import serve
 
 
 class NotAnArray(RuntimeError, AttributeError):
-    """An array was asked for something that one that stands for a whole batch does not have."""
+    """A batched array has no such attribute."""
 
 
 class Batched:
@@ -96,14 +96,14 @@ class Batched:
         return self.tensor._array.base
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        """Write over everything, which is all that ``index`` may be."""
+        """Overwrite the whole array; ``index`` must be an ellipsis or a full slice."""
         assert index is ...
         self.check_alive()
         with below(self.level):
             self.tensor.copy_(self.level.to_write(self, value))
 
     def copy(self, order: str = "C") -> Batched:
-        """The same values in memory of their own."""
+        """A copy."""
         self.check_alive()
         with below(self.level):
             return type(self)(self.level, self.tensor.clone(), self.batched)
@@ -145,11 +145,11 @@ class Batched:
         )
 
     def tolist(self) -> NoReturn:
-        """There are no values of one member."""
+        """Raise: a member has no values of its own."""
         self._no_values()
 
     def item(self) -> NoReturn:
-        """There is no single value."""
+        """Raise: there is no single value."""
         self.check_alive()
         raise RuntimeError(
             "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a "
@@ -274,22 +274,22 @@ class Batch(Level):
         self.ended = True
         super().__exit__(*exc)
 
-    # ---- in and out
+    # ---- wrapping and unwrapping
 
     def wrap(self, tensor: Tensor, batched: bool = True) -> Tensor:
-        """The tensor that stands for `tensor`, whose first dimension is the batch."""
+        """The batched tensor over `tensor`, whose first dimension is the batch."""
         array = tensor._array
         made = _CLASSES.get(array.__class__) or _class_for(array)
         return from_array(made(self, tensor, batched))
 
     def unwrap(self, t: Any) -> tuple[Any, bool]:
-        """What `t` stands for, and whether that is batched."""
+        """The tensor below `t`, and whether its first dimension is the batch."""
         if isinstance(t, Tensor) and isinstance(t._array, Batched) and t._array.level is self:
             return t._array.tensor, t._array.batched
         return t, False
 
     def whole(self, t: Tensor) -> Tensor:
-        """What `t` stands for, with the batch in front in any case."""
+        """The tensor below `t`, expanded by the batch in front where it has none."""
         tensor, batched = self.unwrap(t)
         return tensor if batched else tensor.expand(self.size, *tensor._array.shape)
 
@@ -371,7 +371,7 @@ class Batch(Level):
         return moved, batched, here
 
     def holds(self, value: Any) -> bool:
-        """Whether `value` is a tensor of this level, or holds one."""
+        """Whether `value` is or contains a tensor of this level."""
         if isinstance(value, Tensor):
             return isinstance(value._array, Batched) and value._array.level is self
         if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Forward mode: tangents that travel along with values.
+"""Forward mode: tangents computed along with values.
 
 A `Tangents` level knows the tangent of each array; it holds arrays weakly, so a tangent lives as long as its value
 does. An op's tangents come from its kind where that says enough: a linear op is its own derivative; an elementwise
@@ -51,7 +51,7 @@ class Tangents(Level):
         self._known.clear()
 
     def set(self, t: Tensor, tangent: Tensor) -> None:
-        """Give `t` a tangent."""
+        """Set the tangent of `t`."""
         self._know(t._array, tangent)
 
     def _know(self, what: Any, tangent: Tensor) -> None:
@@ -294,7 +294,7 @@ def _asks(rule: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _value_of(name: str, given: dict[str, Any], result: Any) -> Any:
-    """What a rule means by `name`."""
+    """The value that a rule's parameter `name` stands for."""
     if name in given:
         return given[name]
     if name == "result":

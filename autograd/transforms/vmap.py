@@ -1,4 +1,4 @@
-"""`vmap`: a function of one example, done for a batch at once."""
+"""`vmap`: a function of one example, run on a whole batch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def vmap(
     *,
     chunk_size: int | None = None,
 ) -> Callable[..., Any]:
-    """The function that does `func` for each member of a batch, in one pass over whole arrays.
+    """The function that applies `func` to each member of a batch, in one pass over whole arrays.
 
     Args:
         func: takes and returns tensors, nested or not; it must not ask for single values (`item`, ``if tensor:``).

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,3 +82,15 @@ def test_files_are_short() -> None:
         if (count := path.read_text(encoding="utf-8").count("\n")) > 800
     }
     assert not long, long
+
+
+def test_names_say_what_they_hold() -> None:
+    """Words that name nothing are no identifiers; the words of the code are in docs/words.md."""
+    vague = {"told", "hear", "beside", "somebody", "_told", "_beside"}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{token.start[0]}: {token.string}"
+        for path in sources(*LAYERS)
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+        if token.type == tokenize.NAME and token.string in vague and "tests" not in path.parts
+    ]
+    assert not wrong, wrong

@@ -260,7 +260,7 @@ def to(
         memory_format: another order in memory.
 
     Raises:
-        RuntimeError: the device cannot be had.
+        RuntimeError: the device is not available.
 
     Example:
         >>> tapegrad.ones(2).to(tapegrad.float64).dtype
@@ -309,7 +309,7 @@ def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_fo
         non_blocking: from pinned memory the copy may happen later; the tensor must not be written until then.
 
     Raises:
-        RuntimeError: CUDA cannot be had; the message says why.
+        RuntimeError: CUDA is not available; the message says why.
     """
     return to_place(self, None, Device("cuda") if device is None else Device(device), non_blocking=non_blocking)
 
