@@ -55,14 +55,14 @@ def _promoted(data: Any) -> np.dtype | None:
     return functools.reduce(promoted, known) if len(known) == len(found) else None
 
 
-_thread = False
+_warned = False
 
 
 def _tell_of_lost_gradient(t: Tensor) -> None:
     """PyTorch warns of it once in a process, and so does this."""
-    global _thread
-    if not _thread and requires_grad(t) and grad_enabled():
-        _thread = True
+    global _warned
+    if not _warned and requires_grad(t) and grad_enabled():
+        _warned = True
         warn_caller(
             "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider "
             "using tensor.detach() first."

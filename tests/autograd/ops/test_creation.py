@@ -329,13 +329,13 @@ def test_names_that_warn():
 
 
 def test_a_gradient_lost_in_a_list_is_told_of_once(monkeypatch):
-    monkeypatch.setattr(numbers, "_told", False)
+    monkeypatch.setattr(numbers, "_warned", False)
     x = tapegrad.tensor([1.0, 2.0], requires_grad=True)
     with pytest.warns(UserWarning, match="Converting a tensor with requires_grad=True to a scalar") as found:
         assert not tapegrad.tensor([x[0], x[1]]).requires_grad
     assert found[0].filename == __file__
     tapegrad.tensor([x[0], x[1]])
-    monkeypatch.setattr(numbers, "_told", False)
+    monkeypatch.setattr(numbers, "_warned", False)
     with tapegrad.no_grad():
         assert tapegrad.tensor([x[0], x[1]]).tolist() == [1.0, 2.0]
     assert tapegrad.tensor([x.detach()[0], 3]).tolist() == [1.0, 3.0]
