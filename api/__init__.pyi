@@ -1542,7 +1542,7 @@ def randint(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """Random integers from [low, high), int64 if not told otherwise; ``randint(high, size)`` starts from 0."""
+    """Random integers from [low, high), int64 by default; ``randint(high, size)`` starts from 0."""
 
 @overload
 def randint(
@@ -1634,7 +1634,7 @@ def randperm(
     requires_grad: _bool = False,
     pin_memory: _bool = False,
 ) -> Tensor:
-    """A random permutation of 0 .. n-1, int64 if not told otherwise."""
+    """A random permutation of 0 .. n-1, int64 by default."""
 
 def range(
     start: Number = 0,

@@ -44,33 +44,33 @@ def _element_test(name: str, meaning: str, formula: Callable[..., Any], result: 
     return elementwise(input=None, inplace=False)(formula)
 
 
-def _inexact(array: Array) -> bool:
-    return array.dtype.kind in "fcV"
+def _of_library(name: str, of_integers: bool) -> Callable[..., Any]:
+    """The library's function, which knows no integers; they all have the same answer."""
+
+    def formula(input: Array) -> Array:
+        if input.dtype.kind in "fcV":
+            return getattr(xp(input), name)(input)
+        return xp(input).full(input.shape, of_integers, np.bool_)
+
+    return formula
 
 
-def _ask(name: str, input: Array, of_integers: bool) -> Array:
-    """What the library's function says; it knows no integers, which all have the same answer."""
-    space = xp(input)
-    return getattr(space, name)(input) if _inexact(input) else space.full(input.shape, of_integers, np.bool_)
+def _is(name: str, value: float) -> Callable[..., Any]:
+    def formula(input: Array) -> Array:
+        if input.dtype.kind == "c":
+            raise RuntimeError(f"{name} does not support complex inputs.")
+        return input == value
+
+    return formula
 
 
-def _is(name: str, input: Array, value: float) -> Array:
-    if input.dtype.kind == "c":
-        raise RuntimeError(f"{name} does not support complex inputs.")
-    return input == value
-
-
-isnan = _element_test("isnan", "NaN", lambda input: _ask("isnan", input, False), "[False,  True, False, False]")
-isinf = _element_test("isinf", "infinite", lambda input: _ask("isinf", input, False), "[False, False,  True,  True]")
+isnan = _element_test("isnan", "NaN", _of_library("isnan", False), "[False,  True, False, False]")
+isinf = _element_test("isinf", "infinite", _of_library("isinf", False), "[False, False,  True,  True]")
 isfinite = _element_test(
-    "isfinite", "neither infinite nor NaN", lambda input: _ask("isfinite", input, True), "[ True, False, False, False]"
+    "isfinite", "neither infinite nor NaN", _of_library("isfinite", True), "[ True, False, False, False]"
 )
-isposinf = _element_test(
-    "isposinf", "infinite and positive", lambda input: _is("isposinf", input, np.inf), "[False, False,  True, False]"
-)
-isneginf = _element_test(
-    "isneginf", "infinite and negative", lambda input: _is("isneginf", input, -np.inf), "[False, False, False,  True]"
-)
+isposinf = _element_test("isposinf", "infinite and positive", _is("isposinf", np.inf), "[False, False,  True, False]")
+isneginf = _element_test("isneginf", "infinite and negative", _is("isneginf", -np.inf), "[False, False, False,  True]")
 
 
 @elementwise(input=None, other=None, operands="same", inplace=False)
@@ -91,7 +91,7 @@ def isclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, 
     if atol < 0:
         raise RuntimeError(f"atol must be greater than or equal to zero, but got {atol}")
     equal = input == other
-    if equal_nan and _inexact(input):
+    if equal_nan and input.dtype.kind in "fcV":
         equal = equal | ((input != input) & (other != other))
     if rtol == 0 and atol == 0:
         return equal

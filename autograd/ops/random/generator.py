@@ -1,4 +1,4 @@
-"""`Generator`: the state of a stream of random numbers, and the streams that are used when none is given."""
+"""`Generator`: the state of a stream of random numbers, and each device's default stream."""
 
 from __future__ import annotations
 
@@ -101,14 +101,14 @@ def _revive(device: str, state: tuple[int, int]) -> Generator:
 
 
 def default_generator(device: Device = CPU) -> Generator:
-    """The generator that is used on `device` when none is given."""
+    """The generator that draws on `device` use by default."""
     if device.index is None and device is not CPU and device.type != "cpu":
         device = Device(device.type, backend_for(device).current_device() if loaded(device.type) else 0)
-    found = _defaults.get(device)
-    if found is None:
+    generator = _defaults.get(device)
+    if generator is None:
         with _lock:
-            found = _defaults.setdefault(device, Generator(device).manual_seed(_seed_of_all))
-    return found
+            generator = _defaults.setdefault(device, Generator(device).manual_seed(_seed_of_all))
+    return generator
 
 
 def manual_seed(seed: int) -> Generator:
@@ -165,7 +165,7 @@ def default_states() -> tuple[int, dict[Device, tuple[int, int]]]:
 
 
 def set_default_states(states: tuple[int, dict[Device, tuple[int, int]]]) -> None:
-    """Put all default generators where `default_states` found them."""
+    """Put all default generators back to what `default_states` returned."""
     seed, known = states
     with _lock:
         for device, generator in _defaults.items():

@@ -168,7 +168,7 @@ def randint(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """Random integers from [low, high), int64 if not told otherwise; ``randint(high, size)`` starts from 0.
+    """Random integers from [low, high), int64 by default; ``randint(high, size)`` starts from 0.
 
     Raises:
         RuntimeError: the range is empty.
@@ -245,7 +245,7 @@ def randperm(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """A random permutation of 0 .. n-1, int64 if not told otherwise.
+    """A random permutation of 0 .. n-1, int64 by default.
 
     Example:
         >>> tapegrad.randperm(4).sort().values

@@ -86,13 +86,15 @@ def spread(grad: Operand, input: Operand, result: Operand, dim: Dims | None, kee
 # ---- over several dimensions: amax, amin
 
 
+#: the methods of arrays that reduce, of numbers and of bool
+_METHODS = {"max": "max", "amax": "max", "min": "min", "amin": "min"}
+_METHODS_OF_BOOL = {"max": "any", "amax": "any", "min": "all", "amin": "all"}
+
+
 def _reduced(name: str, input: Array, dim: Dims | None, keepdim: bool) -> Array:
-    """The extreme elements for the function `name`, one of max, min, amax, amin."""
     if not input.size:
         check_not_empty(name, input.shape, dim)
-    method = name.removeprefix("a")
-    if input.dtype.kind == "b":
-        method = {"max": "any", "min": "all"}[method]
+    method = (_METHODS_OF_BOOL if input.dtype.kind == "b" else _METHODS)[name]
     return getattr(input, method)(axis=axes(dim, input.ndim), keepdims=keepdim)
 
 

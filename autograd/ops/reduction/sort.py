@@ -133,7 +133,7 @@ def topk(
 
     Args:
         k: how many.
-        largest: whether the largest are wanted, or the smallest.
+        largest: whether to return the largest, or the smallest.
         sorted: allowed; they are always in order.
 
     Returns:

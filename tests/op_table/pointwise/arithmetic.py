@@ -53,14 +53,14 @@ def two(
     """Samples with two operands that broadcast; `apart`: no elements are nearly equal."""
 
     def samples(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-        found = []
+        pairs = []
         for first, second in PAIRS:
             a = draw(rng, dtype, first, low, high)
             b = draw(rng, dtype, second, low if low2 is None else low2, high if high2 is None else high2)
             if apart and np.size(a) and np.size(b):
                 b = np.asarray(b + np.where(np.abs(np.min(np.abs(np.subtract(a, b)))) < 0.01, 0.0137, 0.0), dtype)
-            found.append(sample(a, b, **kwargs))
-        return found
+            pairs.append(sample(a, b, **kwargs))
+        return pairs
 
     return samples
 

@@ -17,8 +17,8 @@ def whole(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> 
 
 def _close(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
     """Pairs with equal, nearly equal and different elements."""
-    found = [sample(whole(rng, dtype, a), whole(rng, dtype, b)) for a, b in PAIRS]
-    return [*found, sample(whole(rng, dtype, (3, 4)), 1), sample(whole(rng, dtype, (3, 4)), 0.5)]
+    pairs = [sample(whole(rng, dtype, a), whole(rng, dtype, b)) for a, b in PAIRS]
+    return [*pairs, sample(whole(rng, dtype, (3, 4)), 1), sample(whole(rng, dtype, (3, 4)), 0.5)]
 
 
 def _odd(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
@@ -40,12 +40,12 @@ def _truths(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
 
 def _integers(*numbers: int, low: int = -9, high: int = 9, truths: bool = True) -> Callable[..., list[Sample]]:
     def samples(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
-        found = [
+        calls = [
             sample(rng.integers(low, high, (3, 4)), rng.integers(max(low, 0), high, (4,))),
             *(sample(rng.integers(low, high, (3, 4)), n) for n in numbers),
         ]
         bits = rng.integers(0, 2, (3, 4)).astype(bool)
-        return [*found, sample(bits, ~bits[0])] if truths else found
+        return [*calls, sample(bits, ~bits[0])] if truths else calls
 
     return samples
 

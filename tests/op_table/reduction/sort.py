@@ -61,10 +61,10 @@ def _levels(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:
 def _unique(
     x: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
 ) -> Any:
-    found = np.unique(x, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    results = np.unique(x, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
     if return_inverse:
-        found = (found[0], found[1].reshape(x.shape if dim is None else -1), *found[2:])
-    return found
+        results = (results[0], results[1].reshape(x.shape if dim is None else -1), *results[2:])
+    return results
 
 
 def _consecutive(x: Any, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
@@ -114,10 +114,10 @@ def _searchsorted(
 ) -> Any:
     side = "right" if right or side == "right" else "left"
     a = a if sorter is None else np.take_along_axis(a, sorter, -1)
-    found = (
+    places = (
         np.searchsorted(a, v, side) if a.ndim == 1 else np.stack([np.searchsorted(x, y, side) for x, y in zip(a, v)])
     )
-    return np.asarray(found, np.int32 if out_int32 else np.int64)
+    return np.asarray(places, np.int32 if out_int32 else np.int64)
 
 
 def _weights(rng: np.random.Generator, dtype: np.dtype) -> list[Sample]:

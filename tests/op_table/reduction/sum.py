@@ -253,13 +253,13 @@ ROWS = [
     Row(
         "var_mean",
         _moments,
-        lambda *args, **kwargs: (_var(np.var)(*args, **kwargs), _mean_beside(*args, **kwargs)),
+        lambda *args, **kwargs: (_var(np.var)(*args, **kwargs), _mean_of_pair(*args, **kwargs)),
         complex=True,
     ),
     Row(
         "std_mean",
         _moments,
-        lambda *args, **kwargs: (_var(np.std)(*args, **kwargs), _mean_beside(*args, **kwargs)),
+        lambda *args, **kwargs: (_var(np.std)(*args, **kwargs), _mean_of_pair(*args, **kwargs)),
         complex=True,
     ),
     Row("amax", reduced(NONEMPTY, apart=True), over(np.max), integer=True),
@@ -323,5 +323,5 @@ ROWS = [
 ]
 
 
-def _mean_beside(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, correction: Any = None) -> Any:
+def _mean_of_pair(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, correction: Any = None) -> Any:
     return np.mean(x, axis=None if isinstance(dim, bool) else _axis(dim), keepdims=keepdim)
