@@ -86,7 +86,9 @@ def adaptive_avg_pool1d(input: Tensor, output_size: _int | Sequence[_int | None]
 def adaptive_avg_pool2d(input: Tensor, output_size: _int | Sequence[_int | None]) -> Tensor:
     """The means of a given number of windows of an image."""
 
-def adaptive_avg_pool3d(input: Tensor, output_size: _int | Sequence[_int | None]) -> Tensor: ...
+def adaptive_avg_pool3d(input: Tensor, output_size: _int | Sequence[_int | None]) -> Tensor:
+    """The means of a given number of windows of a volume."""
+
 def avg_pool1d(
     input: Tensor,
     kernel_size: Dims,
@@ -95,7 +97,7 @@ def avg_pool1d(
     ceil_mode: _bool = False,
     count_include_pad: _bool = True,
 ) -> Tensor:
-    """The mean of each window of a sequence."""
+    """The mean of each window of a sequence; arguments as in `avg_pool2d`, with one dimension less."""
 
 def avg_pool2d(
     input: Tensor,
@@ -117,7 +119,7 @@ def avg_pool3d(
     count_include_pad: _bool = True,
     divisor_override: _int | None = None,
 ) -> Tensor:
-    """The mean of each window of a volume; arguments as in `avg_pool2d`, with one dimension more."""
+    """The mean of each window of a volume."""
 
 def batch_norm(
     input: Tensor,
@@ -167,7 +169,7 @@ def conv1d(
     dilation: Dims = 1,
     groups: _int = 1,
 ) -> Tensor:
-    """Slide a kernel over sequences."""
+    """Slide a kernel over a sequence."""
 
 def conv2d(
     input: Tensor,
@@ -178,7 +180,7 @@ def conv2d(
     dilation: Dims = 1,
     groups: _int = 1,
 ) -> Tensor:
-    """Slide a kernel over images."""
+    """Slide a kernel over an image."""
 
 def conv3d(
     input: Tensor,
@@ -189,7 +191,7 @@ def conv3d(
     dilation: Dims = 1,
     groups: _int = 1,
 ) -> Tensor:
-    """Slide a kernel over volumes."""
+    """Slide a kernel over a volume."""
 
 def conv_transpose1d(
     input: Tensor,
@@ -396,7 +398,7 @@ def max_pool3d(
     ceil_mode: _bool = False,
     return_indices: Literal[False] = False,
 ) -> Tensor:
-    """The largest value in each window of a volume; arguments as in `max_pool2d`, with one dimension more."""
+    """The largest value in each window of a volume."""
 
 @overload
 def max_pool3d(

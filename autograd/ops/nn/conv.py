@@ -22,21 +22,18 @@ import numpy as np
 
 from tapegrad.autograd.core.operand import Array, Operand
 from tapegrad.autograd.core.tensor import raw
-from tapegrad.autograd.dispatch.decorator import composite, op
-from tapegrad.autograd.ops.common.families import documented
+from tapegrad.autograd.dispatch.decorator import op
 from tapegrad.autograd.ops.common.half_precision import wide
 from tapegrad.autograd.ops.common.tangents import added, of_product, through
 from tapegrad.autograd.ops.nn.conv_batch import conv_in_batch, per_channel, to_weight_in_batch
 from tapegrad.autograd.ops.nn.norms import channel_sum
-from tapegrad.autograd.ops.nn.windows import Dims, Windows, per_dimension
+from tapegrad.autograd.ops.nn.windows import Dims, Shape, Windows, functional, per_dimension
 from tapegrad.autograd.types import dtypes
 from tapegrad.backends import backend, xp
 
 # Elements of the columns that are made at a time: what fits into the cache; on a device, where only memory counts, far
 # more.
 CPU_BLOCK, DEVICE_BLOCK = 1 << 19, 1 << 26
-
-Shape = tuple[int, ...]
 
 
 class Geometry(NamedTuple):
@@ -57,10 +54,8 @@ class Geometry(NamedTuple):
     def positions(self, space: Shape, kernel: Shape) -> Shape:
         """The size of the output's space."""
         return tuple(
-            [
-                (n + sum(p) - d * (k - 1) - 1) // s + 1
-                for n, p, d, k, s in zip(space, self.padding, self.dilation, kernel, self.stride)
-            ]
+            (n + sum(p) - d * (k - 1) - 1) // s + 1
+            for n, p, d, k, s in zip(space, self.padding, self.dilation, kernel, self.stride)
         )
 
     def is_pointwise(self, kernel: Shape) -> bool:
@@ -441,8 +436,7 @@ def _check(
     if w.shape[0] % groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
-            "size "
-            f"[{weight_size}] instead"
+            f"size [{weight_size}] instead"
         )
     batched = x.ndim == dims + 2
     size = x.shape if batched else (1, *x.shape)
@@ -474,8 +468,20 @@ def _by_x(sizes: Shape) -> str:
     return " x ".join(map(str, sizes))
 
 
-def _convolution(dims: int, inputs: str, space: str, kernel: str, call: str, result: str) -> Callable[..., Any]:
-    """``conv<dims>d`` with its docstring."""
+_CONV = """Slide a kernel over {inputs}.
+
+Args:
+    input: of shape (N, C, {space}) or (C, {space}).
+    weight: of shape (O, C / groups, {kernel}).
+    bias: of shape (O,).
+    stride: the step from one output position to the next; one number, or one for each dimension, as the next two.
+    padding: zeros put on both sides; or "valid" (none), or "same" (as many as keep the size).
+    dilation: the step between the kernel's elements.
+    groups: into how many groups the channels are cut."""
+
+
+def _convolution(dims: int, call: str, result: str) -> Callable[..., Any]:
+    name = f"conv{dims}d"
 
     def conv(
         input: Operand,
@@ -487,55 +493,43 @@ def _convolution(dims: int, inputs: str, space: str, kernel: str, call: str, res
         groups: int = 1,
     ) -> Operand:
         steps, dilations = _per_dimension("stride", stride, dims), _per_dimension("dilation", dilation, dims)
-        batched = _check(f"conv{dims}d", input, weight, bias, steps, dilations, groups, False)
+        batched = _check(name, input, weight, bias, steps, dilations, groups, False)
         kernel = tuple(raw(weight).shape[2:])
         pads = _padding(padding, kernel, steps, dilations)
         padded = tuple([n + sum(p) for n, p in zip(raw(input).shape[1 + batched :], pads)])
         reach = tuple([d * (k - 1) + 1 for d, k in zip(dilations, kernel)])
         if any(r > n for r, n in zip(reach, padded)):
             raise RuntimeError(
-                f"Calculated padded input size per channel: ({_by_x(padded)}). Kernel size: ({_by_x(reach)}). "
-                "Kernel size "
-                "can't be greater than actual input size"
+                f"Calculated padded input size per channel: ({_by_x(padded)}). Kernel size: ({_by_x(reach)}). Kernel "
+                "size can't be greater than actual input size"
             )
         return _conv(input, weight, Geometry(steps, pads, dilations, groups), bias)
 
-    summary = f"""Slide a kernel over {inputs}.
-
-Args:
-    input: of shape (N, C, {space}) or (C, {space}).
-    weight: of shape (O, C / groups, {kernel}).
-    bias: of shape (O,).
-    stride: the step from one output position to the next; one number, or one for each dimension, as the next two.
-    padding: zeros put on both sides; or "valid" (none), or "same" (as many as keep the size).
-    dilation: the step between the kernel's elements.
-    groups: into how many groups the channels are cut."""
-    return composite()(documented(conv, f"conv{dims}d", summary, f"tapegrad.nn.functional.conv{dims}d({call})", result))
+    return functional(conv, name, dims, _CONV, call, result)
 
 
 conv1d = _convolution(
-    1,
-    "sequences",
-    "L",
-    "kL",
-    "tapegrad.tensor([[[1.0, 2.0, 4.0]]]), tapegrad.tensor([[[-1.0, 1.0]]])",
-    "tensor([[[1., 2.]]])",
+    1, "tapegrad.tensor([[[1.0, 2.0, 4.0]]]), tapegrad.tensor([[[-1.0, 1.0]]])", "tensor([[[1., 2.]]])"
 )
-conv2d = _convolution(
-    2, "images", "H, W", "kH, kW", "tapegrad.ones(1, 1, 2, 3), tapegrad.ones(1, 1, 2, 2)", "tensor([[[[4., 4.]]]])"
-)
-conv3d = _convolution(
-    3,
-    "volumes",
-    "D, H, W",
-    "kD, kH, kW",
-    "tapegrad.ones(1, 1, 2, 2, 2), tapegrad.ones(1, 1, 2, 2, 2)",
-    "tensor([[[[[8.]]]]])",
-)
+conv2d = _convolution(2, "tapegrad.ones(1, 1, 2, 3), tapegrad.ones(1, 1, 2, 2)", "tensor([[[[4., 4.]]]])")
+conv3d = _convolution(3, "tapegrad.ones(1, 1, 2, 2, 2), tapegrad.ones(1, 1, 2, 2, 2)", "tensor([[[[[8.]]]]])")
 
 
-def _transposed(dims: int, space: str, kernel: str, call: str, result: str) -> Callable[..., Any]:
-    """``conv_transpose<dims>d`` with its docstring."""
+_TRANSPOSED = """The transpose of `conv{dims}d`: its gradient for the input, as a layer.
+
+Args:
+    input: of shape (N, C, {space}) or (C, {space}).
+    weight: of shape (C, O / groups, {kernel}).
+    bias: of shape (O,).
+    stride: the step of the convolution whose transpose this is, as are padding and dilation.
+    padding: cut off on both sides.
+    output_padding: added to one side of the output's size.
+    groups: into how many groups the channels are cut.
+    dilation: the step between the kernel's elements."""
+
+
+def _transposed(dims: int, call: str, result: str) -> Callable[..., Any]:
+    name = f"conv_transpose{dims}d"
     axes = ("depth", "height", "width")[3 - dims :]
 
     def conv_transpose(
@@ -549,7 +543,7 @@ def _transposed(dims: int, space: str, kernel: str, call: str, result: str) -> C
         dilation: Dims = 1,
     ) -> Operand:
         steps, dilations = _per_dimension("stride", stride, dims), _per_dimension("dilation", dilation, dims)
-        batched = _check(f"conv_transpose{dims}d", input, weight, bias, steps, dilations, groups, True)
+        batched = _check(name, input, weight, bias, steps, dilations, groups, True)
         extras = _per_dimension("output_padding", output_padding, dims)
         size, weight_size = raw(input).shape, raw(weight).shape
         kernel = tuple(weight_size[2:])
@@ -562,10 +556,8 @@ def _transposed(dims: int, space: str, kernel: str, call: str, result: str) -> C
             raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {listed}")
         space = size[1 + batched :]
         output = tuple(
-            [
-                (n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1
-                for n, s, p, d, k, m in zip(space, steps, pads, dilations, kernel, extras)
-            ]
+            (n - 1) * s - 2 * p[0] + d * (k - 1) + m + 1
+            for n, s, p, d, k, m in zip(space, steps, pads, dilations, kernel, extras)
         )
         if any(n <= 0 for n in output):
             raise RuntimeError(
@@ -575,29 +567,15 @@ def _transposed(dims: int, space: str, kernel: str, call: str, result: str) -> C
         shape = (*size[:batched], weight_size[1] * groups, *output)
         return _conv_to_input(input, weight, shape, Geometry(steps, pads, dilations, groups), bias)
 
-    name = f"conv_transpose{dims}d"
-    summary = f"""The transpose of `conv{dims}d`: its gradient for the input, as a layer.
-
-Args:
-    input: of shape (N, C, {space}) or (C, {space}).
-    weight: of shape (C, O / groups, {kernel}).
-    bias: of shape (O,).
-    stride: the step of the convolution whose transpose this is, as are padding and dilation.
-    padding: cut off on both sides.
-    output_padding: added to one side of the output's size.
-    groups: into how many groups the channels are cut.
-    dilation: the step between the kernel's elements."""
-    return composite()(documented(conv_transpose, name, summary, f"tapegrad.nn.functional.{name}({call})", result))
+    return functional(conv_transpose, name, dims, _TRANSPOSED, call, result)
 
 
 conv_transpose1d = _transposed(
-    1, "L", "kL", "tapegrad.ones(1, 1, 2), tapegrad.tensor([[[1.0, 2.0]]]), stride=2", "tensor([[[1., 2., 1., 2.]]])"
+    1, "tapegrad.ones(1, 1, 2), tapegrad.tensor([[[1.0, 2.0]]]), stride=2", "tensor([[[1., 2., 1., 2.]]])"
 )
-conv_transpose2d = _transposed(
-    2, "H, W", "kH, kW", "tapegrad.ones(1, 1, 1, 2), tapegrad.ones(1, 1, 1, 2)", "tensor([[[[1., 2., 1.]]]])"
-)
+conv_transpose2d = _transposed(2, "tapegrad.ones(1, 1, 1, 2), tapegrad.ones(1, 1, 1, 2)", "tensor([[[[1., 2., 1.]]]])")
 conv_transpose3d = _transposed(
-    3, "D, H, W", "kD, kH, kW", "tapegrad.ones(1, 1, 1, 1, 1), tapegrad.ones(1, 1, 1, 1, 2)", "tensor([[[[[1., 1.]]]]])"
+    3, "tapegrad.ones(1, 1, 1, 1, 1), tapegrad.ones(1, 1, 1, 1, 2)", "tensor([[[[[1., 1.]]]]])"
 )
 
 

@@ -128,12 +128,7 @@ def _member_rows(batched: frozenset[str], name: str, t: Operand) -> Operand:
 
 
 def _times_weight(
-    batched: frozenset[str],
-    name: str,
-    x: Operand,
-    weight: Operand,
-    function: Callable[..., Operand],
-    transposed: bool,
+    batched: frozenset[str], name: str, x: Operand, weight: Operand, function: Callable[..., Operand], transposed: bool
 ) -> Operand:
     """A product with the weight, which may differ from member to member."""
     if "weight" not in batched:

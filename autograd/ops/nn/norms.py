@@ -122,10 +122,7 @@ def sum_of_product(x: Array, y: Array, dims: tuple[int, ...]) -> Array:
 
 
 def in_blocks(
-    layout: Layout,
-    compute: Callable[..., tuple[Array, ...]],
-    arrays: tuple[Array, ...],
-    parameters: tuple[Array, ...],
+    layout: Layout, compute: Callable[..., tuple[Array, ...]], arrays: tuple[Array, ...], parameters: tuple[Array, ...]
 ) -> tuple[Array, ...]:
     """``compute(out, *arrays, *parameters)``, or the same for blocks of them, put together.
 
@@ -158,13 +155,7 @@ def cut(arrays: tuple[Array, ...], i: Any) -> list[Array]:
 
 
 def _normalize_block(
-    layout: Layout,
-    eps: float,
-    center: bool,
-    out: Array,
-    x: Array,
-    weight: Array,
-    bias: Array,
+    layout: Layout, eps: float, center: bool, out: Array, x: Array, weight: Array, bias: Array
 ) -> tuple[Array, ...]:
     """A block normalised, its mean (None unless `center`), its variance (else its mean square), and rstd."""
     x, mean = wide(x), None
@@ -194,13 +185,7 @@ def standardize_with(x: Array, mean: Array, rstd: Array) -> Array:
 
 
 def _vjp_block(
-    layout: Layout,
-    out: Array,
-    x: Array,
-    g: Array,
-    mean: Array,
-    rstd: Array,
-    weight: Array,
+    layout: Layout, out: Array, x: Array, g: Array, mean: Array, rstd: Array, weight: Array
 ) -> tuple[Array, ...]:
     """``J (g * weight)`` of a block."""
     g = wide(g)
@@ -253,19 +238,14 @@ def _by_channel(x: Operand, weight: Operand, channels: Shape) -> Operand:
         grad, _by_channel(cotangent, weight, layout.channels), input, mean, rstd, layout
     ),
     weight=lambda grad, cotangent, input, mean, rstd, layout, weight_shape: channel_sum(
-        (cotangent * standardize_vjp(grad, input, None, mean, rstd, layout)).reshape(layout.channels),
+        (cotangent * standardize_vjp(grad, input, None, mean, rstd, layout)).reshape(layout.channels)
     ).reshape(weight_shape),
     operands="free",
     public=False,
     composed=composed.standardize_vjp,
 )
 def standardize_vjp(
-    cotangent: Array,
-    input: Array,
-    weight: Array = None,
-    mean: Array = None,
-    rstd: Array = None,
-    layout: Any = None,
+    cotangent: Array, input: Array, weight: Array = None, mean: Array = None, rstd: Array = None, layout: Any = None
 ) -> Array:
     """``J(input) (cotangent * weight)``."""
     g, x = cotangent.reshape(layout.view), input.reshape(layout.view)
@@ -274,12 +254,7 @@ def standardize_vjp(
 
 
 def standardize_vjp_vjp(
-    grad: Operand,
-    cotangent: Operand,
-    input: Operand,
-    mean: Array,
-    rstd: Array,
-    layout: Layout,
+    grad: Operand, cotangent: Operand, input: Operand, mean: Array, rstd: Array, layout: Layout
 ) -> Operand:
     """The gradient of ``<grad, J(input) cotangent>`` with respect to `input`."""
     view, dims, share = layout.view, layout.dims, 1 / layout.elements
@@ -488,10 +463,7 @@ def layer_norm(
 
 @composite()
 def rms_norm(
-    input: Operand,
-    normalized_shape: int | Sequence[int],
-    weight: Operand = None,
-    eps: float | None = None,
+    input: Operand, normalized_shape: int | Sequence[int], weight: Operand = None, eps: float | None = None
 ) -> Operand:
     """Divide by the root of the mean square over the last dimensions, then scale.
 
@@ -512,11 +484,7 @@ def rms_norm(
 
 @composite()
 def group_norm(
-    input: Operand,
-    num_groups: int,
-    weight: Operand = None,
-    bias: Operand = None,
-    eps: float = 1e-5,
+    input: Operand, num_groups: int, weight: Operand = None, bias: Operand = None, eps: float = 1e-5
 ) -> Operand:
     """Standardise each sample over groups of channels, then scale and shift by channel.
 
