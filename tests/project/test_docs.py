@@ -5,6 +5,8 @@ snippet cannot check of itself.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +132,33 @@ def test_what_no_rule_reads_is_not_kept() -> None:
     x = tapegrad.ones(2, requires_grad=True)
     assert not [array for kept in tape_view.kept_by((x + x).grad_fn) for array in tape_view.arrays_in(kept.value)]
     assert (x * x).grad_fn._saved_self is x
+
+
+# ---- CONTRIBUTING.md
+
+
+def test_the_worked_op_of_contributing() -> None:
+    """The op and its row, as the page has them, in a process of their own: what they enter in the registry stays there."""
+    op, row = (block for _, block in blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "tests")!r})
+import tapegrad
+{op}
+import numpy as np
+from op_table.row import Row, sample
+row = {row[row.index("Row(") :].rstrip().removesuffix(",")}
+"""
+    code += """
+from tapegrad.autograd.dispatch.decorator import OPS
+assert OPS[row.name] is hypot_squared and tapegrad.Tensor.hypot_squared is hypot_squared
+(call,) = row.samples(np.random.default_rng(0), np.dtype(np.float64))
+x, y = (tapegrad.tensor(a, requires_grad=True) for a in call.args)
+result = hypot_squared(x, y)
+np.testing.assert_allclose(result.detach().numpy(), row.reference(*call.args))
+assert tapegrad.autograd.gradcheck(hypot_squared, (x, y)) and tapegrad.autograd.gradgradcheck(hypot_squared, (x, y))
+assert hasattr(x, "hypot_squared_")
+print("green")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "green\n", done.stderr
