@@ -96,11 +96,25 @@ def owner_of(array: Array) -> Array:
     return array if hasattr(array, "level") else backend(array).owner_of(array)
 
 
+def memory_of(array: Array) -> tuple[int, int]:
+    """The address and the bytes of the memory that `array` shows a part of.
+
+    The bytes are those between the owner's first and last element: an owner may be expanded (strides of 0, as NumPy's
+    `as_strided` and DLPack give them), and then has less memory than elements.
+    """
+    owner = owner_of(array)
+    if not owner.size:
+        return backend(array).pointer(owner), 0
+    reaches = [(n - 1) * step for n, step in zip(owner.shape, owner.strides)]
+    low = sum(reach for reach in reaches if reach < 0)
+    high = sum(reach for reach in reaches if reach > 0)
+    return backend(array).pointer(owner) + low, high - low + owner.itemsize
+
+
 def storage_offset(self: Tensor) -> int:
     """How many elements of the memory come before the first."""
     array = self._array
-    here = backend(array)
-    return (here.pointer(array) - here.pointer(owner_of(array))) // array.itemsize
+    return (backend(array).pointer(array) - memory_of(array)[0]) // array.itemsize
 
 
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:

@@ -11,7 +11,7 @@ from tapegrad.autograd.dispatch.decorator import composite, op
 from tapegrad.autograd.dispatch.inplace import store_out
 from tapegrad.autograd.dispatch.primitives import lay_out, reach, steps_in_bytes
 from tapegrad.autograd.ops.common.dims import integer, wrap
-from tapegrad.autograd.ops.common.metadata_queries import owner_of, strides_of
+from tapegrad.autograd.ops.common.metadata_queries import memory_of, strides_of
 from tapegrad.autograd.ops.shape.cat import stack
 from tapegrad.autograd.ops.shape.reshape import ravel
 from tapegrad.autograd.ops.shape.split import unbind
@@ -137,18 +137,18 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
     if any(n < 0 for n in shape):
         raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)} and strides={list(steps)}")
     array = raw(input)
-    here, owner = backend(array), owner_of(array)
-    begins = (here.pointer(array) - here.pointer(owner)) // array.itemsize
+    start, nbytes = memory_of(array)
+    begins = (backend(array).pointer(array) - start) // array.itemsize
     offset = begins if storage_offset is None else integer(storage_offset)
     if offset < 0:
         raise RuntimeError(f"Tensor: invalid storage offset {offset}")
-    has = owner.nbytes // array.itemsize
+    has = nbytes // array.itemsize
     if offset + reach(shape, steps) > has and 0 not in shape:
         raise RuntimeError(
             f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset}, and itemsize "
             f"{array.itemsize} requiring a "
             f"storage size of {(offset + reach(shape, steps)) * array.itemsize} are out of bounds for storage of "
-            f"size {owner.nbytes}"
+            f"size {nbytes}"
         )
     return _as_strided(input, (array.shape, strides_of(array), 0), (shape, steps, offset - begins))
 

@@ -14,7 +14,7 @@ from tapegrad.autograd.core.version import INFERENCE_COUNTER, bump, counter_of
 from tapegrad.autograd.core.view import Former, View
 from tapegrad.autograd.dispatch import inplace
 from tapegrad.autograd.ops.common.dims import shape_arguments
-from tapegrad.autograd.ops.common.metadata_queries import owner_of
+from tapegrad.autograd.ops.common.metadata_queries import memory_of
 from tapegrad.autograd.ops.shape.as_strided import as_strided
 from tapegrad.autograd.ops.shape.reshape import squeeze, unsqueeze
 from tapegrad.autograd.ops.shape.transpose import t, transpose
@@ -116,9 +116,9 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     array = self._array
     if array.shape == shape:
         return self
-    here, owner = backend(array), owner_of(array)
+    here, (start, nbytes) = backend(array), memory_of(array)
     size = array.itemsize
-    has = (here.pointer(owner) + owner.nbytes - here.pointer(array)) // size if owner.size else 0
+    has = max(0, start + nbytes - here.pointer(array)) // size
     wanted = math.prod(shape)
     if wanted > has:
         memory = xp(array).empty(wanted, array.dtype)

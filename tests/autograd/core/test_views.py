@@ -465,3 +465,21 @@ def test_error_texts(call, words, device):
     with pytest.raises((RuntimeError, IndexError)) as caught:
         call(tapegrad.zeros(2, 3, device=device))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("step", [0, 8])
+def test_an_expanded_array_has_no_more_memory_than_it_shows(step: int) -> None:
+    """Memory from elsewhere may show an element many times; `as_strided` and `resize_` reach as far as the memory does."""
+    memory = np.arange(3.0)
+    shown = np.lib.stride_tricks.as_strided(memory, (200000, 2), (0, step))
+    t = tapegrad.from_numpy(shown)
+    count = 1 if step == 0 else 2
+    assert t.as_strided((count,), (1,)).tolist() == memory[:count].tolist()
+    with pytest.raises(RuntimeError, match=f"are out of bounds for storage of size {8 * count}"):
+        t.as_strided((200000,), (1,))
+    windows = tapegrad.from_numpy(np.lib.stride_tricks.sliding_window_view(np.arange(6.0), 3, writeable=True))
+    with pytest.raises(RuntimeError, match="out of bounds for storage of size 48"):
+        windows.as_strided((7,), (1,))
+    assert windows.as_strided((6,), (1,)).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    resized = tapegrad.from_numpy(shown).resize_(400001)
+    assert resized.tolist()[:count] == memory[:count].tolist()
