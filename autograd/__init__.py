@@ -21,8 +21,12 @@ from tapegrad.autograd.variable import Variable
 
 if TYPE_CHECKING:
     from tapegrad.autograd import forward_ad, functional, profiler
+    from tapegrad.autograd import function as function
+    from tapegrad.autograd import grad_mode as grad_mode
 
-__getattr__, __dir__ = on_first_use("tapegrad.autograd", "forward_ad", "functional", "profiler")
+__getattr__, __dir__ = on_first_use(
+    "tapegrad.autograd", "forward_ad", "function", "functional", "grad_mode", "profiler"
+)
 
 __all__ = [
     "Function",

@@ -324,3 +324,11 @@ def test_names_of_torch() -> None:
         and not hasattr(tapegrad.Tensor, name)
     ]
     assert not methods, f"torch.Tensor has these: {methods}"
+
+
+@pytest.mark.parametrize(
+    "name", ["anomaly_mode", "forward_ad", "function", "functional", "grad_mode", "graph", "profiler", "variable"]
+)
+def test_modules_of_torch_autograd_are_there(name: str) -> None:
+    """Programs write `torch.autograd.function.once_differentiable` without an import of their own."""
+    assert fresh(f"import tapegrad; print(tapegrad.autograd.{name}.__name__)").strip() == f"tapegrad.autograd.{name}"
